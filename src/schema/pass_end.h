@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ends a pass over an include table: forgets the words of the table.
+#undef RECORD
+#undef FIELD
+#undef FIELD_ARRAY
+#undef END_RECORD
+#undef FLAGS
+#undef FLAG
+#undef END_FLAGS
+#undef RESULTS
+#undef RESULT
+#undef END_RESULTS
