@@ -40,7 +40,7 @@ __extension__ typedef __int128 i128;
 
 #define ARRAY_COUNT(array)         (sizeof(array) / sizeof((array)[0]))
 #define MUST_USE                   __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(format_index, first) __attribute__((format(printf, format_index, first)))
 #define LIKELY(condition)          __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition)        __builtin_expect(!!(condition), 0)
 

@@ -17,7 +17,7 @@
     ;
 
 #define RESULTS(name, ...) enum name {
-#define RESULT(prefix, name, number, http_status, sentence, ...) prefix##_##name = (int)(number),
+#define RESULT(prefix, name, number, http_status, ...) prefix##_##name = (int)(number),
 #define END_RESULTS(name)                                                                          \
     }                                                                                              \
     ;
