@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The seam to storage: one folder of files behind a table of functions, so that the same code runs
+// on the file system (disk_file.c) and on a disk in memory that fails on purpose (disk_memory.c).
+//
+// Guarantees: a read or write is whole or fails; a name after `disk_rename` is durable when the
+// call returns. Nothing here retries: after a failed sync the caller must not go on.
+#ifndef TAEL_OS_DISK_H
+#define TAEL_OS_DISK_H
+
+#include "base/base.h"
+
+#include <sys/uio.h>
+
+#define DISK_NAME_SIZE_MAX 64
+
+enum disk_open_flags {
+    DISK_CREATE = 1 << 0,    // Create when absent.
+    DISK_DIRECT = 1 << 1,    // Each write is durable when it returns; buffers, sizes and offsets
+                             // are multiples of PAGE_SIZE.
+    DISK_READ_ONLY = 1 << 2, // No write through this handle.
+};
+
+struct disk; // See disk_operations; one folder.
+
+typedef i32 disk_handle; // At least 0.
+
+struct disk_operations {
+    enum status (*open)(struct disk *, const char *name, u32 flags, disk_handle *out,
+                        struct failure *);
+    void (*close)(struct disk *, disk_handle);
+    enum status (*size)(struct disk *, disk_handle, u64 *out, struct failure *);
+    enum status (*read)(struct disk *, disk_handle, u64 offset, void *out, size_t size,
+                        struct failure *);
+    enum status (*write)(struct disk *, disk_handle, u64 offset, const struct iovec *parts,
+                         u32 part_count, struct failure *);
+    enum status (*sync)(struct disk *, disk_handle, struct failure *);
+    enum status (*allocate)(struct disk *, disk_handle, u64 size, struct failure *);
+    enum status (*truncate)(struct disk *, disk_handle, u64 size, struct failure *);
+    enum status (*rename)(struct disk *, const char *from, const char *to, struct failure *);
+    enum status (*remove)(struct disk *, const char *name, struct failure *);
+    enum status (*list)(struct disk *, bool (*visit)(void *context, const char *name),
+                        void *context, struct failure *);
+    enum status (*free_space)(struct disk *, u64 *bytes, struct failure *);
+    void (*advise)(struct disk *, disk_handle, u64 offset, u64 size);
+};
+
+struct disk {
+    const struct disk_operations *operations;
+    const char *path; // For messages.
+};
+
+// Opens a file of the folder. STATUS_NOT_FOUND without DISK_CREATE when it is absent.
+MUST_USE static inline enum status disk_open(struct disk *disk, const char *name, u32 flags,
+                                             disk_handle *out, struct failure *failure)
+{
+    return disk->operations->open(disk, name, flags, out, failure);
+}
+static inline void disk_close(struct disk *disk, disk_handle handle)
+{
+    disk->operations->close(disk, handle);
+}
+MUST_USE static inline enum status disk_size(struct disk *disk, disk_handle handle, u64 *out,
+                                             struct failure *failure)
+{
+    return disk->operations->size(disk, handle, out, failure);
+}
+// Reads exactly `size` bytes; STATUS_CORRUPT when the file ends before.
+MUST_USE static inline enum status disk_read(struct disk *disk, disk_handle handle, u64 offset,
+                                             void *out, size_t size, struct failure *failure)
+{
+    return disk->operations->read(disk, handle, offset, out, size, failure);
+}
+// Writes all parts, in order, from `offset`. STATUS_FULL leaves what lies before `offset` whole.
+MUST_USE static inline enum status disk_write(struct disk *disk, disk_handle handle, u64 offset,
+                                              const struct iovec *parts, u32 part_count,
+                                              struct failure *failure)
+{
+    return disk->operations->write(disk, handle, offset, parts, part_count, failure);
+}
+// Makes all writes so far durable. After a failure nothing is known of them.
+MUST_USE static inline enum status disk_sync(struct disk *disk, disk_handle handle,
+                                             struct failure *failure)
+{
+    return disk->operations->sync(disk, handle, failure);
+}
+// Reserves space up to `size` (zeroes when read) and makes the size durable.
+MUST_USE static inline enum status disk_allocate(struct disk *disk, disk_handle handle, u64 size,
+                                                 struct failure *failure)
+{
+    return disk->operations->allocate(disk, handle, size, failure);
+}
+MUST_USE static inline enum status disk_truncate(struct disk *disk, disk_handle handle, u64 size,
+                                                 struct failure *failure)
+{
+    return disk->operations->truncate(disk, handle, size, failure);
+}
+// Replaces `to` by `from` at once; durable on return.
+MUST_USE static inline enum status disk_rename(struct disk *disk, const char *from, const char *to,
+                                               struct failure *failure)
+{
+    return disk->operations->rename(disk, from, to, failure);
+}
+// Removes a file; absent is fine.
+MUST_USE static inline enum status disk_remove(struct disk *disk, const char *name,
+                                               struct failure *failure)
+{
+    return disk->operations->remove(disk, name, failure);
+}
+// Calls `visit` with each name until it returns false. The order is not stated.
+MUST_USE static inline enum status disk_list(struct disk *disk,
+                                             bool (*visit)(void *context, const char *name),
+                                             void *context, struct failure *failure)
+{
+    return disk->operations->list(disk, visit, context, failure);
+}
+MUST_USE static inline enum status disk_free_space(struct disk *disk, u64 *bytes,
+                                                   struct failure *failure)
+{
+    return disk->operations->free_space(disk, bytes, failure);
+}
+// Says that this range will be read soon; starts the read and does not wait.
+static inline void disk_advise(struct disk *disk, disk_handle handle, u64 offset, u64 size)
+{
+    disk->operations->advise(disk, handle, offset, size);
+}
+
+// One part, for the common case.
+MUST_USE enum status disk_write_one(struct disk *disk, disk_handle handle, u64 offset,
+                                    const void *data, size_t size, struct failure *failure);
+
+// A folder of the file system, made (owner only) when absent and `create`. Caller-owned.
+struct disk_folder {
+    struct disk disk;
+    int folder_fd;
+    int lock_fd;
+    char path[4096];
+};
+
+// Opens the folder and takes its lock, so that no second process opens it: STATUS_BUSY names the
+// holder. With `read_only` neither lock nor write.
+MUST_USE enum status disk_folder_open(struct disk_folder *folder, const char *path, bool create,
+                                      bool read_only, struct failure *failure);
+void disk_folder_close(struct disk_folder *folder);
+
+#endif
