@@ -42,6 +42,7 @@ struct disk_operations {
     enum status (*list)(struct disk *, bool (*visit)(void *context, const char *name),
                         void *context, struct failure *);
     enum status (*free_space)(struct disk *, u64 *bytes, struct failure *);
+    bool (*try_read)(struct disk *, disk_handle, u64 offset, void *out, size_t size);
     void (*advise)(struct disk *, disk_handle, u64 offset, u64 size);
 };
 
@@ -118,6 +119,12 @@ MUST_USE static inline enum status disk_free_space(struct disk *disk, u64 *bytes
                                                    struct failure *failure)
 {
     return disk->operations->free_space(disk, bytes, failure);
+}
+// Reads when no wait for the device is needed; false when it is, or when anything is wrong.
+MUST_USE static inline bool disk_try_read(struct disk *disk, disk_handle handle, u64 offset,
+                                          void *out, size_t size)
+{
+    return disk->operations->try_read(disk, handle, offset, out, size);
 }
 // Says that this range will be read soon; starts the read and does not wait.
 static inline void disk_advise(struct disk *disk, disk_handle handle, u64 offset, u64 size)

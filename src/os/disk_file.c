@@ -221,6 +221,13 @@ static enum status file_free_space(struct disk *disk, u64 *bytes, struct failure
     return STATUS_OK;
 }
 
+static bool file_try_read(struct disk *disk, disk_handle handle, u64 offset, void *out, size_t size)
+{
+    (void)disk;
+    struct iovec part = {.iov_base = out, .iov_len = size};
+    return preadv2(handle, &part, 1, (off_t)offset, RWF_NOWAIT) == (ssize_t)size;
+}
+
 static void file_advise(struct disk *disk, disk_handle handle, u64 offset, u64 size)
 {
     (void)disk;
@@ -240,6 +247,7 @@ static const struct disk_operations file_operations = {
     .remove = file_remove,
     .list = file_list,
     .free_space = file_free_space,
+    .try_read = file_try_read,
     .advise = file_advise,
 };
 

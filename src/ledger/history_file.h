@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The files of history to the byte (docs/FORMAT.md, "History"): index pages, row pages, and the
+// head of an index file. Shared by history.c (which reads) and history_seal.c (which writes).
+#ifndef TAEL_LEDGER_HISTORY_FILE_H
+#define TAEL_LEDGER_HISTORY_FILE_H
+
+#include "ledger/history.h"
+
+#define HISTORY_PAGE_ENTRIES 509u
+#define HISTORY_INDEX_MAGIC 0x5845444e494c4554ull // "TELINDEX"
+#define HISTORY_ROWS_MAGIC 0x53574f524c454154ull  // "TAELROWS"
+#define HISTORY_FORMAT 1u
+
+struct history_index_page {
+    u64 entries[HISTORY_PAGE_ENTRIES];
+    u32 count;
+    u32 page; // Its own number within the file, so that a misplaced page is noticed.
+    u8 checksum[16];
+};
+static_assert(sizeof(struct history_index_page) == PAGE_SIZE, "one page");
+
+struct history_rows_page {
+    u8 checksum[16]; // Over the rest.
+    u64 magic;
+    u64 first_row;
+    u8 reserved[32];
+    struct outcome rows[HISTORY_PAGE_ROWS];
+};
+static_assert(sizeof(struct history_rows_page) == PAGE_SIZE, "one page");
+
+// Page 0 of an index file.
+struct history_index_head {
+    u8 checksum[16]; // Over the rest of the page.
+    u64 magic;
+    u32 format;
+    u32 section_count;
+    u64 first_row;
+    u64 row_count;
+    u128 id_max;
+    u64 timestamp_min;
+    u64 timestamp_max;
+    u64 meta_offset; // Fences of every section, filter, time fence.
+    u64 meta_size;
+    u64 filter_size;
+    u8 meta_checksum[16];
+    u8 reserved[8];
+    u64 page_first[SECTION_COUNT];
+    u64 entry_count[SECTION_COUNT];
+};
+static_assert(sizeof(struct history_index_head) <= PAGE_SIZE, "one page");
+
+void history_file_name(char out[DISK_NAME_SIZE_MAX], u64 first_row, u64 row_count);
+static inline u64 history_section_pages(u64 entries)
+{
+    return (entries + HISTORY_PAGE_ENTRIES - 1) / HISTORY_PAGE_ENTRIES;
+}
+static inline u64 history_fence_count(u64 rows)
+{
+    return (rows + HISTORY_FENCE_ROWS - 1) / HISTORY_FENCE_ROWS;
+}
+// Opens the file of rows `file`, creating it if asked.
+MUST_USE enum status history_rows_open(struct history *history, u64 file, bool create,
+                                       disk_handle *out, struct failure *failure);
+// Reads one verified index page.
+MUST_USE enum status history_index_page_read(struct history *history,
+                                             const struct history_segment *segment, u64 page,
+                                             struct history_index_page *out,
+                                             struct failure *failure);
+// Loads the head and the tables of a sealed file into `segment`.
+MUST_USE enum status history_segment_load(struct history *history, struct history_segment *segment,
+                                          struct failure *failure);
+void history_segment_close(struct history *history, struct history_segment *segment);
+// Replaces `count` neighbours, the first of them `first`, by one segment.
+void history_replace(struct history *history, struct history_segment *first, u32 count,
+                     struct history_segment *by);
+
+#endif

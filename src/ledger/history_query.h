@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Questions to history: rows by what they say, transfers whole, balances at a past moment.
+//
+// A query walks the segments in order of rows. In each it intersects the sorted lists of its
+// conditions by leaping from one to the next, so it reads in proportion to the shortest list, and
+// stops at its limit. Keys are hashes of 32 bits: the record decides. Reads that would wait for the
+// device are all started before the first is waited for.
+//
+// Threads: any, each with its own `struct history_query`; nothing here stops the machine. Only rows
+// below `row_end`, which the caller makes sure are durable and indexed, are seen.
+#ifndef TAEL_LEDGER_HISTORY_QUERY_H
+#define TAEL_LEDGER_HISTORY_QUERY_H
+
+#include "ledger/history.h"
+
+struct history_query; // Scratch memory, some tens of MiB of address space.
+
+MUST_USE enum status history_query_new(struct history_query **out, struct failure *failure);
+void history_query_free(struct history_query *query);
+
+// What a reader needs to know of accounts. `accounts` may be written meanwhile; only what never
+// changes (id, ledger, code, user_data, timestamp, flags but `closed`) is read.
+struct history_view {
+    struct history *history;
+    struct history_set *set;
+    const struct account *accounts;
+    u64 row_end;
+};
+
+// The final form of the transfer of a row: its request from the log with amount, timestamp and
+// inherited fields as they became. The row must be a created transfer.
+MUST_USE enum status history_transfer(const struct history_view *view, u64 row,
+                                      const struct outcome *outcome, struct transfer *out,
+                                      struct failure *failure);
+// Transfers by id; an id that is not found is passed over. `out` has room for `count`.
+MUST_USE enum status history_lookup_transfers(struct history_query *query,
+                                              const struct history_view *view, const u128 *ids,
+                                              u32 count, struct transfer *out, u32 *out_count,
+                                              struct failure *failure);
+// Transfers of an account (row `account_row`; U32_MAX when there is none). The filter must be valid.
+MUST_USE enum status history_account_transfers(struct history_query *query,
+                                               const struct history_view *view,
+                                               const struct account_filter *filter,
+                                               u32 account_row, u32 limit, struct transfer *out,
+                                               u32 *out_count, struct failure *failure);
+// Balances of an account after each of the transfers that history_account_transfers selects.
+MUST_USE enum status history_account_balances(struct history_query *query,
+                                              const struct history_view *view,
+                                              const struct account_filter *filter, u32 account_row,
+                                              u32 limit, struct account_balance *out,
+                                              u32 *out_count, struct failure *failure);
+MUST_USE enum status history_query_transfers(struct history_query *query,
+                                             const struct history_view *view,
+                                             const struct query_filter *filter, u32 limit,
+                                             struct transfer *out, u32 *out_count,
+                                             struct failure *failure);
+// Rows of accounts, in order of creation; balances are the machine's to fill in.
+MUST_USE enum status history_query_accounts(struct history_query *query,
+                                            const struct history_view *view,
+                                            const struct query_filter *filter, u32 limit,
+                                            u32 *out_rows, u32 *out_count,
+                                            struct failure *failure);
+MUST_USE enum status history_change_events(struct history_query *query,
+                                           const struct history_view *view,
+                                           const struct change_events_filter *filter, u32 limit,
+                                           struct change_event *out, u32 *out_count,
+                                           struct failure *failure);
+
+// Whether a filter is valid (reference: an invalid one has an empty answer).
+bool account_filter_valid(const struct account_filter *filter);
+bool query_filter_valid(const struct query_filter *filter);
+bool change_events_filter_valid(const struct change_events_filter *filter);
+
+#endif

@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// History on disk: writing a live segment as a sealed one, loading sealed ones, merging neighbours.
+//
+// A sealed file is written under a temporary name, synced and renamed, so a crash leaves either no
+// file or a whole one (docs/FORMAT.md, crash cases H-a to H-c). Rows files are only ever extended
+// with whole pages behind every page that a checkpoint relies on.
+#include "base/checksum.h"
+#include "base/sort.h"
+#include "ledger/history_file.h"
+#include "os/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WRITER_PAGES 256u
+
+// --- a file written page by page ----------------------------------------------------------------
+
+struct writer {
+    struct disk *disk;
+    disk_handle file;
+    u8 *buffer; // WRITER_PAGES pages.
+    u32 buffered;
+    u64 page; // Next page of the file.
+    struct failure *failure;
+    enum status status;
+};
+
+static void writer_flush(struct writer *writer)
+{
+    if (writer->buffered == 0 || writer->status != STATUS_OK) return;
+    writer->status = disk_write_one(writer->disk, writer->file,
+                                    (writer->page - writer->buffered) * PAGE_SIZE, writer->buffer,
+                                    writer->buffered * PAGE_SIZE, writer->failure);
+    writer->buffered = 0;
+}
+
+static void *writer_page(struct writer *writer)
+{
+    if (writer->buffered == WRITER_PAGES) writer_flush(writer);
+    void *page = writer->buffer + writer->buffered * PAGE_SIZE;
+    memset(page, 0, PAGE_SIZE);
+    writer->buffered++;
+    writer->page++;
+    return page;
+}
+
+// --- one section --------------------------------------------------------------------------------
+
+struct section_writer {
+    struct history *history;
+    struct writer *writer;
+    struct history_sealed *file;
+    enum history_section section;
+    bool filtered; // Its keys go into the filter.
+    struct history_index_page *page;
+    u32 *fences;
+    u64 fence_count;
+    u64 entry_count;
+};
+
+static struct section_writer section_begin(struct history *history, struct writer *writer,
+                                           struct history_sealed *file,
+                                           enum history_section section)
+{
+    file->page_first[section] = writer->page;
+    return (struct section_writer){
+        .history = history,
+        .writer = writer,
+        .file = file,
+        .section = section,
+        .filtered = section == SECTION_ID || section == SECTION_RESOLUTION,
+        .fences = file->fences[section],
+    };
+}
+
+static void section_page_end(struct section_writer *section)
+{
+    struct history_index_page *page = section->page;
+    if (page == NULL) return;
+    u128 sum = checksum(page, offsetof(struct history_index_page, checksum));
+    memcpy(page->checksum, &sum, sizeof page->checksum);
+    section->page = NULL;
+}
+
+static inline void section_add(struct section_writer *section, u64 entry)
+{
+    if (section->page == NULL) {
+        section->page = writer_page(section->writer);
+        section->page->page = (u32)(section->writer->page - 1);
+        section->fences[section->fence_count++] = (u32)(entry >> 32);
+    }
+    if (section->filtered) {
+        u64 hash = history_filter_hash(section->history, section->section, (u32)(entry >> 32));
+        filter_add(section->file->filter, section->file->filter_size, hash);
+    }
+    struct history_index_page *page = section->page;
+    page->entries[page->count++] = entry;
+    section->entry_count++;
+    if (page->count == HISTORY_PAGE_ENTRIES) section_page_end(section);
+}
+
+// --- the tables behind the sections -------------------------------------------------------------
+
+// Lays fences, filter and time fence out in one block, which is also how they lie in the file.
+static enum status meta_layout(struct history_sealed *file, u64 row_count, struct failure *failure)
+{
+    u64 fences = 0;
+    for (u32 i = 0; i < SECTION_COUNT; i++) fences += history_section_pages(file->entry_count[i]);
+    u64 keys = file->entry_count[SECTION_ID] + file->entry_count[SECTION_RESOLUTION];
+    file->filter_size = filter_size(MAX(keys, 1));
+    size_t fence_size = align_up(fences * sizeof(u32), CACHE_LINE_SIZE);
+    file->memory_size = fence_size + file->filter_size +
+                        history_fence_count(row_count) * sizeof(u64);
+    void *memory = NULL;
+    enum status status = memory_reserve(file->memory_size, true, &memory, failure);
+    if (status != STATUS_OK) return status;
+    file->memory = memory;
+    u32 *fence = memory;
+    for (u32 i = 0; i < SECTION_COUNT; i++) {
+        file->fences[i] = fence;
+        fence += history_section_pages(file->entry_count[i]);
+    }
+    file->filter = (u8 *)memory + fence_size;
+    file->time_fence = (u64 *)(void *)(file->filter + file->filter_size);
+    return STATUS_OK;
+}
+
+static void head_write(struct writer *writer, const struct history_segment *segment)
+{
+    const struct history_sealed *file = &segment->file;
+    u64 meta_page = writer->page;
+    for (size_t at = 0; at < file->memory_size; at += PAGE_SIZE) {
+        memcpy(writer_page(writer), (const u8 *)file->memory + at,
+               MIN(PAGE_SIZE, file->memory_size - at));
+    }
+    writer_flush(writer);
+    u8 bytes[PAGE_SIZE] = {0};
+    struct history_index_head head = {
+        .magic = HISTORY_INDEX_MAGIC,
+        .format = HISTORY_FORMAT,
+        .section_count = SECTION_COUNT,
+        .first_row = segment->first_row,
+        .row_count = segment->row_count,
+        .id_max = segment->id_max,
+        .timestamp_min = segment->timestamp_min,
+        .timestamp_max = segment->timestamp_max,
+        .meta_offset = meta_page * PAGE_SIZE,
+        .meta_size = file->memory_size,
+        .filter_size = file->filter_size,
+    };
+    u128 sum = checksum(file->memory, file->memory_size);
+    memcpy(head.meta_checksum, &sum, sizeof head.meta_checksum);
+    memcpy(head.page_first, file->page_first, sizeof head.page_first);
+    memcpy(head.entry_count, file->entry_count, sizeof head.entry_count);
+    memcpy(bytes, &head, sizeof head);
+    sum = checksum(bytes + 16, sizeof bytes - 16);
+    memcpy(bytes, &sum, 16);
+    if (writer->status == STATUS_OK) {
+        writer->status =
+            disk_write_one(writer->disk, writer->file, 0, bytes, sizeof bytes, writer->failure);
+    }
+}
+
+// Opens the temporary file that becomes `segment`.
+static enum status writer_open(struct history *history, struct writer *writer,
+                               struct history_segment *segment, struct failure *failure)
+{
+    *writer = (struct writer){.disk = history->disk, .failure = failure, .page = 1};
+    void *buffer = NULL;
+    enum status status = memory_reserve(WRITER_PAGES * PAGE_SIZE, false, &buffer, failure);
+    if (status != STATUS_OK) return status;
+    writer->buffer = buffer;
+    char name[DISK_NAME_SIZE_MAX];
+    history_file_name(segment->file.name, segment->first_row, segment->row_count);
+    (void)snprintf(name, sizeof name, "%.56s.tmp", segment->file.name);
+    status = disk_remove(history->disk, name, failure);
+    if (status == STATUS_OK) {
+        status = disk_open(history->disk, name, DISK_CREATE, &writer->file, failure);
+    }
+    if (status != STATUS_OK) memory_release(buffer, WRITER_PAGES * PAGE_SIZE);
+    return status;
+}
+
+// Makes the file durable under its name. The segment keeps the handle.
+static enum status writer_finish(struct history *history, struct writer *writer,
+                                 struct history_segment *segment, struct failure *failure)
+{
+    char name[DISK_NAME_SIZE_MAX];
+    (void)snprintf(name, sizeof name, "%.56s.tmp", segment->file.name);
+    head_write(writer, segment);
+    memory_release(writer->buffer, WRITER_PAGES * PAGE_SIZE);
+    enum status status = writer->status;
+    if (status == STATUS_OK) status = disk_sync(history->disk, writer->file, failure);
+    if (status == STATUS_OK) {
+        status = disk_rename(history->disk, name, segment->file.name, failure);
+    }
+    if (status != STATUS_OK) {
+        disk_close(history->disk, writer->file);
+        memory_release(segment->file.memory, segment->file.memory_size);
+        return failure_wrap(failure, "sealing history rows %llu to %llu",
+                            (unsigned long long)segment->first_row,
+                            (unsigned long long)(segment->first_row + segment->row_count - 1));
+    }
+    segment->file.file = writer->file;
+    segment->sealed = true;
+    atomic_fetch_add(&history->filter_bytes, segment->file.filter_size);
+    return STATUS_OK;
+}
+
+// --- rows ---------------------------------------------------------------------------------------
+
+static enum status rows_write_range(struct history *history, const struct history_live *live,
+                                    u64 first_row, u64 first_page, u64 page_count, u8 *buffer,
+                                    struct failure *failure)
+{
+    disk_handle file = -1;
+    enum status status =
+        history_rows_open(history, first_page / HISTORY_ROWS_FILE_PAGES, true, &file, failure);
+    if (status != STATUS_OK) return status;
+    for (u64 done = 0; done < page_count;) {
+        u64 count = MIN(page_count - done, WRITER_PAGES);
+        for (u64 i = 0; i < count; i++) {
+            struct history_rows_page *page = (void *)(buffer + i * PAGE_SIZE);
+            u64 row = (first_page + done + i) * HISTORY_PAGE_ROWS;
+            memset(page, 0, offsetof(struct history_rows_page, rows));
+            page->magic = HISTORY_ROWS_MAGIC;
+            page->first_row = row;
+            memcpy(page->rows, live->rows + (row - first_row), sizeof page->rows);
+            u128 sum = checksum((const u8 *)page + 16, sizeof *page - 16);
+            memcpy(page->checksum, &sum, sizeof page->checksum);
+        }
+        u64 offset = (first_page + done) % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE;
+        status = disk_write_one(history->disk, file, offset, buffer, count * PAGE_SIZE, failure);
+        if (status != STATUS_OK) return status;
+        done += count;
+    }
+    return disk_sync(history->disk, file, failure);
+}
+
+// Writes the rows of a live segment into the rows files and makes them durable.
+static enum status rows_write(struct history *history, const struct history_segment *segment,
+                              struct failure *failure)
+{
+    void *buffer = NULL;
+    enum status status = memory_reserve(WRITER_PAGES * PAGE_SIZE, false, &buffer, failure);
+    if (status != STATUS_OK) return status;
+    u64 page = segment->first_row / HISTORY_PAGE_ROWS;
+    u64 end = page + segment->live->row_count / HISTORY_PAGE_ROWS;
+    while (page < end && status == STATUS_OK) {
+        u64 file_end = (page / HISTORY_ROWS_FILE_PAGES + 1) * HISTORY_ROWS_FILE_PAGES;
+        u64 count = MIN(end, file_end) - page;
+        status = rows_write_range(history, segment->live, segment->first_row, page, count, buffer,
+                                  failure);
+        page += count;
+    }
+    memory_release(buffer, WRITER_PAGES * PAGE_SIZE);
+    return status;
+}
+
+// --- sealing ------------------------------------------------------------------------------------
+
+enum status history_seal(struct history *history, struct history_segment *segment,
+                         struct failure *failure)
+{
+    struct history_live *live = segment->live;
+    assert(live->row_count % HISTORY_PAGE_ROWS == 0);
+    enum status status = rows_write(history, segment, failure);
+    if (status != STATUS_OK) return status;
+    struct history_segment *sealed = calloc(1, sizeof *sealed);
+    assert(sealed != NULL);
+    sealed->first_row = segment->first_row;
+    sealed->row_count = live->row_count;
+    sealed->id_max = segment->id_max;
+    sealed->timestamp_min = segment->timestamp_min;
+    sealed->timestamp_max = segment->timestamp_max;
+    for (u32 i = 0; i < SECTION_COUNT; i++) {
+        sealed->file.entry_count[i] = atomic_load(&live->lists[i].count);
+    }
+    struct writer writer;
+    status = meta_layout(&sealed->file, sealed->row_count, failure);
+    if (status == STATUS_OK) {
+        status = writer_open(history, &writer, sealed, failure);
+        if (status != STATUS_OK) memory_release(sealed->file.memory, sealed->file.memory_size);
+    }
+    if (status != STATUS_OK) {
+        free(sealed);
+        return status;
+    }
+    memcpy(sealed->file.time_fence, live->time_fence,
+           history_fence_count(sealed->row_count) * sizeof(u64));
+    for (u32 i = 0; i < SECTION_COUNT; i++) {
+        // Readers scan the list while it is live, so it is sorted in a copy.
+        u64 count = sealed->file.entry_count[i];
+        struct section_writer section =
+            section_begin(history, &writer, &sealed->file, (enum history_section)i);
+        u64 *sorted = history->sort_scratch;
+        memcpy(sorted, live->lists[i].entries, count * sizeof(u64));
+        sort_u64_by_high32(sorted, sorted + HISTORY_LIVE_ROWS_MAX, count);
+        for (u64 j = 0; j < count; j++) section_add(&section, sorted[j]);
+        section_page_end(&section);
+    }
+    status = writer_finish(history, &writer, sealed, failure);
+    if (status != STATUS_OK) {
+        free(sealed);
+        return status;
+    }
+    history_replace(history, segment, 1, sealed);
+    return STATUS_OK;
+}
+
+// --- loading ------------------------------------------------------------------------------------
+
+static enum status index_damaged(const struct history_segment *segment, u64 offset,
+                                 struct failure *failure)
+{
+    (void)failure_set(failure, STATUS_CORRUPT, "history: %s, offset %llu is damaged",
+                      segment->file.name, (unsigned long long)offset);
+    failure_hint(failure, "history is made from the log: stop the server, remove the checkpoints, "
+                          "rows-* and index-* files, and start it to rebuild them");
+    return STATUS_CORRUPT;
+}
+
+enum status history_index_page_read(struct history *history, const struct history_segment *segment,
+                                    u64 page, struct history_index_page *out,
+                                    struct failure *failure)
+{
+    enum status status = disk_read(history->disk, segment->file.file, page * PAGE_SIZE, out,
+                                   sizeof *out, failure);
+    if (status != STATUS_OK) return status;
+    u128 sum = checksum(out, offsetof(struct history_index_page, checksum));
+    if (memcmp(&sum, out->checksum, sizeof out->checksum) != 0 || out->page != page ||
+        out->count > HISTORY_PAGE_ENTRIES) {
+        return index_damaged(segment, page * PAGE_SIZE, failure);
+    }
+    return STATUS_OK;
+}
+
+static enum status head_load(struct history *history, struct history_segment *segment,
+                             struct history_index_head *head, struct failure *failure)
+{
+    u8 bytes[PAGE_SIZE];
+    struct history_sealed *file = &segment->file;
+    enum status status = disk_read(history->disk, file->file, 0, bytes, sizeof bytes, failure);
+    if (status != STATUS_OK) return status;
+    memcpy(head, bytes, sizeof *head);
+    u128 sum = checksum(bytes + 16, sizeof bytes - 16);
+    if (memcmp(&sum, head->checksum, sizeof head->checksum) != 0 ||
+        head->magic != HISTORY_INDEX_MAGIC || head->first_row != segment->first_row ||
+        head->row_count != segment->row_count) {
+        return index_damaged(segment, 0, failure);
+    }
+    if (head->format != HISTORY_FORMAT || head->section_count != SECTION_COUNT) {
+        return failure_set(failure, STATUS_UNSUPPORTED, "%s has format %u; this binary reads %u",
+                           file->name, head->format, HISTORY_FORMAT);
+    }
+    segment->id_max = head->id_max;
+    segment->timestamp_min = head->timestamp_min;
+    segment->timestamp_max = head->timestamp_max;
+    memcpy(file->page_first, head->page_first, sizeof file->page_first);
+    memcpy(file->entry_count, head->entry_count, sizeof file->entry_count);
+    return STATUS_OK;
+}
+
+enum status history_segment_load(struct history *history, struct history_segment *segment,
+                                 struct failure *failure)
+{
+    struct history_sealed *file = &segment->file;
+    history_file_name(file->name, segment->first_row, segment->row_count);
+    enum status status =
+        disk_open(history->disk, file->name, DISK_READ_ONLY, &file->file, failure);
+    if (status != STATUS_OK) return failure_wrap(failure, "loading history");
+    struct history_index_head head;
+    status = head_load(history, segment, &head, failure);
+    if (status == STATUS_OK) status = meta_layout(file, segment->row_count, failure);
+    if (status != STATUS_OK) {
+        disk_close(history->disk, file->file);
+        return status;
+    }
+    if (file->memory_size != head.meta_size || file->filter_size != head.filter_size) {
+        status = index_damaged(segment, 0, failure);
+    } else {
+        status = disk_read(history->disk, file->file, head.meta_offset, file->memory,
+                           file->memory_size, failure);
+    }
+    if (status == STATUS_OK) {
+        u128 sum = checksum(file->memory, file->memory_size);
+        if (memcmp(&sum, head.meta_checksum, sizeof head.meta_checksum) != 0) {
+            status = index_damaged(segment, head.meta_offset, failure);
+        }
+    }
+    if (status != STATUS_OK) {
+        memory_release(file->memory, file->memory_size);
+        disk_close(history->disk, file->file);
+        return status;
+    }
+    atomic_fetch_add(&history->filter_bytes, file->filter_size);
+    return STATUS_OK;
+}
+
+// --- merging ------------------------------------------------------------------------------------
+
+// Reads the entries of one section of one file in order.
+struct run {
+    const struct history_segment *segment;
+    u64 next_page;
+    u64 end_page;
+    u64 shift; // Added to rows: where the segment begins in the merged one.
+    u32 at;
+    struct history_index_page page;
+};
+
+// The head of a run; U64_MAX behind the last entry (no entry has row 2^32 - 1).
+static inline u64 run_head(const struct run *run)
+{
+    return run->at < run->page.count ? run->page.entries[run->at] + run->shift : U64_MAX;
+}
+
+static enum status run_refill(struct history *history, struct run *run, struct failure *failure)
+{
+    while (run->at >= run->page.count && run->next_page < run->end_page) {
+        enum status status =
+            history_index_page_read(history, run->segment, run->next_page++, &run->page, failure);
+        if (status != STATUS_OK) return status;
+        run->at = 0;
+    }
+    return STATUS_OK;
+}
+
+static enum status merge_section(struct history *history, struct history_segment *const *group,
+                                 enum history_section index, struct run *runs,
+                                 struct section_writer *section, struct failure *failure)
+{
+    u64 heads[HISTORY_MERGE_FANIN];
+    for (u32 i = 0; i < HISTORY_MERGE_FANIN; i++) {
+        const struct history_sealed *file = &group[i]->file;
+        runs[i] = (struct run){
+            .segment = group[i],
+            .next_page = file->page_first[index],
+            .end_page =
+                file->page_first[index] + history_section_pages(file->entry_count[index]),
+            .shift = group[i]->first_row - group[0]->first_row,
+        };
+        enum status status = run_refill(history, &runs[i], failure);
+        if (status != STATUS_OK) return status;
+        heads[i] = run_head(&runs[i]);
+    }
+    for (;;) {
+        u32 least = 0;
+        for (u32 i = 1; i < HISTORY_MERGE_FANIN; i++) {
+            if (heads[i] < heads[least]) least = i;
+        }
+        if (heads[least] == U64_MAX) break;
+        section_add(section, heads[least]);
+        struct run *run = &runs[least];
+        run->at++;
+        if (UNLIKELY(run->at == run->page.count)) {
+            enum status status = run_refill(history, run, failure);
+            if (status != STATUS_OK) return status;
+        }
+        heads[least] = run_head(run);
+    }
+    section_page_end(section);
+    return section->writer->status;
+}
+
+// More segments than this are merged even where it does not pay.
+#define MERGE_SEGMENTS_MANY 256u
+
+// Finds the cheapest HISTORY_MERGE_FANIN sealed neighbours whose merge is worth its writing: the
+// result is at least three times their largest, so that a row is written O(log rows) times.
+static bool merge_candidate(const struct history_set *set, u32 *first)
+{
+    u64 best = 1ull << 31; // Rows within a segment have 32 bits.
+    for (u32 start = 0; start + HISTORY_MERGE_FANIN <= set->count; start++) {
+        u64 rows = 0;
+        u64 largest = 0;
+        bool sealed = true;
+        for (u32 j = start; j < start + HISTORY_MERGE_FANIN; j++) {
+            sealed = sealed && set->segments[j]->sealed;
+            rows += set->segments[j]->row_count;
+            largest = MAX(largest, set->segments[j]->row_count);
+        }
+        if (!sealed || rows >= best) continue;
+        if (rows < 3 * largest && set->count < MERGE_SEGMENTS_MANY) continue;
+        best = rows;
+        *first = start;
+    }
+    return best < 1ull << 31;
+}
+
+static enum status merge_group(struct history *history, struct history_segment *const *group,
+                               struct history_segment *merged, struct failure *failure)
+{
+    const struct history_segment *last = group[HISTORY_MERGE_FANIN - 1];
+    merged->first_row = group[0]->first_row;
+    merged->row_count = last->first_row + last->row_count - merged->first_row;
+    u64 *fence = NULL;
+    for (u32 i = 0; i < HISTORY_MERGE_FANIN; i++) {
+        if (group[i]->id_max > merged->id_max) merged->id_max = group[i]->id_max;
+        if (merged->timestamp_min == 0) merged->timestamp_min = group[i]->timestamp_min;
+        merged->timestamp_max = MAX(merged->timestamp_max, group[i]->timestamp_max);
+        for (u32 j = 0; j < SECTION_COUNT; j++) {
+            merged->file.entry_count[j] += group[i]->file.entry_count[j];
+        }
+    }
+    struct writer writer;
+    enum status status = meta_layout(&merged->file, merged->row_count, failure);
+    if (status != STATUS_OK) return status;
+    status = writer_open(history, &writer, merged, failure);
+    if (status != STATUS_OK) {
+        memory_release(merged->file.memory, merged->file.memory_size);
+        return status;
+    }
+    // A fence of the merged rows: the latest transfer of any fence that ends at or before its end.
+    fence = merged->file.time_fence;
+    for (u32 i = 0; i < HISTORY_MERGE_FANIN; i++) {
+        u64 shift = group[i]->first_row - merged->first_row;
+        for (u64 j = 0; j < history_fence_count(group[i]->row_count); j++) {
+            u64 end = MIN((j + 1) * HISTORY_FENCE_ROWS, group[i]->row_count) + shift;
+            u64 at = (end - 1) / HISTORY_FENCE_ROWS;
+            fence[at] = MAX(fence[at], group[i]->file.time_fence[j]);
+        }
+    }
+    for (u64 i = 1; i < history_fence_count(merged->row_count); i++) {
+        fence[i] = MAX(fence[i], fence[i - 1]);
+    }
+    struct run *runs = calloc(HISTORY_MERGE_FANIN, sizeof *runs);
+    assert(runs != NULL);
+    for (u32 i = 0; i < SECTION_COUNT && status == STATUS_OK; i++) {
+        struct section_writer section =
+            section_begin(history, &writer, &merged->file, (enum history_section)i);
+        status = merge_section(history, group, (enum history_section)i, runs, &section, failure);
+    }
+    free(runs);
+    if (status != STATUS_OK) writer.status = status;
+    return writer_finish(history, &writer, merged, failure);
+}
+
+enum status history_merge(struct history *history, bool *merged_any, struct failure *failure)
+{
+    *merged_any = false;
+    struct history_set *set = history_set_acquire(history);
+    u32 first = 0;
+    if (!merge_candidate(set, &first)) {
+        history_set_release(history, set);
+        return STATUS_OK;
+    }
+    struct history_segment *merged = calloc(1, sizeof *merged);
+    assert(merged != NULL);
+    enum status status = merge_group(history, &set->segments[first], merged, failure);
+    if (status != STATUS_OK) {
+        free(merged);
+        history_set_release(history, set);
+        return status;
+    }
+    history_replace(history, set->segments[first], HISTORY_MERGE_FANIN, merged);
+    (void)pthread_mutex_lock(&history->mutex);
+    for (u32 i = first; i < first + HISTORY_MERGE_FANIN; i++) {
+        assert(history->retired_count < HISTORY_SEGMENTS_MAX);
+        memcpy(history->retired[history->retired_count++], set->segments[i]->file.name,
+               DISK_NAME_SIZE_MAX);
+    }
+    (void)pthread_mutex_unlock(&history->mutex);
+    history_set_release(history, set);
+    *merged_any = true;
+    return STATUS_OK;
+}
+
+u32 history_retired(struct history *history)
+{
+    (void)pthread_mutex_lock(&history->mutex);
+    u32 count = history->retired_count;
+    (void)pthread_mutex_unlock(&history->mutex);
+    return count;
+}
+
+enum status history_discard(struct history *history, u32 count, struct failure *failure)
+{
+    for (u32 i = 0; i < count; i++) {
+        enum status status = disk_remove(history->disk, history->retired[i], failure);
+        if (status != STATUS_OK) return status;
+    }
+    (void)pthread_mutex_lock(&history->mutex);
+    history->retired_count -= count;
+    memmove(history->retired, history->retired + count,
+            history->retired_count * sizeof history->retired[0]);
+    (void)pthread_mutex_unlock(&history->mutex);
+    return STATUS_OK;
+}
