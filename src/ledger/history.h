@@ -124,7 +124,7 @@ struct history_live {
     u64 *id_slots; // Tag in the high 32 bits, row + 1 in the low ones; linear probing.
     u64 *time_fence; // Of each HISTORY_FENCE_ROWS rows, the latest transfer up to there.
     struct history_list lists[SECTION_COUNT];
-    u32 row_count;   // The machine's.
+    u32 row_count;   // Written by the machine; others see it through committed frames.
     u32 key_count;   // Used id slots.
     bool taken;
 };
