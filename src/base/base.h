@@ -137,13 +137,13 @@ struct failure {
 };
 
 // Sets the failure. Returns `status`, so that a caller can `return failure_set(...)`.
-MUST_USE enum status failure_set(struct failure *failure, enum status status, const char *format,
+enum status failure_set(struct failure *failure, enum status status, const char *format,
                                  ...) PRINTF_LIKE(3, 4);
 // As failure_set, with errno's text appended.
-MUST_USE enum status failure_set_errno(struct failure *failure, enum status status,
+enum status failure_set_errno(struct failure *failure, enum status status,
                                        int error_number, const char *format, ...) PRINTF_LIKE(4, 5);
 // Prepends context ("opening the log: ...") on the way up. Keeps status and hint.
-MUST_USE enum status failure_wrap(struct failure *failure, const char *format, ...)
+enum status failure_wrap(struct failure *failure, const char *format, ...)
     PRINTF_LIKE(2, 3);
 // Sets what the operator can do about it.
 void failure_hint(struct failure *failure, const char *format, ...) PRINTF_LIKE(2, 3);

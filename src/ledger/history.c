@@ -315,7 +315,8 @@ void history_live_put(struct history_live *live, u64 hash, u32 slot, u32 row_in_
 {
     assert(live->id_slots[slot] == 0);
     assert(live->key_count < HISTORY_ID_SLOTS - HISTORY_ID_SLOTS / 8);
-    live->id_slots[slot] = (hash >> 32) << 32 | (u64)(row_in_segment + 1);
+    __atomic_store_n(&live->id_slots[slot], (hash >> 32) << 32 | (u64)(row_in_segment + 1),
+                     __ATOMIC_RELAXED);
     live->key_count++;
 }
 
@@ -387,32 +388,75 @@ static enum status sealed_candidates(struct history *history, const struct histo
     return STATUS_OK;
 }
 
+// Looks an id up in one sealed segment.
+static enum status sealed_find(struct history *history, const struct history_set *set,
+                               const struct history_segment *segment, u128 id, u64 hash, u64 *row,
+                               struct failure *failure)
+{
+    struct candidates candidates;
+    enum status status =
+        sealed_candidates(history, segment, SECTION_ID, hash, &candidates, failure);
+    for (u32 i = 0; i < candidates.count && status == STATUS_OK; i++) {
+        struct outcome outcome;
+        u64 number = segment->first_row + candidates.rows[i];
+        status = history_row(history, set, number, &outcome, failure);
+        if (status != STATUS_OK) break;
+        if (outcome.id != id || outcome.kind != OUTCOME_TRANSFER) continue;
+        *row = number + 1;
+        break;
+    }
+    return status;
+}
+
 enum status history_find_older(struct history *history, const struct history_set *set, u128 id,
                                u64 hash, u64 *row, struct failure *failure)
 {
     *row = 0;
-    for (u32 i = set->count; i-- > 0;) {
+    for (u32 i = set->count; i-- > 0 && *row == 0;) {
         const struct history_segment *segment = set->segments[i];
         if (segment == history->active || id > segment->id_max) continue;
-        if (!segment->sealed) {
+        if (segment->sealed) {
+            enum status status = sealed_find(history, set, segment, id, hash, row, failure);
+            if (status != STATUS_OK) return status;
+        } else {
             u32 slot = 0;
             u32 found = history_live_find(segment->live, hash, id, &slot);
-            if (found == 0) continue;
-            *row = segment->first_row + found;
-            return STATUS_OK;
+            if (found != 0) *row = segment->first_row + found;
         }
-        struct candidates candidates;
-        enum status status =
-            sealed_candidates(history, segment, SECTION_ID, hash, &candidates, failure);
-        if (status != STATUS_OK) return status;
-        for (u32 j = 0; j < candidates.count; j++) {
-            struct outcome outcome;
-            u64 number = segment->first_row + candidates.rows[j];
-            status = history_row(history, set, number, &outcome, failure);
+    }
+    return STATUS_OK;
+}
+
+// As history_live_find, beside the machine that writes: only rows below the end are looked at, and
+// those are settled.
+static u32 live_find_shared(const struct history_segment *segment, u64 hash, u128 id, u64 row_end)
+{
+    const struct history_live *live = segment->live;
+    u32 at = (u32)hash & (HISTORY_ID_SLOTS - 1);
+    for (;; at = (at + 1) & (HISTORY_ID_SLOTS - 1)) {
+        u64 entry = __atomic_load_n(&live->id_slots[at], __ATOMIC_RELAXED);
+        if (entry == 0) return 0;
+        if (entry >> 32 != hash >> 32) continue;
+        u32 row = (u32)entry - 1;
+        if (segment->first_row + row >= row_end) continue;
+        if (live->rows[row].id == id && live->rows[row].kind == OUTCOME_TRANSFER) return row + 1;
+    }
+}
+
+enum status history_find_row(struct history *history, const struct history_set *set, u128 id,
+                             u64 hash, u64 row_end, u64 *row, struct failure *failure)
+{
+    *row = 0;
+    for (u32 i = set->count; i-- > 0 && *row == 0;) {
+        const struct history_segment *segment = set->segments[i];
+        if (segment->first_row >= row_end) continue;
+        if (segment->sealed) {
+            if (id > segment->id_max) continue;
+            enum status status = sealed_find(history, set, segment, id, hash, row, failure);
             if (status != STATUS_OK) return status;
-            if (outcome.id != id || outcome.kind != OUTCOME_TRANSFER) continue;
-            *row = number + 1;
-            return STATUS_OK;
+        } else {
+            u32 found = live_find_shared(segment, hash, id, row_end);
+            if (found != 0) *row = segment->first_row + found;
         }
     }
     return STATUS_OK;

@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ledger's state: tables, holds, the scope of a chain, accounts, expiry. Transfers are decided
+// in ledger_transfer.c.
+#include "ledger/ledger_internal.h"
+
+#include "os/memory.h"
+
+enum status ledger_init(struct ledger *ledger, const struct ledger_limits *limits,
+                        struct history *history, struct failure *failure)
+{
+    memset(ledger, 0, sizeof *ledger);
+    ledger->history = history;
+    void *undo = NULL;
+    enum status status =
+        table_init(&ledger->accounts, sizeof(struct account), limits->accounts_max, failure);
+    if (status == STATUS_OK) {
+        status = table_init(&ledger->holds, sizeof(struct hold), limits->holds_max, failure);
+    }
+    if (status == STATUS_OK) status = index_init(&ledger->account_index, 0, failure);
+    if (status == STATUS_OK) status = index_init(&ledger->hold_index, 0, failure);
+    if (status == STATUS_OK) status = heap_init(&ledger->expiries, limits->holds_max, failure);
+    if (status == STATUS_OK) {
+        status = memory_reserve(sizeof *ledger->undo, false, &undo, failure);
+    }
+    ledger->undo = undo;
+    return status;
+}
+
+void ledger_free(struct ledger *ledger)
+{
+    table_free(&ledger->accounts);
+    table_free(&ledger->holds);
+    index_free(&ledger->account_index);
+    index_free(&ledger->hold_index);
+    heap_free(&ledger->expiries);
+    memory_release(ledger->undo, sizeof *ledger->undo);
+    memset(ledger, 0, sizeof *ledger);
+}
+
+bool ledger_result_is_transient(u32 result)
+{
+    switch ((enum create_transfer_result)result) {
+    case CREATE_TRANSFER_DEBIT_ACCOUNT_NOT_FOUND:
+    case CREATE_TRANSFER_CREDIT_ACCOUNT_NOT_FOUND:
+    case CREATE_TRANSFER_PENDING_TRANSFER_NOT_FOUND:
+    case CREATE_TRANSFER_DEBIT_ACCOUNT_ALREADY_CLOSED:
+    case CREATE_TRANSFER_CREDIT_ACCOUNT_ALREADY_CLOSED:
+    case CREATE_TRANSFER_EXCEEDS_CREDITS:
+    case CREATE_TRANSFER_EXCEEDS_DEBITS: return true;
+    default: return false;
+    }
+}
+
+// --- the scope of a chain -------------------------------------------------------------------------
+
+void scope_begin(struct ledger *ledger, const struct ledger_resolved *resolved)
+{
+    struct ledger_undo *undo = ledger->undo;
+    const struct history_segment *active = ledger->history->active;
+    assert(!undo->active);
+    undo->active = true;
+    undo->count = 0;
+    undo->account_timestamp_max = ledger->account_timestamp_max;
+    undo->transfer_timestamp_max = ledger->transfer_timestamp_max;
+    undo->next_row = ledger->history->next_row;
+    undo->row_count = active->live->row_count;
+    undo->time_fence = active->live->time_fence[undo->row_count / HISTORY_FENCE_ROWS];
+    undo->timestamp_min = active->timestamp_min;
+    undo->timestamp_max = active->timestamp_max;
+    undo->resolved_count = resolved == NULL ? 0 : resolved->count;
+}
+
+void scope_commit(struct ledger *ledger)
+{
+    assert(ledger->undo->active);
+    ledger->undo->active = false;
+}
+
+static void index_insert_again(struct index *index, u64 hash, u32 row)
+{
+    // The key was in the index a moment ago, so there is room for it.
+    struct failure failure;
+    enum status status = index_insert(index, hash, row, &failure);
+    assert(status == STATUS_OK);
+}
+
+static void undo_one(struct ledger *ledger, const struct undo_entry *entry)
+{
+    switch (entry->kind) {
+    case UNDO_ACCOUNT: *account_at(ledger, entry->row) = entry->account; break;
+    case UNDO_ACCOUNT_CREATE:
+        assert(entry->row == ledger->accounts.count - 1);
+        index_remove(&ledger->account_index,
+                     history_hash_id(ledger->history, account_at(ledger, entry->row)->id),
+                     entry->row);
+        memset(account_at(ledger, entry->row), 0, sizeof(struct account));
+        ledger->accounts.count--;
+        break;
+    case UNDO_HOLD_OPEN: {
+        // The record goes back to how it was: free, or not yet part of the table.
+        struct hold *hold = hold_at(ledger, entry->row);
+        if (hold->expires_at != 0) heap_remove(&ledger->expiries, entry->row);
+        index_remove(&ledger->hold_index, history_hash_id(ledger->history, hold->id), entry->row);
+        *hold = entry->hold;
+        if (entry->hold.next_free == ROW_NONE) {
+            memset(hold, 0, sizeof *hold);
+            ledger->holds.count--;
+        } else {
+            ledger->hold_free = entry->row + 1;
+        }
+        break;
+    }
+    case UNDO_HOLD_CLOSE: {
+        struct hold *hold = hold_at(ledger, entry->row);
+        assert(ledger->hold_free == entry->row + 1);
+        ledger->hold_free = hold->next_free;
+        *hold = entry->hold;
+        index_insert_again(&ledger->hold_index, history_hash_id(ledger->history, hold->id),
+                           entry->row);
+        if (hold->expires_at != 0) {
+            heap_insert(&ledger->expiries, hold->expires_at, hold->timestamp, entry->row);
+        }
+        break;
+    }
+    case UNDO_KEY: {
+        struct history_live *live = ledger->history->active->live;
+        assert(live->id_slots[entry->row] != 0);
+        __atomic_store_n(&live->id_slots[entry->row], 0, __ATOMIC_RELAXED);
+        live->key_count--;
+        break;
+    }
+    }
+}
+
+void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved)
+{
+    struct ledger_undo *undo = ledger->undo;
+    struct history_segment *active = ledger->history->active;
+    assert(undo->active);
+    while (undo->count > 0) undo_one(ledger, &undo->entries[--undo->count]);
+    ledger->account_timestamp_max = undo->account_timestamp_max;
+    ledger->transfer_timestamp_max = undo->transfer_timestamp_max;
+    ledger->history->next_row = undo->next_row;
+    active->live->row_count = undo->row_count;
+    active->live->time_fence[undo->row_count / HISTORY_FENCE_ROWS] = undo->time_fence;
+    active->timestamp_min = undo->timestamp_min;
+    active->timestamp_max = undo->timestamp_max;
+    if (resolved != NULL) resolved->count = undo->resolved_count;
+    undo->active = false;
+}
+
+void key_put(struct ledger *ledger, u64 hash, u32 slot)
+{
+    struct history_live *live = ledger->history->active->live;
+    history_live_put(live, hash, slot, live->row_count - 1);
+    if (UNLIKELY(ledger->undo->active)) (void)undo_push(ledger, UNDO_KEY, slot);
+}
+
+void resolution_put(struct ledger *ledger, u128 pending_id)
+{
+    const struct history_live *live = ledger->history->active->live;
+    u64 hash = history_hash_resolution(ledger->history, pending_id);
+    u32 slot = (u32)hash & (HISTORY_ID_SLOTS - 1);
+    while (live->id_slots[slot] != 0) slot = (slot + 1) & (HISTORY_ID_SLOTS - 1);
+    key_put(ledger, hash, slot);
+}
+
+void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp)
+{
+    struct account *account = account_at(ledger, account_row);
+    if (LIKELY(++account->reserved < HISTORY_BALANCE_INTERVAL)) return;
+    account->reserved = 0;
+    struct outcome *debits = history_append(ledger->history);
+    *debits = (struct outcome){
+        .id = account->debits_pending,
+        .amount = account->debits_posted,
+        .timestamp = timestamp,
+        .debit_row = account_row,
+        .credit_row = ROW_NONE,
+        .flags = account->flags,
+        .kind = OUTCOME_BALANCE_DEBITS,
+        .result = OUTCOME_CREATED,
+    };
+    struct outcome *credits = history_append(ledger->history);
+    *credits = *debits;
+    credits->id = account->credits_pending;
+    credits->amount = account->credits_posted;
+    credits->kind = OUTCOME_BALANCE_CREDITS;
+}
+
+// --- holds ----------------------------------------------------------------------------------------
+
+enum status hold_open(struct ledger *ledger, const struct hold *hold, struct failure *failure)
+{
+    u32 row = 0;
+    struct hold before = {.next_free = ROW_NONE};
+    if (ledger->hold_free != 0) {
+        row = ledger->hold_free - 1;
+        table_touch(&ledger->holds, row);
+        before = *hold_at(ledger, row);
+        ledger->hold_free = before.next_free;
+    } else {
+        if (ledger->holds.count == ledger->holds.capacity) {
+            return failure_set(failure, STATUS_FULL, "more than %llu pending transfers are open",
+                               (unsigned long long)ledger->holds.capacity);
+        }
+        row = (u32)ledger->holds.count++;
+        table_touch(&ledger->holds, row);
+    }
+    if (ledger->undo->active) undo_push(ledger, UNDO_HOLD_OPEN, row)->hold = before;
+    struct hold *record = hold_at(ledger, row);
+    *record = *hold;
+    record->next_free = 0;
+    record->open = 1;
+    if (hold->expires_at != 0) {
+        heap_insert(&ledger->expiries, hold->expires_at, hold->timestamp, row);
+    }
+    return index_insert(&ledger->hold_index, history_hash_id(ledger->history, hold->id), row,
+                        failure);
+}
+
+void hold_close(struct ledger *ledger, u32 row)
+{
+    struct hold *hold = hold_at(ledger, row);
+    assert(hold->open == 1);
+    table_touch(&ledger->holds, row);
+    if (ledger->undo->active) undo_push(ledger, UNDO_HOLD_CLOSE, row)->hold = *hold;
+    if (hold->expires_at != 0) heap_remove(&ledger->expiries, row);
+    index_remove(&ledger->hold_index, history_hash_id(ledger->history, hold->id), row);
+    memset(hold, 0, sizeof *hold);
+    hold->next_free = ledger->hold_free;
+    ledger->hold_free = row + 1;
+}
+
+u32 hold_find(const struct ledger *ledger, u128 id, u64 hash)
+{
+    struct index_cursor cursor;
+    for (u32 row = index_first(&ledger->hold_index, hash, &cursor); row != 0;
+         row = index_next(&cursor)) {
+        if (hold_at(ledger, row - 1)->id == id) return row - 1;
+    }
+    return ROW_NONE;
+}
+
+u64 ledger_next_expiry(const struct ledger *ledger)
+{
+    const struct heap_item *first = heap_first(&ledger->expiries);
+    return first == NULL ? U64_MAX : first->due;
+}
+
+static void hold_expire(struct ledger *ledger, u32 row, u64 timestamp)
+{
+    const struct hold hold = *hold_at(ledger, row);
+    account_touch(ledger, hold.debit_row);
+    account_touch(ledger, hold.credit_row);
+    struct account *debit = account_at(ledger, hold.debit_row);
+    struct account *credit = account_at(ledger, hold.credit_row);
+    assert(debit->debits_pending >= hold.amount && credit->credits_pending >= hold.amount); // G1
+    debit->debits_pending -= hold.amount;
+    credit->credits_pending -= hold.amount;
+    if (hold.flags & TRANSFER_CLOSING_DEBIT) debit->flags &= (u16)~ACCOUNT_CLOSED;
+    if (hold.flags & TRANSFER_CLOSING_CREDIT) credit->flags &= (u16)~ACCOUNT_CLOSED;
+    struct outcome *outcome = history_append(ledger->history);
+    u64 distance = ledger->history->next_row - 1 - hold.row;
+    *outcome = (struct outcome){
+        .id = hold.id,
+        .amount = hold.amount,
+        .timestamp = timestamp,
+        .debit_row = hold.debit_row,
+        .credit_row = hold.credit_row,
+        .flags = hold.flags,
+        .code = hold.code,
+        .kind = OUTCOME_EXPIRY,
+        .result = OUTCOME_CREATED,
+        .pending_distance = distance < OUTCOME_PENDING_FAR ? (u32)distance : OUTCOME_PENDING_FAR,
+    };
+    resolution_put(ledger, hold.id);
+    hold_close(ledger, row);
+    posting_count(ledger, hold.debit_row, timestamp);
+    posting_count(ledger, hold.credit_row, timestamp);
+}
+
+u32 ledger_expire(struct ledger *ledger, u64 now)
+{
+    assert(!ledger->undo->active);
+    u32 count = 0;
+    while (count < LEDGER_BATCH_EVENTS_MAX) {
+        const struct heap_item *first = heap_first(&ledger->expiries);
+        if (first == NULL || first->due > now) break;
+        count++;
+        hold_expire(ledger, (u32)first->row, now + count);
+    }
+    return count;
+}
+
+// --- accounts -------------------------------------------------------------------------------------
+
+static u32 account_find(const struct ledger *ledger, u128 id, u64 hash)
+{
+    struct index_cursor cursor;
+    for (u32 row = index_first(&ledger->account_index, hash, &cursor); row != 0;
+         row = index_next(&cursor)) {
+        if (account_at(ledger, row - 1)->id == id) return row - 1;
+    }
+    return ROW_NONE;
+}
+
+u32 ledger_account_row(const struct ledger *ledger, u128 id)
+{
+    return account_find(ledger, id, history_hash_id(ledger->history, id));
+}
+
+u32 ledger_lookup_accounts(const struct ledger *ledger, const u128 *ids, u32 count,
+                           struct account *out)
+{
+    u32 found = 0;
+    for (u32 i = 0; i < count; i++) {
+        u32 row = ledger_account_row(ledger, ids[i]);
+        if (row != ROW_NONE) ledger_account_view(ledger, row, &out[found++]);
+    }
+    return found;
+}
+
+bool ledger_account_has_timestamp(const struct ledger *ledger, u64 timestamp)
+{
+    u64 low = 0;
+    u64 high = ledger->accounts.count;
+    while (low < high) {
+        u64 middle = (low + high) / 2;
+        if (ledger_account(ledger, (u32)middle)->timestamp < timestamp) low = middle + 1;
+        else high = middle;
+    }
+    return low < ledger->accounts.count &&
+           ledger_account(ledger, (u32)low)->timestamp == timestamp;
+}
+
+static enum create_account_result account_exists(const struct account *a, const struct account *e)
+{
+    if (a->flags != (e->flags)) return CREATE_ACCOUNT_EXISTS_WITH_DIFFERENT_FLAGS;
+    if (a->user_data_128 != e->user_data_128) {
+        return CREATE_ACCOUNT_EXISTS_WITH_DIFFERENT_USER_DATA_128;
+    }
+    if (a->user_data_64 != e->user_data_64) {
+        return CREATE_ACCOUNT_EXISTS_WITH_DIFFERENT_USER_DATA_64;
+    }
+    if (a->user_data_32 != e->user_data_32) {
+        return CREATE_ACCOUNT_EXISTS_WITH_DIFFERENT_USER_DATA_32;
+    }
+    if (a->ledger != e->ledger) return CREATE_ACCOUNT_EXISTS_WITH_DIFFERENT_LEDGER;
+    if (a->code != e->code) return CREATE_ACCOUNT_EXISTS_WITH_DIFFERENT_CODE;
+    return CREATE_ACCOUNT_EXISTS;
+}
+
+struct account_decision {
+    enum create_account_result result;
+    u64 timestamp; // The event's, or that of the existing account.
+    enum status status;
+};
+
+static enum create_account_result account_insert(struct ledger *ledger,
+                                                 const struct account *account, u64 hash,
+                                                 u64 timestamp, struct account_decision *decision,
+                                                 struct failure *failure)
+{
+    if (ledger->accounts.count == ledger->accounts.capacity) {
+        decision->status =
+            failure_set(failure, STATUS_FULL, "more than %llu accounts",
+                        (unsigned long long)ledger->accounts.capacity);
+        return CREATE_ACCOUNT_CREATED;
+    }
+    u32 row = (u32)ledger->accounts.count++;
+    table_touch(&ledger->accounts, row);
+    struct account *record = account_at(ledger, row);
+    *record = *account;
+    record->timestamp = timestamp;
+    decision->status = index_insert(&ledger->account_index, hash, row, failure);
+    if (ledger->undo->active) (void)undo_push(ledger, UNDO_ACCOUNT_CREATE, row);
+    ledger->account_timestamp_max = timestamp;
+    return CREATE_ACCOUNT_CREATED;
+}
+
+// Rules in the order of ledger.def, from `reserved_field` on.
+static enum create_account_result account_decide(struct ledger *ledger,
+                                                 const struct history_set *set,
+                                                 const struct account *account, u64 timestamp,
+                                                 struct account_decision *decision,
+                                                 struct failure *failure)
+{
+    const u16 known = ACCOUNT_LINKED | ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS |
+                      ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS | ACCOUNT_HISTORY | ACCOUNT_IMPORTED |
+                      ACCOUNT_CLOSED;
+    const u16 limits =
+        ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
+    if (account->reserved != 0) return CREATE_ACCOUNT_RESERVED_FIELD;
+    if (account->flags & ~known) return CREATE_ACCOUNT_RESERVED_FLAG;
+    if (account->id == 0) return CREATE_ACCOUNT_ID_MUST_NOT_BE_ZERO;
+    if (account->id == U128_MAX) return CREATE_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
+    u64 hash = history_hash_id(ledger->history, account->id);
+    u32 row = account_find(ledger, account->id, hash);
+    if (row != ROW_NONE) {
+        enum create_account_result result = account_exists(account, account_at(ledger, row));
+        if (result == CREATE_ACCOUNT_EXISTS) decision->timestamp = account_at(ledger, row)->timestamp;
+        return result;
+    }
+    if ((account->flags & limits) == limits) return CREATE_ACCOUNT_FLAGS_ARE_MUTUALLY_EXCLUSIVE;
+    if (account->debits_pending != 0) return CREATE_ACCOUNT_DEBITS_PENDING_MUST_BE_ZERO;
+    if (account->debits_posted != 0) return CREATE_ACCOUNT_DEBITS_POSTED_MUST_BE_ZERO;
+    if (account->credits_pending != 0) return CREATE_ACCOUNT_CREDITS_PENDING_MUST_BE_ZERO;
+    if (account->credits_posted != 0) return CREATE_ACCOUNT_CREDITS_POSTED_MUST_BE_ZERO;
+    if (account->ledger == 0) return CREATE_ACCOUNT_LEDGER_MUST_NOT_BE_ZERO;
+    if (account->code == 0) return CREATE_ACCOUNT_CODE_MUST_NOT_BE_ZERO;
+    if (account->flags & ACCOUNT_IMPORTED) {
+        bool taken = timestamp <= ledger->account_timestamp_max;
+        if (!taken && timestamp <= ledger->transfer_timestamp_max) {
+            decision->status =
+                history_has_timestamp(ledger->history, set, timestamp, &taken, failure);
+        }
+        if (taken) return CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
+        if (decision->status != STATUS_OK) return CREATE_ACCOUNT_CREATED;
+        decision->timestamp = timestamp;
+    }
+    return account_insert(ledger, account, hash, timestamp, decision, failure);
+}
+
+static void account_outcome(struct ledger *ledger, const struct account *account, u64 place,
+                            u32 result, u64 timestamp)
+{
+    bool created = result == (u32)CREATE_ACCOUNT_CREATED;
+    struct outcome *outcome = history_append(ledger->history);
+    *outcome = (struct outcome){
+        .id = account->id,
+        .timestamp = timestamp,
+        .debit_row = created ? (u32)ledger->accounts.count - 1 : ROW_NONE,
+        .credit_row = ROW_NONE,
+        .flags = account->flags,
+        .code = account->code,
+        .kind = OUTCOME_ACCOUNT,
+        .result = (u8)result,
+    };
+    outcome_set_place(outcome, place);
+}
+
+enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_batch *batch,
+                                   struct failure *failure)
+{
+    assert(batch->count <= LEDGER_EVENTS_MAX);
+    const struct account *events = batch->events;
+    struct history_set *set = history_set_acquire(ledger->history);
+    struct account_decision decision = {0};
+    u32 chain = ROW_NONE; // First event of the open chain.
+    bool broken = false;
+    for (u32 i = 0; i < batch->count && decision.status == STATUS_OK; i++) {
+        const struct account *account = &events[i];
+        u64 timestamp = batch->timestamp - batch->count + i + 1;
+        bool linked = (account->flags & ACCOUNT_LINKED) != 0;
+        bool imported = (account->flags & ACCOUNT_IMPORTED) != 0;
+        decision.timestamp = timestamp;
+        if (linked && chain == ROW_NONE) {
+            chain = i;
+            scope_begin(ledger, NULL);
+        }
+        enum create_account_result result;
+        if (linked && i == batch->count - 1) {
+            result = CREATE_ACCOUNT_LINKED_EVENT_CHAIN_OPEN;
+        } else if (broken) {
+            result = CREATE_ACCOUNT_LINKED_EVENT_FAILED;
+        } else if (imported != ((events[0].flags & ACCOUNT_IMPORTED) != 0)) {
+            result = imported ? CREATE_ACCOUNT_IMPORTED_EVENT_NOT_EXPECTED
+                              : CREATE_ACCOUNT_IMPORTED_EVENT_EXPECTED;
+        } else if (!imported && account->timestamp != 0) {
+            result = CREATE_ACCOUNT_TIMESTAMP_MUST_BE_ZERO;
+        } else if (imported && (account->timestamp < LEDGER_TIMESTAMP_MIN ||
+                                account->timestamp > LEDGER_TIMESTAMP_MAX)) {
+            result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_OUT_OF_RANGE;
+        } else if (imported && account->timestamp >= batch->timestamp) {
+            result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
+        } else {
+            result = account_decide(ledger, set, account,
+                                    imported ? account->timestamp : timestamp, &decision, failure);
+        }
+        if (result != CREATE_ACCOUNT_CREATED && chain != ROW_NONE && !broken) {
+            broken = true;
+            scope_rollback(ledger, NULL);
+            for (u32 j = chain; j < i; j++) {
+                u64 before = batch->timestamp - batch->count + j + 1;
+                batch->results[j] = (struct create_result){
+                    .timestamp = before, .status = CREATE_ACCOUNT_LINKED_EVENT_FAILED};
+                account_outcome(ledger, &events[j], batch->place + j * sizeof events[0],
+                                CREATE_ACCOUNT_LINKED_EVENT_FAILED, before);
+            }
+        }
+        batch->results[i] =
+            (struct create_result){.timestamp = decision.timestamp, .status = (u32)result};
+        account_outcome(ledger, account, batch->place + i * sizeof events[0], (u32)result,
+                        decision.timestamp);
+        if (chain != ROW_NONE &&
+            (!linked || result == CREATE_ACCOUNT_LINKED_EVENT_CHAIN_OPEN)) {
+            if (!broken) scope_commit(ledger);
+            chain = ROW_NONE;
+            broken = false;
+        }
+    }
+    history_set_release(ledger->history, set);
+    return decision.status;
+}
+
+// --- saving, loading, checking --------------------------------------------------------------------
+
+void ledger_save(const struct ledger *ledger, struct ledger_state *out)
+{
+    *out = (struct ledger_state){
+        .account_timestamp_max = ledger->account_timestamp_max,
+        .transfer_timestamp_max = ledger->transfer_timestamp_max,
+        .account_count = ledger->accounts.count,
+        .hold_count = ledger->holds.count,
+        .hold_free = ledger->hold_free,
+    };
+}
+
+enum status ledger_load(struct ledger *ledger, const struct ledger_state *state,
+                        struct failure *failure)
+{
+    ledger->account_timestamp_max = state->account_timestamp_max;
+    ledger->transfer_timestamp_max = state->transfer_timestamp_max;
+    ledger->accounts.count = state->account_count;
+    ledger->holds.count = state->hold_count;
+    ledger->hold_free = state->hold_free;
+    for (u32 row = 0; row < state->account_count; row++) {
+        u64 hash = history_hash_id(ledger->history, account_at(ledger, row)->id);
+        enum status status = index_insert(&ledger->account_index, hash, row, failure);
+        if (status != STATUS_OK) return status;
+    }
+    heap_clear(&ledger->expiries);
+    for (u32 row = 0; row < state->hold_count; row++) {
+        const struct hold *hold = hold_at(ledger, row);
+        if (hold->open == 0) continue;
+        u64 hash = history_hash_id(ledger->history, hold->id);
+        enum status status = index_insert(&ledger->hold_index, hash, row, failure);
+        if (status != STATUS_OK) return status;
+        if (hold->expires_at != 0) {
+            heap_insert(&ledger->expiries, hold->expires_at, hold->timestamp, row);
+        }
+    }
+    return STATUS_OK;
+}
+
+// The sum of one field over the accounts of every ledger number, debits minus credits, modulo
+// 2^128: 0 for each is L1.
+static void check_ledger_sums(const struct ledger *ledger, u32 number)
+{
+    u128 posted = 0;
+    u128 pending = 0;
+    for (u32 row = 0; row < ledger->accounts.count; row++) {
+        const struct account *account = ledger_account(ledger, row);
+        if (account->ledger != number) continue;
+        posted += account->debits_posted - account->credits_posted;
+        pending += account->debits_pending - account->credits_pending;
+    }
+    assert(posted == 0 && pending == 0); // L1
+}
+
+void ledger_check(const struct ledger *ledger)
+{
+    u128 held_debits = 0;
+    u128 held = 0;
+    u64 previous = 0;
+    for (u32 row = 0; row < ledger->accounts.count; row++) {
+        const struct account *a = ledger_account(ledger, row);
+        assert(a->timestamp > previous); // G2
+        previous = a->timestamp;
+        if (a->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) {
+            assert(a->debits_pending + a->debits_posted <= a->credits_posted); // L2
+        }
+        if (a->flags & ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS) {
+            assert(a->credits_pending + a->credits_posted <= a->debits_posted); // L2
+        }
+        assert(ledger_account_row(ledger, a->id) == row);
+        held_debits += a->debits_pending;
+        bool seen = false;
+        for (u32 before = 0; before < row && !seen && row < 4096; before++) {
+            seen = ledger_account(ledger, before)->ledger == a->ledger;
+        }
+        if (!seen && row < 4096) check_ledger_sums(ledger, a->ledger);
+    }
+    u64 with_expiry = 0;
+    for (u32 row = 0; row < ledger->holds.count; row++) {
+        const struct hold *hold = (const struct hold *)ledger->holds.memory + row;
+        if (hold->open == 0) continue;
+        held += hold->amount;
+        with_expiry += hold->expires_at != 0;
+        assert(heap_has(&ledger->expiries, row) == (hold->expires_at != 0));
+    }
+    assert(held == held_debits); // G1, summed
+    assert(with_expiry == ledger->expiries.count);
+}

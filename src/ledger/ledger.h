@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ledger: accounts, transfers, holds and chains, exactly as ledger.def states them.
+//
+// Invariants
+//   L1 Debits equal credits on every ledger, posted and pending apart, after every batch.
+//   L2 An account's own limit is never broken by a transfer.
+//   L3 A transfer id takes effect at most once, for ever.
+//   G1 debits_pending and credits_pending of an account are the sums of its open holds.
+//   G2 Accounts lie in order of their timestamps.
+// An event, or a chain of linked events, applies whole or not at all.
+//
+// The ledger is deterministic: the same batches with the same timestamps give the same results,
+// balances, rows of history and bytes of its tables. It reads immutable facts (old rows, old
+// requests) through history; a failure to read one is returned as a status and the process must not
+// go on, because the batch is then half decided.
+//
+// Costs: two cache misses for each account and one for the id of a transfer, all prefetched; nothing
+// is allocated.
+#ifndef TAEL_LEDGER_LEDGER_H
+#define TAEL_LEDGER_LEDGER_H
+
+#include "base/heap.h"
+#include "base/index.h"
+#include "base/table.h"
+#include "ledger/history.h"
+
+#define LEDGER_EVENTS_MAX 32768u // In one batch: a frame full of transfers.
+
+struct ledger_limits {
+    u32 accounts_max;
+    u32 holds_max;
+};
+
+struct ledger_undo; // How a chain is taken back.
+
+struct ledger {
+    struct table accounts; // struct account; `reserved` counts postings since the last snapshot.
+    struct table holds;    // struct hold.
+    struct index account_index;
+    struct index hold_index;
+    struct heap expiries; // Rows of holds.
+    u32 hold_free;        // First free record plus one.
+    u64 account_timestamp_max;
+    u64 transfer_timestamp_max;
+    struct history *history;
+    struct ledger_undo *undo;
+};
+
+// What outlives the process of a ledger, beside its tables; part of a checkpoint.
+struct ledger_state {
+    u64 account_timestamp_max;
+    u64 transfer_timestamp_max;
+    u64 account_count;
+    u64 hold_count;
+    u32 hold_free;
+    u32 reserved;
+};
+
+// Posts and voids with the fields that they inherited, in order, for whoever indexes the batch.
+// Caller-owned; room for one a transfer of the batch.
+struct ledger_resolved {
+    struct transfer *items;
+    u32 count;
+};
+
+struct ledger_batch {
+    const void *events; // struct account or struct transfer.
+    u32 count;          // At most LEDGER_EVENTS_MAX.
+    u64 timestamp;      // Of the last event; event i has timestamp - count + i + 1.
+    u64 place;          // Of the first event in the log; 16-byte aligned.
+    struct create_result *results; // Room for `count`.
+    struct ledger_resolved *resolved;
+};
+
+MUST_USE enum status ledger_init(struct ledger *ledger, const struct ledger_limits *limits,
+                                 struct history *history, struct failure *failure);
+void ledger_free(struct ledger *ledger);
+
+// Decides and applies a batch; results[i] tells what became of event i. One row of history an
+// event, more for balance snapshots. A refusal is a result, never a status.
+MUST_USE enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_batch *batch,
+                                            struct failure *failure);
+MUST_USE enum status ledger_create_transfers(struct ledger *ledger,
+                                             const struct ledger_batch *batch,
+                                             struct failure *failure);
+
+// When the next hold expires; U64_MAX when none will.
+u64 ledger_next_expiry(const struct ledger *ledger);
+// Expires the holds that are due at `now`, in order of (expiry, timestamp), at most
+// LEDGER_BATCH_EVENTS_MAX. The first happens at now + 1, the next a nanosecond later. Returns how
+// many.
+u32 ledger_expire(struct ledger *ledger, u64 now);
+
+// Row of an account, or U32_MAX.
+u32 ledger_account_row(const struct ledger *ledger, u128 id);
+static inline const struct account *ledger_account(const struct ledger *ledger, u32 row)
+{
+    return (const struct account *)ledger->accounts.memory + row;
+}
+// Copies an account as the outside sees it.
+static inline void ledger_account_view(const struct ledger *ledger, u32 row, struct account *out)
+{
+    *out = *ledger_account(ledger, row);
+    out->reserved = 0;
+}
+// Accounts by id; an id that is not found is passed over. Returns how many.
+u32 ledger_lookup_accounts(const struct ledger *ledger, const u128 *ids, u32 count,
+                           struct account *out);
+
+bool ledger_result_is_transient(u32 result);
+
+void ledger_save(const struct ledger *ledger, struct ledger_state *out);
+// Takes the state over after the tables' memory has been filled; rebuilds indexes and expiries.
+MUST_USE enum status ledger_load(struct ledger *ledger, const struct ledger_state *state,
+                                 struct failure *failure);
+// Asserts every invariant by the plainest means; for tests and the simulator.
+void ledger_check(const struct ledger *ledger);
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the parts of the ledger share: records by row, the scope that takes a chain back, rows of
+// history. Not for other folders.
+#ifndef TAEL_LEDGER_LEDGER_INTERNAL_H
+#define TAEL_LEDGER_LEDGER_INTERNAL_H
+
+#include "ledger/ledger.h"
+
+#define ROW_NONE U32_MAX
+
+enum undo_kind {
+    UNDO_ACCOUNT,        // An account changed.
+    UNDO_ACCOUNT_CREATE, // An account was added.
+    UNDO_HOLD_OPEN,
+    UNDO_HOLD_CLOSE,
+    UNDO_KEY, // An id slot was taken.
+};
+
+struct undo_entry {
+    enum undo_kind kind;
+    u32 row; // Or the slot.
+    union {
+        struct account account;
+        struct hold hold;
+    };
+};
+
+// A transfer changes at most two accounts and one hold and takes two keys.
+#define UNDO_ENTRIES_MAX (5u * LEDGER_EVENTS_MAX)
+
+struct ledger_undo {
+    bool active;
+    u32 count;
+    // Where things stood when the scope began.
+    u64 account_timestamp_max;
+    u64 transfer_timestamp_max;
+    u64 next_row;
+    u32 row_count;
+    u64 time_fence;
+    u64 timestamp_min;
+    u64 timestamp_max;
+    u32 resolved_count;
+    struct undo_entry entries[UNDO_ENTRIES_MAX];
+};
+
+static inline struct account *account_at(const struct ledger *ledger, u32 row)
+{
+    assert(row < ledger->accounts.count);
+    return (struct account *)ledger->accounts.memory + row;
+}
+static inline struct hold *hold_at(const struct ledger *ledger, u32 row)
+{
+    assert(row < ledger->holds.count);
+    return (struct hold *)ledger->holds.memory + row;
+}
+
+void scope_begin(struct ledger *ledger, const struct ledger_resolved *resolved);
+void scope_commit(struct ledger *ledger);
+void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved);
+
+static inline struct undo_entry *undo_push(struct ledger *ledger, enum undo_kind kind, u32 row)
+{
+    struct ledger_undo *undo = ledger->undo;
+    assert(undo->active && undo->count < UNDO_ENTRIES_MAX);
+    struct undo_entry *entry = &undo->entries[undo->count++];
+    entry->kind = kind;
+    entry->row = row;
+    return entry;
+}
+
+// Must come before every change of an account.
+static inline void account_touch(struct ledger *ledger, u32 row)
+{
+    table_touch(&ledger->accounts, row);
+    if (UNLIKELY(ledger->undo->active)) {
+        undo_push(ledger, UNDO_ACCOUNT, row)->account = *account_at(ledger, row);
+    }
+}
+
+// Takes the slot of a key for the row appended last.
+void key_put(struct ledger *ledger, u64 hash, u32 slot);
+// Appends balance snapshots of the account if they are due.
+void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp);
+
+// Opens a hold; `hold` is complete but for next_free and open.
+MUST_USE enum status hold_open(struct ledger *ledger, const struct hold *hold,
+                               struct failure *failure);
+void hold_close(struct ledger *ledger, u32 row);
+// Row of the open hold with this id, or ROW_NONE.
+u32 hold_find(const struct ledger *ledger, u128 id, u64 hash);
+// Whether an account has exactly this timestamp (G2).
+bool ledger_account_has_timestamp(const struct ledger *ledger, u64 timestamp);
+// Takes the key of a resolved pending transfer for the row appended last.
+void resolution_put(struct ledger *ledger, u128 pending_id);
+
+#endif
