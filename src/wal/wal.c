@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The log over files.
+#include "wal/wal.h"
+
+#include "os/memory.h"
+
+#include <stdio.h>
+
+static void file_name(char out[DISK_NAME_SIZE_MAX], u64 number)
+{
+    (void)snprintf(out, DISK_NAME_SIZE_MAX, "log-%08llx", (unsigned long long)number);
+}
+
+enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure)
+{
+    memset(wal, 0, sizeof *wal);
+    wal->disk = disk;
+    wal->write_file = -1;
+    (void)pthread_mutex_init(&wal->mutex, NULL);
+    void *memory = NULL;
+    enum status status =
+        memory_reserve(WAL_FILES_MAX * sizeof *wal->read_files, false, &memory, failure);
+    wal->read_files = memory;
+    return status;
+}
+
+void wal_free(struct wal *wal)
+{
+    if (wal->read_files == NULL) return;
+    if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
+    for (u64 i = 0; i <= wal->tail.place / WAL_FILE_SIZE + 1; i++) {
+        if (wal->read_files[i] != 0) disk_close(wal->disk, wal->read_files[i] - 1);
+    }
+    memory_release(wal->read_files, WAL_FILES_MAX * sizeof *wal->read_files);
+    (void)pthread_mutex_destroy(&wal->mutex);
+    memset(wal, 0, sizeof *wal);
+    wal->write_file = -1;
+}
+
+u64 wal_place(u64 place, u64 size)
+{
+    assert(size <= FRAME_SIZE_MAX && size % PAGE_SIZE == 0 && place % PAGE_SIZE == 0);
+    u64 left = WAL_FILE_SIZE - place % WAL_FILE_SIZE;
+    return left >= size ? place : place + left;
+}
+
+static enum status file_prepare(struct wal *wal, u64 number, struct failure *failure)
+{
+    (void)pthread_mutex_lock(&wal->mutex);
+    bool done = number < wal->prepared;
+    (void)pthread_mutex_unlock(&wal->mutex);
+    if (done) return STATUS_OK;
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, number);
+    disk_handle handle = -1;
+    enum status status = disk_open(wal->disk, name, DISK_CREATE, &handle, failure);
+    if (status != STATUS_OK) return status;
+    status = disk_allocate(wal->disk, handle, WAL_FILE_SIZE, failure);
+    disk_close(wal->disk, handle);
+    if (status != STATUS_OK) return failure_wrap(failure, "reserving space for the log (%s)", name);
+    (void)pthread_mutex_lock(&wal->mutex);
+    wal->prepared = MAX(wal->prepared, number + 1);
+    (void)pthread_mutex_unlock(&wal->mutex);
+    return STATUS_OK;
+}
+
+enum status wal_prepare(struct wal *wal, struct failure *failure)
+{
+    u64 number = __atomic_load_n(&wal->tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
+    return file_prepare(wal, number + 1, failure);
+}
+
+// Opens the file that holds `place` for appending.
+static enum status write_file_open(struct wal *wal, u64 place, struct failure *failure)
+{
+    u64 number = place / WAL_FILE_SIZE;
+    if (wal->write_file >= 0 && wal->write_file_number == number) return STATUS_OK;
+    if (number >= WAL_FILES_MAX) {
+        return failure_set(failure, STATUS_FULL, "the log has reached its limit of %llu bytes",
+                           (unsigned long long)(WAL_FILES_MAX * WAL_FILE_SIZE));
+    }
+    enum status status = file_prepare(wal, number, failure);
+    if (status != STATUS_OK) return status;
+    if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
+    wal->write_file = -1;
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, number);
+    status = disk_open(wal->disk, name, DISK_DIRECT, &wal->write_file, failure);
+    if (status != STATUS_OK) return status;
+    wal->write_file_number = number;
+    return STATUS_OK;
+}
+
+enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure *failure)
+{
+    struct frame_header *header = (void *)frame->head;
+    struct iovec iovecs[1 + ARRAY_COUNT(frame->parts)];
+    u64 size = frame->head_size;
+    iovecs[0] = (struct iovec){.iov_base = frame->head, .iov_len = frame->head_size};
+    for (u32 i = 0; i < frame->part_count; i++) {
+        union {
+            const u8 *constant;
+            void *base;
+        } pointer = {.constant = frame->parts[i].data}; // A write does not change it.
+        assert(frame->parts[i].size % PAGE_SIZE == 0);
+        iovecs[i + 1] =
+            (struct iovec){.iov_base = pointer.base, .iov_len = frame->parts[i].size};
+        size += frame->parts[i].size;
+    }
+    assert(header->place == wal_place(wal->tail.place, size));
+    enum status status = write_file_open(wal, header->place, failure);
+    if (status != STATUS_OK) return status;
+    header->magic = FRAME_MAGIC;
+    header->format = FRAME_FORMAT;
+    header->size_of_header = sizeof *header;
+    header->log_id = wal->tail.log_id;
+    header->epoch = wal->tail.epoch;
+    header->sequence = wal->tail.sequence;
+    header->body_size = size - sizeof *header;
+    header->previous = wal->tail.previous;
+    frame_digest(frame->head + sizeof *header, frame->head_size - sizeof *header, frame->parts,
+                 frame->part_count, &header->body_digest);
+    frame_header_seal(header);
+    status = disk_write(wal->disk, wal->write_file, header->place % WAL_FILE_SIZE, iovecs,
+                        frame->part_count + 1, failure);
+    if (status != STATUS_OK) {
+        return failure_wrap(failure, "writing frame %llu", (unsigned long long)header->sequence);
+    }
+    sha256(header, sizeof *header, &wal->tail.previous);
+    wal->tail.sequence++;
+    __atomic_store_n(&wal->tail.place, header->place + size, __ATOMIC_RELAXED);
+    return STATUS_OK;
+}
+
+static enum status read_file(struct wal *wal, u64 number, disk_handle *out,
+                             struct failure *failure)
+{
+    enum status status = STATUS_OK;
+    assert(number < WAL_FILES_MAX);
+    (void)pthread_mutex_lock(&wal->mutex);
+    if (wal->read_files[number] == 0) {
+        char name[DISK_NAME_SIZE_MAX];
+        file_name(name, number);
+        disk_handle handle = -1;
+        status = disk_open(wal->disk, name, DISK_READ_ONLY, &handle, failure);
+        if (status == STATUS_OK) wal->read_files[number] = handle + 1;
+    }
+    *out = wal->read_files[number] - 1;
+    (void)pthread_mutex_unlock(&wal->mutex);
+    return status;
+}
+
+enum status wal_read(struct wal *wal, u64 place, void *out, size_t size, struct failure *failure)
+{
+    disk_handle handle = -1;
+    enum status status = read_file(wal, place / WAL_FILE_SIZE, &handle, failure);
+    if (status != STATUS_OK) return status;
+    return disk_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size, failure);
+}
+
+bool wal_try_read(struct wal *wal, u64 place, void *out, size_t size)
+{
+    disk_handle handle = -1;
+    struct failure failure;
+    if (read_file(wal, place / WAL_FILE_SIZE, &handle, &failure) != STATUS_OK) return false;
+    return disk_try_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size);
+}
+
+void wal_advise(struct wal *wal, u64 place, size_t size)
+{
+    disk_handle handle = -1;
+    struct failure failure;
+    if (read_file(wal, place / WAL_FILE_SIZE, &handle, &failure) != STATUS_OK) return;
+    disk_advise(wal->disk, handle, place % WAL_FILE_SIZE, size);
+}
+
+// --- reading back -------------------------------------------------------------------------------
+
+enum status wal_reader_init(struct wal_reader *reader, struct wal *wal,
+                            const struct wal_tail *from, struct failure *failure)
+{
+    memset(reader, 0, sizeof *reader);
+    reader->wal = wal;
+    reader->tail = *from;
+    void *buffer = NULL;
+    enum status status = memory_reserve(FRAME_SIZE_MAX, true, &buffer, failure);
+    reader->buffer = buffer;
+    return status;
+}
+
+void wal_reader_free(struct wal_reader *reader)
+{
+    memory_release(reader->buffer, FRAME_SIZE_MAX);
+    reader->buffer = NULL;
+}
+
+// Reads up to `size` bytes at `place`; short at the end of what exists.
+static enum status read_some(struct wal *wal, u64 place, u8 *out, size_t size, size_t *got,
+                             struct failure *failure)
+{
+    *got = 0;
+    disk_handle handle = -1;
+    enum status status = read_file(wal, place / WAL_FILE_SIZE, &handle, failure);
+    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    if (status != STATUS_OK) return status;
+    u64 file_size = 0;
+    status = disk_size(wal->disk, handle, &file_size, failure);
+    if (status != STATUS_OK) return status;
+    u64 offset = place % WAL_FILE_SIZE;
+    if (offset >= file_size) return STATUS_OK;
+    *got = MIN(size, MIN(file_size, WAL_FILE_SIZE) - offset);
+    return disk_read(wal->disk, handle, offset, out, *got, failure);
+}
+
+// Whether a whole frame of this log with a later sequence lies anywhere behind `place`: then what is
+// at `place` was once complete. Scans to the end of the file after the one of `place`.
+static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
+                               struct failure *failure)
+{
+    *found = 0;
+    u64 end = (place / WAL_FILE_SIZE + 2) * WAL_FILE_SIZE;
+    for (u64 at = place + PAGE_SIZE; at < end;) {
+        size_t got = 0;
+        size_t want = MIN(FRAME_SIZE_MAX, WAL_FILE_SIZE - at % WAL_FILE_SIZE);
+        enum status status = read_some(reader->wal, at, reader->buffer, want, &got, failure);
+        if (status != STATUS_OK) return status;
+        for (size_t i = 0; i + sizeof(struct frame_header) <= got; i += PAGE_SIZE) {
+            struct frame_header header;
+            memcpy(&header, reader->buffer + i, sizeof header);
+            if (header.magic == FRAME_MAGIC && frame_header_valid(&header) &&
+                header.log_id == reader->tail.log_id && header.place == at + i &&
+                header.sequence > reader->tail.sequence) {
+                *found = header.sequence;
+                return STATUS_OK;
+            }
+        }
+        at += want;
+    }
+    return STATUS_OK;
+}
+
+// The frame at `place` is not whole: torn tail, or damage?
+static enum status judge(struct wal_reader *reader, u64 place, const char *what, enum wal_end *end,
+                         struct failure *failure)
+{
+    u64 later = 0;
+    enum status status = later_frame(reader, place, &later, failure);
+    if (status != STATUS_OK) return status;
+    if (later == 0) {
+        *end = WAL_TORN;
+        return STATUS_OK;
+    }
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, place / WAL_FILE_SIZE);
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu behind it "
+                "is whole",
+                reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
+                (unsigned long long)reader->tail.sequence, what, (unsigned long long)later);
+    failure_hint(failure, "do not delete anything: restore this file from a backup or a replica, "
+                          "then start again");
+    return STATUS_CORRUPT;
+}
+
+static bool commands_valid(const struct frame_header *header, const u8 *frame)
+{
+    const struct frame_command *commands = (const void *)(frame + sizeof *header);
+    u64 size = frame_size(header);
+    u64 head = frame_head_size(header->command_count);
+    for (u32 i = 0; i < header->command_count; i++) {
+        const struct frame_command *command = &commands[i];
+        if (command->body_offset % FRAME_BODY_ALIGNMENT != 0) return false;
+        if (command->body_size > 0 && command->body_offset < head) return false;
+        if ((u64)command->body_offset + command->body_size > size) return false;
+        if (!is_zero(command->reserved, sizeof command->reserved)) return false;
+    }
+    return true;
+}
+
+// Whether the header continues the chain of the reader.
+static bool continues(const struct wal_reader *reader, const struct frame_header *header, u64 place)
+{
+    const struct wal_tail *tail = &reader->tail;
+    bool first = tail->sequence == 0;
+    return header->sequence == tail->sequence && header->place == place &&
+           (first || header->log_id == tail->log_id) && header->epoch >= tail->epoch &&
+           memcmp(&header->previous, &tail->previous, sizeof tail->previous) == 0;
+}
+
+static enum status body_check(struct wal_reader *reader, const struct frame_header *header,
+                              bool *whole, struct failure *failure)
+{
+    *whole = false;
+    u64 size = frame_size(header);
+    u64 head = frame_head_size(header->command_count);
+    if (size > FRAME_SIZE_MAX + FRAME_HEAD_SIZE_MAX || size % PAGE_SIZE != 0 || head > size ||
+        header->command_count > FRAME_COMMANDS_MAX || size > FRAME_SIZE_MAX) {
+        return STATUS_OK;
+    }
+    size_t got = 0;
+    enum status status =
+        read_some(reader->wal, header->place, reader->buffer, size, &got, failure);
+    if (status != STATUS_OK || got != size) return status;
+    struct frame_part part = {.data = reader->buffer + head, .size = size - head};
+    struct digest digest;
+    frame_digest(reader->buffer + sizeof *header, head - sizeof *header, &part, 1, &digest);
+    *whole = memcmp(&digest, &header->body_digest, sizeof digest) == 0 &&
+             commands_valid(header, reader->buffer);
+    return STATUS_OK;
+}
+
+enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,
+                            struct failure *failure)
+{
+    u64 place = reader->tail.place;
+    size_t got = 0;
+    u8 page[PAGE_SIZE];
+    struct frame_header header;
+    enum status status = read_some(reader->wal, place, page, sizeof page, &got, failure);
+    if (status != STATUS_OK) return status;
+    memcpy(&header, page, sizeof header);
+    // A file's rest too small for the next frame stays zero, and the frame opens the next file.
+    if ((got < sizeof page || is_zero(&header, sizeof header)) && place % WAL_FILE_SIZE != 0) {
+        u64 next = (place / WAL_FILE_SIZE + 1) * WAL_FILE_SIZE;
+        struct frame_header other;
+        status = read_some(reader->wal, next, page, sizeof page, &got, failure);
+        if (status != STATUS_OK) return status;
+        memcpy(&other, page, sizeof other);
+        if (got == sizeof page && frame_header_valid(&other) && continues(reader, &other, next)) {
+            header = other;
+            place = next;
+        }
+    } else if (got < sizeof page) {
+        memset(&header, 0, sizeof header);
+    }
+    if (is_zero(&header, sizeof header)) {
+        status = judge(reader, place, "is missing", end, failure);
+        if (status == STATUS_OK && *end == WAL_TORN) *end = WAL_END;
+        return status;
+    }
+    if (!frame_header_valid(&header)) {
+        return judge(reader, place, "has a damaged header", end, failure);
+    }
+    if (header.format != FRAME_FORMAT) {
+        return failure_set(failure, STATUS_UNSUPPORTED,
+                           "frame %llu has format %u; this binary reads %u",
+                           (unsigned long long)header.sequence, header.format, FRAME_FORMAT);
+    }
+    if (!continues(reader, &header, place)) {
+        return judge(reader, place, "does not follow the frame before it", end, failure);
+    }
+    bool whole = false;
+    status = body_check(reader, &header, &whole, failure);
+    if (status != STATUS_OK) return status;
+    if (!whole) return judge(reader, place, "has a damaged body", end, failure);
+    const struct frame_header *kept = (const void *)reader->buffer;
+    sha256(kept, sizeof *kept, &reader->tail.previous);
+    reader->tail.log_id = kept->log_id;
+    reader->tail.epoch = kept->epoch;
+    reader->tail.sequence = kept->sequence + 1;
+    reader->tail.place = kept->place + frame_size(kept);
+    view->header = kept;
+    view->commands = (const void *)(reader->buffer + sizeof *kept);
+    for (u32 i = 0; i < kept->command_count; i++) {
+        reader->bodies[i] = reader->buffer + view->commands[i].body_offset;
+    }
+    view->bodies = reader->bodies;
+    *end = WAL_FRAME;
+    return STATUS_OK;
+}
+
+enum status wal_reader_cut(struct wal_reader *reader, struct failure *failure)
+{
+    struct wal *wal = reader->wal;
+    wal->tail = reader->tail;
+    u64 place = reader->tail.place;
+    u64 number = place / WAL_FILE_SIZE;
+    for (u64 i = number; i <= number + 1; i++) {
+        size_t got = 0;
+        u64 from = i == number ? place : i * WAL_FILE_SIZE;
+        for (u64 at = from; at < (i + 1) * WAL_FILE_SIZE; at += FRAME_SIZE_MAX) {
+            u64 want = MIN(FRAME_SIZE_MAX, (i + 1) * WAL_FILE_SIZE - at);
+            enum status status = read_some(wal, at, reader->buffer, want, &got, failure);
+            if (status != STATUS_OK) return status;
+            if (got == 0) break;
+            if (is_zero(reader->buffer, got)) continue;
+            char name[DISK_NAME_SIZE_MAX];
+            file_name(name, i);
+            disk_handle handle = -1;
+            status = disk_open(wal->disk, name, 0, &handle, failure);
+            if (status != STATUS_OK) return status;
+            memset(reader->buffer, 0, got);
+            status = disk_write_one(wal->disk, handle, at % WAL_FILE_SIZE, reader->buffer, got,
+                                    failure);
+            if (status == STATUS_OK) status = disk_sync(wal->disk, handle, failure);
+            disk_close(wal->disk, handle);
+            if (status != STATUS_OK) return failure_wrap(failure, "cutting the torn tail");
+        }
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The log: frames in order, durable, chained, in files of one size.
+//
+// A *place* is a byte address in the log: file number times WAL_FILE_SIZE plus offset. Frames are
+// 4 KiB-aligned and never cross files.
+//
+// Guarantees
+//   W1 When wal_append returns, the frame and all before it are durable.
+//   W2 Frames that are read back are the ones that were written, in order, or the reader says where
+//      that fails and whether it is the torn tail or damage before it.
+//   W3 Nothing that was acknowledged is ever cut.
+// Does not guarantee: anything after a failed write or sync; the process must leave and recover.
+// Cost: one write of the frame; its SHA-256.
+//
+// Threads: one appends; one may prepare files; any read below what is durable.
+#ifndef TAEL_WAL_WAL_H
+#define TAEL_WAL_WAL_H
+
+#include "os/disk.h"
+#include "wal/frame.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define WAL_FILE_SIZE (64 * MIB)
+#define WAL_FILES_MAX 262144u // 16 TiB.
+
+// Where the next frame goes and what it must follow.
+struct wal_tail {
+    u128 log_id;
+    u64 epoch;
+    u64 sequence; // Of the next frame.
+    u64 place;    // At the earliest.
+    struct digest previous; // Hash of the last header.
+};
+
+struct wal {
+    struct disk *disk;
+    struct wal_tail tail;
+    disk_handle write_file; // -1 when none is open.
+    u64 write_file_number;
+    pthread_mutex_t mutex; // Guards the handles for reading and `prepared`.
+    i32 *read_files;       // Handle plus one; reserved memory.
+    u64 prepared;          // Files below this number have their space.
+};
+
+// A frame on its way: the header (its first 256 bytes are filled in by wal_append), what is behind
+// it, and where it goes. Buffers are PAGE_SIZE-aligned and stay the caller's.
+struct wal_frame {
+    u8 *head;
+    size_t head_size;
+    struct frame_part parts[8];
+    u32 part_count;
+};
+
+MUST_USE enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure);
+void wal_free(struct wal *wal);
+
+// The place that a frame of `size` bytes takes when it is appended at or behind `place`.
+u64 wal_place(u64 place, u64 size);
+// Appends; the header must have position, timestamp, command_count, flags, outcome fields set, and
+// `place` from wal_place. Fills in the rest. STATUS_FULL: nothing was appended and the caller may try
+// again; any other failure: leave the process.
+MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure *failure);
+// Makes sure that the file behind the current one has its space. STATUS_FULL when it is not to be
+// had.
+MUST_USE enum status wal_prepare(struct wal *wal, struct failure *failure);
+// Reads bytes that are durable.
+MUST_USE enum status wal_read(struct wal *wal, u64 place, void *out, size_t size,
+                              struct failure *failure);
+bool wal_try_read(struct wal *wal, u64 place, void *out, size_t size);
+void wal_advise(struct wal *wal, u64 place, size_t size);
+
+// --- reading frames back ------------------------------------------------------------------------
+
+struct wal_reader {
+    struct wal *wal;
+    struct wal_tail tail; // What the next frame must continue.
+    u8 *buffer;           // FRAME_SIZE_MAX, page-aligned.
+    const u8 *bodies[FRAME_COMMANDS_MAX];
+};
+
+enum wal_end {
+    WAL_FRAME,   // A frame was read.
+    WAL_END,     // Nothing was ever written here.
+    WAL_TORN,    // An unfinished frame that was never acknowledged: cut it.
+};
+
+MUST_USE enum status wal_reader_init(struct wal_reader *reader, struct wal *wal,
+                                     const struct wal_tail *from, struct failure *failure);
+void wal_reader_free(struct wal_reader *reader);
+// Reads and verifies the next frame; `view` is valid until the next call. STATUS_CORRUPT for damage
+// before the tail, naming file, offset and sequence.
+MUST_USE enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view,
+                                     enum wal_end *end, struct failure *failure);
+// Zeroes what is behind the last good frame, so that an unfinished one cannot be taken for a later
+// frame, and makes `wal` ready to append behind it.
+MUST_USE enum status wal_reader_cut(struct wal_reader *reader, struct failure *failure);
+
+#endif
