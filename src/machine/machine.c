@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine: dispatch of commands, sessions, replies, the indexing of what was applied.
+#include "machine/machine.h"
+
+#include "os/memory.h"
+
+#define REGISTER_REPLY_SIZE 64u
+
+enum status machine_init(struct machine *machine, struct disk *disk, const struct genesis *genesis,
+                         const struct history_log *log, struct failure *failure)
+{
+    memset(machine, 0, sizeof *machine);
+    machine->genesis = *genesis;
+    struct hash_key key;
+    static_assert(sizeof key.words == sizeof genesis->hash_key, "one key");
+    memcpy(key.words, genesis->hash_key, sizeof key.words);
+    enum status status = history_init(&machine->history, disk, &key, log, failure);
+    if (status != STATUS_OK) return status;
+    const struct ledger_limits limits = {.accounts_max = genesis->accounts_max,
+                                         .holds_max = genesis->holds_max};
+    status = ledger_init(&machine->ledger, &limits, &machine->history, failure);
+    if (status != STATUS_OK) return status;
+    status = table_init(&machine->sessions, sizeof(struct session), MACHINE_SESSIONS_MAX, failure);
+    if (status != STATUS_OK) return status;
+    machine->sessions.count = MACHINE_SESSIONS_MAX;
+    void *memory = NULL;
+    status = memory_reserve(LEDGER_EVENTS_MAX * sizeof *machine->results, false, &memory, failure);
+    if (status != STATUS_OK) return status;
+    machine->results = memory;
+    status = memory_reserve(COMPAT_BODY_SIZE_MAX, false, &memory, failure);
+    machine->body = memory;
+    return status;
+}
+
+void machine_free(struct machine *machine)
+{
+    ledger_free(&machine->ledger);
+    history_free(&machine->history);
+    table_free(&machine->sessions);
+    memory_release(machine->results, LEDGER_EVENTS_MAX * sizeof *machine->results);
+    memory_release(machine->body, COMPAT_BODY_SIZE_MAX);
+    memset(machine, 0, sizeof *machine);
+}
+
+// --- sessions -------------------------------------------------------------------------------------
+
+static struct session *session_at(const struct machine *machine, u32 row)
+{
+    return (struct session *)machine->sessions.memory + row;
+}
+
+static u32 session_row(const struct machine *machine, u128 client)
+{
+    for (u32 row = 0; row < MACHINE_SESSIONS_MAX; row++) {
+        if (session_at(machine, row)->client == client) return row;
+    }
+    return U32_MAX;
+}
+
+const struct session *machine_session(const struct machine *machine, u128 client)
+{
+    assert(client != 0);
+    u32 row = session_row(machine, client);
+    return row == U32_MAX ? NULL : session_at(machine, row);
+}
+
+// A free record, or that of the session that was silent for longest.
+static u32 session_place(const struct machine *machine)
+{
+    u32 best = 0;
+    for (u32 row = 0; row < MACHINE_SESSIONS_MAX; row++) {
+        if (session_at(machine, row)->client == 0) return row;
+        if (session_at(machine, row)->position < session_at(machine, best)->position) best = row;
+    }
+    return best;
+}
+
+static void session_note(struct machine *machine, u32 row, const struct frame_command *command,
+                         u64 place, const struct applied_command *applied)
+{
+    table_touch(&machine->sessions, row);
+    struct session *session = session_at(machine, row);
+    session->request_checksum = command->request_checksum;
+    session->position = applied->position;
+    session->timestamp = applied->timestamp;
+    session->place = place;
+    session->first_row = applied->first_row;
+    session->request = command->request;
+    session->operation = command->operation;
+    session->body_size = command->body_size;
+}
+
+static u32 register_reply(u8 *reply)
+{
+    memset(reply, 0, REGISTER_REPLY_SIZE);
+    store_u32(reply, COMPAT_BODY_SIZE_MAX);
+    return REGISTER_REPLY_SIZE;
+}
+
+static void apply_register(struct machine *machine, const struct frame_command *command, u64 place,
+                           struct applied_command *applied)
+{
+    assert(command->command_id != 0);
+    u32 row = session_row(machine, command->command_id);
+    if (row == U32_MAX) {
+        row = session_place(machine);
+        table_touch(&machine->sessions, row);
+        *session_at(machine, row) =
+            (struct session){.client = command->command_id, .number = applied->position};
+    }
+    session_note(machine, row, command, place, applied);
+    if (applied->reply != NULL) applied->reply_size = register_reply(applied->reply);
+}
+
+// --- creates --------------------------------------------------------------------------------------
+
+// Keeps the refusals of one batch, as {index, result}. Returns how many bytes.
+static u32 sparse_write(u8 *out, const struct create_result *results, u32 count, bool transfers)
+{
+    u32 size = 0;
+    const u32 created =
+        transfers ? (u32)CREATE_TRANSFER_CREATED : (u32)CREATE_ACCOUNT_CREATED;
+    for (u32 i = 0; i < count; i++) {
+        if (results[i].status == created) continue;
+        store_u32(out + size, i);
+        store_u32(out + size + 4, results[i].status);
+        size += 8;
+    }
+    return size;
+}
+
+// Turns dense results of all batches into the reply of an operation.
+static u32 create_reply(const struct compat_operation *operation,
+                        const struct compat_batches *batches, const struct create_result *results,
+                        u8 *reply)
+{
+    u16 counts[COMPAT_BODY_SIZE_MAX / 128 + 1];
+    u32 size = 0;
+    u32 event = 0;
+    bool transfers = operation->kind == COMPAT_KIND_CREATE_TRANSFERS;
+    // An empty batch takes two bytes of the trailer, so there can be more of them than events; they
+    // are then all in the one trailer, whose size bounds them.
+    u16 *count_of = counts;
+    assert(batches->batch_count <= ARRAY_COUNT(counts));
+    for (u32 i = 0; i < batches->batch_count; i++) {
+        u32 count = compat_batch_count(batches, i);
+        u32 bytes = 0;
+        if (operation->sparse) {
+            bytes = sparse_write(reply + size, results + event, count, transfers);
+        } else {
+            bytes = count * (u32)sizeof *results;
+            if ((const void *)(reply + size) != (const void *)(results + event)) {
+                memcpy(reply + size, results + event, bytes);
+            }
+        }
+        count_of[i] = (u16)(bytes / operation->result_size);
+        size += bytes;
+        event += count;
+    }
+    if (!operation->multi_batch) return size;
+    return compat_trailer_write(reply, size, operation->result_size, counts, batches->batch_count);
+}
+
+static enum status apply_create(struct machine *machine, const struct compat_operation *operation,
+                                const struct frame_command *command, const u8 *body, u64 place,
+                                struct applied_frame *frame, struct applied_command *applied,
+                                struct failure *failure)
+{
+    struct compat_batches batches;
+    bool valid = compat_decode(operation, body, command->body_size, &batches);
+    assert(valid); // The port checks before it logs.
+    bool dense = !operation->sparse && applied->reply != NULL;
+    struct create_result *results =
+        dense ? (struct create_result *)(void *)applied->reply : machine->results;
+    u32 event = 0;
+    enum status status = STATUS_OK;
+    for (u32 i = 0; i < batches.batch_count && status == STATUS_OK; i++) {
+        u32 count = compat_batch_count(&batches, i);
+        u64 offset = (u64)event * operation->event_size;
+        applied->timestamp += count;
+        const struct ledger_batch batch = {
+            .events = batches.events + offset,
+            .count = count,
+            .timestamp = applied->timestamp,
+            .place = place + offset,
+            .results = results + event,
+            .resolved = &frame->resolved,
+        };
+        status = operation->kind == COMPAT_KIND_CREATE_ACCOUNTS
+                     ? ledger_create_accounts(&machine->ledger, &batch, failure)
+                     : ledger_create_transfers(&machine->ledger, &batch, failure);
+        event += count;
+    }
+    if (status == STATUS_OK && applied->reply != NULL) {
+        applied->reply_size = create_reply(operation, &batches, results, applied->reply);
+    }
+    return status;
+}
+
+static enum status apply_compat(struct machine *machine, const struct frame_command *command,
+                                const u8 *body, u64 place, struct applied_frame *frame,
+                                struct applied_command *applied, struct failure *failure)
+{
+    u32 row = session_row(machine, command->command_id);
+    if (row == U32_MAX || session_at(machine, row)->number != command->session) {
+        applied->result = COMMAND_NO_SESSION;
+        return STATUS_OK;
+    }
+    const struct compat_operation *operation = compat_operation((u8)command->operation);
+    assert(operation != NULL && compat_is_create(operation));
+    enum status status = apply_create(machine, operation, command, body, place, frame, applied,
+                                      failure);
+    session_note(machine, row, command, place, applied);
+    return status;
+}
+
+// --- frames ---------------------------------------------------------------------------------------
+
+static bool is_overridden(const struct machine *machine, u64 position)
+{
+    for (u32 i = 0; i < machine->override_count; i++) {
+        if (machine->overrides[i] == position) return true;
+    }
+    return false;
+}
+
+void machine_override(struct machine *machine, u64 position)
+{
+    if (is_overridden(machine, position)) return;
+    assert(machine->override_count < MACHINE_OVERRIDES_MAX);
+    machine->overrides[machine->override_count++] = position;
+}
+
+static enum status apply_command(struct machine *machine, const struct frame_view *frame, u32 index,
+                                 struct applied_frame *out, struct failure *failure)
+{
+    const struct frame_command *command = &frame->commands[index];
+    const u8 *body = frame->bodies[index];
+    u64 place = frame->header->place + command->body_offset;
+    struct applied_command *applied = &out->commands[index];
+    u8 *reply = applied->reply;
+    machine->position++;
+    *applied = (struct applied_command){
+        .position = machine->position,
+        .timestamp = index == 0 ? frame->header->timestamp : machine->timestamp + 1,
+        .first_row = machine->history.next_row,
+        .reply = reply,
+    };
+    enum status status = STATUS_OK;
+    if (is_overridden(machine, machine->position)) {
+        applied->result = COMMAND_OVERRIDDEN;
+    } else {
+        switch ((enum command_record)command->record) {
+        case COMMAND_GENESIS: break;
+        case COMMAND_TICK:
+            applied->timestamp += ledger_expire(&machine->ledger, applied->timestamp);
+            break;
+        case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
+        case COMMAND_COMPAT:
+            status = apply_compat(machine, command, body, place, out, applied, failure);
+            break;
+        case COMMAND_OVERRIDE: {
+            assert(command->body_size == sizeof(u64));
+            machine_override(machine, load_u64(body));
+            break;
+        }
+        default:
+            status = failure_set(failure, STATUS_UNSUPPORTED,
+                                 "command %llu is of record %u, which this binary does not know",
+                                 (unsigned long long)machine->position, command->record);
+        }
+    }
+    machine->timestamp = applied->timestamp;
+    return status;
+}
+
+enum status machine_apply(struct machine *machine, const struct frame_view *frame,
+                          struct applied_frame *applied, struct failure *failure)
+{
+    const struct frame_header *header = frame->header;
+    assert(header->sequence == 0 || header->sequence == machine->sequence + 1);
+    assert(header->timestamp > machine->timestamp);
+    assert(header->position == machine->position + 1);
+    machine->sequence = header->sequence;
+    machine->timestamp = header->timestamp;
+    applied->segment = machine->history.active;
+    applied->first_row = machine->history.next_row;
+    applied->resolved.count = 0;
+    applied->rotated = false;
+    for (u32 i = 0; i < header->command_count; i++) {
+        enum status status = apply_command(machine, frame, i, applied, failure);
+        if (status != STATUS_OK) {
+            return failure_wrap(failure, "frame %llu, command %llu",
+                                (unsigned long long)header->sequence,
+                                (unsigned long long)machine->position);
+        }
+    }
+    applied->end_row = machine->history.next_row;
+    if (header->flags & FRAME_ROTATE) {
+        applied->rotated = true;
+        return history_rotate(&machine->history, failure);
+    }
+    return STATUS_OK;
+}
+
+// --- replies again --------------------------------------------------------------------------------
+
+enum status machine_reply_again(struct machine *machine, const struct session *session, u8 *reply,
+                                u32 *size, struct failure *failure)
+{
+    if (session->operation == COMPAT_OPERATION_REGISTER) {
+        *size = register_reply(reply);
+        return STATUS_OK;
+    }
+    const struct compat_operation *operation = compat_operation((u8)session->operation);
+    assert(operation != NULL && compat_is_create(operation));
+    const struct history_log *log = &machine->history.log;
+    enum status status =
+        log->read(log->context, session->place, machine->body, session->body_size, failure);
+    if (status != STATUS_OK) return status;
+    struct compat_batches batches;
+    if (!compat_decode(operation, machine->body, session->body_size, &batches)) {
+        return failure_set(failure, STATUS_CORRUPT, "the request at place %llu is damaged",
+                           (unsigned long long)session->place);
+    }
+    struct history_set *set = history_set_acquire(&machine->history);
+    u32 count = 0;
+    for (u64 row = session->first_row; count < batches.event_count && status == STATUS_OK; row++) {
+        struct outcome outcome;
+        status = history_row(&machine->history, set, row, &outcome, failure);
+        if (outcome.kind != OUTCOME_TRANSFER && outcome.kind != OUTCOME_ACCOUNT) continue;
+        machine->results[count++] = (struct create_result){
+            .timestamp = outcome.timestamp,
+            .status = outcome.result == OUTCOME_CREATED ? U32_MAX : outcome.result,
+        };
+    }
+    history_set_release(&machine->history, set);
+    if (status != STATUS_OK) return status;
+    *size = create_reply(operation, &batches, machine->results, reply);
+    return STATUS_OK;
+}
+
+u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
+                            const struct compat_batches *batches, u8 *reply)
+{
+    u16 counts[COMPAT_BODY_SIZE_MAX / 128 + 1];
+    u32 size = 0;
+    u32 event = 0;
+    assert(batches->batch_count <= ARRAY_COUNT(counts));
+    for (u32 i = 0; i < batches->batch_count; i++) {
+        u32 count = compat_batch_count(batches, i);
+        u32 found = 0;
+        for (u32 j = 0; j < count; j++) {
+            u128 id = load_u128(batches->events + (size_t)(event + j) * sizeof(u128));
+            u32 row = ledger_account_row(&machine->ledger, id);
+            if (row == U32_MAX) continue;
+            struct account account;
+            ledger_account_view(&machine->ledger, row, &account);
+            memcpy(reply + size + found++ * sizeof account, &account, sizeof account);
+        }
+        counts[i] = (u16)found;
+        size += found * (u32)sizeof(struct account);
+        event += count;
+    }
+    if (!operation->multi_batch) return size;
+    return compat_trailer_write(reply, size, operation->result_size, counts, batches->batch_count);
+}
+
+// --- indexing -------------------------------------------------------------------------------------
+
+enum status machine_indexer_init(struct machine_indexer *indexer, struct failure *failure)
+{
+    memset(indexer, 0, sizeof *indexer);
+    void *leaves = NULL;
+    enum status status =
+        memory_reserve(HISTORY_FRAME_ROWS_MAX * sizeof *indexer->leaves, true, &leaves, failure);
+    indexer->leaves = leaves;
+    return status;
+}
+
+void machine_indexer_free(struct machine_indexer *indexer)
+{
+    memory_release(indexer->leaves, HISTORY_FRAME_ROWS_MAX * sizeof *indexer->leaves);
+    indexer->leaves = NULL;
+}
+
+// Indexes the rows [from, to) of one command whose events begin at `events`.
+static void index_command(struct machine *machine, struct history_segment *segment, u64 from,
+                          u64 to, const u8 *events, const struct ledger_resolved *resolved,
+                          u32 *next_resolved)
+{
+    const u16 resolving = TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING;
+    for (u64 row = from; row < to; row++) {
+        u32 at = (u32)(row - segment->first_row);
+        const struct outcome *outcome = &segment->live->rows[at];
+        const void *record = NULL;
+        u32 number = 0;
+        if (outcome->kind == OUTCOME_TRANSFER || outcome->kind == OUTCOME_ACCOUNT) {
+            record = events;
+            events += sizeof(struct transfer);
+        }
+        if (outcome->kind == OUTCOME_TRANSFER) {
+            if (outcome->result != OUTCOME_CREATED) {
+                if (!ledger_result_is_transient(outcome->result)) record = NULL;
+            } else {
+                if (outcome->flags & resolving) record = &resolved->items[(*next_resolved)++];
+                number = ledger_account(&machine->ledger, outcome->debit_row)->ledger;
+            }
+        }
+        history_index_row(&machine->history, segment, at, record, number);
+    }
+}
+
+void machine_index(struct machine *machine, struct machine_indexer *indexer,
+                   const struct frame_view *frame, const struct applied_frame *applied)
+{
+    u32 count = frame->header->command_count;
+    u32 next_resolved = 0;
+    for (u32 i = 0; i < count; i++) {
+        u64 end = i + 1 < count ? applied->commands[i + 1].first_row : applied->end_row;
+        index_command(machine, applied->segment, applied->commands[i].first_row, end,
+                      frame->bodies[i], &applied->resolved, &next_resolved);
+    }
+    assert(next_resolved == applied->resolved.count);
+    u64 rows = applied->end_row - applied->first_row;
+    if (rows > 0) {
+        const struct outcome *first =
+            &applied->segment->live->rows[applied->first_row - applied->segment->first_row];
+        merkle_leaves(first, OUTCOME_LEAF_SIZE, sizeof *first, rows, indexer->leaves);
+        struct digest root;
+        merkle_root(indexer->leaves, rows, &root);
+        merkle_range_append(&indexer->outcomes, &root);
+    }
+    indexer->sequence = frame->header->sequence;
+    indexer->end_row = applied->end_row;
+}
+
+void machine_check(const struct machine *machine)
+{
+    ledger_check(&machine->ledger);
+}

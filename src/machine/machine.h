@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machine: applies frames, in order, to the ledger, the sessions and the modules.
+//
+// It sees no clock, file, random number, thread or float: time is in the frame, and what it reads of
+// the past are immutable facts (L6). Live, replayed and following machines run this one function.
+//
+// Guarantees
+//   M1 The state after a frame is a function of the frames up to it.
+//   M2 A command applies whole or not at all; an event of a batch likewise.
+//   M3 A command that was applied is not applied again: a repeated request gets the stored reply.
+//
+// A frame with the flag FRAME_ROTATE ends a segment of history, so segments too are a function of the
+// log.
+#ifndef TAEL_MACHINE_MACHINE_H
+#define TAEL_MACHINE_MACHINE_H
+
+#include "ledger/history_query.h"
+#include "ledger/ledger.h"
+#include "machine/compat.h"
+#include "wal/frame.h"
+
+#define MACHINE_SESSIONS_MAX 64u
+#define MACHINE_OVERRIDES_MAX 64u
+
+// Body of COMMAND_GENESIS: what the whole log depends on.
+struct genesis {
+    u64 hash_key[4]; // Secret of this log; keeps chosen ids from colliding in its tables.
+    u128 cluster;
+    u64 created_at; // Nanoseconds UTC.
+    u32 accounts_max;
+    u32 holds_max;
+    u8 reserved[64];
+};
+static_assert(sizeof(struct genesis) == 128, "genesis v1");
+
+// A compat client's session; 64 at most, the longest silent goes when one more registers.
+struct session {
+    u128 client;           // 0: the record is free.
+    u128 request_checksum; // Of the last logged request.
+    u64 number;            // The position of its registration.
+    u64 position;          // Of its last logged command.
+    u64 timestamp;         // Of its last logged command.
+    u64 place;             // Of that command's body in the log.
+    u64 first_row;         // Of its outcomes.
+    u32 request;           // Its number.
+    u32 operation;         // Its wire byte.
+    u32 body_size;
+    u8 reserved[36];
+};
+static_assert(sizeof(struct session) == 128, "session v1");
+
+struct machine {
+    struct history history;
+    struct ledger ledger;
+    struct table sessions; // struct session.
+    struct genesis genesis;
+    u64 position;  // Of the last command applied.
+    u64 sequence;  // Of the last frame applied.
+    u64 timestamp; // The latest given.
+    u64 overrides[MACHINE_OVERRIDES_MAX]; // Positions whose commands are refused.
+    u32 override_count;
+    struct create_result *results; // Scratch where a reply is not wanted or not dense.
+    u8 *body;                      // Scratch for a request read back.
+};
+
+// What became of a command, for its reply and for the history thread.
+enum command_result {
+    COMMAND_DONE,
+    COMMAND_NO_SESSION, // Its session was evicted before it was applied.
+    COMMAND_OVERRIDDEN, // An operator made it a refusal.
+};
+
+struct applied_command {
+    enum command_result result;
+    u64 position;
+    u64 timestamp;
+    u64 first_row;
+    u8 *reply; // In: room for COMPAT_BODY_SIZE_MAX, or NULL when no reply is wanted.
+    u32 reply_size;
+};
+
+struct applied_frame {
+    struct history_segment *segment; // Holds all rows of the frame.
+    u64 first_row;
+    u64 end_row;
+    struct ledger_resolved resolved; // In: room for LEDGER_EVENTS_MAX; out: for the history thread.
+    struct applied_command commands[FRAME_COMMANDS_MAX];
+    bool rotated; // A new segment was begun behind it.
+};
+
+// Creates the machine from a genesis. `log` is how history reads requests.
+MUST_USE enum status machine_init(struct machine *machine, struct disk *disk,
+                                  const struct genesis *genesis, const struct history_log *log,
+                                  struct failure *failure);
+void machine_free(struct machine *machine);
+
+// Applies the next frame. A status other than STATUS_OK is the environment's (a fact could not be
+// read, a table is full): the machine must not be used any more.
+MUST_USE enum status machine_apply(struct machine *machine, const struct frame_view *frame,
+                                   struct applied_frame *applied, struct failure *failure);
+
+// Makes the command at a position a refusal, whenever it is applied. Called ahead of the replay with
+// the overrides found in the log.
+void machine_override(struct machine *machine, u64 position);
+
+// The session of a client, or NULL.
+const struct session *machine_session(const struct machine *machine, u128 client);
+// Writes the reply of a session's last logged request again. `*size` is its body's size.
+MUST_USE enum status machine_reply_again(struct machine *machine, const struct session *session,
+                                         u8 *reply, u32 *size, struct failure *failure);
+
+// Indexes an applied frame: lists of its segment, the outcome root of the frame. In order of frames,
+// one thread.
+struct machine_indexer {
+    struct merkle_range outcomes; // Roots of frames.
+    struct digest *leaves;        // Scratch for a frame's rows.
+    u64 sequence;                 // Of the last frame indexed.
+    u64 end_row;                  // Rows below are indexed.
+};
+MUST_USE enum status machine_indexer_init(struct machine_indexer *indexer,
+                                          struct failure *failure);
+void machine_indexer_free(struct machine_indexer *indexer);
+void machine_index(struct machine *machine, struct machine_indexer *indexer,
+                   const struct frame_view *frame, const struct applied_frame *applied);
+
+// Executes one lookup or query that is not logged. Account questions are the machine's thread's;
+// history questions any thread's (see machine_query_is_live).
+static inline bool machine_query_is_live(const struct compat_operation *operation)
+{
+    return operation->kind == COMPAT_KIND_LOOKUP_ACCOUNTS;
+}
+u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
+                            const struct compat_batches *batches, u8 *reply);
+
+void machine_check(const struct machine *machine);
+
+#endif
