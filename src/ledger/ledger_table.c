@@ -46,6 +46,7 @@ struct runner {
     struct account accounts[BATCH_MAX];
     struct transfer transfers[BATCH_MAX];
     const struct ledger_result_row *expected[BATCH_MAX];
+    u64 expected_at[BATCH_MAX]; // The timestamp of the result if it is given, else 0.
     u32 lines[BATCH_MAX];
 };
 
@@ -483,7 +484,8 @@ static void check_result(struct runner *runner, u32 i, const struct create_resul
                  found != NULL ? found->name : "a number that is no result");
         return;
     }
-    const u64 timestamp = expected_timestamp(runner, i, result->status);
+    const u64 given = runner->expected_at[i];
+    const u64 timestamp = given != 0 ? given : expected_timestamp(runner, i, result->status);
     if (result->timestamp != timestamp || result->reserved != 0) {
         struct text wanted = {0};
         struct text got = {0};
@@ -533,6 +535,10 @@ static void run_event(struct runner *runner, struct row *row, char kind)
     const char *name = row_take(row);
     runner->expected[i] = name != NULL ? ledger_result_find_name(results_of(kind), name) : NULL;
     if (runner->expected[i] == NULL) complain_word(runner, "not a result", name);
+    runner->expected_at[i] = 0;
+    if (row_take_if(row, "at"))
+        runner->expected_at[i] = (u64)row_take_value(runner, row, sizeof(u64));
+    if (row_peek(row) != NULL) complain_word(runner, "after the result", row_peek(row));
     if (!runner->batch_open) run_batch(runner);
 }
 

@@ -31,7 +31,8 @@
 //                             the change event in full; types: single pending posted voided expired
 //
 // Every result's timestamp is checked too: that of the original with `exists`, that of the event
-// with `created`, else the event's own: batch timestamp - count + index + 1.
+// with `created`, else the event's own: batch timestamp - count + index + 1. Where that is not it,
+// a row says so after the result: `-> exists at 5`.
 //
 // A table that does not hold is printed with file and line, and counted.
 #ifndef TAEL_LEDGER_LEDGER_TABLE_H
