@@ -20,7 +20,7 @@ struct ledger_coverage {
     u64 rows[LEDGER_STEP_GET_CHANGE_EVENTS + 1]; // Rows answered, by kind of step.
 };
 
-// A step's whole reply, zeroed before; about 1 MiB.
+// A step's whole reply, zeroed before; about 400 KiB.
 struct ledger_reply {
     u32 count;
     bool found[LEDGER_RANDOM_BATCH_MAX];
