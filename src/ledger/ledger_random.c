@@ -150,7 +150,7 @@ static u64 pick_imported_timestamp(struct ledger_random *random, u64 last)
     const u64 gap = random->now > last ? random->now - last : 1;
     switch (below(random, 16)) {
     case 0:
-        return below(random, 2) == 0 ? 0 : (1ull << 63) + below(random, 2);
+        return below(random, 2) == 0 ? 0 : LEDGER_TIMESTAMP_MAX + below(random, 3);
     case 1:
         return random->now + below(random, 100);
     case 2:
@@ -361,7 +361,9 @@ static struct transfer make_transfer(struct ledger_random *random)
     const struct transfer *pending = pick_recent_pending(random);
     const struct transfer *recent = pick_recent(random);
     struct transfer t;
-    if (choice < 15 && recent != NULL) {
+    if (random->aimed != 0 && chance(random, 60)) {
+        t = make_post_or_void(random, &random->recent[random->aimed - 1]);
+    } else if (choice < 15 && recent != NULL) {
         t = *recent; // Asked again.
         if (chance(random, 60)) damage_transfer(random, &t);
     } else if (choice < 40 && pending != NULL) {
@@ -378,10 +380,26 @@ static struct transfer make_transfer(struct ledger_random *random)
 // --- Batches
 // --------------------------------------------------------------------------------------
 
+// To just before a recent hold is due; the next step will be about it, around that nanosecond.
+static void aim_at_expiry(struct ledger_random *random)
+{
+    for (u32 i = 0; i < 8; i++) {
+        const struct transfer *pending = pick_recent_pending(random);
+        if (pending == NULL || pending->timeout == 0) continue;
+        const u32 slot = (u32)(pending - random->recent);
+        const u64 due =
+            random->recent_timestamps[slot] + pending->timeout * NS_PER_S - 1 - below(random, 5);
+        if (due <= random->now || due - random->now > 10 * NS_PER_S) continue;
+        random->now = due;
+        random->aimed = slot + 1;
+        return;
+    }
+}
+
 // Time goes on, by little or by much, so that imports find room and holds expire.
 static void move_clock(struct ledger_random *random)
 {
-    switch (below(random, 4)) {
+    switch (below(random, 5)) {
     case 0:
         break;
     case 1:
@@ -389,6 +407,9 @@ static void move_clock(struct ledger_random *random)
         break;
     case 2:
         random->now += below(random, NS_PER_MS);
+        break;
+    case 3:
+        aim_at_expiry(random);
         break;
     default:
         random->now += below(random, NS_PER_S);
@@ -462,7 +483,9 @@ static void next_transfers(struct ledger_random *random, struct ledger_step *ste
         }
         if (linked[i]) t.flags |= TRANSFER_LINKED;
         step->transfers[i] = t;
-        random->recent[random->recent_count++ % LEDGER_RANDOM_RECENT_MAX] = t;
+        const u32 slot = random->recent_count++ % LEDGER_RANDOM_RECENT_MAX;
+        random->recent[slot] = t;
+        random->recent_timestamps[slot] = random->now + i + 1;
     }
     random->now += step->count;
     step->timestamp = random->now;
@@ -472,7 +495,7 @@ static void next_transfers(struct ledger_random *random, struct ledger_step *ste
 static void next_expire(struct ledger_random *random, struct ledger_step *step)
 {
     step->kind = LEDGER_STEP_EXPIRE;
-    step->limit = (u32)(1 + below(random, chance(random, 30) ? 3 : 200));
+    step->limit = (u32)(1 + below(random, chance(random, 50) ? 3 : 200));
     random->now += step->limit;
     step->timestamp = random->now;
 }
@@ -543,7 +566,7 @@ static void next_query_filter(struct ledger_random *random, struct query_filter 
     if (chance(random, 20)) filter->user_data_32 = (u32)(1 + below(random, 2));
     if (chance(random, 20)) filter->ledger = (u32)(1 + below(random, 2));
     if (chance(random, 20)) filter->code = (u16)(1 + below(random, 3));
-    if (chance(random, 2)) filter->flags |= 2u << below(random, 31);
+    if (chance(random, 4)) filter->flags |= 2u << MIN(below(random, 31), below(random, 31));
     if (chance(random, 2)) filter->reserved[below(random, sizeof filter->reserved)] = 1;
 }
 
@@ -595,9 +618,15 @@ void ledger_random_next(struct ledger_random *random, struct ledger_step *step)
 {
     memset(step, 0, sizeof *step);
     random->steps++;
+    random->aimed = 0;
     move_clock(random);
     if (chance(random, 8)) random->accounts_first++;
-    if (chance(random, random->config.question_percent)) {
+    if (random->aimed != 0) {
+        if (chance(random, 50))
+            next_expire(random, step);
+        else
+            next_transfers(random, step);
+    } else if (chance(random, random->config.question_percent)) {
         next_question(random, step);
     } else if (chance(random, 25)) {
         next_accounts(random, step);

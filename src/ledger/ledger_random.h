@@ -71,7 +71,9 @@ struct ledger_random {
     u64 accounts_first; // The window of account ids: [first, first + config.accounts_window).
     u64 transfers_next; // The next transfer id that was never used.
     struct transfer recent[LEDGER_RANDOM_RECENT_MAX]; // A ring of transfers as they were asked for.
+    u64 recent_timestamps[LEDGER_RANDOM_RECENT_MAX];  // When they were asked for.
     u32 recent_count;
+    u32 aimed; // 1 + the slot of a hold that is about to expire, else 0.
 };
 
 void ledger_random_init(struct ledger_random *random, u64 seed, struct ledger_random_config config);
