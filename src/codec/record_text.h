@@ -44,6 +44,7 @@ void record_write_card(const struct schema_record *record, u32 options, const vo
                        struct text *out);
 
 // --- CSV (RFC 4180: CRLF, quotes doubled inside quotes) ---
+// Arrays and blobs are left out; values are exact, so that what is written can be read back.
 
 void record_write_csv_header(const struct schema_record *record, struct text *out);
 void record_write_csv_row(const struct schema_record *record, const void *head, struct text *out);
@@ -51,14 +52,15 @@ void record_write_csv_row(const struct schema_record *record, const void *head, 
 #define CSV_CELL_SIZE_MAX 2048u
 
 // A pull reader over a buffer. It accepts LF for CRLF, and a last line without its end; a quote
-// inside an unquoted cell, text after a closing quote, and a lone CR are refused.
+// inside an unquoted cell, text after a closing quote, a quote that does not end, a lone CR and a
+// cell of more than CSV_CELL_SIZE_MAX bytes are refused.
 struct csv_reader {
     const char *data;
     size_t size;
     size_t offset;
-    u32 line;       // Of the next cell, from 1.
-    size_t line_at; // Offset at which that line begins.
-    bool is_row_over;
+    u32 line;         // Of the next cell, from 1.
+    size_t line_at;   // Offset at which that line begins.
+    bool is_cell_due; // After a comma a cell follows, if only an empty one.
 };
 struct csv_cell {
     char text[CSV_CELL_SIZE_MAX]; // Without its quotes; not terminated.
