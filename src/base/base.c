@@ -38,6 +38,18 @@ enum status failure_set(struct failure *failure, enum status status, const char 
     return status;
 }
 
+void failure_note(struct failure *failure, enum status status, const char *format, ...)
+{
+    assert(status != STATUS_OK);
+    failure->status = status;
+    failure->error_number = 0;
+    failure->hint[0] = 0;
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    va_end(arguments);
+}
+
 enum status failure_set_errno(struct failure *failure, enum status status, int error_number,
                               const char *format, ...)
 {

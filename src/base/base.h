@@ -139,6 +139,9 @@ struct failure {
 // Sets the failure. Returns `status`, so that a caller can `return failure_set(...)`.
 enum status failure_set(struct failure *failure, enum status status, const char *format,
                                  ...) PRINTF_LIKE(3, 4);
+// As failure_set, for a caller that adds to the failure before it returns it.
+void failure_note(struct failure *failure, enum status status, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 // As failure_set, with errno's text appended.
 enum status failure_set_errno(struct failure *failure, enum status status,
                                        int error_number, const char *format, ...) PRINTF_LIKE(4, 5);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Civil dates as day numbers. The arithmetic counts years from March, so that the leap day is the
+// last of its year, and in eras of 400 years, which all have 146,097 days.
+#include "codec/civil.h"
+
+#include <stdio.h>
+
+#define DAYS_PER_ERA     146097
+#define DAYS_BEFORE_1970 719468 // From 0000-03-01.
+#define NS_PER_DAY       (86400ull * NS_PER_S)
+
+bool civil_is_leap_year(i32 year)
+{
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+i32 civil_days_in_month(i32 year, i32 month)
+{
+    static const i32 days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    assert(month >= 1 && month <= 12);
+    return days[month - 1] + (month == 2 && civil_is_leap_year(year) ? 1 : 0);
+}
+
+bool civil_date_is_valid(struct civil_date date)
+{
+    return date.year >= 0 && date.year <= CIVIL_YEAR_MAX && date.month >= 1 && date.month <= 12 &&
+           date.day >= 1 && date.day <= civil_days_in_month(date.year, date.month);
+}
+
+i32 civil_day_from_date(struct civil_date date)
+{
+    assert(civil_date_is_valid(date));
+    // Shifted by one era, so that January of year 0 is not negative.
+    i32 year = date.year - (date.month <= 2 ? 1 : 0) + 400;
+    i32 era = year / 400;
+    i32 year_of_era = year % 400;
+    i32 month_from_march = (date.month + 9) % 12;
+    i32 day_of_year = (153 * month_from_march + 2) / 5 + date.day - 1;
+    i32 day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return (era - 1) * DAYS_PER_ERA + day_of_era - DAYS_BEFORE_1970;
+}
+
+struct civil_date civil_date_from_day(i32 day)
+{
+    assert(day >= CIVIL_DAY_MIN && day <= CIVIL_DAY_MAX);
+    i32 shifted = day + DAYS_BEFORE_1970 + DAYS_PER_ERA;
+    i32 era = shifted / DAYS_PER_ERA;
+    i32 day_of_era = shifted % DAYS_PER_ERA;
+    i32 year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    i32 day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    i32 month_from_march = (5 * day_of_year + 2) / 153;
+    struct civil_date date = {
+        .year = (era - 1) * 400 + year_of_era + (month_from_march >= 10 ? 1 : 0),
+        .month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9,
+        .day = day_of_year - (153 * month_from_march + 2) / 5 + 1,
+    };
+    assert(civil_date_is_valid(date));
+    return date;
+}
+
+i32 civil_weekday(i32 day)
+{
+    assert(day >= CIVIL_DAY_MIN && day <= CIVIL_DAY_MAX);
+    // Day 0 was a Thursday; 719,530 is a multiple of 7 that makes the sum positive.
+    return (day + 719530 + 3) % 7 + 1;
+}
+
+bool civil_add_months(i32 day, i32 months, i32 *result)
+{
+    struct civil_date date = civil_date_from_day(day);
+    i64 month = (i64)date.year * 12 + date.month - 1 + months;
+    if (month < 0 || month > (i64)CIVIL_YEAR_MAX * 12 + 11) return false;
+    date.year = (i32)(month / 12);
+    date.month = (i32)(month % 12) + 1;
+    date.day = MIN(date.day, civil_days_in_month(date.year, date.month));
+    *result = civil_day_from_date(date);
+    return true;
+}
+
+// `count` digits of `value` at `out`.
+static void print_digits(u64 value, u32 count, char *out)
+{
+    for (u32 i = count; i > 0; i--) {
+        out[i - 1] = (char)('0' + (int)(value % 10));
+        value /= 10;
+    }
+}
+
+static bool parse_digits(const char *text, u32 count, u64 *value)
+{
+    u64 sum = 0;
+    for (u32 i = 0; i < count; i++) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        sum = sum * 10 + (u64)(text[i] - '0');
+    }
+    *value = sum;
+    return true;
+}
+
+void civil_print_date(i32 day, char out[CIVIL_DATE_SIZE])
+{
+    struct civil_date date = civil_date_from_day(day);
+    memcpy(out, "0000-00-00", CIVIL_DATE_SIZE);
+    print_digits((u64)date.year, 4, out);
+    print_digits((u64)date.month, 2, out + 5);
+    print_digits((u64)date.day, 2, out + 8);
+}
+
+bool civil_parse_date(const char *text, size_t size, i32 *day)
+{
+    u64 year, month, day_of_month;
+    if (size != CIVIL_DATE_SIZE - 1 || text[4] != '-' || text[7] != '-') return false;
+    if (!parse_digits(text, 4, &year) || !parse_digits(text + 5, 2, &month) ||
+        !parse_digits(text + 8, 2, &day_of_month))
+        return false;
+    struct civil_date date = {(i32)year, (i32)month, (i32)day_of_month};
+    if (!civil_date_is_valid(date)) return false;
+    *day = civil_day_from_date(date);
+    return true;
+}
+
+size_t civil_print_moment(u64 nanoseconds, char out[CIVIL_MOMENT_SIZE])
+{
+    u64 of_day = nanoseconds % NS_PER_DAY;
+    u64 seconds = of_day / NS_PER_S;
+    civil_print_date((i32)(nanoseconds / NS_PER_DAY), out);
+    memcpy(out + 10, "T00:00:00Z", 11);
+    print_digits(seconds / 3600, 2, out + 11);
+    print_digits(seconds / 60 % 60, 2, out + 14);
+    print_digits(seconds % 60, 2, out + 17);
+    if (of_day % NS_PER_S == 0) return 20;
+    out[19] = '.';
+    print_digits(of_day % NS_PER_S, 9, out + 20);
+    memcpy(out + 29, "Z", 2);
+    return 30;
+}
+
+bool civil_parse_moment(const char *text, size_t size, u64 *nanoseconds)
+{
+    i32 day;
+    u64 hours = 0, minutes = 0, seconds = 0, fraction = 0;
+    if (size < 10 || !civil_parse_date(text, 10, &day) || day < 0) return false;
+    if (size > 10) {
+        if (size < 20 || text[10] != 'T' || text[13] != ':' || text[16] != ':') return false;
+        if (text[size - 1] != 'Z') return false;
+        if (!parse_digits(text + 11, 2, &hours) || !parse_digits(text + 14, 2, &minutes) ||
+            !parse_digits(text + 17, 2, &seconds))
+            return false;
+        if (hours > 23 || minutes > 59 || seconds > 59) return false;
+    }
+    if (size > 20) {
+        size_t digits = size - 21;
+        if (text[19] != '.' || digits < 1 || digits > 9) return false;
+        if (!parse_digits(text + 20, (u32)digits, &fraction)) return false;
+        for (size_t i = digits; i < 9; i++) fraction *= 10;
+    }
+    u64 of_day = ((hours * 60 + minutes) * 60 + seconds) * NS_PER_S + fraction;
+    u64 sum;
+    if (__builtin_mul_overflow((u64)day, NS_PER_DAY, &sum) ||
+        __builtin_add_overflow(sum, of_day, &sum))
+        return false;
+    *nanoseconds = sum;
+    return true;
+}

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One field of a record: get, set, parse from text, print as text.
+#include "codec/field.h"
+
+#include "codec/civil.h"
+#include "codec/number.h"
+
+u128 field_get(const struct schema_field *field, u32 element, const void *head)
+{
+    assert(element < field->count);
+    const u8 *at = (const u8 *)head + field->offset + element * schema_type_size(field->type);
+    switch (field->type) {
+    case SCHEMA_BYTES:
+    case SCHEMA_U8:
+        return *at;
+    case SCHEMA_U16:
+        return load_u16(at);
+    case SCHEMA_ARRAY:
+    case SCHEMA_BLOB:
+    case SCHEMA_U32:
+        return load_u32(at);
+    case SCHEMA_U64:
+        return load_u64(at);
+    case SCHEMA_U128:
+    case SCHEMA_I128:
+        return load_u128(at);
+    case SCHEMA_I32:
+        return (u128)(i128)(i32)load_u32(at);
+    case SCHEMA_I64:
+        return (u128)(i128)(i64)load_u64(at);
+    }
+    assert(false);
+    return 0;
+}
+
+void field_set(const struct schema_field *field, u32 element, void *head, u128 value)
+{
+    assert(element < field->count);
+    u32 size = schema_type_size(field->type);
+    // Little-endian: the low bytes come first.
+    memcpy((u8 *)head + field->offset + element * size, &value, size);
+    assert(field_get(field, element, head) == value);
+}
+
+bool field_is_zero(const struct schema_field *field, const void *head)
+{
+    return is_zero((const u8 *)head + field->offset, field->size);
+}
+
+// "amount: "12x" ", the beginning of every refusal of a value.
+static enum status refuse(const struct schema_field *field, const char *text, size_t size,
+                          const char *rule, struct failure *failure)
+{
+    return failure_set(failure, STATUS_INVALID, "%s: %s %s", field->name,
+                       text_quote(text, size).text, rule);
+}
+
+static enum status refuse_range(const struct schema_field *field, const char *text, size_t size,
+                                struct failure *failure)
+{
+    char limit[NUMBER_SIZE_MAX];
+    (void)number_print_u128(schema_field_max(field), limit);
+    const char *unit = schema_unit_name(field->unit);
+    const char *space = unit[0] ? " " : "";
+    if (schema_type_is_signed(field->type)) {
+        char lowest[NUMBER_SIZE_MAX];
+        (void)number_print_u128(schema_field_max(field) + (field->max == 0 ? 1 : 0), lowest);
+        return failure_set(failure, STATUS_INVALID, "%s: %s is not between -%s and %s%s%s",
+                           field->name, text_quote(text, size).text, lowest, limit, space, unit);
+    }
+    if (size > 0 && text[0] == '-') return refuse(field, text, size, "is negative", failure);
+    return failure_set(failure, STATUS_INVALID, "%s: %s is more than %s%s%s", field->name,
+                       text_quote(text, size).text, limit, space, unit);
+}
+
+static enum status set_signed(const struct schema_field *field, u32 element, const char *text,
+                              size_t size, void *head, struct failure *failure)
+{
+    i128 value = 0;
+    enum number_error error = number_parse_i128(text, size, &value);
+    if (error == NUMBER_TOO_LARGE) return refuse_range(field, text, size, failure);
+    if (error) return refuse(field, text, size, number_error_text(error), failure);
+    u128 magnitude = value < 0 ? 0 - (u128)value : (u128)value;
+    // Without a `max` the type's own smallest number is allowed too.
+    u128 limit = schema_field_max(field) + (field->max == 0 && value < 0 ? 1 : 0);
+    if (magnitude > limit) return refuse_range(field, text, size, failure);
+    field_set(field, element, head, (u128)value);
+    return STATUS_OK;
+}
+
+enum status field_set_number(const struct schema_record *record, const struct schema_field *field,
+                             u32 element, const char *text, size_t size, void *head,
+                             struct failure *failure)
+{
+    assert(schema_type_is_number(field->type));
+    if (schema_type_is_signed(field->type))
+        return set_signed(field, element, text, size, head, failure);
+    u128 value = 0;
+    enum number_error error = number_parse_u128(text, size, &value);
+    if (error == NUMBER_NOT_DECIMAL && size > 1 && text[0] == '-') {
+        u128 magnitude;
+        if (number_parse_u128(text + 1, size - 1, &magnitude) == NUMBER_OK)
+            return refuse_range(field, text, size, failure);
+    }
+    if (error && error != NUMBER_TOO_LARGE)
+        return refuse(field, text, size, number_error_text(error), failure);
+    if (error == NUMBER_TOO_LARGE || value > schema_field_max(field))
+        return refuse_range(field, text, size, failure);
+    const struct schema_flags *flags = schema_field_flags(record, field);
+    if (flags && (value & ~(u128)schema_flags_mask(flags)) != 0)
+        return refuse(field, text, size, "has bits that are no flags", failure);
+    const struct schema_enumeration *values = schema_field_enumeration(record, field);
+    if (values && !schema_find_value_number(values, (u32)value))
+        return refuse(field, text, size, "is the number of no value", failure);
+    field_set(field, element, head, value);
+    return STATUS_OK;
+}
+
+enum status field_add_flag(const struct schema_record *record, const struct schema_field *field,
+                           const char *text, size_t size, void *head, struct failure *failure)
+{
+    const struct schema_flags *flags = schema_field_flags(record, field);
+    assert(flags);
+    const struct schema_flag *flag = schema_find_flag(flags, text, size);
+    if (!flag) {
+        (void)refuse(field, text, size, "is not a flag", failure);
+        u32 nearest_distance = UINT32_MAX;
+        for (u32 i = 0; i < flags->row_count; i++) {
+            const char *name = flags->rows[i].name;
+            u32 distance = schema_edit_distance(name, strlen(name), text, size);
+            if (distance < nearest_distance) {
+                nearest_distance = distance;
+                flag = &flags->rows[i];
+            }
+        }
+        if (flag) failure_hint(failure, "the nearest flag is %s", schema_lower(flag->name).text);
+        return STATUS_INVALID;
+    }
+    u64 bit = 1ull << flag->bit;
+    u64 value = (u64)field_get(field, 0, head);
+    if (value & bit) return refuse(field, text, size, "is given twice", failure);
+    field_set(field, 0, head, value | bit);
+    return STATUS_OK;
+}
+
+enum status field_set_name(const struct schema_record *record, const struct schema_field *field,
+                           const char *text, size_t size, void *head, struct failure *failure)
+{
+    const struct schema_enumeration *values = schema_field_enumeration(record, field);
+    assert(values);
+    const struct schema_value *value = schema_find_value(values, text, size);
+    if (!value) {
+        (void)refuse(field, text, size, "is not one of its values", failure);
+        char names[160];
+        struct text list = text_init(names, sizeof names - 1);
+        for (u32 i = 0; i < values->row_count; i++) {
+            if (i > 0) text_append_string(&list, ", ");
+            text_append_string(&list, schema_lower(values->rows[i].name).text);
+        }
+        names[MIN(list.size, list.capacity)] = 0;
+        failure_hint(failure, "its values are %s", names);
+        return STATUS_INVALID;
+    }
+    field_set(field, 0, head, value->number);
+    return STATUS_OK;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+enum status field_hex_decode(const struct schema_field *field, const char *text, size_t size,
+                             u8 *out, size_t capacity, size_t *out_size, struct failure *failure)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (hex_digit(text[i]) < 0)
+            return refuse(field, text, size, "is not made of hexadecimal digits", failure);
+    }
+    if (size % 2 != 0)
+        return refuse(field, text, size, "has an odd number of hexadecimal digits", failure);
+    if (size / 2 > capacity) {
+        return failure_set(failure, STATUS_INVALID, "%s: %zu bytes are more than %zu", field->name,
+                           size / 2, capacity);
+    }
+    for (size_t i = 0; i < size / 2; i++)
+        out[i] = (u8)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+    *out_size = size / 2;
+    return STATUS_OK;
+}
+
+enum status field_check_text(const struct schema_field *field, const char *text, size_t size,
+                             struct failure *failure)
+{
+    if (!utf8_is_valid(text, size))
+        return failure_set(failure, STATUS_INVALID, "%s: the text is not UTF-8", field->name);
+    if (size > 0 && memchr(text, 0, size))
+        return failure_set(failure, STATUS_INVALID, "%s: the text has a zero in it", field->name);
+    return STATUS_OK;
+}
+
+enum status field_set_bytes(const struct schema_field *field, const char *text, size_t size,
+                            void *head, struct failure *failure)
+{
+    assert(field->type == SCHEMA_BYTES);
+    u8 *at = (u8 *)head + field->offset;
+    if (field->flags & FIELD_TEXT) {
+        enum status status = field_check_text(field, text, size, failure);
+        if (status) return status;
+        if (size > field->count) {
+            return failure_set(failure, STATUS_INVALID,
+                               "%s: a text of %zu bytes is longer than %u bytes", field->name, size,
+                               field->count);
+        }
+        memset(at, 0, field->count);
+        if (size > 0) memcpy(at, text, size);
+        return STATUS_OK;
+    }
+    size_t decoded = 0;
+    enum status status = field_hex_decode(field, text, size, at, field->count, &decoded, failure);
+    if (status) return status;
+    if (decoded != field->count) {
+        return failure_set(failure, STATUS_INVALID, "%s: %zu bytes where %u are expected",
+                           field->name, decoded, field->count);
+    }
+    return STATUS_OK;
+}
+
+// The end of the item of a list that begins at `begin`.
+static size_t item_end(const char *text, size_t size, size_t begin)
+{
+    size_t end = begin;
+    while (end < size && text[end] != ',' && text[end] != '|') end++;
+    return end;
+}
+
+static enum status parse_flags(const struct schema_record *record, const struct schema_field *field,
+                               const char *text, size_t size, void *head, struct failure *failure)
+{
+    if (text[0] >= '0' && text[0] <= '9')
+        return field_set_number(record, field, 0, text, size, head, failure);
+    for (size_t begin = 0; begin <= size;) {
+        size_t end = item_end(text, size, begin);
+        enum status status =
+            field_add_flag(record, field, text + begin, end - begin, head, failure);
+        if (status) return status;
+        begin = end + 1;
+    }
+    return STATUS_OK;
+}
+
+static enum status parse_numbers(const struct schema_record *record,
+                                 const struct schema_field *field, const char *text, size_t size,
+                                 void *head, struct failure *failure)
+{
+    size_t begin = 0;
+    for (u32 i = 0; i < field->count; i++) {
+        size_t end = item_end(text, size, begin);
+        if (begin > size || (i + 1 == field->count && end < size)) {
+            return failure_set(failure, STATUS_INVALID, "%s: %s has not %u numbers", field->name,
+                               text_quote(text, size).text, field->count);
+        }
+        enum status status =
+            field_set_number(record, field, i, text + begin, end - begin, head, failure);
+        if (status) return status;
+        begin = end + 1;
+    }
+    return STATUS_OK;
+}
+
+// True when the text has the shape of a date, so that it is read as one.
+static bool looks_like_date(const char *text, size_t size)
+{
+    return size >= 5 && text[0] != '-' && text[4] == '-';
+}
+
+static enum status parse_calendar(const struct schema_field *field, const char *text, size_t size,
+                                  void *head, struct failure *failure)
+{
+    char digits[NUMBER_SIZE_MAX];
+    size_t digits_size = 0;
+    if (field->unit == UNIT_NANOSECONDS) {
+        u64 moment = 0;
+        if (!civil_parse_moment(text, size, &moment)) {
+            return refuse(field, text, size,
+                          "is not a moment such as 2026-11-21T09:30:00Z, nor nanoseconds", failure);
+        }
+        digits_size = number_print_u128(moment, digits);
+    } else {
+        i32 day = 0;
+        if (!civil_parse_date(text, size, &day)) {
+            return refuse(field, text, size, "is not a date such as 2026-11-21, nor a day number",
+                          failure);
+        }
+        digits_size = number_print_i128(day, digits);
+    }
+    if (schema_type_is_signed(field->type))
+        return set_signed(field, 0, digits, digits_size, head, failure);
+    u128 value = 0;
+    if (number_parse_u128(digits, digits_size, &value) || value > schema_field_max(field))
+        return refuse(field, text, size, "is out of range", failure);
+    field_set(field, 0, head, value);
+    return STATUS_OK;
+}
+
+enum status field_parse(const struct schema_record *record, const struct schema_field *field,
+                        const char *text, size_t size, void *head, struct failure *failure)
+{
+    assert(!schema_field_is_reserved(field));
+    if (field->type == SCHEMA_ARRAY || field->type == SCHEMA_BLOB) {
+        return failure_set(failure, STATUS_INVALID, "%s: can only be given in JSON", field->name);
+    }
+    memset((u8 *)head + field->offset, 0, field->size);
+    if (size == 0) return STATUS_OK;
+    if (field->type == SCHEMA_BYTES) return field_set_bytes(field, text, size, head, failure);
+    if (schema_field_flags(record, field))
+        return parse_flags(record, field, text, size, head, failure);
+    bool is_name = text[0] < '0' || text[0] > '9';
+    if (is_name && schema_field_enumeration(record, field))
+        return field_set_name(record, field, text, size, head, failure);
+    if (field->count > 1) return parse_numbers(record, field, text, size, head, failure);
+    bool is_calendar = field->unit == UNIT_NANOSECONDS || field->unit == UNIT_DAYS;
+    if (is_calendar && looks_like_date(text, size))
+        return parse_calendar(field, text, size, head, failure);
+    return field_set_number(record, field, 0, text, size, head, failure);
+}
+
+size_t field_text_size(const struct schema_field *field, const void *head)
+{
+    const u8 *at = (const u8 *)head + field->offset;
+    size_t size = field->count;
+    while (size > 0 && at[size - 1] == 0) size--;
+    return size;
+}
+
+static void print_flags(const struct schema_flags *flags, u64 value, enum field_style style,
+                        struct text *out)
+{
+    if (value & ~schema_flags_mask(flags)) {
+        text_append_u128(out, value);
+        return;
+    }
+    if (value == 0 && style == FIELD_STYLE_EXACT) text_append_char(out, '0');
+    bool first = true;
+    for (u32 i = 0; i < flags->row_count; i++) {
+        if ((value >> flags->rows[i].bit & 1) == 0) continue;
+        if (!first) text_append_char(out, '|');
+        text_append_string(out, schema_lower(flags->rows[i].name).text);
+        first = false;
+    }
+}
+
+static void print_bytes(const struct schema_field *field, const void *head, struct text *out)
+{
+    const char *at = (const char *)head + field->offset;
+    size_t size = field_text_size(field, head);
+    if ((field->flags & FIELD_TEXT) && utf8_is_valid(at, size) &&
+        !memchr(at, 0, MAX(size, 1) - 1)) {
+        text_append(out, at, size);
+    } else {
+        text_append_hex(out, at, field->count);
+    }
+}
+
+// True when the number was printed as a moment or a date.
+static bool print_calendar(const struct schema_field *field, u128 value, struct text *out)
+{
+    if (field->unit == UNIT_NANOSECONDS && value <= U64_MAX) {
+        char moment[CIVIL_MOMENT_SIZE];
+        if (value != 0) text_append(out, moment, civil_print_moment((u64)value, moment));
+        return true;
+    }
+    i128 day = (i128)value;
+    if (field->unit == UNIT_DAYS && day >= CIVIL_DAY_MIN && day <= CIVIL_DAY_MAX) {
+        char date[CIVIL_DATE_SIZE];
+        civil_print_date((i32)day, date);
+        text_append_string(out, date);
+        return true;
+    }
+    return false;
+}
+
+void field_print(const struct schema_record *record, const struct schema_field *field,
+                 const void *head, enum field_style style, struct text *out)
+{
+    if (field->type == SCHEMA_BYTES) {
+        print_bytes(field, head, out);
+        return;
+    }
+    const struct schema_flags *flags = schema_field_flags(record, field);
+    if (flags) {
+        print_flags(flags, (u64)field_get(field, 0, head), style, out);
+        return;
+    }
+    const struct schema_enumeration *values = schema_field_enumeration(record, field);
+    const struct schema_value *named =
+        values ? schema_find_value_number(values, (u32)field_get(field, 0, head)) : NULL;
+    if (named && field_get(field, 0, head) == named->number) {
+        text_append_string(out, schema_lower(named->name).text);
+        return;
+    }
+    for (u32 i = 0; i < field->count; i++) {
+        u128 value = field_get(field, i, head);
+        if (i > 0) text_append_char(out, '|');
+        if (style == FIELD_STYLE_HUMAN && print_calendar(field, value, out)) continue;
+        if (schema_type_is_signed(field->type)) {
+            text_append_i128(out, (i128)value);
+        } else {
+            text_append_u128(out, value);
+        }
+    }
+}
