@@ -26,9 +26,10 @@
 // it goes. A table never shrinks. Not safe for concurrent writers, nor readers beside a writer.
 //
 // Cost: a look-up is one cache miss and a comparison of eight slots, 5 to 6 ns among 10 million
-// entries if prefetched; an insert 11 ns, or 40 ns on average with all growth. At the limit of
-// 3/4 it moves about 8 slots within a cluster, and while migrating INDEX_SWEEP_MOVES entries
-// besides. The kernel clears a huge page (100 us) with every 8,000th or so insert.
+// entries if prefetched; an insert 11 ns, or 27 ns on average with all growth. At the limit of
+// 3/4 it moves about 8 slots within a cluster, and while migrating the entries of
+// INDEX_SWEEP_HOMES homes besides: 12 on average, 33 at the worst among 10 million. The kernel
+// clears a huge page (100 us or more) with every 8,000th of those.
 #ifndef TAEL_BASE_INDEX_H
 #define TAEL_BASE_INDEX_H
 
@@ -44,9 +45,7 @@
 
 enum {
     INDEX_SPARE_SLOTS = 4096,
-    // Of one insert's share of the migration: whole homes, until one of the two is reached.
-    INDEX_SWEEP_HOMES = 16,
-    INDEX_SWEEP_MOVES = 24,
+    INDEX_SWEEP_HOMES = 16, // That one insert migrates.
 };
 
 struct index_table {
