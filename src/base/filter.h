@@ -7,7 +7,8 @@
 // is held to be present if all eight are set. With 16 bits a key, the false-positive rate at
 // capacity is about 0.09 % (a Bloom filter without blocks has 0.05 %, at ten more cache misses a
 // key); there are no false negatives; keys cannot be removed. The bytes depend on nothing but the
-// set of hashes, so a filter may be stored where the hash key is.
+// set of hashes, so a filter may be stored where the hash key is. A look-up in the second-level
+// cache costs 3 ns.
 #ifndef TAEL_BASE_FILTER_H
 #define TAEL_BASE_FILTER_H
 
@@ -63,16 +64,24 @@ static inline void filter_prefetch(const u8 *filter, size_t size, u64 hash)
     __builtin_prefetch(filter + filter_block(size, hash));
 }
 
-// False: no key with this hash was added. True: one was, or the filter errs.
-static inline bool filter_has(const u8 *filter, size_t size, u64 hash)
+// Whether the bits picked in four words from `block` on are all set.
+static inline bool filter_half(const u8 *block, u64 bits)
 {
-    const u8 *block = filter + filter_block(size, hash);
-    u64 bits = filter_bits(hash);
     u64 seen = 1;
-    for (size_t i = 0; i < FILTER_WORD_COUNT; i++, bits >>= 6) {
+    for (size_t i = 0; i < FILTER_WORD_COUNT / 2; i++, bits >>= 6) {
         seen &= load_u64(block + i * sizeof(u64)) >> (bits & 63);
     }
     return seen != 0;
+}
+
+// False: no key with this hash was added. True: one was, or the filter errs. The first half of
+// the block already refuses 97 % of what was not added, so the one branch is mostly foreseen.
+static inline bool filter_has(const u8 *filter, size_t size, u64 hash)
+{
+    const u8 *block = filter + filter_block(size, hash);
+    const u64 bits = filter_bits(hash);
+    return filter_half(block, bits) &&
+           filter_half(block + FILTER_BLOCK_SIZE / 2, bits >> 6 * (FILTER_WORD_COUNT / 2));
 }
 
 #endif

@@ -36,7 +36,7 @@ static void avalanche(void **state)
                 const u64 change = kind < 2 ? hash_u128(&key, id) ^ hash_u128(&key, other)
                                             : hash_u64(&key, (u64)id, (u64)(id >> 64)) ^
                                                   hash_u64(&key, (u64)other, (u64)(other >> 64));
-                for (unsigned out = 0; out < 64; out++) flips[bit][out] += change >> out & 1;
+                for (unsigned out = 0; out < 64; out++) flips[bit][out] += (u32)(change >> out & 1);
             }
         }
         for (unsigned bit = 0; bit < 128; bit++) {

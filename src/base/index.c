@@ -151,21 +151,23 @@ static enum status growth_begin(struct index *index, struct failure *failure)
     return STATUS_OK;
 }
 
-// Appends the entries at `from` to the new table, all of one home of the old one and above all
-// that the new one has (I1). False if there may be no room for them; then nothing changed.
-static bool home_move(struct index_table *to, const u64 *from, size_t count)
+// Appends the entries in the slots [from, end) of the old table to the new one; all are above
+// those that it has (I1), and `next` is where the first may go at the earliest. Returns their
+// number. Whether a slot is empty cannot be foreseen, so the loop does not ask: it writes the
+// zero where the next entry will be.
+static u32 entries_move(struct index_table *to, u64 *next, const u64 *from, const u64 *end)
 {
-    u64 *slot = &to->slots[home_of(to, from[0])];
-    while (*slot != 0) slot++;
-    const u64 *home_last = &to->slots[home_of(to, from[count - 1])];
-    if (!expect(MAX((const u64 *)slot, home_last) + count <= table_last(to))) return false;
-    for (size_t i = 0; i < count; i++, slot++) {
-        u64 *home = &to->slots[home_of(to, from[i])];
-        if (slot < home) slot = home;
+    u32 count = 0;
+    for (; from < end; from++) {
+        const u64 entry = *from;
+        u64 *home = &to->slots[home_of(to, entry)];
+        u64 *slot = MAX(next, home);
         assert(*slot == 0);
-        *slot = from[i];
+        *slot = entry;
+        next = slot + (entry != 0);
+        count += entry != 0;
     }
-    return true;
+    return count;
 }
 
 // Gives back the old table's memory below the first home that is still read.
@@ -179,30 +181,31 @@ static void old_release(struct index *index, u64 home)
 }
 
 // Moves the next homes of the old table to the new one, and ends the migration after the last.
+// Does nothing if the new table may have no room at its end: only equal hashes get there.
 static void growth_sweep(struct index *index)
 {
     struct index_table *old = &index->old;
-    u64 home = index->frontier >> old->shift;
+    const u64 home = index->frontier >> old->shift;
     const u64 home_end = MIN(home + INDEX_SWEEP_HOMES, old->home_count);
-    const u64 *slot = &old->slots[home];
-    while (*slot != 0 && *slot >> 32 < index->frontier) slot++; // Stale copies (I3).
-    size_t moved = 0;
-    for (; home < home_end && moved < INDEX_SWEEP_MOVES; home++) {
-        if (slot < &old->slots[home]) slot = &old->slots[home];
-        size_t count = 0;
-        while (slot[count] != 0 && home_of(old, slot[count]) == home) count++;
-        if (count != 0 && !home_move(&index->table, slot, count)) break;
-        slot += count;
-        moved += count;
-    }
-    index->frontier = home << old->shift;
-    index->moved_last = (u32)moved;
+    const u64 *begin = &old->slots[home];
+    while (*begin != 0 && *begin >> 32 < index->frontier) begin++; // Stale copies (I3).
+    const u64 *end = MAX(begin, (const u64 *)&old->slots[home_end]);
+    while (*end != 0 && home_of(old, *end) < home_end) end++;
+
+    // A home of the old table is two of the new one.
+    struct index_table *table = &index->table;
+    u64 *next = &table->slots[2 * home];
+    while (*next != 0) next++;
+    const u64 *home_last = &table->slots[2 * home_end];
+    if (!expect(MAX((const u64 *)next, home_last) + (end - begin) <= table_last(table))) return;
+    index->moved_last = entries_move(table, next, begin, end);
     index->moved_max = MAX(index->moved_max, index->moved_last);
-    if (home == old->home_count) {
+    index->frontier = home_end << old->shift;
+    if (home_end == old->home_count) {
         table_unmap(old);
         assert(index->frontier == FRONTIER_NONE);
     } else {
-        old_release(index, home);
+        old_release(index, home_end);
     }
 }
 

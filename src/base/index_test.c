@@ -95,7 +95,7 @@ static void churn(u32 row_count, u64 operation_count, u32 equal_every, u64 seed)
         if (is_look_up) continue;
         if (!present[row]) {
             assert_int_equal(index_insert(&index, hash, row, &failure), STATUS_OK);
-            assert_true(index.moved_last < INDEX_SWEEP_MOVES + 16);
+            assert_true(index.moved_last <= 100);
             count++;
         } else if (i > operation_count / 2 || random >> 60 == 4) {
             index_remove(&index, hash, row);
@@ -162,7 +162,7 @@ static void no_insert_moves_much(void **state)
         assert_int_equal(index_insert(&index, hash_of(row), row, &failure), STATUS_OK);
         migrating_count += index.old.slots != NULL;
     }
-    assert_in_range(index.moved_max, INDEX_SWEEP_MOVES, INDEX_SWEEP_MOVES + 10);
+    assert_in_range(index.moved_max, INDEX_SWEEP_HOMES, 60);
     assert_in_range(migrating_count, 1, COUNT / 5); // Migrations end long before the next.
     assert_in_range(index_check(&index), 1, 1700);
     for (u32 row = 0; row < COUNT; row++) assert_true(index_has(&index, hash_of(row), row));

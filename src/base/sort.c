@@ -34,7 +34,7 @@ static void sort_small(u64 *entries, size_t count)
     }
 }
 
-// Moves the entries to where `ends` says their digit's place begins; it moves on with each.
+// Moves each entry to the place of its digit, which moves on by one.
 static void scatter(const u64 *from, u64 *to, size_t count, unsigned shift, u32 places[DIGIT_COUNT])
 {
     size_t i = 0;

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Measures the primitives of base, each beside a reference in the same run.
+//
+// Each row runs the subject and its reference in turn and takes the fastest run of each, so that
+// a noisy neighbour slows neither alone; the ratio is what compares between machines. Rows over
+// bytes print GB/s, others ns an item. TAEL_CPU (base/cpu.h) measures the slower paths. An argument
+// keeps only the rows whose name begins with it.
+#include "base/checksum.h"
+#include "base/filter.h"
+#include "base/hash.h"
+#include "base/index.h"
+#include "base/sha256.h"
+#include "base/sort.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#if defined(BENCH_HAS_LIBCRYPTO)
+#include <openssl/sha.h>
+#endif
+
+enum {
+    BODY_SIZE = 1 << 20,
+    ROW_COUNT = 8189,
+    ROW_SIZE = 54,
+    ROW_STRIDE = 64,
+    SORT_COUNT = 524288,
+    KEY_COUNT = 1 << 16,      // Hashes looked up a run.
+    ACCOUNT_COUNT = 10000000, // Of the large index and the array beside it.
+    REPEAT_COUNT = 15,
+};
+
+static u8 body[BODY_SIZE + 64], copy[BODY_SIZE];
+static struct digest digests[ROW_COUNT], chunk_digests[BODY_SIZE / 4096];
+static u64 unsorted[SORT_COUNT], entries[SORT_COUNT], scratch[SORT_COUNT], runs[SORT_COUNT];
+static u8 filter[SORT_COUNT * 2];
+static u64 probes[KEY_COUNT];
+static struct index index_large;
+static u64 *array_large;
+static struct hash_key key;
+static volatile u64 sink; // What keeps the compiler from dropping the work.
+
+static u64 now_ns(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (u64)time.tv_sec * NS_PER_S + (u64)time.tv_nsec;
+}
+
+static u64 random_next(u64 *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+// Subjects and references. Each does its row's work once.
+
+static void run_checksum(void)
+{
+    sink = (u64)checksum(body, BODY_SIZE);
+}
+
+static void run_checksum_header(void)
+{
+    u64 sum = 0;
+    for (size_t i = 0; i < 1000; i++) sum += (u64)checksum(body + i % 4 * 256, 256);
+    sink = sum;
+}
+
+static void run_memcpy(void)
+{
+    memcpy(copy, body, BODY_SIZE);
+    sink = copy[sink % BODY_SIZE];
+}
+
+static void run_memcpy_header(void)
+{
+    for (size_t i = 0; i < 1000; i++) {
+        memcpy(copy + i % 4 * 256, body + i % 4 * 256, 256);
+        __asm__ volatile("" : : : "memory");
+    }
+}
+
+static void reference_sha256(const void *data, size_t size, struct digest *out)
+{
+#if defined(BENCH_HAS_LIBCRYPTO)
+    (void)SHA256(data, size, out->bytes);
+#else
+    sha256(data, size, out);
+#endif
+}
+
+static void run_sha256(void)
+{
+    sha256(body, BODY_SIZE, &digests[0]);
+}
+
+static void run_sha256_chunks(void)
+{
+    sha256_chunks(body, BODY_SIZE, 4096, chunk_digests);
+}
+
+static void run_sha256_chunks_few(void)
+{
+    sha256_chunks(body, BODY_SIZE, BODY_SIZE / 4, chunk_digests);
+}
+
+static void reference_sha256_body(void)
+{
+    reference_sha256(body, BODY_SIZE, &digests[0]);
+}
+
+static void run_leaves(void)
+{
+    merkle_leaves(body, ROW_SIZE, ROW_STRIDE, ROW_COUNT, digests);
+}
+
+static void reference_leaves(void)
+{
+    u8 message[1 + ROW_SIZE] = {0};
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        memcpy(message + 1, body + i * ROW_STRIDE, ROW_SIZE);
+        reference_sha256(message, sizeof message, &digests[i]);
+    }
+}
+
+static void run_tree(void)
+{
+    struct digest root;
+    merkle_leaves(body, ROW_SIZE, ROW_STRIDE, ROW_COUNT, digests);
+    merkle_root(digests, ROW_COUNT, &root);
+    sink = root.bytes[0];
+}
+
+static void reference_tree(void)
+{
+    reference_leaves();
+    u8 message[1 + 2 * sizeof(struct digest)] = {1};
+    for (size_t count = ROW_COUNT; count > 1; count = (count + 1) / 2) {
+        for (size_t i = 0; i < count / 2; i++) {
+            memcpy(message + 1, &digests[2 * i], 2 * sizeof(struct digest));
+            reference_sha256(message, sizeof message, &digests[i]);
+        }
+        if (count % 2 == 1) digests[count / 2] = digests[count - 1];
+    }
+    sink = digests[0].bytes[0];
+}
+
+static void run_hash(void)
+{
+    u64 sum = 0;
+    for (u64 i = 0; i < KEY_COUNT; i++) sum += hash_u128(&key, i);
+    sink = sum;
+}
+
+static void run_hash_chained(void)
+{
+    u64 hash = 0;
+    for (u64 i = 0; i < KEY_COUNT; i++) hash = hash_u128(&key, hash);
+    sink = hash;
+}
+
+// splitmix64's finisher: two multiplications of 64 bits, no key.
+static u64 mix(u64 value)
+{
+    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9u;
+    value = (value ^ value >> 27) * 0x94d049bb133111ebu;
+    return value ^ value >> 31;
+}
+
+static void reference_hash(void)
+{
+    u64 sum = 0;
+    for (u64 i = 0; i < KEY_COUNT; i++) sum += mix(i);
+    sink = sum;
+}
+
+static void reference_hash_chained(void)
+{
+    u64 hash = 1;
+    for (u64 i = 0; i < KEY_COUNT; i++) hash = mix(hash + 1);
+    sink = hash;
+}
+
+static void run_filter_has(void)
+{
+    u64 found = 0;
+    for (size_t i = 0; i < KEY_COUNT; i++) found += filter_has(filter, sizeof filter, probes[i]);
+    sink = found;
+}
+
+static void run_filter_add(void)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) filter_add(filter, sizeof filter, probes[i]);
+}
+
+// One load of the same memory for each probe.
+static void reference_filter(void)
+{
+    u64 sum = 0;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        sum += load_u64(filter + filter_block(sizeof filter, probes[i]));
+    }
+    sink = sum;
+}
+
+static void run_sort(void)
+{
+    memcpy(entries, unsorted, sizeof entries);
+    sort_u64_by_high32(entries, scratch, SORT_COUNT);
+}
+
+static int order_high32(const void *a, const void *b)
+{
+    const u64 x = load_u64(a) >> 32, y = load_u64(b) >> 32;
+    return (x > y) - (x < y);
+}
+
+static void reference_sort(void)
+{
+    memcpy(entries, unsorted, sizeof entries);
+    qsort(entries, SORT_COUNT, sizeof *entries, order_high32);
+}
+
+static void run_merge(void)
+{
+    const u64 *starts[MERGE_RUN_COUNT_MAX];
+    size_t counts[MERGE_RUN_COUNT_MAX];
+    for (size_t i = 0; i < MERGE_RUN_COUNT_MAX; i++) {
+        counts[i] = SORT_COUNT / MERGE_RUN_COUNT_MAX;
+        starts[i] = &runs[i * counts[i]];
+    }
+    struct merge_u64 merge;
+    merge_u64_begin(&merge, starts, counts, MERGE_RUN_COUNT_MAX);
+    size_t at = 0;
+    for (size_t got = 1; got != 0; at += got) {
+        got = merge_u64_next(&merge, &entries[at], MIN(4096, SORT_COUNT - at));
+    }
+    sink = at;
+}
+
+// Sorting what could be merged.
+static void reference_merge(void)
+{
+    memcpy(entries, runs, sizeof entries);
+    sort_u64_by_high32(entries, scratch, SORT_COUNT);
+}
+
+enum { AHEAD = 16 };
+
+static void run_index_look_up(void)
+{
+    u64 sum = 0;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        index_prefetch(&index_large, probes[(i + AHEAD) % KEY_COUNT]);
+        struct index_cursor cursor;
+        sum += index_first(&index_large, probes[i], &cursor);
+    }
+    sink = sum;
+}
+
+// An array as large, one prefetched load for each probe: the floor of any index.
+static void reference_index_look_up(void)
+{
+    u64 sum = 0;
+    const u64 count = index_large.table.home_count;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const u64 ahead = probes[(i + AHEAD) % KEY_COUNT];
+        __builtin_prefetch(&array_large[(u128)ahead * count >> 64]);
+        sum += array_large[(u128)probes[i] * count >> 64];
+    }
+    sink = sum;
+}
+
+static void run_index_build(void)
+{
+    struct index index;
+    struct failure failure;
+    if (index_init(&index, 0, &failure) != STATUS_OK) abort();
+    for (u32 row = 0; row < SORT_COUNT; row++) {
+        if (index_insert(&index, hash_u128(&key, row), row, &failure) != STATUS_OK) abort();
+    }
+    sink = index.count;
+    index_free(&index);
+}
+
+static void run_index_build_hinted(void)
+{
+    struct index index;
+    struct failure failure;
+    if (index_init(&index, SORT_COUNT, &failure) != STATUS_OK) abort();
+    for (u32 row = 0; row < SORT_COUNT; row++) {
+        if (index_insert(&index, hash_u128(&key, row), row, &failure) != STATUS_OK) abort();
+    }
+    sink = index.count;
+    index_free(&index);
+}
+
+struct row {
+    const char *name;
+    u64 size;  // Bytes a run, for rows in GB/s; else 0.
+    u64 count; // Items a run, for rows in ns.
+    void (*subject)(void);
+    const char *reference_name;
+    void (*reference)(void);
+};
+
+static const struct row rows[] = {
+    {"checksum, 1 MiB", BODY_SIZE, 0, run_checksum, "memcpy", run_memcpy},
+    {"checksum, 256 bytes", 0, 1000, run_checksum_header, "memcpy", run_memcpy_header},
+    {"sha256, 1 MiB", BODY_SIZE, 0, run_sha256, "OpenSSL", reference_sha256_body},
+    {"sha256 chunks, 4 KiB", BODY_SIZE, 0, run_sha256_chunks, "OpenSSL", reference_sha256_body},
+    {"sha256 chunks, 4 in all", BODY_SIZE, 0, run_sha256_chunks_few, "OpenSSL",
+     reference_sha256_body},
+    {"merkle leaves", 0, ROW_COUNT, run_leaves, "OpenSSL", reference_leaves},
+    {"merkle leaves and root", 0, ROW_COUNT, run_tree, "OpenSSL", reference_tree},
+    {"hash, independent", 0, KEY_COUNT, run_hash, "splitmix64", reference_hash},
+    {"hash, chained", 0, KEY_COUNT, run_hash_chained, "splitmix64", reference_hash_chained},
+    {"filter has", 0, KEY_COUNT, run_filter_has, "one load", reference_filter},
+    {"filter add", 0, KEY_COUNT, run_filter_add, "one load", reference_filter},
+    {"sort, 524,288", 0, SORT_COUNT, run_sort, "qsort", reference_sort},
+    {"merge of 8 runs", 0, SORT_COUNT, run_merge, "radix sort", reference_merge},
+    {"index look-up of 10 million", 0, KEY_COUNT, run_index_look_up, "one load",
+     reference_index_look_up},
+    {"index insert, growing", 0, SORT_COUNT, run_index_build, "sized at first",
+     run_index_build_hinted},
+};
+
+static u64 time_of(void (*run)(void))
+{
+    const u64 begin = now_ns();
+    run();
+    return now_ns() - begin;
+}
+
+static void row_print(const struct row *row)
+{
+    u64 subject_ns = U64_MAX, reference_ns = U64_MAX;
+    for (unsigned i = 0; i < REPEAT_COUNT; i++) {
+        const u64 subject = time_of(row->subject), reference = time_of(row->reference);
+        subject_ns = MIN(subject_ns, subject);
+        reference_ns = MIN(reference_ns, reference);
+    }
+    const char *unit = row->size != 0 ? "GB/s" : "ns";
+    double subject = (double)subject_ns, reference = (double)reference_ns;
+    const double ratio = reference / subject;
+    if (row->size != 0) {
+        subject = (double)row->size / subject;
+        reference = (double)row->size / reference;
+    } else {
+        subject /= (double)row->count;
+        reference /= (double)row->count;
+    }
+    printf("%-28s %9.2f %-4s | %-14s %9.2f %-4s | %6.2f times as fast\n", row->name, subject, unit,
+           row->reference_name, reference, unit, ratio);
+}
+
+static void set_up(void)
+{
+    u64 random = 88172645463325252u;
+    for (size_t i = 0; i < 4; i++) key.words[i] = random_next(&random);
+    for (size_t i = 0; i < sizeof body; i++) body[i] = (u8)random_next(&random);
+    for (u32 i = 0; i < SORT_COUNT; i++) {
+        unsorted[i] = random_next(&random) >> 32 << 32 | i;
+        filter_add(filter, sizeof filter, random_next(&random));
+    }
+    memcpy(runs, unsorted, sizeof runs);
+    const size_t run_size = SORT_COUNT / MERGE_RUN_COUNT_MAX;
+    for (size_t i = 0; i < SORT_COUNT; i += run_size) {
+        sort_u64_by_high32(&runs[i], scratch, run_size);
+    }
+    struct failure failure;
+    if (index_init(&index_large, ACCOUNT_COUNT, &failure) != STATUS_OK) abort();
+    for (u32 row = 0; row < ACCOUNT_COUNT; row++) {
+        if (index_insert(&index_large, hash_u128(&key, row), row, &failure) != STATUS_OK) abort();
+    }
+    struct index array; // An index is the simplest way to huge pages; only its memory is used.
+    if (index_init(&array, ACCOUNT_COUNT, &failure) != STATUS_OK) abort();
+    array_large = array.table.slots;
+    memset(array_large, 1, (size_t)array.table.home_count * sizeof *array_large);
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        probes[i] = hash_u128(&key, random_next(&random) % ACCOUNT_COUNT);
+    }
+}
+
+int main(int argument_count, char **arguments)
+{
+    const char *wanted = argument_count > 1 ? arguments[1] : "";
+    set_up();
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        if (strncmp(rows[i].name, wanted, strlen(wanted)) == 0) row_print(&rows[i]);
+    }
+    return 0;
+}
