@@ -92,7 +92,7 @@ struct pipeline {
     u64 durable;
     u64 indexed;
     u64 indexed_rows;
-    struct digest outcome_root; // Up to `indexed`.
+    struct digest roots[FRAME_OUTCOME_LAG_MAX]; // Cumulative, by sequence modulo the size.
     struct job *checkpoint_job; // Asked for; NULL when taken.
     u64 checkpoint_sequence;
     struct digest checkpoint_previous;
@@ -198,8 +198,9 @@ static void job_write(struct pipeline *pipeline, struct job *job)
 {
     struct frame_header *header = (void *)job->head;
     lock(pipeline);
-    header->outcome_sequence = pipeline->indexed;
-    header->outcome_root = pipeline->outcome_root;
+    // Deciding and indexing may be ahead of the write; a header names no later frame than its own.
+    header->outcome_sequence = MIN(pipeline->indexed, header->sequence);
+    header->outcome_root = pipeline->roots[header->outcome_sequence % FRAME_OUTCOME_LAG_MAX];
     unlock(pipeline);
     struct failure failure;
     enum status status = wal_append(&pipeline->node->wal, &job->wal, &failure);
@@ -253,7 +254,8 @@ static void *history_thread(void *context)
         lock(pipeline);
         pipeline->indexed = node->indexer.sequence;
         pipeline->indexed_rows = node->indexer.end_row;
-        pipeline->outcome_root = *machine_indexer_root(&node->indexer, node->indexer.sequence);
+        pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
+            *machine_indexer_root(&node->indexer, node->indexer.sequence);
         if (job->checkpoint) pipeline->checkpoint_outcomes = node->indexer.outcomes;
         if (job->applied.rotated) queue_put(&pipeline->seal_queue, job->applied.segment);
         changed(pipeline);
@@ -1048,7 +1050,8 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pipeline->durable = node->wal.tail.sequence - 1;
     pipeline->indexed = node->indexer.sequence;
     pipeline->indexed_rows = node->indexer.end_row;
-    pipeline->outcome_root = *machine_indexer_root(&node->indexer, node->indexer.sequence);
+    pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
+        *machine_indexer_root(&node->indexer, node->indexer.sequence);
     pipeline->merge_wanted = true;
     enum status status = memory_lay_out(pipeline, failure);
     if (status == STATUS_OK) status = wal_prepare(&node->wal, failure);
