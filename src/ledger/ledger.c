@@ -281,11 +281,11 @@ static void hold_expire(struct ledger *ledger, u32 row, u64 timestamp)
     posting_count(ledger, hold.credit_row, timestamp);
 }
 
-u32 ledger_expire(struct ledger *ledger, u64 now)
+u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit)
 {
     assert(!ledger->undo->active);
     u32 count = 0;
-    while (count < LEDGER_BATCH_EVENTS_MAX) {
+    while (count < limit) {
         const struct heap_item *first = heap_first(&ledger->expiries);
         if (first == NULL || first->due > now) break;
         count++;
