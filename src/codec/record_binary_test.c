@@ -121,8 +121,8 @@ static void test_docs(void **state)
     buffer[out.size] = 0;
     static const char *const parts[] = {
         "# Reference: test\n",
-        "### test_order\n\nAn order.\n\nKind: command. Number: 0x7f02. Size: 96 bytes, with what "
-        "follows the head at most 256.\n",
+        "### test_order\n\nAn order.\n\nKind: command. Number: 0x7f02. Size: 96 bytes, ",
+        ", with what follows the head at most 256.\n",
         "| 0 | `id` | u128 |  | Chosen by the client. Key. Required. |\n",
         "| 52 | `delay` | u32 | seconds | How long. At most 86400. |\n",
         "| 56 | `currency` | text[3] |  | ISO 4217. |\n",

@@ -279,6 +279,15 @@ enum status history_start(struct history *history, u64 next_row, struct failure 
     return STATUS_OK;
 }
 
+bool history_can_rotate(struct history *history)
+{
+    bool can = false;
+    (void)pthread_mutex_lock(&history->mutex);
+    for (u32 i = 0; i < HISTORY_LIVE_SEGMENTS_MAX; i++) can = can || !history->lives[i].taken;
+    (void)pthread_mutex_unlock(&history->mutex);
+    return can;
+}
+
 enum status history_rotate(struct history *history, struct failure *failure)
 {
     (void)failure;

@@ -34,7 +34,8 @@
 // A frame has at most 4 MiB of 128-byte events; each may add two balance snapshots of two rows.
 #define HISTORY_FRAME_ROWS_MAX (5u * 32768u)
 #define HISTORY_PAGE_ROWS 63u
-#define HISTORY_LIVE_ROWS_MAX (HISTORY_SEGMENT_ROWS + HISTORY_FRAME_ROWS_MAX + HISTORY_PAGE_ROWS)
+// A segment may grow to this while sealing lags; then input waits.
+#define HISTORY_LIVE_ROWS_MAX (2u * HISTORY_SEGMENT_ROWS)
 #define HISTORY_LIVE_SEGMENTS_MAX 4u
 #define HISTORY_ID_SLOTS (1u << 21)
 #define HISTORY_FENCE_ROWS 256u
@@ -291,6 +292,15 @@ static inline bool history_active_full(const struct history *history)
 {
     return history->active->live->row_count >= HISTORY_SEGMENT_ROWS;
 }
+// Whether the active segment takes one more frame, whatever is in it.
+static inline bool history_active_has_room(const struct history *history)
+{
+    const struct history_live *live = history->active->live;
+    return live->row_count + HISTORY_FRAME_ROWS_MAX + HISTORY_PAGE_ROWS <= HISTORY_LIVE_ROWS_MAX &&
+           live->key_count + 2u * 32768u <= HISTORY_ID_SLOTS - HISTORY_ID_SLOTS / 8;
+}
+// Whether history_rotate would find a buffer without waiting.
+bool history_can_rotate(struct history *history);
 
 // --- the history thread -------------------------------------------------------------------------
 

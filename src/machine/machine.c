@@ -435,6 +435,7 @@ void machine_index(struct machine *machine, struct machine_indexer *indexer,
     }
     indexer->sequence = frame->header->sequence;
     indexer->end_row = applied->end_row;
+    merkle_range_root(&indexer->outcomes, machine_indexer_root(indexer, indexer->sequence));
 }
 
 void machine_check(const struct machine *machine)

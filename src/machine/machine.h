@@ -117,9 +117,16 @@ struct machine_indexer {
     struct digest *leaves;        // Scratch for a frame's rows.
     u64 sequence;                 // Of the last frame indexed.
     u64 end_row;                  // Rows below are indexed.
+    u64 root_first;               // Frames from here to `sequence` have their root in the ring.
+    struct digest roots[FRAME_OUTCOME_LAG_MAX]; // Cumulative, by sequence modulo the size.
 };
 MUST_USE enum status machine_indexer_init(struct machine_indexer *indexer,
                                           struct failure *failure);
+// The cumulative outcome root up to a frame of the ring.
+static inline struct digest *machine_indexer_root(struct machine_indexer *indexer, u64 sequence)
+{
+    return &indexer->roots[sequence % FRAME_OUTCOME_LAG_MAX];
+}
 void machine_indexer_free(struct machine_indexer *indexer);
 void machine_index(struct machine *machine, struct machine_indexer *indexer,
                    const struct frame_view *frame, const struct applied_frame *applied);

@@ -45,12 +45,17 @@ u64 wal_place(u64 place, u64 size)
     return left >= size ? place : place + left;
 }
 
-static enum status file_prepare(struct wal *wal, u64 number, struct failure *failure)
+bool wal_is_prepared(struct wal *wal, u64 number)
 {
     (void)pthread_mutex_lock(&wal->mutex);
     bool done = number < wal->prepared;
     (void)pthread_mutex_unlock(&wal->mutex);
-    if (done) return STATUS_OK;
+    return done;
+}
+
+static enum status file_prepare(struct wal *wal, u64 number, struct failure *failure)
+{
+    if (wal_is_prepared(wal, number)) return STATUS_OK;
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, number);
     disk_handle handle = -1;
@@ -68,7 +73,8 @@ static enum status file_prepare(struct wal *wal, u64 number, struct failure *fai
 enum status wal_prepare(struct wal *wal, struct failure *failure)
 {
     u64 number = __atomic_load_n(&wal->tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
-    return file_prepare(wal, number + 1, failure);
+    enum status status = file_prepare(wal, number, failure);
+    return status == STATUS_OK ? file_prepare(wal, number + 1, failure) : status;
 }
 
 // Opens the file that holds `place` for appending.

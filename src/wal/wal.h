@@ -66,6 +66,8 @@ MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct
 // Makes sure that the file behind the current one has its space. STATUS_FULL when it is not to be
 // had.
 MUST_USE enum status wal_prepare(struct wal *wal, struct failure *failure);
+// Whether file `number` has its space. Any thread.
+bool wal_is_prepared(struct wal *wal, u64 number);
 // Reads bytes that are durable.
 MUST_USE enum status wal_read(struct wal *wal, u64 place, void *out, size_t size,
                               struct failure *failure);

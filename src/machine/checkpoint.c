@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writing, finding and loading checkpoints.
+#include "machine/checkpoint.h"
+
+#include "base/checksum.h"
+#include "os/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WRITE_PAGES 256u
+
+static void file_name(char out[DISK_NAME_SIZE_MAX], u64 sequence)
+{
+    (void)snprintf(out, DISK_NAME_SIZE_MAX, "checkpoint-%016llx", (unsigned long long)sequence);
+}
+
+static void tables_of(struct machine *machine, struct table *tables[CHECKPOINT_TABLES])
+{
+    tables[0] = &machine->ledger.accounts;
+    tables[1] = &machine->ledger.holds;
+    tables[2] = &machine->sessions;
+}
+
+static u64 capacity_pages(const struct table *table)
+{
+    return (table->capacity * table->record_size + PAGE_SIZE - 1) / PAGE_SIZE;
+}
+
+enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machine,
+                            struct failure *failure)
+{
+    memset(checkpoint, 0, sizeof *checkpoint);
+    tables_of(machine, checkpoint->tables);
+    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+        u64 pages = capacity_pages(checkpoint->tables[i]);
+        void *memory = NULL;
+        enum status status =
+            memory_reserve(pages * sizeof(struct digest), false, &memory, failure);
+        if (status != STATUS_OK) return status;
+        checkpoint->digests[i] = memory;
+        status = memory_reserve((pages / 64 + 1) * sizeof(u64), false, &memory, failure);
+        if (status != STATUS_OK) return status;
+        checkpoint->dirty[i] = memory;
+    }
+    return STATUS_OK;
+}
+
+void checkpoint_free(struct checkpoint *checkpoint)
+{
+    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+        if (checkpoint->tables[i] == NULL) continue;
+        u64 pages = capacity_pages(checkpoint->tables[i]);
+        memory_release(checkpoint->digests[i], pages * sizeof(struct digest));
+        memory_release(checkpoint->dirty[i], (pages / 64 + 1) * sizeof(u64));
+    }
+    memset(checkpoint, 0, sizeof *checkpoint);
+}
+
+// What the state digest covers beside the tables; zero padding, so that it can be hashed.
+struct state_rest {
+    u64 position;
+    u64 timestamp;
+    u64 next_row;
+    struct ledger_state ledger;
+    struct digest tables[CHECKPOINT_TABLES];
+};
+
+static void state_digest(const struct checkpoint_head *head, struct digest *out)
+{
+    struct state_rest rest;
+    memset(&rest, 0, sizeof rest);
+    rest.position = head->position;
+    rest.timestamp = head->timestamp;
+    rest.next_row = head->next_row;
+    rest.ledger = head->ledger;
+    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) rest.tables[i] = head->tables[i].root;
+    sha256(&rest, sizeof rest, out);
+}
+
+static void root_of(const struct digest *digests, u64 count, struct digest *out)
+{
+    if (count == 0) {
+        sha256(NULL, 0, out);
+        return;
+    }
+    // merkle_root uses its input as scratch.
+    struct digest *copy = malloc(count * sizeof *copy);
+    assert(copy != NULL);
+    memcpy(copy, digests, count * sizeof *copy);
+    merkle_root(copy, count, out);
+    free(copy);
+}
+
+static void head_state(struct checkpoint_head *head, const struct machine *machine)
+{
+    head->position = machine->position;
+    head->timestamp = machine->timestamp;
+    head->next_row = machine->history.next_row;
+    ledger_save(&machine->ledger, &head->ledger);
+}
+
+void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
+                      const struct wal_tail *tail)
+{
+    struct checkpoint_head *head = &checkpoint->head;
+    assert(!checkpoint->frozen);
+    assert(machine->history.next_row % HISTORY_PAGE_ROWS == 0);
+    memset(head, 0, sizeof *head);
+    head->magic = CHECKPOINT_MAGIC;
+    head->format = CHECKPOINT_FORMAT;
+    head->tail = *tail;
+    head->genesis = machine->genesis;
+    head_state(head, machine);
+    memcpy(head->overrides, machine->overrides, sizeof head->overrides);
+    head->override_count = machine->override_count;
+    u64 page = CHECKPOINT_HEAD_PAGES;
+    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+        struct table *table = checkpoint->tables[i];
+        table_freeze(table);
+        u64 pages = table_frozen_page_count(table);
+        head->tables[i].record_count = table->count;
+        head->tables[i].page_count = pages;
+        head->tables[i].page_first = page;
+        page += pages;
+        // A cancelled checkpoint leaves its pages to be hashed by the next.
+        for (u64 word = 0; word < pages / 64 + 1; word++) {
+            checkpoint->dirty[i][word] |= table->dirty[word];
+            table->dirty[word] = 0;
+        }
+    }
+    head->digests_page = page;
+    checkpoint->frozen = true;
+}
+
+void checkpoint_end(struct checkpoint *checkpoint)
+{
+    assert(checkpoint->frozen);
+    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) table_thaw(checkpoint->tables[i]);
+    checkpoint->frozen = false;
+}
+
+// Writes one table; hashes the pages that changed.
+static enum status table_write(struct checkpoint *checkpoint, u32 index, struct disk *disk,
+                               disk_handle file, u8 *buffer, const _Atomic bool *cancelled,
+                               struct failure *failure)
+{
+    struct checkpoint_table *out = &checkpoint->head.tables[index];
+    u64 *dirty = checkpoint->dirty[index];
+    for (u64 page = 0; page < out->page_count; page += WRITE_PAGES) {
+        u64 count = MIN(WRITE_PAGES, out->page_count - page);
+        if (cancelled != NULL && atomic_load(cancelled)) {
+            return failure_set(failure, STATUS_CANCELLED, "the checkpoint was cancelled");
+        }
+        for (u64 i = 0; i < count; i++) {
+            table_frozen_page(checkpoint->tables[index], page + i, buffer + i * PAGE_SIZE);
+        }
+        for (u64 i = 0; i < count;) {
+            u64 at = page + i;
+            u64 run = 0;
+            while (i + run < count && (dirty[(at + run) / 64] >> ((at + run) % 64) & 1)) run++;
+            if (run > 0) {
+                sha256_chunks(buffer + i * PAGE_SIZE, run * PAGE_SIZE, PAGE_SIZE,
+                              &checkpoint->digests[index][at]);
+            }
+            i += MAX(run, 1);
+        }
+        enum status status = disk_write_one(disk, file, (out->page_first + page) * PAGE_SIZE,
+                                            buffer, count * PAGE_SIZE, failure);
+        if (status != STATUS_OK) return status;
+    }
+    memset(dirty, 0, (out->page_count / 64 + 1) * sizeof *dirty);
+    root_of(checkpoint->digests[index], out->page_count, &out->root);
+    return STATUS_OK;
+}
+
+// Lists the sealed segments below next_row. Returns how many.
+static u32 segments_list(struct machine *machine, u64 next_row, struct checkpoint_segment *out,
+                         u32 *retired)
+{
+    *retired = history_retired(&machine->history);
+    struct history_set *set = history_set_acquire(&machine->history);
+    u32 count = 0;
+    u64 row = 0;
+    for (u32 i = 0; i < set->count && row < next_row; i++) {
+        const struct history_segment *segment = set->segments[i];
+        assert(segment->sealed && segment->first_row == row);
+        out[count++] = (struct checkpoint_segment){.first_row = segment->first_row,
+                                                   .row_count = segment->row_count};
+        row += segment->row_count;
+    }
+    assert(row == next_row);
+    history_set_release(&machine->history, set);
+    return count;
+}
+
+static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, disk_handle file,
+                              const struct checkpoint_segment *segments, struct failure *failure)
+{
+    struct checkpoint_head *head = &checkpoint->head;
+    u64 offset = head->digests_page * PAGE_SIZE;
+    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+        size_t size = head->tables[i].page_count * sizeof(struct digest);
+        if (size == 0) continue;
+        enum status status =
+            disk_write_one(disk, file, offset, checkpoint->digests[i], size, failure);
+        if (status != STATUS_OK) return status;
+        offset += size;
+    }
+    head->segments_page = align_up(offset, PAGE_SIZE) / PAGE_SIZE;
+    size_t size = head->segment_count * sizeof *segments;
+    sha256(segments, size, &head->segments_digest);
+    if (size > 0) {
+        enum status status = disk_write_one(disk, file, head->segments_page * PAGE_SIZE, segments,
+                                            size, failure);
+        if (status != STATUS_OK) return status;
+    }
+    state_digest(head, &head->state);
+    u128 sum = checksum((const u8 *)head + sizeof head->checksum,
+                        sizeof *head - sizeof head->checksum);
+    memcpy(head->checksum, &sum, sizeof head->checksum);
+    return disk_write_one(disk, file, 0, head, sizeof *head, failure);
+}
+
+struct old_names {
+    char names[64][DISK_NAME_SIZE_MAX];
+    u32 count;
+    char keep[DISK_NAME_SIZE_MAX];
+};
+
+static bool old_name_visit(void *context, const char *name)
+{
+    struct old_names *old = context;
+    if (strncmp(name, "checkpoint-", 11) != 0 || strcmp(name, old->keep) == 0) return true;
+    if (old->count == ARRAY_COUNT(old->names) || strlen(name) >= DISK_NAME_SIZE_MAX) return true;
+    memcpy(old->names[old->count++], name, strlen(name) + 1);
+    return true;
+}
+
+// Removes every other checkpoint, unfinished ones included.
+static enum status old_remove(struct disk *disk, const char *keep, struct failure *failure)
+{
+    struct old_names old = {0};
+    memcpy(old.keep, keep, strlen(keep) + 1);
+    enum status status = disk_list(disk, old_name_visit, &old, failure);
+    for (u32 i = 0; i < old.count && status == STATUS_OK; i++) {
+        status = disk_remove(disk, old.names[i], failure);
+    }
+    return status;
+}
+
+static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, const char *name,
+                              const struct checkpoint_segment *segments,
+                              const _Atomic bool *cancelled, struct failure *failure)
+{
+    char temporary[DISK_NAME_SIZE_MAX];
+    (void)snprintf(temporary, sizeof temporary, "%.56s.tmp", name);
+    void *buffer = NULL;
+    enum status status = memory_reserve(WRITE_PAGES * PAGE_SIZE, false, &buffer, failure);
+    if (status != STATUS_OK) return status;
+    disk_handle file = -1;
+    status = disk_remove(disk, temporary, failure);
+    if (status == STATUS_OK) status = disk_open(disk, temporary, DISK_CREATE, &file, failure);
+    if (status != STATUS_OK) {
+        memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
+        return status;
+    }
+    for (u32 i = 0; i < CHECKPOINT_TABLES && status == STATUS_OK; i++) {
+        status = table_write(checkpoint, i, disk, file, buffer, cancelled, failure);
+    }
+    memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
+    if (status == STATUS_OK) status = tail_write(checkpoint, disk, file, segments, failure);
+    if (status == STATUS_OK) status = disk_sync(disk, file, failure);
+    disk_close(disk, file);
+    if (status == STATUS_OK) status = disk_rename(disk, temporary, name, failure);
+    return status;
+}
+
+enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *machine,
+                             const struct merkle_range *outcomes, const _Atomic bool *cancelled,
+                             struct failure *failure)
+{
+    assert(checkpoint->frozen);
+    struct disk *disk = machine->history.disk;
+    struct checkpoint_head *head = &checkpoint->head;
+    head->outcomes = *outcomes;
+    struct checkpoint_segment *segments = malloc(HISTORY_SEGMENTS_MAX * sizeof *segments);
+    assert(segments != NULL);
+    u32 retired = 0;
+    head->segment_count = segments_list(machine, head->next_row, segments, &retired);
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, head->tail.sequence);
+    enum status status = file_write(checkpoint, disk, name, segments, cancelled, failure);
+    free(segments);
+    if (status == STATUS_OK) status = old_remove(disk, name, failure);
+    if (status == STATUS_OK) status = history_discard(&machine->history, retired, failure);
+    if (status != STATUS_OK) return failure_wrap(failure, "writing %s", name);
+    return STATUS_OK;
+}
+
+void machine_state_digest(const struct machine *machine, struct digest *out)
+{
+    struct checkpoint_head head;
+    memset(&head, 0, sizeof head);
+    head_state(&head, machine);
+    const struct table *tables[CHECKPOINT_TABLES] = {&machine->ledger.accounts,
+                                                     &machine->ledger.holds, &machine->sessions};
+    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+        u64 pages = table_page_count(tables[i]);
+        struct digest *digests = malloc(MAX(pages, 1) * sizeof *digests);
+        assert(digests != NULL);
+        if (pages > 0) sha256_chunks(tables[i]->memory, pages * PAGE_SIZE, PAGE_SIZE, digests);
+        root_of(digests, pages, &head.tables[i].root);
+        free(digests);
+    }
+    state_digest(&head, out);
+}
+
+// --- finding and loading --------------------------------------------------------------------------
+
+static enum status head_read(struct disk *disk, const char *name, struct checkpoint_head *head,
+                             struct failure *failure)
+{
+    disk_handle file = -1;
+    enum status status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
+    if (status != STATUS_OK) return status;
+    status = disk_read(disk, file, 0, head, sizeof *head, failure);
+    disk_close(disk, file);
+    if (status != STATUS_OK) return status;
+    u128 sum = checksum((const u8 *)head + sizeof head->checksum,
+                        sizeof *head - sizeof head->checksum);
+    if (memcmp(&sum, head->checksum, sizeof head->checksum) != 0 ||
+        head->magic != CHECKPOINT_MAGIC) {
+        failure_set(failure, STATUS_CORRUPT, "%s/%s is damaged", disk->path, name);
+        failure_hint(failure, "a checkpoint is made from the log: remove it, and the log is replayed "
+                              "from the one before or from the beginning");
+        return STATUS_CORRUPT;
+    }
+    if (head->format != CHECKPOINT_FORMAT) {
+        return failure_set(failure, STATUS_UNSUPPORTED, "%s has format %u; this binary reads %u",
+                           name, head->format, CHECKPOINT_FORMAT);
+    }
+    return STATUS_OK;
+}
+
+struct newest {
+    char name[DISK_NAME_SIZE_MAX];
+};
+
+static bool newest_visit(void *context, const char *name)
+{
+    struct newest *newest = context;
+    size_t length = strlen(name);
+    if (strncmp(name, "checkpoint-", 11) != 0 || length != 27) return true;
+    if (strcmp(name, newest->name) > 0) memcpy(newest->name, name, length + 1);
+    return true;
+}
+
+enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
+                            struct failure *failure)
+{
+    struct newest newest = {0};
+    enum status status = disk_list(disk, newest_visit, &newest, failure);
+    if (status != STATUS_OK) return status;
+    if (newest.name[0] == 0) {
+        return failure_set(failure, STATUS_NOT_FOUND, "%s has no checkpoint", disk->path);
+    }
+    return head_read(disk, newest.name, head, failure);
+}
+
+static enum status table_load(struct checkpoint *checkpoint, u32 index, struct disk *disk,
+                              disk_handle file, u64 digests_offset, const char *name,
+                              struct failure *failure)
+{
+    const struct checkpoint_table *in = &checkpoint->head.tables[index];
+    struct table *table = checkpoint->tables[index];
+    size_t size = in->page_count * PAGE_SIZE;
+    if (in->record_count > table->capacity ||
+        in->page_count != (in->record_count * table->record_size + PAGE_SIZE - 1) / PAGE_SIZE) {
+        return failure_set(failure, STATUS_CORRUPT, "%s: table %u has an impossible size", name,
+                           index);
+    }
+    if (size == 0) return STATUS_OK;
+    enum status status = disk_read(disk, file, in->page_first * PAGE_SIZE, table->memory, size,
+                                   failure);
+    if (status != STATUS_OK) return status;
+    struct digest *digests = checkpoint->digests[index];
+    status = disk_read(disk, file, digests_offset, digests, in->page_count * sizeof *digests,
+                       failure);
+    if (status != STATUS_OK) return status;
+    struct digest *now = malloc(in->page_count * sizeof *now);
+    assert(now != NULL);
+    sha256_chunks(table->memory, size, PAGE_SIZE, now);
+    for (u64 page = 0; page < in->page_count && status == STATUS_OK; page++) {
+        if (memcmp(&now[page], &digests[page], sizeof *now) == 0) continue;
+        status = failure_set(failure, STATUS_CORRUPT, "%s, offset %llu is damaged", name,
+                             (unsigned long long)((in->page_first + page) * PAGE_SIZE));
+        failure_hint(failure, "a checkpoint is made from the log: remove it, and the log is replayed "
+                              "from the beginning");
+    }
+    struct digest root;
+    root_of(now, in->page_count, &root);
+    free(now);
+    if (status == STATUS_OK && memcmp(&root, &in->root, sizeof root) != 0) {
+        status = failure_set(failure, STATUS_CORRUPT, "%s: the digests of table %u do not agree",
+                             name, index);
+    }
+    table->count = in->record_count;
+    return status;
+}
+
+static enum status segments_load(struct machine *machine, const struct checkpoint_head *head,
+                                 struct disk *disk, disk_handle file, const char *name,
+                                 struct failure *failure)
+{
+    if (head->segment_count > HISTORY_SEGMENTS_MAX) {
+        return failure_set(failure, STATUS_CORRUPT, "%s lists too many segments", name);
+    }
+    size_t size = head->segment_count * sizeof(struct checkpoint_segment);
+    struct checkpoint_segment *segments = malloc(MAX(size, 1));
+    assert(segments != NULL);
+    enum status status = STATUS_OK;
+    if (size > 0) {
+        status = disk_read(disk, file, head->segments_page * PAGE_SIZE, segments, size, failure);
+    }
+    struct digest digest;
+    if (status == STATUS_OK) {
+        sha256(segments, size, &digest);
+        if (memcmp(&digest, &head->segments_digest, sizeof digest) != 0) {
+            status = failure_set(failure, STATUS_CORRUPT, "%s: its list of segments is damaged",
+                                 name);
+        }
+    }
+    for (u32 i = 0; i < head->segment_count && status == STATUS_OK; i++) {
+        status = history_adopt(&machine->history, segments[i].first_row, segments[i].row_count,
+                               failure);
+    }
+    free(segments);
+    return status;
+}
+
+enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machine,
+                            const struct checkpoint_head *head, struct failure *failure)
+{
+    struct disk *disk = machine->history.disk;
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, head->tail.sequence);
+    checkpoint->head = *head;
+    disk_handle file = -1;
+    enum status status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
+    if (status != STATUS_OK) return status;
+    u64 digests = head->digests_page * PAGE_SIZE;
+    for (u32 i = 0; i < CHECKPOINT_TABLES && status == STATUS_OK; i++) {
+        status = table_load(checkpoint, i, disk, file, digests, name, failure);
+        digests += head->tables[i].page_count * sizeof(struct digest);
+    }
+    if (status == STATUS_OK) status = segments_load(machine, head, disk, file, name, failure);
+    disk_close(disk, file);
+    if (status == STATUS_OK) status = history_start(&machine->history, head->next_row, failure);
+    if (status == STATUS_OK) status = ledger_load(&machine->ledger, &head->ledger, failure);
+    if (status != STATUS_OK) return failure_wrap(failure, "loading the checkpoint");
+    machine->position = head->position;
+    machine->timestamp = head->timestamp;
+    machine->sequence = head->tail.sequence - 1;
+    memcpy(machine->overrides, head->overrides, sizeof machine->overrides);
+    machine->override_count = head->override_count;
+    struct digest state;
+    state_digest(head, &state);
+    assert(memcmp(&state, &head->state, sizeof state) == 0); // C2
+    return STATUS_OK;
+}

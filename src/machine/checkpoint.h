@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checkpoints: the machine's tables as they were after one frame, with the list of sealed segments of
+// history, in one file. To the byte in docs/FORMAT.md ("Checkpoints").
+//
+// A checkpoint is taken behind a frame that rotates history, so history holds exactly the rows of the
+// frames up to it. The machine goes on while the file is written: pages are copied before they are
+// written to (base/table.h).
+//
+// Guarantees
+//   C1 A file under its final name is whole, and its log, rows and segments are durable.
+//   C2 The state digest depends on the state alone: live, replayed and loaded machines agree.
+// Cost: one copy of each page that is written meanwhile; SHA-256 of the pages that changed since the
+// checkpoint before.
+#ifndef TAEL_MACHINE_CHECKPOINT_H
+#define TAEL_MACHINE_CHECKPOINT_H
+
+#include "machine/machine.h"
+#include "wal/wal.h"
+
+#define CHECKPOINT_MAGIC 0x544e4f504b434854ull
+#define CHECKPOINT_FORMAT 1u
+#define CHECKPOINT_TABLES 3u // Accounts, holds, sessions.
+
+struct checkpoint_table {
+    u64 record_count;
+    u64 page_count;
+    u64 page_first; // Page of the file.
+    struct digest root; // Merkle tree hash over the SHA-256 of its pages.
+};
+
+struct checkpoint_head {
+    u8 checksum[16]; // Over the rest.
+    u64 magic;
+    u32 format;
+    u32 segment_count;
+    u64 position;
+    u64 timestamp;
+    struct wal_tail tail; // The log goes on here.
+    struct ledger_state ledger;
+    struct genesis genesis;
+    u64 next_row;
+    u64 overrides[MACHINE_OVERRIDES_MAX];
+    u32 override_count;
+    u32 reserved;
+    struct merkle_range outcomes;
+    struct checkpoint_table tables[CHECKPOINT_TABLES];
+    u64 segments_page; // Where the list of segments is.
+    u64 digests_page;  // Where the digests of the pages are.
+    struct digest segments_digest;
+    struct digest state; // The state digest.
+};
+static_assert(sizeof(struct checkpoint_head) <= 2 * PAGE_SIZE, "the head takes two pages");
+#define CHECKPOINT_HEAD_PAGES 2u
+
+struct checkpoint_segment {
+    u64 first_row;
+    u64 row_count;
+};
+
+// One that is being made. Kept from one to the next, because digests of clean pages are.
+struct checkpoint {
+    struct checkpoint_head head;
+    struct table *tables[CHECKPOINT_TABLES];
+    struct digest *digests[CHECKPOINT_TABLES]; // Of each page as last written.
+    u64 *dirty[CHECKPOINT_TABLES];             // Pages to hash, taken at the freeze.
+    bool frozen;
+};
+
+MUST_USE enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machine,
+                                     struct failure *failure);
+void checkpoint_free(struct checkpoint *checkpoint);
+
+// Freezes the machine's state. The machine's thread, right after a frame that rotated; `tail` is
+// where the log goes on behind it.
+void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
+                      const struct wal_tail *tail);
+// Writes the file, any one thread. Before it, the caller makes sure that the log is durable up to
+// the frame, that all segments below next_row are sealed, and gives the outcome range after it.
+// `cancelled` may be NULL; when it becomes true the write ends with STATUS_CANCELLED.
+MUST_USE enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *machine,
+                                      const struct merkle_range *outcomes,
+                                      const _Atomic bool *cancelled, struct failure *failure);
+// Thaws. The machine's thread, after checkpoint_write has returned.
+void checkpoint_end(struct checkpoint *checkpoint);
+
+// The state digest of the machine as it is now, computed whole. Slow; for comparing machines.
+void machine_state_digest(const struct machine *machine, struct digest *out);
+
+// Reads the head of the newest whole checkpoint. STATUS_NOT_FOUND when there is none.
+MUST_USE enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
+                                     struct failure *failure);
+// Fills a machine that was made from head->genesis: tables, ledger, history.
+MUST_USE enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machine,
+                                     const struct checkpoint_head *head, struct failure *failure);
+
+#endif

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Opening a node: checkpoint, log, history.
+#include "machine/recovery.h"
+
+#include "os/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define REPORT_FRAMES 64u
+
+void node_free(struct node *node)
+{
+    checkpoint_free(&node->checkpoint);
+    machine_free(&node->machine);
+    machine_indexer_free(&node->indexer);
+    wal_free(&node->wal);
+    memset(node, 0, sizeof *node);
+}
+
+// --- a new log ------------------------------------------------------------------------------------
+
+static enum status genesis_write(struct node *node, const struct genesis *genesis, u128 log_id,
+                                 struct failure *failure)
+{
+    void *memory = NULL;
+    enum status status = memory_reserve(2 * PAGE_SIZE, false, &memory, failure);
+    if (status != STATUS_OK) return status;
+    u8 *pages = memory;
+    struct frame_header *header = memory;
+    struct frame_command *command = (void *)(pages + sizeof *header);
+    node->wal.tail = (struct wal_tail){.log_id = log_id, .epoch = 1};
+    *header = (struct frame_header){
+        .position = 1,
+        .timestamp = genesis->created_at,
+        .command_count = 1,
+        .flags = FRAME_GENESIS,
+    };
+    *command = (struct frame_command){
+        .record = COMMAND_GENESIS,
+        .version = 1,
+        .body_size = sizeof *genesis,
+        .body_offset = PAGE_SIZE,
+    };
+    memcpy(pages + PAGE_SIZE, genesis, sizeof *genesis);
+    struct wal_frame frame = {
+        .head = pages,
+        .head_size = PAGE_SIZE,
+        .parts = {{.data = pages + PAGE_SIZE, .size = PAGE_SIZE}},
+        .part_count = 1,
+    };
+    status = wal_append(&node->wal, &frame, failure);
+    memory_release(memory, 2 * PAGE_SIZE);
+    if (status != STATUS_OK) return failure_wrap(failure, "creating the log");
+    return STATUS_OK;
+}
+
+// --- history, cut back ----------------------------------------------------------------------------
+
+struct strays {
+    char (*names)[DISK_NAME_SIZE_MAX];
+    u32 count;
+    u32 capacity;
+    const struct machine *machine;
+};
+
+static bool is_listed(const struct machine *machine, const char *name)
+{
+    const struct history_set *set = machine->history.set;
+    for (u32 i = 0; set != NULL && i < set->count; i++) {
+        if (set->segments[i]->sealed && strcmp(set->segments[i]->file.name, name) == 0) return true;
+    }
+    return false;
+}
+
+static bool stray_visit(void *context, const char *name)
+{
+    struct strays *strays = context;
+    size_t length = strlen(name);
+    bool temporary = length > 4 && strcmp(name + length - 4, ".tmp") == 0;
+    bool index = strncmp(name, "index-", 6) == 0;
+    if (length >= DISK_NAME_SIZE_MAX || (!temporary && !index)) return true;
+    if (index && is_listed(strays->machine, name)) return true;
+    if (strays->count == strays->capacity) {
+        strays->capacity = MAX(64, strays->capacity * 2);
+        strays->names = realloc(strays->names, strays->capacity * sizeof *strays->names);
+        assert(strays->names != NULL);
+    }
+    memcpy(strays->names[strays->count++], name, length + 1);
+    return true;
+}
+
+// Removes what was made behind the checkpoint; it is made anew from the log.
+static enum status history_cut(struct node *node, struct failure *failure)
+{
+    struct strays strays = {.machine = &node->machine};
+    enum status status = disk_list(node->disk, stray_visit, &strays, failure);
+    for (u32 i = 0; i < strays.count && status == STATUS_OK; i++) {
+        status = disk_remove(node->disk, strays.names[i], failure);
+    }
+    free(strays.names);
+    return status;
+}
+
+// --- replay ---------------------------------------------------------------------------------------
+
+enum status node_seal_all(struct node *node, struct failure *failure)
+{
+    struct history *history = &node->machine.history;
+    for (;;) {
+        struct history_segment *full = NULL;
+        struct history_set *set = history_set_acquire(history);
+        for (u32 i = 0; i < set->count && full == NULL; i++) {
+            if (!set->segments[i]->sealed && set->segments[i] != history->active) {
+                full = set->segments[i];
+            }
+        }
+        history_set_release(history, set);
+        if (full == NULL) return STATUS_OK;
+        enum status status = history_seal(history, full, failure);
+        if (status != STATUS_OK) return status;
+    }
+}
+
+// The outcomes that a header names must be those that applying the log gives.
+static enum status outcome_root_check(struct node *node, const struct frame_header *header,
+                                      struct failure *failure)
+{
+    struct machine_indexer *indexer = &node->indexer;
+    if (header->sequence == 0 || header->outcome_sequence < indexer->root_first) return STATUS_OK;
+    if (header->outcome_sequence <= indexer->sequence &&
+        header->outcome_sequence + FRAME_OUTCOME_LAG_MAX > indexer->sequence) {
+        const struct digest *root = machine_indexer_root(indexer, header->outcome_sequence);
+        if (memcmp(root, &header->outcome_root, sizeof *root) == 0) return STATUS_OK;
+    }
+    failure_set(failure, STATUS_CORRUPT,
+                "frame %llu names other outcomes up to frame %llu than applying the log gives",
+                (unsigned long long)header->sequence,
+                (unsigned long long)header->outcome_sequence);
+    failure_hint(failure, "this binary does not apply the log as the one that wrote it; use that "
+                          "version, and report this");
+    return STATUS_CORRUPT;
+}
+
+static enum status frame_replay(struct node *node, const struct frame_view *view,
+                                struct applied_frame *applied, struct failure *failure)
+{
+    enum status status = outcome_root_check(node, view->header, failure);
+    if (status != STATUS_OK) return status;
+    for (u32 i = 0; i < view->header->command_count; i++) applied->commands[i].reply = NULL;
+    status = machine_apply(&node->machine, view, applied, failure);
+    if (status != STATUS_OK) return status;
+    machine_index(&node->machine, &node->indexer, view, applied);
+    return applied->rotated ? node_seal_all(node, failure) : STATUS_OK;
+}
+
+static enum status replay(struct node *node, struct wal_reader *reader,
+                          const struct recovery_progress *progress, struct recovery_report *report,
+                          struct failure *failure)
+{
+    struct applied_frame *applied = malloc(sizeof *applied);
+    void *resolved = NULL;
+    enum status status = memory_reserve(LEDGER_EVENTS_MAX * sizeof(struct transfer), false,
+                                        &resolved, failure);
+    assert(applied != NULL);
+    applied->resolved.items = resolved;
+    u64 start = reader->tail.place;
+    while (status == STATUS_OK) {
+        struct frame_view view;
+        enum wal_end end = WAL_END;
+        status = wal_reader_next(reader, &view, &end, failure);
+        if (status != STATUS_OK) break;
+        if (end != WAL_FRAME) {
+            report->torn = end == WAL_TORN;
+            break;
+        }
+        status = frame_replay(node, &view, applied, failure);
+        report->frames++;
+        report->commands += view.header->command_count;
+        if (status == STATUS_OK && progress != NULL && report->frames % REPORT_FRAMES == 0 &&
+            !progress->report(progress->context, reader->tail.place - start, 0)) {
+            status = failure_set(failure, STATUS_CANCELLED, "recovery was stopped");
+        }
+    }
+    if (resolved != NULL) memory_release(resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
+    free(applied);
+    return status;
+}
+
+// --- opening --------------------------------------------------------------------------------------
+
+// Reads the genesis of the log at place 0.
+static enum status genesis_read(struct node *node, struct genesis *out, bool *found,
+                                struct failure *failure)
+{
+    struct wal_reader reader;
+    const struct wal_tail tail = {0};
+    *found = false;
+    enum status status = wal_reader_init(&reader, &node->wal, &tail, failure);
+    if (status != STATUS_OK) return status;
+    struct frame_view view;
+    enum wal_end end = WAL_END;
+    status = wal_reader_next(&reader, &view, &end, failure);
+    if (status == STATUS_OK && end == WAL_FRAME) {
+        if (view.header->command_count != 1 || (view.header->flags & FRAME_GENESIS) == 0 ||
+            view.commands[0].body_size != sizeof *out) {
+            status = failure_set(failure, STATUS_CORRUPT, "the log does not begin with a genesis");
+        } else {
+            memcpy(out, view.bodies[0], sizeof *out);
+            *found = true;
+        }
+    }
+    wal_reader_free(&reader);
+    return status;
+}
+
+static enum status machine_make(struct node *node, const struct genesis *genesis,
+                                struct failure *failure)
+{
+    request_source_init(&node->source, &node->wal);
+    const struct history_log log = request_source_log(&node->source);
+    enum status status =
+        machine_init(&node->machine, node->disk, genesis, &log, failure);
+    if (status == STATUS_OK) status = machine_indexer_init(&node->indexer, failure);
+    if (status == STATUS_OK) {
+        status = checkpoint_init(&node->checkpoint, &node->machine, failure);
+    }
+    return status;
+}
+
+static enum status node_load(struct node *node, const struct genesis *genesis, u128 log_id,
+                             struct wal_tail *tail, struct recovery_report *report,
+                             struct failure *failure)
+{
+    struct checkpoint_head *head = malloc(sizeof *head);
+    assert(head != NULL);
+    *tail = (struct wal_tail){0};
+    enum status status = checkpoint_find(node->disk, head, failure);
+    if (status == STATUS_OK) {
+        status = machine_make(node, &head->genesis, failure);
+        if (status == STATUS_OK) {
+            status = checkpoint_load(&node->checkpoint, &node->machine, head, failure);
+        }
+        node->indexer.outcomes = head->outcomes;
+        node->indexer.sequence = head->tail.sequence - 1;
+        node->indexer.end_row = head->next_row;
+        node->indexer.root_first = node->indexer.sequence;
+        merkle_range_root(&head->outcomes,
+                          machine_indexer_root(&node->indexer, node->indexer.sequence));
+        report->checkpoint_sequence = head->tail.sequence;
+        node->checkpoint_place = head->tail.place;
+        *tail = head->tail;
+        free(head);
+        return status;
+    }
+    free(head);
+    if (status != STATUS_NOT_FOUND) return status;
+    struct genesis found;
+    bool exists = false;
+    status = genesis_read(node, &found, &exists, failure);
+    if (status != STATUS_OK) return status;
+    if (!exists && genesis == NULL) {
+        return failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", node->disk->path);
+    }
+    if (!exists) {
+        report->created = true;
+        status = genesis_write(node, genesis, log_id, failure);
+        if (status != STATUS_OK) return status;
+        found = *genesis;
+    }
+    status = machine_make(node, &found, failure);
+    return status == STATUS_OK ? history_start(&node->machine.history, 0, failure) : status;
+}
+
+enum status node_open(struct node *node, struct disk *disk, const struct genesis *genesis,
+                      u128 log_id, const struct recovery_progress *progress,
+                      struct recovery_report *report, struct failure *failure)
+{
+    memset(node, 0, sizeof *node);
+    *report = (struct recovery_report){0};
+    node->disk = disk;
+    struct wal_tail tail;
+    struct wal_reader reader = {0};
+    enum status status = wal_init(&node->wal, disk, failure);
+    if (status == STATUS_OK) status = node_load(node, genesis, log_id, &tail, report, failure);
+    if (status == STATUS_OK) status = history_cut(node, failure);
+    if (status == STATUS_OK) status = wal_reader_init(&reader, &node->wal, &tail, failure);
+    if (status == STATUS_OK) status = replay(node, &reader, progress, report, failure);
+    if (status == STATUS_OK) status = wal_reader_cut(&reader, failure);
+    if (reader.buffer != NULL) wal_reader_free(&reader);
+    if (status != STATUS_OK) {
+        node_free(node);
+        return status;
+    }
+    request_source_durable(&node->source, node->wal.tail.place);
+    return STATUS_OK;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pipeline: commands in, frames to the log, decisions by the machine, replies out when durable.
+//
+//   owner's thread   commands -> frame -> machine decides ............ replies (durable and decided)
+//   log thread                        \-> digest -> write, durable -/
+//   history thread                                 \-> lists, outcome leaves, root -> segment full?
+//   sealing thread                                                                    \-> sorted file
+//   upkeep thread                                      checkpoints, merges, space for the log
+//   query threads                                 questions to history up to what is durable
+//
+// While one frame is being written the next one fills: all commands that arrive meanwhile become
+// durable together. Deciding overlaps the write; nothing outward runs ahead of it (L4).
+//
+// A failure of the log, the machine or the disk ends the process: `fatal` is called with it and must
+// not return. Full disk is not one: commands are refused (pipeline_is_full) until space returns.
+#ifndef TAEL_SERVER_PIPELINE_H
+#define TAEL_SERVER_PIPELINE_H
+
+#include "machine/recovery.h"
+
+// One message: its header lies before the body, and the body is where a direct write wants it.
+#define BUFFER_HEAD_SIZE PAGE_SIZE
+#define BUFFER_BODY_SIZE MIB
+struct buffer {
+    u8 *memory; // BUFFER_HEAD_SIZE bytes, then BUFFER_BODY_SIZE bytes.
+    struct buffer *next;
+};
+static inline u8 *buffer_body(const struct buffer *buffer)
+{
+    return buffer->memory + BUFFER_HEAD_SIZE;
+}
+
+struct pipeline_command {
+    struct frame_command entry; // Offsets are filled in here.
+    struct buffer *body;        // Holds the body; given over with the command.
+    u64 token;                  // The caller's.
+    // Set when it is done:
+    struct buffer *reply; // The answer's body; given over with the call.
+    struct applied_command applied;
+};
+
+// A question to history, answered by a query thread. Made by the caller, in its memory until done.
+struct pipeline_query {
+    const struct compat_operation *operation;
+    struct buffer *body;  // The request.
+    u32 body_size;
+    struct buffer *reply; // Set when done.
+    u32 reply_size;
+    u64 token;
+    // The pipeline's own:
+    struct compat_batches batches;
+    u64 row_end;
+    u64 sequence;  // Must be durable (and, for history, indexed) first.
+    u32 *accounts; // Rows of accounts: asked about, or found.
+    u16 *counts;   // Results a batch.
+    struct pipeline_query *next;
+};
+
+struct pipeline_callbacks {
+    void *context;
+    void (*command_done)(void *context, struct pipeline_command *command);
+    void (*query_done)(void *context, struct pipeline_query *query);
+    void (*fatal)(void *context, const struct failure *failure);
+};
+
+struct pipeline_options {
+    u64 checkpoint_bytes;  // Log between checkpoints, at least.
+    u64 space_reserve;     // Free space below which commands are refused.
+    u32 query_threads;
+};
+
+struct pipeline_stats {
+    u64 position;
+    u64 sequence_durable;
+    u64 sequence_indexed;
+    u64 checkpoints;
+    u64 seals;
+    u64 merges;
+    u64 filter_bytes;
+    bool idle; // Nothing to write, index, seal, merge or checkpoint.
+    bool full;
+};
+
+struct pipeline;
+
+MUST_USE enum status pipeline_new(struct pipeline **out, struct node *node,
+                                  const struct pipeline_options *options,
+                                  const struct pipeline_callbacks *callbacks,
+                                  struct failure *failure);
+// Becomes readable when pipeline_run has something to do.
+int pipeline_fd(const struct pipeline *pipeline);
+
+// A buffer, or NULL when too many are out. Any thread.
+struct buffer *buffer_take(struct pipeline *pipeline);
+void buffer_give(struct pipeline *pipeline, struct buffer *buffer);
+
+// Whether commands are refused for lack of space. Reads go on.
+bool pipeline_is_full(const struct pipeline *pipeline);
+// How many more commands may be added before the next run.
+u32 pipeline_room(const struct pipeline *pipeline);
+// Adds a command to the next frame; copied. The body must be zero behind its end up to a page.
+void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command);
+// Asks; account ids are resolved now, the answer sees everything that was added before.
+void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query);
+// Closes frames, decides, hands out what is done. Returns nanoseconds until it wants to be called
+// again, U64_MAX for never, at the latest.
+u64 pipeline_run(struct pipeline *pipeline, u64 now);
+// Waits until all is done, takes a checkpoint if the log went on, seals the log.
+MUST_USE enum status pipeline_stop(struct pipeline *pipeline, struct failure *failure);
+void pipeline_free(struct pipeline *pipeline);
+// The sequence that must be durable before live state may be shown, and what is durable.
+u64 pipeline_sequence(const struct pipeline *pipeline);
+u64 pipeline_durable(const struct pipeline *pipeline);
+void pipeline_stats(struct pipeline *pipeline, struct pipeline_stats *out);
+
+#endif
