@@ -231,6 +231,16 @@ static void file_advise(struct disk *disk, disk_handle handle, u64 offset, u64 s
     (void)posix_fadvise(handle, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
 }
 
+static void file_pace(struct disk *disk, disk_handle handle, u64 offset, u64 size)
+{
+    (void)disk;
+    (void)sync_file_range(handle, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+    if (offset < size) return;
+    (void)sync_file_range(handle, (off_t)(offset - size), (off_t)size,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                              SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 static const struct disk_operations file_operations = {
     .open = file_open,
     .close = file_close,
@@ -246,6 +256,7 @@ static const struct disk_operations file_operations = {
     .free_space = file_free_space,
     .try_read = file_try_read,
     .advise = file_advise,
+    .pace = file_pace,
 };
 
 enum status disk_write_one(struct disk *disk, disk_handle handle, u64 offset, const void *data,

@@ -739,6 +739,7 @@ static const struct disk_operations memory_operations = {
     .free_space = memory_free_space,
     .try_read = memory_try_read,
     .advise = memory_advise,
+    .pace = memory_advise, // Nothing waits on a disk in memory.
 };
 
 void disk_memory_init(struct disk_memory *disk, u64 seed)
