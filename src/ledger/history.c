@@ -162,10 +162,12 @@ static enum status live_init(struct history_live *live, struct failure *failure)
     status = memory_reserve(HISTORY_ID_SLOTS * sizeof(u64), true, &memory, failure);
     if (status != STATUS_OK) return status;
     live->id_slots = memory;
-    status = memory_reserve(history_fence_count(HISTORY_LIVE_ROWS_MAX) * sizeof(u64), false,
-                            &memory, failure);
-    if (status != STATUS_OK) return status;
-    live->time_fence = memory;
+    for (u32 i = 0; i < ORDER_COUNT; i++) {
+        status = memory_reserve(history_fence_count(HISTORY_LIVE_ROWS_MAX) * sizeof(u64), false,
+                                &memory, failure);
+        if (status != STATUS_OK) return status;
+        live->latest[i] = memory;
+    }
     for (u32 i = 0; i < SECTION_COUNT; i++) {
         status = memory_reserve(HISTORY_LIVE_ROWS_MAX * sizeof(u64), false, &memory, failure);
         if (status != STATUS_OK) return status;
@@ -178,7 +180,9 @@ static void live_free(struct history_live *live)
 {
     memory_release(live->rows, HISTORY_LIVE_ROWS_MAX * sizeof(struct outcome));
     memory_release(live->id_slots, HISTORY_ID_SLOTS * sizeof(u64));
-    memory_release(live->time_fence, history_fence_count(HISTORY_LIVE_ROWS_MAX) * sizeof(u64));
+    for (u32 i = 0; i < ORDER_COUNT; i++) {
+        memory_release(live->latest[i], history_fence_count(HISTORY_LIVE_ROWS_MAX) * sizeof(u64));
+    }
     for (u32 i = 0; i < SECTION_COUNT; i++) {
         memory_release(live->lists[i].entries, HISTORY_LIVE_ROWS_MAX * sizeof(u64));
     }
@@ -526,11 +530,6 @@ enum status history_find_resolution(struct history *history, const struct histor
     return STATUS_OK;
 }
 
-static bool is_created_transfer(const struct outcome *outcome)
-{
-    return outcome->kind == OUTCOME_TRANSFER && outcome->result == OUTCOME_CREATED;
-}
-
 enum status history_has_timestamp(struct history *history, const struct history_set *set,
                                   u64 timestamp, bool *found, struct failure *failure)
 {
@@ -540,8 +539,7 @@ enum status history_has_timestamp(struct history *history, const struct history_
         if (segment->timestamp_min == 0 || timestamp < segment->timestamp_min) continue;
         if (timestamp > segment->timestamp_max) continue;
         u64 rows = history_segment_end(segment) - segment->first_row;
-        const u64 *fence =
-            segment->sealed ? segment->file.time_fence : segment->live->time_fence;
+        const u64 *fence = history_latest(segment, ORDER_TRANSFER);
         u64 low = 0;
         u64 high = history_fence_count(rows);
         while (low < high) {
@@ -555,7 +553,7 @@ enum status history_has_timestamp(struct history *history, const struct history_
             enum status status =
                 history_row(history, set, segment->first_row + row, &outcome, failure);
             if (status != STATUS_OK) return status;
-            if (is_created_transfer(&outcome) && outcome.timestamp == timestamp) {
+            if (outcome_is_in_order(&outcome, ORDER_TRANSFER) && outcome.timestamp == timestamp) {
                 *found = true;
                 return STATUS_OK;
             }

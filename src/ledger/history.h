@@ -114,6 +114,14 @@ enum history_section {
     SECTION_COUNT,
 };
 
+// What happens in order of time. Transfers do (an imported one lies behind the last), expiries do,
+// but not both together: an imported transfer may be dated before an expiry that happened earlier.
+enum history_order {
+    ORDER_TRANSFER,
+    ORDER_EXPIRY,
+    ORDER_COUNT,
+};
+
 // Entries of a section: key in the high 32 bits, row within the segment in the low ones.
 struct history_list {
     u64 *entries;
@@ -123,7 +131,7 @@ struct history_list {
 struct history_live {
     struct outcome *rows;
     u64 *id_slots; // Tag in the high 32 bits, row + 1 in the low ones; linear probing.
-    u64 *time_fence; // Of each HISTORY_FENCE_ROWS rows, the latest transfer up to there.
+    u64 *latest[ORDER_COUNT]; // Of each HISTORY_FENCE_ROWS rows, the latest timestamp up to there.
     struct history_list lists[SECTION_COUNT];
     u32 row_count;   // Written by the machine; others see it through committed frames.
     u32 key_count;   // Used id slots.
@@ -137,8 +145,8 @@ struct history_sealed {
     u32 *fences[SECTION_COUNT]; // First key of each page.
     u8 *filter;
     size_t filter_size;
-    u64 *time_fence;
-    void *memory; // Holds fences, filter and time fence.
+    u64 *latest[ORDER_COUNT]; // As of a live segment.
+    void *memory; // Holds fences, filter and latest timestamps.
     size_t memory_size;
     char name[DISK_NAME_SIZE_MAX];
 };
@@ -221,18 +229,27 @@ static inline struct outcome *history_append(struct history *history)
     struct outcome *row = &live->rows[live->row_count++];
     u32 fence = (live->row_count - 1) / HISTORY_FENCE_ROWS;
     if ((live->row_count - 1) % HISTORY_FENCE_ROWS == 0) {
-        live->time_fence[fence] = fence == 0 ? 0 : live->time_fence[fence - 1];
+        for (u32 i = 0; i < ORDER_COUNT; i++) {
+            live->latest[i][fence] = fence == 0 ? 0 : live->latest[i][fence - 1];
+        }
     }
     history->next_row++;
     return row;
 }
-// The latest transfer so far, for look-ups by time.
+// The row appended last is the latest transfer so far, for look-ups by time.
 static inline void history_note_transfer(struct history *history, u64 timestamp)
 {
     struct history_segment *segment = history->active;
-    segment->live->time_fence[(segment->live->row_count - 1) / HISTORY_FENCE_ROWS] = timestamp;
+    u32 fence = (segment->live->row_count - 1) / HISTORY_FENCE_ROWS;
+    segment->live->latest[ORDER_TRANSFER][fence] = timestamp;
     segment->timestamp_max = timestamp;
     if (segment->timestamp_min == 0) segment->timestamp_min = timestamp;
+}
+// The row appended last is the latest expiry so far.
+static inline void history_note_expiry(struct history *history, u64 timestamp)
+{
+    struct history_live *live = history->active->live;
+    live->latest[ORDER_EXPIRY][(live->row_count - 1) / HISTORY_FENCE_ROWS] = timestamp;
 }
 
 static inline void history_prefetch_id(const struct history *history, u64 hash)

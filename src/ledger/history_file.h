@@ -40,7 +40,7 @@ struct history_index_head {
     u128 id_max;
     u64 timestamp_min;
     u64 timestamp_max;
-    u64 meta_offset; // Fences of every section, filter, time fence.
+    u64 meta_offset; // Fences of every section, filter, latest transfers, latest expiries.
     u64 meta_size;
     u64 filter_size;
     u8 meta_checksum[16];
@@ -58,6 +58,17 @@ static inline u64 history_section_pages(u64 entries)
 static inline u64 history_fence_count(u64 rows)
 {
     return (rows + HISTORY_FENCE_ROWS - 1) / HISTORY_FENCE_ROWS;
+}
+// The latest timestamps of a segment by HISTORY_FENCE_ROWS rows.
+static inline const u64 *history_latest(const struct history_segment *segment,
+                                        enum history_order order)
+{
+    return segment->sealed ? segment->file.latest[order] : segment->live->latest[order];
+}
+static inline bool outcome_is_in_order(const struct outcome *outcome, enum history_order order)
+{
+    if (outcome->result != OUTCOME_CREATED) return false;
+    return outcome->kind == (order == ORDER_TRANSFER ? OUTCOME_TRANSFER : OUTCOME_EXPIRY);
 }
 // Opens the file of rows `file`, creating it if asked.
 MUST_USE enum status history_rows_open(struct history *history, u64 file, bool create,

@@ -11,18 +11,6 @@
 #define CURSORS_MAX 8u
 #define CHUNK_ROWS 1024u
 
-struct history_query {
-    struct history_cursor cursors[CURSORS_MAX];
-    u32 *matches[CURSORS_MAX];
-    u64 rows[CHUNK_ROWS];
-    struct outcome outcomes[CHUNK_ROWS];
-    bool loaded[CHUNK_ROWS];
-    // Balances on the way, of the accounts of a page of change events: open addressing by row.
-    struct account_state *states;
-};
-
-// --- balances ------------------------------------------------------------------------------------
-
 struct account_state {
     u32 account_row_plus_one;
     bool closed;
@@ -31,7 +19,54 @@ struct account_state {
     u128 credits_pending;
     u128 credits_posted;
 };
+// At least twice the accounts of an answer.
 #define STATES_COUNT 16384u
+
+// The conditions of a query: lists that must be joined, and what the record must say.
+struct condition {
+    enum history_section section;
+    u32 key;
+    bool or_next; // This condition or the next one.
+};
+
+struct selection {
+    struct condition conditions[CURSORS_MAX];
+    u32 condition_count;
+    bool reversed;
+    enum history_order order; // By which times bound the rows; ORDER_COUNT: judged one by one.
+    u64 timestamp_min;
+    u64 timestamp_max;
+    // Where the walk stands.
+    u32 segment; // Visited so far.
+    bool open;
+    struct history_join join;
+};
+
+// A row that is part of an answer of change events.
+struct event_row {
+    u64 row;
+    struct outcome outcome;
+};
+
+// The transfers, or the expiries, of a period, a chunk at a time.
+struct event_stream {
+    struct selection selection;
+    struct event_row events[CHUNK_ROWS];
+    u32 count;
+    u32 at;
+};
+
+struct history_query {
+    struct history_cursor cursors[CURSORS_MAX];
+    u32 *matches[CURSORS_MAX];
+    u64 rows[CHUNK_ROWS];
+    struct outcome outcomes[CHUNK_ROWS];
+    bool loaded[CHUNK_ROWS];
+    struct event_stream streams[ORDER_COUNT];
+    struct event_row events[LEDGER_CHANGE_EVENTS_MAX];
+    // Balances on the way, of the accounts of an answer of change events: open addressing by row.
+    struct account_state *states;
+};
 
 enum status history_query_new(struct history_query **out, struct failure *failure)
 {
@@ -214,26 +249,6 @@ enum status history_lookup_transfers(struct history_query *query, const struct h
 
 // --- selection ------------------------------------------------------------------------------------
 
-// The conditions of a query: lists that must be joined, and what the record must say.
-struct condition {
-    enum history_section section;
-    u32 key;
-    bool or_next; // This condition or the next one.
-};
-
-struct selection {
-    struct condition conditions[CURSORS_MAX];
-    u32 condition_count;
-    bool reversed;
-    bool by_fence; // Times bound the rows (transfers); accounts are judged one by one.
-    u64 timestamp_min;
-    u64 timestamp_max;
-    // Where the walk stands.
-    u32 segment; // Visited so far.
-    bool open;
-    struct history_join join;
-};
-
 static void condition_add(struct selection *selection, enum history_section section, u32 key,
                           bool or_next)
 {
@@ -249,14 +264,14 @@ static void condition_add_value(struct selection *selection, const struct histor
     condition_add(selection, section, history_key(history, section, value), false);
 }
 
-// The rows of a segment that can hold transfers of the period, as [low, high).
+// The rows of a segment that can hold what the period asks for, as [low, high).
 static void period_rows(const struct selection *selection, const struct history_segment *segment,
                         u64 rows, u64 *low, u64 *high)
 {
     *low = 0;
     *high = rows;
-    if (!selection->by_fence) return;
-    const u64 *fence = segment->sealed ? segment->file.time_fence : segment->live->time_fence;
+    if (selection->order == ORDER_COUNT) return;
+    const u64 *fence = history_latest(segment, selection->order);
     u64 count = history_fence_count(rows);
     u64 first = 0;
     u64 end = count;
@@ -344,11 +359,6 @@ static void selection_period(struct selection *selection, u64 min, u64 max)
     selection->timestamp_max = max == 0 ? LEDGER_TIMESTAMP_MAX : max;
 }
 
-static bool is_transfer(const struct outcome *outcome)
-{
-    return outcome->kind == OUTCOME_TRANSFER && outcome->result == OUTCOME_CREATED;
-}
-
 // Keeps the rows of the chunk for which `keep` holds and starts the reads of their requests.
 static u32 chunk_keep(struct history_query *query, const struct history_view *view,
                       const struct selection *selection, u32 count)
@@ -357,7 +367,8 @@ static u32 chunk_keep(struct history_query *query, const struct history_view *vi
     u32 kept = 0;
     for (u32 i = 0; i < count; i++) {
         const struct outcome *outcome = &query->outcomes[i];
-        if (!is_transfer(outcome) || !in_period(selection, outcome->timestamp)) continue;
+        if (!outcome_is_in_order(outcome, ORDER_TRANSFER) ||
+            !in_period(selection, outcome->timestamp)) continue;
         query->rows[kept] = query->rows[i];
         query->outcomes[kept] = *outcome;
         kept++;
@@ -426,7 +437,7 @@ static struct selection account_selection(const struct history_view *view,
 {
     struct selection selection = {
         .reversed = (filter->flags & ACCOUNT_FILTER_REVERSED) != 0,
-        .by_fence = true,
+        .order = ORDER_TRANSFER,
     };
     bool debits = (filter->flags & ACCOUNT_FILTER_DEBITS) != 0;
     bool credits = (filter->flags & ACCOUNT_FILTER_CREDITS) != 0;
@@ -463,7 +474,7 @@ enum status history_query_transfers(struct history_query *query, const struct hi
 {
     struct selection selection = {
         .reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0,
-        .by_fence = true,
+        .order = ORDER_TRANSFER,
     };
     selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
     const struct history *history = view->history;
@@ -494,7 +505,10 @@ enum status history_query_accounts(struct history_query *query, const struct his
                                    const struct query_filter *filter, u32 limit, u32 *out_rows,
                                    u32 *out_count, struct failure *failure)
 {
-    struct selection selection = {.reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0};
+    struct selection selection = {
+        .reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0,
+        .order = ORDER_COUNT,
+    };
     selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
     const struct history *history = view->history;
     condition_add_value(&selection, history, SECTION_ACCOUNT_USER_DATA_128, filter->user_data_128);
@@ -717,18 +731,29 @@ enum status history_account_balances(struct history_query *query, const struct h
 }
 
 // --- change events --------------------------------------------------------------------------------
+//
+// What happened is told in order of time, and how balances went is known in order of rows. The two
+// differ only where a transfer was imported, so the answer is chosen by merging transfers and
+// expiries (each are in order) by their times, and then made by walking its rows upwards, every
+// posting between them applied.
 
-// The state of an account before `row` is applied, kept from event to event.
-static enum status states_get(struct history_query *query, const struct history_view *view,
-                              u32 account_row, u64 row, struct account_state **out,
-                              struct failure *failure)
+// The slot of an account among the states kept from event to event; its own or a free one.
+static struct account_state *states_slot(struct history_query *query, u32 account_row)
 {
     u32 at = account_row * 2654435761u % STATES_COUNT;
     while (query->states[at].account_row_plus_one != 0 &&
            query->states[at].account_row_plus_one != account_row + 1) {
         at = (at + 1) % STATES_COUNT;
     }
-    *out = &query->states[at];
+    return &query->states[at];
+}
+
+// The state of an account before `row` is applied.
+static enum status states_get(struct history_query *query, const struct history_view *view,
+                              u32 account_row, u64 row, struct account_state **out,
+                              struct failure *failure)
+{
+    *out = states_slot(query, account_row);
     if ((*out)->account_row_plus_one != 0) return STATUS_OK;
     if (row == 0) {
         (*out)->account_row_plus_one = account_row + 1;
@@ -761,7 +786,6 @@ static enum status change_event_transfer(const struct history_view *view, u64 ro
     status = history_row(view->history, view->set, row_of_pending, &held, failure);
     if (status != STATUS_OK) return status;
     status = history_transfer(view, row_of_pending, &held, transfer, failure);
-    transfer->pending_id = outcome->id;
     return status;
 }
 
@@ -824,32 +848,132 @@ static enum status change_event_make(struct history_query *query, const struct h
     return STATUS_OK;
 }
 
+// Fills the stream with the next events of its order. None are left when its count stays 0.
+static enum status stream_fill(struct history_query *query, const struct history_view *view,
+                               struct event_stream *stream, struct failure *failure)
+{
+    stream->at = 0;
+    stream->count = 0;
+    while (stream->count == 0) {
+        u32 count = 0;
+        enum status status =
+            selection_next(query, view, &stream->selection, CHUNK_ROWS, &count, failure);
+        if (status != STATUS_OK || count == 0) return status;
+        status = chunk_load(query, view, count, failure);
+        if (status != STATUS_OK) return status;
+        for (u32 i = 0; i < count; i++) {
+            const struct outcome *outcome = &query->outcomes[i];
+            if (!outcome_is_in_order(outcome, stream->selection.order)) continue;
+            if (!in_period(&stream->selection, outcome->timestamp)) continue;
+            stream->events[stream->count++] =
+                (struct event_row){.row = query->rows[i], .outcome = *outcome};
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool event_earlier(const struct event_row *a, const struct event_row *b)
+{
+    if (a->outcome.timestamp != b->outcome.timestamp) {
+        return a->outcome.timestamp < b->outcome.timestamp;
+    }
+    return a->row < b->row;
+}
+
+// Chooses the events of the answer, in order of time.
+static enum status events_choose(struct history_query *query, const struct history_view *view,
+                                 const struct change_events_filter *filter, u32 limit, u32 *count,
+                                 struct failure *failure)
+{
+    *count = 0;
+    for (u32 i = 0; i < ORDER_COUNT; i++) {
+        struct event_stream *stream = &query->streams[i];
+        stream->selection = (struct selection){.order = (enum history_order)i};
+        selection_period(&stream->selection, filter->timestamp_min, filter->timestamp_max);
+        enum status status = stream_fill(query, view, stream, failure);
+        if (status != STATUS_OK) return status;
+    }
+    struct event_stream *transfers = &query->streams[ORDER_TRANSFER];
+    struct event_stream *expiries = &query->streams[ORDER_EXPIRY];
+    while (*count < limit && transfers->count + expiries->count > 0) {
+        bool transfer =
+            expiries->count == 0 ||
+            (transfers->count > 0 && event_earlier(&transfers->events[transfers->at],
+                                                   &expiries->events[expiries->at]));
+        struct event_stream *stream = transfer ? transfers : expiries;
+        query->events[(*count)++] = stream->events[stream->at++];
+        if (stream->at < stream->count) continue;
+        enum status status = stream_fill(query, view, stream, failure);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+// Applies the postings in rows [from, to) to the accounts that have a state.
+static enum status states_roll(struct history_query *query, const struct history_view *view,
+                               u64 from, u64 to, struct failure *failure)
+{
+    for (u64 row = from; row < to; row++) {
+        struct outcome outcome;
+        enum status status = STATUS_OK;
+        if (!history_row_try(view->history, view->set, row, &outcome)) {
+            status = history_row(view->history, view->set, row, &outcome, failure);
+        }
+        if (status != STATUS_OK) return status;
+        if (!outcome_is_in_order(&outcome, ORDER_TRANSFER) &&
+            !outcome_is_in_order(&outcome, ORDER_EXPIRY)) {
+            continue;
+        }
+        for (u32 i = 0; i < 2; i++) {
+            bool debit = i == 0;
+            struct account_state *state =
+                states_slot(query, debit ? outcome.debit_row : outcome.credit_row);
+            if (state->account_row_plus_one == 0) continue;
+            status = state_apply(view, state, row, &outcome, debit, failure);
+            if (status != STATUS_OK) return status;
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status history_change_events(struct history_query *query, const struct history_view *view,
                                   const struct change_events_filter *filter, u32 limit,
                                   struct change_event *out, u32 *out_count,
                                   struct failure *failure)
 {
-    struct selection selection = {.by_fence = true};
-    selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
+    u32 count = 0;
     limit = MIN(MIN(limit, filter->limit), LEDGER_CHANGE_EVENTS_MAX);
-    memset(query->states, 0, STATES_COUNT * sizeof *query->states);
     *out_count = 0;
-    while (*out_count < limit) {
-        u32 count = 0;
-        enum status status =
-            selection_next(query, view, &selection, CHUNK_ROWS, &count, failure);
-        if (status != STATUS_OK || count == 0) return status;
-        status = chunk_load(query, view, count, failure);
-        if (status != STATUS_OK) return status;
-        for (u32 i = 0; i < count && *out_count < limit; i++) {
-            const struct outcome *outcome = &query->outcomes[i];
-            if (!is_transfer(outcome) && outcome->kind != OUTCOME_EXPIRY) continue;
-            if (!in_period(&selection, outcome->timestamp)) continue;
-            status = change_event_make(query, view, query->rows[i], outcome, &out[*out_count],
-                                       failure);
-            if (status != STATUS_OK) return status;
-            (*out_count)++;
+    enum status status = events_choose(query, view, filter, limit, &count, failure);
+    if (status != STATUS_OK) return status;
+    memset(query->states, 0, STATES_COUNT * sizeof *query->states);
+    u64 next = U64_MAX; // The states are those before this row.
+    u32 at[ORDER_COUNT] = {0};
+    for (u32 done = 0; done < count; done++) {
+        // Transfers are in order of rows and so are expiries: the lower of their next ones.
+        u32 best = U32_MAX;
+        for (u32 i = 0; i < ORDER_COUNT; i++) {
+            while (at[i] < count &&
+                   !outcome_is_in_order(&query->events[at[i]].outcome, (enum history_order)i)) {
+                at[i]++;
+            }
+            if (at[i] == count) continue;
+            if (best == U32_MAX || query->events[at[i]].row < query->events[at[best]].row) best = i;
         }
+        u32 index = at[best]++;
+        const struct event_row *event = &query->events[index];
+        if (next > event->row || event->row - next > SNAPSHOT_SEARCH_ROWS) {
+            memset(query->states, 0, STATES_COUNT * sizeof *query->states);
+        } else {
+            status = states_roll(query, view, next, event->row, failure);
+        }
+        if (status == STATUS_OK) {
+            status =
+                change_event_make(query, view, event->row, &event->outcome, &out[index], failure);
+        }
+        if (status != STATUS_OK) return status;
+        next = event->row + 1;
     }
+    *out_count = count;
     return STATUS_OK;
 }

@@ -29,11 +29,13 @@ struct writer {
 
 static void writer_flush(struct writer *writer)
 {
-    if (writer->buffered == 0 || writer->status != STATUS_OK) return;
-    writer->status = disk_write_one(writer->disk, writer->file,
-                                    (writer->page - writer->buffered) * PAGE_SIZE, writer->buffer,
-                                    writer->buffered * PAGE_SIZE, writer->failure);
-    writer->buffered = 0;
+    if (writer->buffered > 0 && writer->status == STATUS_OK) {
+        writer->status = disk_write_one(writer->disk, writer->file,
+                                        (writer->page - writer->buffered) * PAGE_SIZE,
+                                        writer->buffer, writer->buffered * PAGE_SIZE,
+                                        writer->failure);
+    }
+    writer->buffered = 0; // Also after a failure, so that the pages that follow find room.
 }
 
 static void *writer_page(struct writer *writer)
@@ -103,7 +105,7 @@ static inline void section_add(struct section_writer *section, u64 entry)
 
 // --- the tables behind the sections -------------------------------------------------------------
 
-// Lays fences, filter and time fence out in one block, which is also how they lie in the file.
+// Lays fences, filter and latest timestamps out in one block, which is also how they lie in the file.
 static enum status meta_layout(struct history_sealed *file, u64 row_count, struct failure *failure)
 {
     u64 fences = 0;
@@ -112,7 +114,7 @@ static enum status meta_layout(struct history_sealed *file, u64 row_count, struc
     file->filter_size = filter_size(MAX(keys, 1));
     size_t fence_size = align_up(fences * sizeof(u32), CACHE_LINE_SIZE);
     file->memory_size = fence_size + file->filter_size +
-                        history_fence_count(row_count) * sizeof(u64);
+                        ORDER_COUNT * history_fence_count(row_count) * sizeof(u64);
     void *memory = NULL;
     enum status status = memory_reserve(file->memory_size, true, &memory, failure);
     if (status != STATUS_OK) return status;
@@ -123,7 +125,10 @@ static enum status meta_layout(struct history_sealed *file, u64 row_count, struc
         fence += history_section_pages(file->entry_count[i]);
     }
     file->filter = (u8 *)memory + fence_size;
-    file->time_fence = (u64 *)(void *)(file->filter + file->filter_size);
+    for (u32 i = 0; i < ORDER_COUNT; i++) {
+        file->latest[i] = (u64 *)(void *)(file->filter + file->filter_size) +
+                          i * history_fence_count(row_count);
+    }
     return STATUS_OK;
 }
 
@@ -288,8 +293,10 @@ enum status history_seal(struct history *history, struct history_segment *segmen
         free(sealed);
         return status;
     }
-    memcpy(sealed->file.time_fence, live->time_fence,
-           history_fence_count(sealed->row_count) * sizeof(u64));
+    for (u32 i = 0; i < ORDER_COUNT; i++) {
+        memcpy(sealed->file.latest[i], live->latest[i],
+               history_fence_count(sealed->row_count) * sizeof(u64));
+    }
     for (u32 i = 0; i < SECTION_COUNT; i++) {
         // Readers scan the list while it is live, so it is sorted in a copy.
         u64 count = sealed->file.entry_count[i];
@@ -490,13 +497,65 @@ static bool merge_candidate(const struct history_set *set, u32 *first)
     return best < 1ull << 31;
 }
 
-static enum status merge_group(struct history *history, struct history_segment *const *group,
+// The latest timestamp of one order among the first `end` (not 0) rows of a sealed segment: from its
+// own fences, and from the rows where `end` lies within a fence's that have one.
+static enum status latest_before(struct history *history, const struct history_set *set,
+                                 const struct history_segment *segment, enum history_order order,
+                                 u64 end, u64 *out, struct failure *failure)
+{
+    const u64 *latest = segment->file.latest[order];
+    u64 fence = (end - 1) / HISTORY_FENCE_ROWS;
+    u64 before = fence == 0 ? 0 : latest[fence - 1];
+    *out = latest[fence];
+    if (*out == before || end == MIN((fence + 1) * HISTORY_FENCE_ROWS, segment->row_count)) {
+        return STATUS_OK;
+    }
+    for (u64 row = end; row-- > fence * HISTORY_FENCE_ROWS;) {
+        struct outcome outcome;
+        enum status status =
+            history_row(history, set, segment->first_row + row, &outcome, failure);
+        if (status != STATUS_OK) return status;
+        *out = outcome.timestamp;
+        if (outcome_is_in_order(&outcome, order)) return STATUS_OK;
+    }
+    *out = before;
+    return STATUS_OK;
+}
+
+// Makes the latest timestamps of a merged segment. They must be exact: its fences lie elsewhere than
+// those of its parts, whose rows are whole pages and not whole fences.
+static enum status merge_latest(struct history *history, const struct history_set *set,
+                                struct history_segment *const *group,
+                                struct history_segment *merged, struct failure *failure)
+{
+    for (u32 order = 0; order < ORDER_COUNT; order++) {
+        u32 part = 0;
+        u64 carried = 0; // The latest of the parts before this one.
+        for (u64 i = 0; i < history_fence_count(merged->row_count); i++) {
+            u64 end = MIN((i + 1) * HISTORY_FENCE_ROWS, merged->row_count) + merged->first_row;
+            while (end > group[part]->first_row + group[part]->row_count) {
+                u64 fences = history_fence_count(group[part]->row_count);
+                if (fences > 0) carried = MAX(carried, group[part]->file.latest[order][fences - 1]);
+                part++;
+            }
+            u64 own = 0;
+            enum status status =
+                latest_before(history, set, group[part], (enum history_order)order,
+                              end - group[part]->first_row, &own, failure);
+            if (status != STATUS_OK) return status;
+            merged->file.latest[order][i] = MAX(carried, own);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status merge_group(struct history *history, const struct history_set *set,
+                               struct history_segment *const *group,
                                struct history_segment *merged, struct failure *failure)
 {
     const struct history_segment *last = group[HISTORY_MERGE_FANIN - 1];
     merged->first_row = group[0]->first_row;
     merged->row_count = last->first_row + last->row_count - merged->first_row;
-    u64 *fence = NULL;
     for (u32 i = 0; i < HISTORY_MERGE_FANIN; i++) {
         if (group[i]->id_max > merged->id_max) merged->id_max = group[i]->id_max;
         if (merged->timestamp_min == 0) merged->timestamp_min = group[i]->timestamp_min;
@@ -513,19 +572,7 @@ static enum status merge_group(struct history *history, struct history_segment *
         memory_release(merged->file.memory, merged->file.memory_size);
         return status;
     }
-    // A fence of the merged rows: the latest transfer of any fence that ends at or before its end.
-    fence = merged->file.time_fence;
-    for (u32 i = 0; i < HISTORY_MERGE_FANIN; i++) {
-        u64 shift = group[i]->first_row - merged->first_row;
-        for (u64 j = 0; j < history_fence_count(group[i]->row_count); j++) {
-            u64 end = MIN((j + 1) * HISTORY_FENCE_ROWS, group[i]->row_count) + shift;
-            u64 at = (end - 1) / HISTORY_FENCE_ROWS;
-            fence[at] = MAX(fence[at], group[i]->file.time_fence[j]);
-        }
-    }
-    for (u64 i = 1; i < history_fence_count(merged->row_count); i++) {
-        fence[i] = MAX(fence[i], fence[i - 1]);
-    }
+    status = merge_latest(history, set, group, merged, failure);
     struct run *runs = calloc(HISTORY_MERGE_FANIN, sizeof *runs);
     assert(runs != NULL);
     for (u32 i = 0; i < SECTION_COUNT && status == STATUS_OK; i++) {
@@ -549,7 +596,7 @@ enum status history_merge(struct history *history, bool *merged_any, struct fail
     }
     struct history_segment *merged = calloc(1, sizeof *merged);
     assert(merged != NULL);
-    enum status status = merge_group(history, &set->segments[first], merged, failure);
+    enum status status = merge_group(history, set, &set->segments[first], merged, failure);
     if (status != STATUS_OK) {
         free(merged);
         history_set_release(history, set);

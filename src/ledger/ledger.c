@@ -65,7 +65,8 @@ void scope_begin(struct ledger *ledger, const struct ledger_resolved *resolved)
     undo->transfer_timestamp_max = ledger->transfer_timestamp_max;
     undo->next_row = ledger->history->next_row;
     undo->row_count = active->live->row_count;
-    undo->time_fence = active->live->time_fence[undo->row_count / HISTORY_FENCE_ROWS];
+    undo->latest_transfer =
+        active->live->latest[ORDER_TRANSFER][undo->row_count / HISTORY_FENCE_ROWS];
     undo->timestamp_min = active->timestamp_min;
     undo->timestamp_max = active->timestamp_max;
     undo->resolved_count = resolved == NULL ? 0 : resolved->count;
@@ -143,7 +144,8 @@ void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved)
     ledger->transfer_timestamp_max = undo->transfer_timestamp_max;
     ledger->history->next_row = undo->next_row;
     active->live->row_count = undo->row_count;
-    active->live->time_fence[undo->row_count / HISTORY_FENCE_ROWS] = undo->time_fence;
+    active->live->latest[ORDER_TRANSFER][undo->row_count / HISTORY_FENCE_ROWS] =
+        undo->latest_transfer;
     active->timestamp_min = undo->timestamp_min;
     active->timestamp_max = undo->timestamp_max;
     if (resolved != NULL) resolved->count = undo->resolved_count;
@@ -275,17 +277,18 @@ static void hold_expire(struct ledger *ledger, u32 row, u64 timestamp)
         .result = OUTCOME_CREATED,
         .pending_distance = distance < OUTCOME_PENDING_FAR ? (u32)distance : OUTCOME_PENDING_FAR,
     };
+    history_note_expiry(ledger->history, timestamp);
     resolution_put(ledger, hold.id);
     hold_close(ledger, row);
     posting_count(ledger, hold.debit_row, timestamp);
     posting_count(ledger, hold.credit_row, timestamp);
 }
 
-u32 ledger_expire(struct ledger *ledger, u64 now)
+u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit)
 {
     assert(!ledger->undo->active);
     u32 count = 0;
-    while (count < LEDGER_BATCH_EVENTS_MAX) {
+    while (count < limit) {
         const struct heap_item *first = heap_first(&ledger->expiries);
         if (first == NULL || first->due > now) break;
         count++;

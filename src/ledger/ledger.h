@@ -87,10 +87,9 @@ MUST_USE enum status ledger_create_transfers(struct ledger *ledger,
 
 // When the next hold expires; U64_MAX when none will.
 u64 ledger_next_expiry(const struct ledger *ledger);
-// Expires the holds that are due at `now`, in order of (expiry, timestamp), at most
-// LEDGER_BATCH_EVENTS_MAX. The first happens at now + 1, the next a nanosecond later. Returns how
-// many.
-u32 ledger_expire(struct ledger *ledger, u64 now);
+// Expires at most `limit` holds that are due at or before `now`, in order of (expiry, timestamp).
+// The first happens at now + 1, the next a nanosecond later. Returns how many.
+u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit);
 
 // Row of an account, or U32_MAX.
 u32 ledger_account_row(const struct ledger *ledger, u128 id);

@@ -23,10 +23,10 @@ struct ledger_executor {
     void (*create_transfers)(void *context, u64 timestamp, const struct transfer *events, u32 count,
                              struct create_result *results);
 
-    // Expires at most `limit` pending transfers that are due at or before `timestamp`, in order of
-    // (expiry, timestamp of the pending transfer); expiry i of n happens at timestamp - n + i + 1.
-    // Returns n.
-    u32 (*expire)(void *context, u64 timestamp, u32 limit);
+    // Expires at most `limit` pending transfers that are due at or before `now`, in order of
+    // (expiry, timestamp of the pending transfer); expiry i happens at now + 1 + i, so none before
+    // it is due. Returns how many.
+    u32 (*expire)(void *context, u64 now, u32 limit);
 
     // Return whether there is one; if not, `out` is unchanged.
     bool (*lookup_account)(void *context, u128 id, struct account *out);

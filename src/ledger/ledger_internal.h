@@ -37,7 +37,7 @@ struct ledger_undo {
     u64 transfer_timestamp_max;
     u64 next_row;
     u32 row_count;
-    u64 time_fence;
+    u64 latest_transfer; // Of the rows around the end; expiries are never part of a chain.
     u64 timestamp_min;
     u64 timestamp_max;
     u32 resolved_count;

@@ -857,14 +857,14 @@ static int compare_expiry(const void *left, const void *right)
     return order != 0 ? order : compare_u64(a->timestamp, b->timestamp);
 }
 
-u32 ledger_model_expire(struct ledger_model *model, u64 timestamp, u32 limit)
+u32 ledger_model_expire(struct ledger_model *model, u64 now, u32 limit)
 {
     struct kept_transfer **due = must_realloc(NULL, (model->transfers.count + 1) * sizeof *due);
     u32 due_count = 0;
     for (u32 i = 0; i < model->transfers.count; i++) {
         struct kept_transfer *kept = transfer_at(model, i);
         if (kept->state != STATE_PENDING || kept->transfer.timeout == 0) continue;
-        if (expires_at(&kept->transfer) <= timestamp) due[due_count++] = kept;
+        if (expires_at(&kept->transfer) <= now) due[due_count++] = kept;
     }
     qsort(due, due_count, sizeof due[0], compare_expiry);
     const u32 count = MIN(due_count, limit);
@@ -877,7 +877,7 @@ u32 ledger_model_expire(struct ledger_model *model, u64 timestamp, u32 limit)
         credit->credits_pending -= p->amount;
         if (p->flags & TRANSFER_CLOSING_DEBIT) debit->flags &= (u16)~ACCOUNT_CLOSED;
         if (p->flags & TRANSFER_CLOSING_CREDIT) credit->flags &= (u16)~ACCOUNT_CLOSED;
-        record_change(model, timestamp - count + i + 1, CHANGE_EXPIRED, p);
+        record_change(model, now + 1 + i, CHANGE_EXPIRED, p);
     }
     free(due);
     return count;
@@ -1184,9 +1184,9 @@ static void executor_create_transfers(void *context, u64 timestamp, const struct
     ledger_model_create_transfers(context, timestamp, events, count, results);
 }
 
-static u32 executor_expire(void *context, u64 timestamp, u32 limit)
+static u32 executor_expire(void *context, u64 now, u32 limit)
 {
-    return ledger_model_expire(context, timestamp, limit);
+    return ledger_model_expire(context, now, limit);
 }
 
 static bool executor_lookup_account(void *context, u128 id, struct account *out)

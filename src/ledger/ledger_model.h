@@ -35,10 +35,10 @@ void ledger_model_create_transfers(struct ledger_model *model, u64 timestamp,
                                    const struct transfer *events, u32 count,
                                    struct create_result *results);
 
-// Expires at most `limit` pending transfers due at or before `timestamp`, in order of (expiry,
-// timestamp of the pending transfer); expiry i of n happens at timestamp - n + i + 1. Returns n.
-// The caller leaves room: the last timestamp used before lies before timestamp - limit + 1.
-u32 ledger_model_expire(struct ledger_model *model, u64 timestamp, u32 limit);
+// Expires at most `limit` pending transfers due at or before `now`, in order of (expiry, timestamp
+// of the pending transfer); expiry i happens at now + 1 + i. Returns how many. The caller leaves
+// room: the next timestamp used lies after now + limit.
+u32 ledger_model_expire(struct ledger_model *model, u64 now, u32 limit);
 
 // Return whether there is one; if not, `out` is unchanged.
 bool ledger_model_lookup_account(const struct ledger_model *model, u128 id, struct account *out);

@@ -496,8 +496,8 @@ static void next_expire(struct ledger_random *random, struct ledger_step *step)
 {
     step->kind = LEDGER_STEP_EXPIRE;
     step->limit = (u32)(1 + below(random, chance(random, 50) ? 3 : 200));
-    random->now += step->limit;
     step->timestamp = random->now;
+    random->now += step->limit;
 }
 
 // --- Questions

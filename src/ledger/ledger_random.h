@@ -46,7 +46,7 @@ enum ledger_step_kind {
 // One step. Only the fields of its kind are set.
 struct ledger_step {
     enum ledger_step_kind kind;
-    u64 timestamp; // Of a batch or an expiry.
+    u64 timestamp; // Of a batch's last event; the now of an expiry, whose events follow.
     u32 count;     // Events of a batch, or ids to look up.
     u32 limit;     // Of an expiry; limit_max of a query.
     union {

@@ -556,8 +556,8 @@ static void run_expire(struct runner *runner, struct row *row)
         }
     }
     const u128 expected = row_take_value(runner, row, sizeof(u32));
-    runner->now += limit;
     const u32 count = runner->executor->expire(runner->executor->context, runner->now, limit);
+    runner->now += limit;
     if (runner->executor->check != NULL) runner->executor->check(runner->executor->context);
     if (count != expected) {
         struct text wanted = {0};

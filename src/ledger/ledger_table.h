@@ -16,8 +16,8 @@
 //            balancing_credit closing_debit closing_credit imported] [pid T0] [timeout u128 u64 u32
 //            flags ts <number>] -> <result>
 //   batch ... end             the rows between are one batch; other rows are batches of one
-//   expire [limit 3] -> 2     expires what is due, at most `limit` (10), which is also the
-//                             number of nanoseconds that it uses up
+//   expire [limit 3] -> 2     expires what is due, at most `limit` (10), from the next nanosecond
+//                             on; the limit is also the number of nanoseconds that it uses up
 //   balance  A1 [dp dpo cp cpo <number>] [closed]     all four, and whether it is closed
 //   record   A1 ... | T1 ...  the whole record as kept, in the words of the row that created it;
 //                             the timestamp is the one given with the result unless `ts` is given

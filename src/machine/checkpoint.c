@@ -129,6 +129,11 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
             checkpoint->dirty[i][word] |= table->dirty[word];
             table->dirty[word] = 0;
         }
+        // Pages that were never written to are zero, and are hashed once.
+        for (u64 at = checkpoint->known[i]; at < pages; at++) {
+            checkpoint->dirty[i][at / 64] |= 1ull << (at % 64);
+        }
+        checkpoint->known[i] = MAX(checkpoint->known[i], pages);
     }
     head->digests_page = page;
     checkpoint->frozen = true;
@@ -407,6 +412,7 @@ static enum status table_load(struct checkpoint *checkpoint, u32 index, struct d
                              name, index);
     }
     table->count = in->record_count;
+    checkpoint->known[index] = in->page_count;
     return status;
 }
 

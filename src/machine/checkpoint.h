@@ -64,6 +64,7 @@ struct checkpoint {
     struct table *tables[CHECKPOINT_TABLES];
     struct digest *digests[CHECKPOINT_TABLES]; // Of each page as last written.
     u64 *dirty[CHECKPOINT_TABLES];             // Pages to hash, taken at the freeze.
+    u64 known[CHECKPOINT_TABLES];              // Pages that ever were to be hashed.
     bool frozen;
 };
 

@@ -254,7 +254,8 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         switch ((enum command_record)command->record) {
         case COMMAND_GENESIS: break;
         case COMMAND_TICK:
-            applied->timestamp += ledger_expire(&machine->ledger, applied->timestamp);
+            applied->timestamp += ledger_expire(&machine->ledger, applied->timestamp,
+                                                LEDGER_BATCH_EVENTS_MAX);
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
         case COMMAND_COMPAT:

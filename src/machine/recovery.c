@@ -146,12 +146,16 @@ static enum status outcome_root_check(struct node *node, const struct frame_head
 static enum status frame_replay(struct node *node, const struct frame_view *view,
                                 struct applied_frame *applied, struct failure *failure)
 {
-    enum status status = outcome_root_check(node, view->header, failure);
+    // A header may name its own outcomes: it may have been decided before it was written.
+    bool names_itself = view->header->outcome_sequence == view->header->sequence;
+    enum status status = names_itself ? STATUS_OK : outcome_root_check(node, view->header, failure);
     if (status != STATUS_OK) return status;
     for (u32 i = 0; i < view->header->command_count; i++) applied->commands[i].reply = NULL;
     status = machine_apply(&node->machine, view, applied, failure);
     if (status != STATUS_OK) return status;
     machine_index(&node->machine, &node->indexer, view, applied);
+    if (names_itself) status = outcome_root_check(node, view->header, failure);
+    if (status != STATUS_OK) return status;
     return applied->rotated ? node_seal_all(node, failure) : STATUS_OK;
 }
 

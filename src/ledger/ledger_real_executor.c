@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The real ledger as an executor.
+#include "ledger/ledger_real_executor.h"
+
+#include "ledger/history_query.h"
+#include "os/disk_memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BATCH_MAX   LEDGER_BATCH_EVENTS_MAX
+#define WAITING_MAX (HISTORY_LIVE_SEGMENTS_MAX - 2) // Ended and not sealed.
+
+struct ledger_real {
+    u64 seed;
+    u32 rotate_every;
+    struct random random;
+    struct disk_memory disk;
+    struct history history;
+    struct ledger ledger;
+    struct history_query *query;
+    struct ledger_resolved resolved;
+    u8 *log;
+    u64 log_size;
+    u64 log_capacity;
+    u32 batches; // Since the segment began.
+    struct ledger_real_counts counts;
+};
+
+static void must(const char *what, enum status status, const struct failure *failure)
+{
+    if (status == STATUS_OK) return;
+    fprintf(stderr, "%s: %s: %s\n", what, status_name(status), failure->message);
+    abort();
+}
+
+// --- the log
+// --------------------------------------------------------------------------------------
+
+static enum status log_read(void *context, u64 place, void *out, size_t size,
+                            struct failure *failure)
+{
+    struct ledger_real *real = context;
+    if (place + size > real->log_size) {
+        return failure_set(failure, STATUS_CORRUPT, "place %llu is behind the log",
+                           (unsigned long long)place);
+    }
+    real->counts.log_reads++;
+    memcpy(out, real->log + place, size);
+    return STATUS_OK;
+}
+
+static bool log_try_read(void *context, u64 place, void *out, size_t size)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    if (random_chance(&real->random, 20)) return false;
+    return log_read(context, place, out, size, &failure) == STATUS_OK;
+}
+
+static void log_advise(void *context, u64 place, size_t size)
+{
+    (void)context;
+    (void)place;
+    (void)size;
+}
+
+static u64 log_append(struct ledger_real *real, const void *data, u64 size)
+{
+    u64 place = real->log_size;
+    if (place + size > real->log_capacity) {
+        real->log_capacity = MAX(real->log_capacity * 2, place + size);
+        real->log = realloc(real->log, real->log_capacity);
+        if (real->log == NULL) abort();
+    }
+    memcpy(real->log + place, data, size);
+    real->log_size += size;
+    return place;
+}
+
+// --- life
+// -----------------------------------------------------------------------------------------
+
+static void real_start(struct ledger_real *real)
+{
+    struct failure failure;
+    struct hash_key key;
+    const struct ledger_limits limits = {.accounts_max = 1u << 20, .holds_max = 1u << 20};
+    const struct history_log log = {
+        .context = real, .read = log_read, .try_read = log_try_read, .advise = log_advise};
+    random_init(&real->random, real->seed);
+    for (u32 i = 0; i < ARRAY_COUNT(key.words); i++) key.words[i] = random_u64(&real->random);
+    disk_memory_init(&real->disk, real->seed);
+    real->disk.faults.try_read_miss_rate = 200000;
+    must("history", history_init(&real->history, &real->disk.disk, &key, &log, &failure), &failure);
+    must("ledger", ledger_init(&real->ledger, &limits, &real->history, &failure), &failure);
+    must("history", history_start(&real->history, 0, &failure), &failure);
+    real->log_size = 0;
+    real->batches = 0;
+}
+
+static void real_stop(struct ledger_real *real)
+{
+    ledger_free(&real->ledger);
+    history_free(&real->history);
+    disk_memory_free(&real->disk);
+}
+
+struct ledger_real *ledger_real_new(u64 seed, u32 rotate_every)
+{
+    struct failure failure;
+    struct ledger_real *real = calloc(1, sizeof *real);
+    if (real == NULL) abort();
+    real->seed = seed;
+    real->rotate_every = rotate_every;
+    real->resolved.items = calloc(BATCH_MAX, sizeof *real->resolved.items);
+    if (real->resolved.items == NULL) abort();
+    must("query", history_query_new(&real->query, &failure), &failure);
+    real_start(real);
+    return real;
+}
+
+void ledger_real_free(struct ledger_real *real)
+{
+    real_stop(real);
+    history_query_free(real->query);
+    free(real->resolved.items);
+    free(real->log);
+    free(real);
+}
+
+struct ledger_real_counts ledger_real_counts(const struct ledger_real *real)
+{
+    return real->counts;
+}
+
+const struct ledger *ledger_real_ledger(const struct ledger_real *real)
+{
+    return &real->ledger;
+}
+
+static void real_reset(void *context)
+{
+    real_stop(context);
+    real_start(context);
+}
+
+// --- segments
+// -------------------------------------------------------------------------------------
+
+// The oldest segment that has ended and is not sealed, or NULL; `*count` is how many there are.
+static struct history_segment *waiting_segment(struct ledger_real *real, u32 *count)
+{
+    struct history_segment *first = NULL;
+    struct history_set *set = history_set_acquire(&real->history);
+    *count = 0;
+    for (u32 i = set->count; i-- > 0;) {
+        struct history_segment *segment = set->segments[i];
+        if (segment->sealed || segment == real->history.active) continue;
+        first = segment;
+        (*count)++;
+    }
+    history_set_release(&real->history, set);
+    return first;
+}
+
+static void seal_down_to(struct ledger_real *real, u32 keep)
+{
+    struct failure failure;
+    for (;;) {
+        u32 count = 0;
+        struct history_segment *segment = waiting_segment(real, &count);
+        if (count <= keep) break;
+        must("seal", history_seal(&real->history, segment, &failure), &failure);
+        real->counts.sealed++;
+    }
+}
+
+// Ends the segment when it is time, and does some of what is waiting.
+static void segments_move(struct ledger_real *real)
+{
+    struct failure failure;
+    real->counts.batches++;
+    if (real->rotate_every == 0 || ++real->batches < real->rotate_every) return;
+    if (real->history.active->live->row_count == 0) return;
+    real->batches = 0;
+    seal_down_to(real, WAITING_MAX - 1);
+    must("rotate", history_rotate(&real->history, &failure), &failure);
+    real->counts.rotated++;
+    seal_down_to(real, (u32)random_below(&real->random, WAITING_MAX + 1));
+    if (random_chance(&real->random, 30)) return;
+    bool merged = false;
+    must("merge", history_merge(&real->history, &merged, &failure), &failure);
+    if (!merged) return;
+    real->counts.merged++;
+    must("discard", history_discard(&real->history, history_retired(&real->history), &failure),
+         &failure);
+}
+
+// --- batches
+// --------------------------------------------------------------------------------------
+
+// Indexes the rows from `first_row` on, whose events begin at `events`.
+static void index_rows(struct ledger_real *real, u64 first_row, const void *events)
+{
+    const u16 resolving = TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING;
+    struct history_segment *segment = real->history.active;
+    const u8 *event = events;
+    u32 next_resolved = 0;
+    for (u64 row = first_row; row < real->history.next_row; row++) {
+        u32 at = (u32)(row - segment->first_row);
+        const struct outcome *outcome = &segment->live->rows[at];
+        const void *record = NULL;
+        u32 number = 0;
+        if (outcome->kind == OUTCOME_TRANSFER || outcome->kind == OUTCOME_ACCOUNT) {
+            record = event;
+            event += sizeof(struct transfer);
+        }
+        if (outcome->kind == OUTCOME_TRANSFER) {
+            if (outcome->result != OUTCOME_CREATED) {
+                if (!ledger_result_is_transient(outcome->result)) record = NULL;
+            } else {
+                if (outcome->flags & resolving) {
+                    record = &real->resolved.items[next_resolved++];
+                }
+                number = ledger_account(&real->ledger, outcome->debit_row)->ledger;
+            }
+        }
+        history_index_row(&real->history, segment, at, record, number);
+        real->counts.rows++;
+    }
+    assert(next_resolved == real->resolved.count);
+}
+
+static struct ledger_batch batch_begin(struct ledger_real *real, u64 timestamp, const void *events,
+                                       u32 count, struct create_result *results)
+{
+    assert(count <= BATCH_MAX);
+    real->resolved.count = 0;
+    return (struct ledger_batch){
+        .events = events,
+        .count = count,
+        .timestamp = timestamp,
+        .place = log_append(real, events, count * sizeof(struct transfer)),
+        .results = results,
+        .resolved = &real->resolved,
+    };
+}
+
+static void real_create_accounts(void *context, u64 timestamp, const struct account *events,
+                                 u32 count, struct create_result *results)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    const struct ledger_batch batch = batch_begin(real, timestamp, events, count, results);
+    u64 first_row = real->history.next_row;
+    must("accounts", ledger_create_accounts(&real->ledger, &batch, &failure), &failure);
+    index_rows(real, first_row, events);
+    segments_move(real);
+}
+
+static void real_create_transfers(void *context, u64 timestamp, const struct transfer *events,
+                                  u32 count, struct create_result *results)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    const struct ledger_batch batch = batch_begin(real, timestamp, events, count, results);
+    u64 first_row = real->history.next_row;
+    must("transfers", ledger_create_transfers(&real->ledger, &batch, &failure), &failure);
+    index_rows(real, first_row, events);
+    segments_move(real);
+}
+
+static u32 real_expire(void *context, u64 now, u32 limit)
+{
+    struct ledger_real *real = context;
+    real->resolved.count = 0;
+    u64 first_row = real->history.next_row;
+    u32 count = ledger_expire(&real->ledger, now, limit);
+    index_rows(real, first_row, NULL);
+    segments_move(real);
+    return count;
+}
+
+// --- questions
+// ------------------------------------------------------------------------------------
+
+static struct history_view view_open(struct ledger_real *real)
+{
+    return (struct history_view){
+        .history = &real->history,
+        .set = history_set_acquire(&real->history),
+        .accounts = (const struct account *)(const void *)real->ledger.accounts.memory,
+        .row_end = real->history.next_row,
+    };
+}
+
+static void view_close(const struct history_view *view)
+{
+    history_set_release(view->history, view->set);
+}
+
+static bool real_lookup_account(void *context, u128 id, struct account *out)
+{
+    struct ledger_real *real = context;
+    return ledger_lookup_accounts(&real->ledger, &id, 1, out) == 1;
+}
+
+static bool real_lookup_transfer(void *context, u128 id, struct transfer *out)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    u32 count = 0;
+    const struct history_view view = view_open(real);
+    must("lookup", history_lookup_transfers(real->query, &view, &id, 1, out, &count, &failure),
+         &failure);
+    view_close(&view);
+    return count == 1;
+}
+
+static u32 real_account_transfers(void *context, const struct account_filter *filter, u32 limit_max,
+                                  struct transfer *out)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    if (!account_filter_valid(filter)) return 0;
+    u32 count = 0;
+    u32 row = ledger_account_row(&real->ledger, filter->account_id);
+    const struct history_view view = view_open(real);
+    must("account transfers",
+         history_account_transfers(real->query, &view, filter, row, limit_max, out, &count,
+                                   &failure),
+         &failure);
+    view_close(&view);
+    return count;
+}
+
+static u32 real_account_balances(void *context, const struct account_filter *filter, u32 limit_max,
+                                 struct account_balance *out)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    if (!account_filter_valid(filter)) return 0;
+    u32 row = ledger_account_row(&real->ledger, filter->account_id);
+    if (row == U32_MAX) return 0;
+    if ((ledger_account(&real->ledger, row)->flags & ACCOUNT_HISTORY) == 0) return 0;
+    u32 count = 0;
+    const struct history_view view = view_open(real);
+    must(
+        "account balances",
+        history_account_balances(real->query, &view, filter, row, limit_max, out, &count, &failure),
+        &failure);
+    view_close(&view);
+    return count;
+}
+
+static u32 real_query_accounts(void *context, const struct query_filter *filter, u32 limit_max,
+                               struct account *out)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    if (!query_filter_valid(filter)) return 0;
+    u32 count = 0;
+    u32 *rows = malloc(MAX(limit_max, 1) * sizeof *rows);
+    if (rows == NULL) abort();
+    const struct history_view view = view_open(real);
+    must("query accounts",
+         history_query_accounts(real->query, &view, filter, limit_max, rows, &count, &failure),
+         &failure);
+    view_close(&view);
+    for (u32 i = 0; i < count; i++) ledger_account_view(&real->ledger, rows[i], &out[i]);
+    free(rows);
+    return count;
+}
+
+static u32 real_query_transfers(void *context, const struct query_filter *filter, u32 limit_max,
+                                struct transfer *out)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    if (!query_filter_valid(filter)) return 0;
+    u32 count = 0;
+    const struct history_view view = view_open(real);
+    must("query transfers",
+         history_query_transfers(real->query, &view, filter, limit_max, out, &count, &failure),
+         &failure);
+    view_close(&view);
+    return count;
+}
+
+static u32 real_change_events(void *context, const struct change_events_filter *filter,
+                              u32 limit_max, struct change_event *out)
+{
+    struct ledger_real *real = context;
+    struct failure failure;
+    if (!change_events_filter_valid(filter)) return 0;
+    u32 count = 0;
+    const struct history_view view = view_open(real);
+    must("change events",
+         history_change_events(real->query, &view, filter, limit_max, out, &count, &failure),
+         &failure);
+    view_close(&view);
+    return count;
+}
+
+static void real_check(void *context)
+{
+    const struct ledger_real *real = context;
+    ledger_check(&real->ledger);
+}
+
+struct ledger_executor ledger_real_executor(struct ledger_real *real)
+{
+    return (struct ledger_executor){
+        .name = "real",
+        .context = real,
+        .reset = real_reset,
+        .create_accounts = real_create_accounts,
+        .create_transfers = real_create_transfers,
+        .expire = real_expire,
+        .lookup_account = real_lookup_account,
+        .lookup_transfer = real_lookup_transfer,
+        .get_account_transfers = real_account_transfers,
+        .get_account_balances = real_account_balances,
+        .query_accounts = real_query_accounts,
+        .query_transfers = real_query_transfers,
+        .get_change_events = real_change_events,
+        .check = real_check,
+    };
+}

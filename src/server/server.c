@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The server's thread: epoll over ports, pipeline and signals.
+#include "server/server.h"
+
+#include "server/compat_port.h"
+#include "server/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_MAX 64
+#define TICK_NS NS_PER_S
+#define STATUS_NS (NS_PER_S / 5)
+
+struct server {
+    const struct server_options *options;
+    struct disk_folder folder;
+    struct node node;
+    struct pipeline *pipeline;
+    struct compat_port *compat;
+    int epoll_fd;
+    int signal_fd;
+    u64 next_tick;
+    u64 next_status;
+    bool stopping;
+    struct pipeline_stats told; // As the status file says.
+};
+
+void server_options_default(struct server_options *options)
+{
+    *options = (struct server_options){
+        .compat = "3000",
+        .accounts_max = 64u << 20,
+        .holds_max = 32u << 20,
+        .checkpoint_bytes = 192 * MIB,
+        .space_reserve = 256 * MIB,
+        .clock_jump_max_s = 400ull * 86400,
+    };
+}
+
+static u64 clock_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (u64)now.tv_sec * NS_PER_S + (u64)now.tv_nsec;
+}
+
+static void command_done(void *context, struct pipeline_command *command)
+{
+    struct server *server = context;
+    compat_port_command_done(server->compat, command);
+}
+
+static void query_done(void *context, struct pipeline_query *query)
+{
+    struct server *server = context;
+    compat_port_query_done(server->compat, query);
+}
+
+// The process leaves and recovers from what is on disk: no state that may differ from it is shown.
+static void fatal(void *context, const struct failure *failure)
+{
+    (void)context;
+    trace(TRACE_ERROR, "the server leaves: %s", failure->message);
+    if (failure->hint[0] != 0) trace(TRACE_ERROR, "hint: %s", failure->hint);
+    _exit(3);
+}
+
+static bool recovery_report(void *context, u64 done, u64 total)
+{
+    (void)total;
+    struct server *server = context;
+    u64 now = clock_now();
+    if (now < server->next_status) return true;
+    server->next_status = now + NS_PER_S;
+    trace(TRACE_INFO, "recovering: %llu MiB of log applied", (unsigned long long)(done / MIB));
+    return true;
+}
+
+static enum status random_bytes(void *out, size_t size, struct failure *failure)
+{
+    if (getrandom(out, size, 0) != (ssize_t)size) {
+        return failure_set_errno(failure, STATUS_IO, errno, "asking for random bytes");
+    }
+    return STATUS_OK;
+}
+
+static enum status node_start(struct server *server, struct failure *failure)
+{
+    const struct server_options *options = server->options;
+    u128 log_id = 0;
+    struct genesis genesis = {
+        .cluster = options->cluster,
+        .created_at = clock_now(),
+        .accounts_max = options->accounts_max,
+        .holds_max = options->holds_max,
+    };
+    enum status status = random_bytes(genesis.hash_key, sizeof genesis.hash_key, failure);
+    if (status == STATUS_OK) status = random_bytes(&log_id, sizeof log_id, failure);
+    const struct recovery_progress progress = {.context = server, .report = recovery_report};
+    struct recovery_report report;
+    if (status == STATUS_OK) {
+        status = node_open(&server->node, &server->folder.disk, &genesis, log_id, &progress,
+                           &report, failure);
+    }
+    if (status != STATUS_OK) return status;
+    if (report.created) {
+        trace(TRACE_INFO, "a new log in %s", options->data);
+    } else {
+        trace(TRACE_INFO, "recovered from checkpoint %llu and %llu frames behind it%s",
+              (unsigned long long)report.checkpoint_sequence, (unsigned long long)report.frames,
+              report.torn ? "; an unfinished frame that was never acknowledged was cut" : "");
+    }
+    u64 last = server->node.machine.timestamp;
+    u64 now = clock_now();
+    if (now > last && now - last > options->clock_jump_max_s * NS_PER_S) {
+        failure_set(failure, STATUS_INVALID,
+                    "the clock is %llu days ahead of the last frame of the log",
+                    (unsigned long long)((now - last) / NS_PER_S / 86400));
+        failure_hint(failure, "if the clock is right, start once with --clock-jump-max SECONDS");
+        return STATUS_INVALID;
+    }
+    return STATUS_OK;
+}
+
+static enum status signals_start(struct server *server, struct failure *failure)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    server->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->signal_fd};
+    if (server->signal_fd < 0 || server->epoll_fd < 0 ||
+        epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->signal_fd, &event) != 0) {
+        return failure_set_errno(failure, STATUS_IO, errno, "waiting for signals");
+    }
+    return STATUS_OK;
+}
+
+static enum status pipeline_start(struct server *server, struct failure *failure)
+{
+    const struct pipeline_options options = {
+        .checkpoint_bytes = server->options->checkpoint_bytes,
+        .space_reserve = server->options->space_reserve,
+        .query_threads = 2,
+    };
+    const struct pipeline_callbacks callbacks = {
+        .context = server,
+        .command_done = command_done,
+        .query_done = query_done,
+        .fatal = fatal,
+    };
+    enum status status =
+        pipeline_new(&server->pipeline, &server->node, &options, &callbacks, failure);
+    if (status != STATUS_OK) return status;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = server};
+    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(server->pipeline), &event) != 0) {
+        return failure_set_errno(failure, STATUS_IO, errno, "watching the pipeline");
+    }
+    return compat_port_new(&server->compat, server->options->compat, server->epoll_fd,
+                           server->pipeline, &server->node.machine, failure);
+}
+
+// DIR/status: for scripts and people; replaced at once, never synced.
+static void status_write(struct server *server, u64 now)
+{
+    struct pipeline_stats stats;
+    pipeline_stats(server->pipeline, &stats);
+    server->next_status = now + STATUS_NS;
+    if (memcmp(&stats, &server->told, sizeof stats) == 0) return;
+    server->told = stats;
+    char text[512];
+    int length = snprintf(
+        text, sizeof text,
+        "position %llu\ndurable %llu\nindexed %llu\ncheckpoints %llu\nseals %llu\nmerges %llu\n"
+        "filter_bytes %llu\nfull %d\nidle %d\nconnections %u\n",
+        (unsigned long long)stats.position, (unsigned long long)stats.sequence_durable,
+        (unsigned long long)stats.sequence_indexed, (unsigned long long)stats.checkpoints,
+        (unsigned long long)stats.seals, (unsigned long long)stats.merges,
+        (unsigned long long)stats.filter_bytes, stats.full, stats.idle,
+        compat_port_connections(server->compat));
+    int folder = server->folder.folder_fd;
+    int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return;
+    bool written = write(fd, text, (size_t)length) == length;
+    (void)close(fd);
+    if (written) (void)renameat(folder, "status.new", folder, "status");
+}
+
+static void signal_take(struct server *server)
+{
+    struct signalfd_siginfo info;
+    if (read(server->signal_fd, &info, sizeof info) != (ssize_t)sizeof info) return;
+    trace(TRACE_INFO, "stopping on signal %u", info.ssi_signo);
+    server->stopping = true;
+}
+
+static void serve(struct server *server)
+{
+    u64 wait = 0;
+    while (!server->stopping) {
+        struct epoll_event events[EVENTS_MAX];
+        u64 now = clock_now();
+        u64 until = MIN(server->next_tick, server->next_status);
+        u64 pause = until > now ? MIN(wait, until - now) : 0;
+        int timeout = (int)MIN((pause + NS_PER_MS - 1) / NS_PER_MS, 1000);
+        int count = epoll_wait(server->epoll_fd, events, EVENTS_MAX, timeout);
+        now = clock_now();
+        for (int i = 0; i < count; i++) {
+            void *pointer = events[i].data.ptr;
+            if (pointer == &server->signal_fd) signal_take(server);
+            else if (pointer != server) {
+                (void)compat_port_event(server->compat, pointer, events[i].events, now);
+            }
+        }
+        wait = pipeline_run(server->pipeline, now);
+        if (now >= server->next_tick) {
+            compat_port_tick(server->compat, now);
+            server->next_tick = now + TICK_NS;
+        }
+        if (now >= server->next_status) status_write(server, now);
+    }
+}
+
+static void limits_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); // History keeps its files open.
+}
+
+enum status server_run(const struct server_options *options, struct failure *failure)
+{
+    struct server *server = calloc(1, sizeof *server);
+    assert(server != NULL);
+    server->options = options;
+    server->signal_fd = -1;
+    server->epoll_fd = -1;
+    limits_raise();
+    enum status status =
+        disk_folder_open(&server->folder, options->data, true, false, failure);
+    if (status != STATUS_OK) {
+        free(server);
+        return status;
+    }
+    status = signals_start(server, failure);
+    if (status == STATUS_OK) status = node_start(server, failure);
+    if (status == STATUS_OK) {
+        status = pipeline_start(server, failure);
+        if (status == STATUS_OK) {
+            (void)printf("ready compat=%s data=%s\n", compat_port_address(server->compat),
+                         options->data);
+            (void)fflush(stdout);
+            serve(server);
+            compat_port_drain(server->compat);
+            status = pipeline_stop(server->pipeline, failure);
+            status_write(server, clock_now());
+        }
+        if (server->compat != NULL) compat_port_free(server->compat);
+        if (server->pipeline != NULL) pipeline_free(server->pipeline);
+        node_free(&server->node);
+    }
+    if (server->signal_fd >= 0) (void)close(server->signal_fd);
+    if (server->epoll_fd >= 0) (void)close(server->epoll_fd);
+    disk_folder_close(&server->folder);
+    free(server);
+    return status;
+}

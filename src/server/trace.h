@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The trace: one line an occurrence on standard error, for operators. Never holds personal data nor
+// the content of requests (L9). Lines are whole; any thread may write.
+#ifndef TAEL_SERVER_TRACE_H
+#define TAEL_SERVER_TRACE_H
+
+#include "base/base.h"
+
+enum trace_level {
+    TRACE_INFO,
+    TRACE_WARNING,
+    TRACE_ERROR,
+};
+
+void trace(enum trace_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif
