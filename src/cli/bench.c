@@ -447,19 +447,27 @@ static enum status mixed_load(struct run *run, struct failure *failure)
     return status;
 }
 
-// Waits until the server's status says that nothing is left to do.
+// Waits until the server's status says that nothing is left to do. It is written within a second of
+// a change, so what stays as it is for longer was so from the beginning.
 static void drain_await(struct run *run)
 {
-    static const u64 limit_ns = 600 * NS_PER_S, unknown_ns = 5 * NS_PER_S;
+    static const u64 limit_ns = 600 * NS_PER_S, unknown_ns = 3 * NS_PER_S;
+    static const u64 quiet_ns = 500 * NS_PER_MS; // Idle for a moment is not drained.
     const u64 began_at = compat_client_now();
+    u64 idle_since = 0;
     const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
     struct bench_status status;
     if (run->server.folder[0] == 0) return;
     while (!bench_is_interrupted() && compat_client_now() - began_at < limit_ns) {
         const bool is_known = bench_status_read(run->server.folder, run->loaded_at, &status);
-        if (!is_known && compat_client_now() - began_at > unknown_ns) return;
-        if (is_known && status.is_fresh && status.is_idle) {
-            run->report.drain_s = seconds_since(began_at);
+        const bool is_unchanged = compat_client_now() - began_at > unknown_ns && !status.is_fresh;
+        if (!is_known && is_unchanged) return;
+        const bool is_idle = is_known && status.is_idle && (status.is_fresh || is_unchanged);
+        if (!is_idle) idle_since = 0;
+        if (is_idle && idle_since == 0) idle_since = compat_client_now();
+        if (is_idle && compat_client_now() - idle_since >= quiet_ns) {
+            const u64 idle_at = MAX(status.written_at, run->loaded_at);
+            run->report.drain_s = (double)(idle_at - run->loaded_at) / 1e9;
             run->report.checkpoints = (double)status.checkpoints;
             return;
         }
@@ -620,6 +628,7 @@ static enum status run_all(struct run *run, struct failure *failure)
         if (run->is_own) status = restarts_measure(run, failure);
     }
     bench_server_stop(&run->server, SIGKILL, &code);
+    if (status != STATUS_OK && run->is_own) bench_server_print_log(&run->server);
     if (run->is_own && run->server.folder[0] != 0 && !run->options.is_kept) {
         bench_folder_remove(run->server.folder);
     }

@@ -135,13 +135,18 @@ struct bench_server {
 struct bench_status {
     u64 position, durable, indexed, checkpoints, merges;
     bool is_idle;
-    bool is_fresh; // Written after the moment asked for.
+    u64 written_at; // Realtime clock.
+    bool is_fresh;  // Written after the moment asked for.
 };
 
-// Makes a fresh folder in `parent`.
+// Makes a fresh folder in `parent`. What the server says on standard error goes to a file of the
+// same name with ".log".
 MUST_USE enum status bench_folder_make(struct bench_server *server, const char *parent,
                                        struct failure *failure);
+// Removes the folder with everything in it, and the log beside it.
 void bench_folder_remove(const char *folder);
+// Prints the end of the log on standard error.
+void bench_server_print_log(const struct bench_server *server);
 // Starts `tael serve` in the folder and waits until it is ready.
 MUST_USE enum status bench_server_start(struct bench_server *server, struct failure *failure);
 // Sends a signal and waits for the end. `*code` is the exit code, or 128 + the signal.

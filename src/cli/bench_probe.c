@@ -92,7 +92,7 @@ static void accounts_fill(struct probe *probe, u64 accounts)
 
 double bench_probe(const struct bench_content *content, u64 transfers)
 {
-    static const u64 transfers_max = 4000000; // Half a gigabyte of history.
+    static const u64 transfers_max = 10000000; // 1.3 GB of history.
     // It only knows plain transfers.
     struct bench_content plain = *content;
     plain.is_two_phase = false;

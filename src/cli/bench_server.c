@@ -58,10 +58,30 @@ static void file_remove(const char *path, void *context)
     (void)remove(path);
 }
 
+static void log_name(const char *folder, char out[8192])
+{
+    (void)snprintf(out, 8192, "%s.log", folder);
+}
+
 void bench_folder_remove(const char *folder)
 {
+    char path[8192];
     files_visit(folder, file_remove, NULL, 4);
     (void)rmdir(folder);
+    log_name(folder, path);
+    (void)remove(path);
+}
+
+void bench_server_print_log(const struct bench_server *server)
+{
+    char path[8192], text[4096];
+    log_name(server->folder, path);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return;
+    if (fseek(file, -(long)sizeof text, SEEK_END) != 0) rewind(file);
+    const size_t size = fread(text, 1, sizeof text, file);
+    (void)fclose(file);
+    if (size > 0) (void)fprintf(stderr, "the server said:\n%.*s", (int)size, text);
 }
 
 static void file_add_size(const char *path, void *context)
@@ -105,6 +125,7 @@ bool bench_status_read(const char *folder, u64 after, struct bench_status *out)
     if (fstat(fileno(file), &about) == 0) {
         const u64 at = (u64)about.st_mtim.tv_sec * NS_PER_S + (u64)about.st_mtim.tv_nsec;
         out->is_fresh = at >= after;
+        out->written_at = at;
     }
     while (fscanf(file, "%31s %llu", key, &value) == 2) {
         if (strcmp(key, "position") == 0) out->position = value;
@@ -145,6 +166,10 @@ static void server_become(const char *folder, const int output[2])
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     // Signals of the terminal are for the parent, which stops it.
     (void)setpgid(0, 0);
+    char path[8192];
+    log_name(folder, path);
+    const int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (log < 0 || dup2(log, STDERR_FILENO) < 0) _exit(127);
     if (dup2(output[1], STDOUT_FILENO) < 0) _exit(127);
     (void)close(output[0]);
     (void)close(output[1]);
