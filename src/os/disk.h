@@ -15,7 +15,7 @@
 #define DISK_NAME_SIZE_MAX 64
 
 enum disk_open_flags {
-    DISK_CREATE = 1 << 0,    // Create when absent.
+    DISK_CREATE = 1 << 0,    // Create when absent; the name is durable when open returns.
     DISK_DIRECT = 1 << 1,    // Each write is durable when it returns; buffers, sizes and offsets
                              // are multiples of PAGE_SIZE.
     DISK_READ_ONLY = 1 << 2, // No write through this handle.

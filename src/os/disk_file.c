@@ -33,6 +33,15 @@ static enum status status_of_errno(int error_number)
     }
 }
 
+static enum status folder_sync(struct disk *disk, struct failure *failure)
+{
+    if (fsync(folder_of(disk)->folder_fd) != 0) {
+        return failure_set_errno(failure, STATUS_IO, errno, "making the names in %s durable",
+                                 disk->path);
+    }
+    return STATUS_OK;
+}
+
 static enum status file_open(struct disk *disk, const char *name, u32 flags, disk_handle *out,
                              struct failure *failure)
 {
@@ -49,8 +58,11 @@ static enum status file_open(struct disk *disk, const char *name, u32 flags, dis
         return failure_set_errno(failure, status_of_errno(errno), errno, "opening %s/%s",
                                  disk->path, name);
     }
-    *out = fd;
-    return STATUS_OK;
+    // A file that is synced is found after a crash only if its name is durable too.
+    enum status status = (flags & DISK_CREATE) ? folder_sync(disk, failure) : STATUS_OK;
+    if (status == STATUS_OK) *out = fd;
+    else (void)close(fd);
+    return status;
 }
 
 static void file_close(struct disk *disk, disk_handle handle)
@@ -158,15 +170,6 @@ static enum status file_truncate(struct disk *disk, disk_handle handle, u64 size
     if (ftruncate(handle, (off_t)size) != 0 || fsync(handle) != 0) {
         return failure_set_errno(failure, STATUS_IO, errno, "cutting a file in %s to %llu bytes",
                                  disk->path, (unsigned long long)size);
-    }
-    return STATUS_OK;
-}
-
-static enum status folder_sync(struct disk *disk, struct failure *failure)
-{
-    if (fsync(folder_of(disk)->folder_fd) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "making the names in %s durable",
-                                 disk->path);
     }
     return STATUS_OK;
 }
