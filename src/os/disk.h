@@ -19,6 +19,7 @@ enum disk_open_flags {
     DISK_DIRECT = 1 << 1,    // Each write is durable when it returns; buffers, sizes and offsets
                              // are multiples of PAGE_SIZE.
     DISK_READ_ONLY = 1 << 2, // No write through this handle.
+    DISK_UNCACHED = 1 << 3,  // Past the page cache, aligned as DISK_DIRECT; durable at disk_sync.
 };
 
 struct disk; // See disk_operations; one folder.

@@ -39,15 +39,12 @@ static enum status file_open(struct disk *disk, const char *name, u32 flags, dis
     int open_flags = O_CLOEXEC | ((flags & DISK_READ_ONLY) ? O_RDONLY : O_RDWR);
     if (flags & DISK_CREATE) open_flags |= O_CREAT;
     int fd = -1;
-    if (flags & DISK_DIRECT) {
-        fd = openat(folder_of(disk)->folder_fd, name, open_flags | O_DIRECT | O_DSYNC, 0600);
-        // tmpfs and some overlays have no direct writes; a synchronous one is as safe.
-        if (fd < 0 && errno == EINVAL) {
-            fd = openat(folder_of(disk)->folder_fd, name, open_flags | O_DSYNC, 0600);
-        }
-    } else {
-        fd = openat(folder_of(disk)->folder_fd, name, open_flags, 0600);
-    }
+    int folder = folder_of(disk)->folder_fd;
+    if (flags & DISK_DIRECT) open_flags |= O_DSYNC;
+    bool direct = (flags & (DISK_DIRECT | DISK_UNCACHED)) != 0;
+    fd = openat(folder, name, open_flags | (direct ? O_DIRECT : 0), 0600);
+    // tmpfs and some overlays have no direct writes; a synchronous one is as safe.
+    if (fd < 0 && errno == EINVAL && direct) fd = openat(folder, name, open_flags, 0600);
     if (fd < 0) {
         return failure_set_errno(failure, status_of_errno(errno), errno, "opening %s/%s",
                                  disk->path, name);

@@ -23,6 +23,7 @@
 #define GROUP_BYTES (256 * KIB) // Enough to begin a frame while another is being written.
 #define SEAL_IDLE_NS NS_PER_MS
 #define RETRY_NS (10 * NS_PER_MS)
+#define SPACE_CHECK_NS (20 * NS_PER_MS)
 #define FULL_RETRY_NS (100 * NS_PER_MS)
 
 struct job {
@@ -88,7 +89,6 @@ struct pipeline {
     struct pipeline_query *answered;
     bool log_busy;
     bool seal_busy;
-    bool upkeep_busy;
     u64 durable;
     u64 indexed;
     u64 indexed_rows;
@@ -360,24 +360,6 @@ static void upkeep_checkpoint(struct pipeline *pipeline)
     notify(pipeline);
 }
 
-static void upkeep_space(struct pipeline *pipeline)
-{
-    struct node *node = pipeline->node;
-    struct failure failure;
-    u64 space = 0;
-    unlock(pipeline);
-    enum status status = wal_prepare(&node->wal, &failure);
-    if (status == STATUS_OK) status = disk_free_space(node->disk, &space, &failure);
-    if (status != STATUS_OK && status != STATUS_FULL) fatal(pipeline, &failure);
-    lock(pipeline);
-    bool was = pipeline->full;
-    pipeline->full = status == STATUS_FULL || space < pipeline->options.space_reserve;
-    if (was != pipeline->full) {
-        changed(pipeline);
-        notify(pipeline);
-    }
-}
-
 static void upkeep_merge(struct pipeline *pipeline)
 {
     bool merged = false;
@@ -396,13 +378,40 @@ static void *upkeep_thread(void *context)
     struct pipeline *pipeline = context;
     lock(pipeline);
     while (!pipeline->stopping) {
-        pipeline->upkeep_busy = true;
-        upkeep_space(pipeline);
         if (pipeline->checkpoint_asked) upkeep_checkpoint(pipeline);
         else if (pipeline->merge_wanted && !pipeline->full) upkeep_merge(pipeline);
-        pipeline->upkeep_busy = false;
         bool more = pipeline->checkpoint_asked || (pipeline->merge_wanted && !pipeline->full);
         if (!more) wait_for(pipeline, FULL_RETRY_NS);
+    }
+    unlock(pipeline);
+    return NULL;
+}
+
+// --- the space thread -----------------------------------------------------------------------------
+
+// Keeps files of the log ready and watches the free space.
+static void *space_thread(void *context)
+{
+    struct pipeline *pipeline = context;
+    struct node *node = pipeline->node;
+    lock(pipeline);
+    while (!pipeline->stopping) {
+        struct failure failure;
+        u64 space = 0;
+        unlock(pipeline);
+        enum status status = wal_prepare(&node->wal, &failure);
+        if (status == STATUS_OK) status = disk_free_space(node->disk, &space, &failure);
+        if (status != STATUS_OK && status != STATUS_FULL) fatal(pipeline, &failure);
+        lock(pipeline);
+        bool full = status == STATUS_FULL || space < pipeline->options.space_reserve;
+        if (full != pipeline->full) {
+            pipeline->full = full;
+            changed(pipeline);
+            notify(pipeline);
+        }
+        u64 file = __atomic_load_n(&node->wal.tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
+        bool behind = !wal_is_prepared(&node->wal, file + WAL_FILES_AHEAD);
+        if (full || !behind) wait_for(pipeline, full ? FULL_RETRY_NS : SPACE_CHECK_NS);
     }
     unlock(pipeline);
     return NULL;
@@ -1016,6 +1025,7 @@ static enum status threads_start(struct pipeline *pipeline, struct failure *fail
     if (status == STATUS_OK) status = thread_start(pipeline, history_thread, pipeline, failure);
     if (status == STATUS_OK) status = thread_start(pipeline, sealing_thread, pipeline, failure);
     if (status == STATUS_OK) status = thread_start(pipeline, upkeep_thread, pipeline, failure);
+    if (status == STATUS_OK) status = thread_start(pipeline, space_thread, pipeline, failure);
     for (u32 i = 0; i < pipeline->options.query_threads && status == STATUS_OK; i++) {
         status = history_query_new(&pipeline->queries[i], failure);
         if (status != STATUS_OK) break;

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define PREWRITE_SIZE (256 * KIB)
+
 static void file_name(char out[DISK_NAME_SIZE_MAX], u64 number)
 {
     (void)snprintf(out, DISK_NAME_SIZE_MAX, "log-%08llx", (unsigned long long)number);
@@ -53,15 +55,37 @@ bool wal_is_prepared(struct wal *wal, u64 number)
     return done;
 }
 
+// Writes zeroes over the blocks, so that an append changes data alone: it then never waits for the
+// file system's journal, which others may hold up for tens of milliseconds (removing a file does).
+static enum status file_prewrite(struct wal *wal, disk_handle handle, struct failure *failure)
+{
+    void *zeroes = NULL;
+    enum status status = memory_reserve(PREWRITE_SIZE, false, &zeroes, failure);
+    if (status != STATUS_OK) return status;
+    for (u64 at = 0; at < WAL_FILE_SIZE && status == STATUS_OK; at += PREWRITE_SIZE) {
+        status = disk_write_one(wal->disk, handle, at, zeroes, PREWRITE_SIZE, failure);
+    }
+    if (status == STATUS_OK) status = disk_sync(wal->disk, handle, failure);
+    memory_release(zeroes, PREWRITE_SIZE);
+    return status;
+}
+
 static enum status file_prepare(struct wal *wal, u64 number, struct failure *failure)
 {
     if (wal_is_prepared(wal, number)) return STATUS_OK;
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, number);
     disk_handle handle = -1;
-    enum status status = disk_open(wal->disk, name, DISK_CREATE, &handle, failure);
+    enum status status =
+        disk_open(wal->disk, name, DISK_CREATE | DISK_UNCACHED, &handle, failure);
     if (status != STATUS_OK) return status;
-    status = disk_allocate(wal->disk, handle, WAL_FILE_SIZE, failure);
+    u64 size = 0;
+    status = disk_size(wal->disk, handle, &size, failure);
+    // A file that is there has its space, and may hold frames: it is never written over.
+    if (status == STATUS_OK && size < WAL_FILE_SIZE) {
+        status = disk_allocate(wal->disk, handle, WAL_FILE_SIZE, failure);
+        if (status == STATUS_OK && size == 0) status = file_prewrite(wal, handle, failure);
+    }
     disk_close(wal->disk, handle);
     if (status != STATUS_OK) return failure_wrap(failure, "reserving space for the log (%s)", name);
     (void)pthread_mutex_lock(&wal->mutex);
@@ -73,8 +97,11 @@ static enum status file_prepare(struct wal *wal, u64 number, struct failure *fai
 enum status wal_prepare(struct wal *wal, struct failure *failure)
 {
     u64 number = __atomic_load_n(&wal->tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
-    enum status status = file_prepare(wal, number, failure);
-    return status == STATUS_OK ? file_prepare(wal, number + 1, failure) : status;
+    enum status status = STATUS_OK;
+    for (u64 i = 0; i <= WAL_FILES_AHEAD && status == STATUS_OK; i++) {
+        status = file_prepare(wal, number + i, failure);
+    }
+    return status;
 }
 
 // Opens the file that holds `place` for appending.

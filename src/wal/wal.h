@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 
 #define WAL_FILE_SIZE (64 * MIB)
+#define WAL_FILES_AHEAD 2u
 #define WAL_FILES_MAX 262144u // 16 TiB.
 
 // Where the next frame goes and what it must follow.
@@ -63,8 +64,8 @@ u64 wal_place(u64 place, u64 size);
 // `place` from wal_place. Fills in the rest. STATUS_FULL: nothing was appended and the caller may try
 // again; any other failure: leave the process.
 MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure *failure);
-// Makes sure that the file behind the current one has its space. STATUS_FULL when it is not to be
-// had.
+// Makes sure that the WAL_FILES_AHEAD files behind the current one have their space. STATUS_FULL when
+// it is not to be had. One thread, which may be another than the one that appends.
 MUST_USE enum status wal_prepare(struct wal *wal, struct failure *failure);
 // Whether file `number` has its space. Any thread.
 bool wal_is_prepared(struct wal *wal, u64 number);
