@@ -2,9 +2,9 @@
 //
 // The disk seam over a folder of the file system.
 //
-// Durability of the log is by O_DIRECT | O_DSYNC over space reserved with fallocate: measured beside
-// fdatasync it is as fast for small frames and faster for large ones, and it leaves the page cache
-// to the readers of history (docs/decisions/durable-writes.md).
+// Durability of the log is by O_DIRECT | O_DSYNC over space reserved with fallocate: measured
+// beside fdatasync it is as fast for small frames and faster for large ones, and it leaves the page
+// cache to the readers of history (docs/decisions/durable-writes.md).
 #include "os/disk.h"
 
 #include <dirent.h>
@@ -283,9 +283,9 @@ static enum status folder_lock(struct disk_folder *folder, struct failure *failu
     if (flock(folder->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         char holder[32] = {0};
         (void)!pread(folder->lock_fd, holder, sizeof holder - 1, 0);
-        enum status status = failure_set(failure, STATUS_BUSY,
-                                         "%s is open in another process (process id %s)",
-                                         folder->path, holder[0] ? holder : "unknown");
+        enum status status =
+            failure_set(failure, STATUS_BUSY, "%s is open in another process (process id %s)",
+                        folder->path, holder[0] ? holder : "unknown");
         failure_hint(failure, "stop that server first, or give another folder");
         return status;
     }

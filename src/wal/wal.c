@@ -76,8 +76,7 @@ static enum status file_prepare(struct wal *wal, u64 number, struct failure *fai
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, number);
     disk_handle handle = -1;
-    enum status status =
-        disk_open(wal->disk, name, DISK_CREATE | DISK_UNCACHED, &handle, failure);
+    enum status status = disk_open(wal->disk, name, DISK_CREATE | DISK_UNCACHED, &handle, failure);
     if (status != STATUS_OK) return status;
     u64 size = 0;
     status = disk_size(wal->disk, handle, &size, failure);
@@ -137,8 +136,7 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
             void *base;
         } pointer = {.constant = frame->parts[i].data}; // A write does not change it.
         assert(frame->parts[i].size % PAGE_SIZE == 0);
-        iovecs[i + 1] =
-            (struct iovec){.iov_base = pointer.base, .iov_len = frame->parts[i].size};
+        iovecs[i + 1] = (struct iovec){.iov_base = pointer.base, .iov_len = frame->parts[i].size};
         size += frame->parts[i].size;
     }
     assert(header->place == wal_place(wal->tail.place, size));
@@ -166,8 +164,7 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
     return STATUS_OK;
 }
 
-static enum status read_file(struct wal *wal, u64 number, disk_handle *out,
-                             struct failure *failure)
+static enum status read_file(struct wal *wal, u64 number, disk_handle *out, struct failure *failure)
 {
     enum status status = STATUS_OK;
     assert(number < WAL_FILES_MAX);
@@ -213,8 +210,8 @@ void wal_advise(struct wal *wal, u64 place, size_t size)
 
 // --- reading back -------------------------------------------------------------------------------
 
-enum status wal_reader_init(struct wal_reader *reader, struct wal *wal,
-                            const struct wal_tail *from, struct failure *failure)
+enum status wal_reader_init(struct wal_reader *reader, struct wal *wal, const struct wal_tail *from,
+                            struct failure *failure)
 {
     memset(reader, 0, sizeof *reader);
     reader->wal = wal;
@@ -249,8 +246,8 @@ static enum status read_some(struct wal *wal, u64 place, u8 *out, size_t size, s
     return disk_read(wal->disk, handle, offset, out, *got, failure);
 }
 
-// Whether a whole frame of this log with a later sequence lies anywhere behind `place`: then what is
-// at `place` was once complete. Scans to the end of the file after the one of `place`.
+// Whether a whole frame of this log with a later sequence lies anywhere behind `place`: then what
+// is at `place` was once complete. Scans to the end of the file after the one of `place`.
 static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
                                struct failure *failure)
 {
@@ -267,8 +264,7 @@ static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
             // A log whose first frame is damaged has an id that is not known yet.
             bool ours = reader->tail.sequence == 0 || header.log_id == reader->tail.log_id;
             if (header.magic == FRAME_MAGIC && frame_header_valid(&header) && ours &&
-                header.place == at + i &&
-                header.sequence > reader->tail.sequence) {
+                header.place == at + i && header.sequence > reader->tail.sequence) {
                 *found = header.sequence;
                 return STATUS_OK;
             }
@@ -291,11 +287,12 @@ static enum status judge(struct wal_reader *reader, u64 place, const char *what,
     }
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, place / WAL_FILE_SIZE);
-    failure_set(failure, STATUS_CORRUPT,
-                "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu behind it "
-                "is whole",
-                reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
-                (unsigned long long)reader->tail.sequence, what, (unsigned long long)later);
+    failure_set(
+        failure, STATUS_CORRUPT,
+        "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu behind it "
+        "is whole",
+        reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
+        (unsigned long long)reader->tail.sequence, what, (unsigned long long)later);
     failure_hint(failure, "do not delete anything: restore this file from a backup or a replica, "
                           "then start again");
     return STATUS_CORRUPT;
@@ -337,8 +334,7 @@ static enum status body_check(struct wal_reader *reader, const struct frame_head
         return STATUS_OK;
     }
     size_t got = 0;
-    enum status status =
-        read_some(reader->wal, header->place, reader->buffer, size, &got, failure);
+    enum status status = read_some(reader->wal, header->place, reader->buffer, size, &got, failure);
     if (status != STATUS_OK || got != size) return status;
     struct frame_part part = {.data = reader->buffer + head, .size = size - head};
     struct digest digest;
@@ -431,8 +427,8 @@ enum status wal_reader_cut(struct wal_reader *reader, struct failure *failure)
             status = disk_open(wal->disk, name, 0, &handle, failure);
             if (status != STATUS_OK) return status;
             memset(reader->buffer, 0, got);
-            status = disk_write_one(wal->disk, handle, at % WAL_FILE_SIZE, reader->buffer, got,
-                                    failure);
+            status =
+                disk_write_one(wal->disk, handle, at % WAL_FILE_SIZE, reader->buffer, got, failure);
             if (status == STATUS_OK) status = disk_sync(wal->disk, handle, failure);
             disk_close(wal->disk, handle);
             if (status != STATUS_OK) return failure_wrap(failure, "cutting the torn tail");
