@@ -94,8 +94,7 @@ void history_set_release(struct history *history, struct history_set *set)
     struct history_segment *few[64];
     (void)pthread_mutex_lock(&history->mutex);
     u32 size = set->count;
-    struct history_segment **dead =
-        size <= ARRAY_COUNT(few) ? few : malloc(size * sizeof *dead);
+    struct history_segment **dead = size <= ARRAY_COUNT(few) ? few : malloc(size * sizeof *dead);
     assert(dead != NULL);
     u32 count = set_unreference(set, dead);
     (void)pthread_mutex_unlock(&history->mutex);
@@ -354,8 +353,8 @@ static enum status sealed_visit(struct history *history, const struct history_se
     }
     struct history_index_page page;
     for (u64 at = low; at < pages && fences[at] <= key; at++) {
-        enum status status = history_index_page_read(history, segment,
-                                                     file->page_first[section] + at, &page, failure);
+        enum status status = history_index_page_read(
+            history, segment, file->page_first[section] + at, &page, failure);
         if (status != STATUS_OK) return status;
         for (u32 i = 0; i < page.count; i++) {
             u32 entry_key = (u32)(page.entries[i] >> 32);
@@ -382,8 +381,8 @@ static bool candidate_add(void *context, u32 row)
 
 // Looks one key up in one sealed segment and leaves the rows that may match.
 static enum status sealed_candidates(struct history *history, const struct history_segment *segment,
-                                     enum history_section section, u64 hash,
-                                     struct candidates *out, struct failure *failure)
+                                     enum history_section section, u64 hash, struct candidates *out,
+                                     struct failure *failure)
 {
     u32 key = (u32)(hash >> 32);
     out->count = 0;
@@ -391,8 +390,7 @@ static enum status sealed_candidates(struct history *history, const struct histo
                     history_filter_hash(history, section, key))) {
         return STATUS_OK;
     }
-    enum status status =
-        sealed_visit(history, segment, section, key, candidate_add, out, failure);
+    enum status status = sealed_visit(history, segment, section, key, candidate_add, out, failure);
     if (status != STATUS_OK) return status;
     if (out->count == ARRAY_COUNT(out->rows)) {
         return failure_set(failure, STATUS_CORRUPT, "%s: more than %zu rows share a key",
@@ -610,8 +608,8 @@ static void index_account(struct history *history, struct history_live *live, u3
     index_value(history, live, SECTION_ACCOUNT_CODE, account->code, row);
 }
 
-void history_index_row(struct history *history, struct history_segment *segment,
-                       u32 row_in_segment, const void *record, u32 ledger)
+void history_index_row(struct history *history, struct history_segment *segment, u32 row_in_segment,
+                       const void *record, u32 ledger)
 {
     struct history_live *live = segment->live;
     const struct outcome *outcome = &live->rows[row_in_segment];
@@ -697,8 +695,9 @@ static enum status rows_page_verify(struct history *history, disk_handle handle,
                           (unsigned long long)offset,
                           (unsigned long long)(page * HISTORY_PAGE_ROWS),
                           (unsigned long long)((page + 1) * HISTORY_PAGE_ROWS - 1));
-        failure_hint(failure, "history is made from the log: stop the server, remove the "
-                              "checkpoints, rows-* and index-* files, and start it to rebuild them");
+        failure_hint(failure,
+                     "history is made from the log: stop the server, remove the "
+                     "checkpoints, rows-* and index-* files, and start it to rebuild them");
         return STATUS_CORRUPT;
     }
     return STATUS_OK;
@@ -736,8 +735,7 @@ enum status history_row(struct history *history, const struct history_set *set, 
         status = rows_page_verify(history, handle, page, failure);
         if (status != STATUS_OK) return status;
         u64 at = page % HISTORY_ROWS_FILE_PAGES;
-        atomic_fetch_or_explicit(&file->verified[at / 64], 1ull << (at % 64),
-                                 memory_order_relaxed);
+        atomic_fetch_or_explicit(&file->verified[at / 64], 1ull << (at % 64), memory_order_relaxed);
     }
     return disk_read(history->disk, handle, row_offset(row), out, sizeof *out, failure);
 }

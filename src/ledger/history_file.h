@@ -8,9 +8,9 @@
 #include "ledger/history.h"
 
 #define HISTORY_PAGE_ENTRIES 509u
-#define HISTORY_INDEX_MAGIC 0x5845444e494c4554ull // "TELINDEX"
-#define HISTORY_ROWS_MAGIC 0x53574f524c454154ull  // "TAELROWS"
-#define HISTORY_FORMAT 1u
+#define HISTORY_INDEX_MAGIC  0x5845444e494c4554ull // "TELINDEX"
+#define HISTORY_ROWS_MAGIC   0x53574f524c454154ull // "TAELROWS"
+#define HISTORY_FORMAT       1u
 
 struct history_index_page {
     u64 entries[HISTORY_PAGE_ENTRIES];

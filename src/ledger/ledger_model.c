@@ -750,8 +750,7 @@ static void burn_id(struct ledger_model *model, const struct batch *batch, u32 i
     case CREATE_TRANSFER_EXCEEDS_DEBITS:
         list_append(&model->burned, &((const struct transfer *)batch->events)[i].id);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 

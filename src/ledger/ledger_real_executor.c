@@ -193,8 +193,7 @@ static void segments_move(struct ledger_real *real)
     must("merge", history_merge(&real->history, &merged, &failure), &failure);
     if (!merged) return;
     real->counts.merged++;
-    must("discard", history_discard(&real->history, history_retired(&real->history), &failure),
-         &failure);
+    history_discard(&real->history, history_retired(&real->history));
 }
 
 // --- batches -------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define WRITE_PAGES 256u
+#define SPARE_NAME  "checkpoint-spare"
 
 static void file_name(char out[DISK_NAME_SIZE_MAX], u64 sequence)
 {
@@ -36,8 +37,7 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
     for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
         u64 pages = capacity_pages(checkpoint->tables[i]);
         void *memory = NULL;
-        enum status status =
-            memory_reserve(pages * sizeof(struct digest), false, &memory, failure);
+        enum status status = memory_reserve(pages * sizeof(struct digest), false, &memory, failure);
         if (status != STATUS_OK) return status;
         checkpoint->digests[i] = memory;
         status = memory_reserve((pages / 64 + 1) * sizeof(u64), false, &memory, failure);
@@ -171,9 +171,10 @@ static enum status table_write(struct checkpoint *checkpoint, u32 index, struct 
             }
             i += MAX(run, 1);
         }
-        enum status status = disk_write_one(disk, file, (out->page_first + page) * PAGE_SIZE,
-                                            buffer, count * PAGE_SIZE, failure);
+        u64 offset = (out->page_first + page) * PAGE_SIZE;
+        enum status status = disk_write_one(disk, file, offset, buffer, count * PAGE_SIZE, failure);
         if (status != STATUS_OK) return status;
+        disk_pace(disk, file, offset, count * PAGE_SIZE);
     }
     memset(dirty, 0, (out->page_count / 64 + 1) * sizeof *dirty);
     root_of(checkpoint->digests[index], out->page_count, &out->root);
@@ -217,13 +218,13 @@ static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, 
     size_t size = head->segment_count * sizeof *segments;
     sha256(segments, size, &head->segments_digest);
     if (size > 0) {
-        enum status status = disk_write_one(disk, file, head->segments_page * PAGE_SIZE, segments,
-                                            size, failure);
+        enum status status =
+            disk_write_one(disk, file, head->segments_page * PAGE_SIZE, segments, size, failure);
         if (status != STATUS_OK) return status;
     }
     state_digest(head, &head->state);
-    u128 sum = checksum((const u8 *)head + sizeof head->checksum,
-                        sizeof *head - sizeof head->checksum);
+    u128 sum =
+        checksum((const u8 *)head + sizeof head->checksum, sizeof *head - sizeof head->checksum);
     memcpy(head->checksum, &sum, sizeof head->checksum);
     return disk_write_one(disk, file, 0, head, sizeof *head, failure);
 }
@@ -238,6 +239,7 @@ static bool old_name_visit(void *context, const char *name)
 {
     struct old_names *old = context;
     if (strncmp(name, "checkpoint-", 11) != 0 || strcmp(name, old->keep) == 0) return true;
+    if (strcmp(name, SPARE_NAME) == 0) return true;
     if (old->count == ARRAY_COUNT(old->names) || strlen(name) >= DISK_NAME_SIZE_MAX) return true;
     memcpy(old->names[old->count++], name, strlen(name) + 1);
     return true;
@@ -249,8 +251,10 @@ static enum status old_remove(struct disk *disk, const char *keep, struct failur
     struct old_names old = {0};
     memcpy(old.keep, keep, strlen(keep) + 1);
     enum status status = disk_list(disk, old_name_visit, &old, failure);
+    // One is kept to be written over; nothing takes it for a checkpoint under its spare name.
     for (u32 i = 0; i < old.count && status == STATUS_OK; i++) {
-        status = disk_remove(disk, old.names[i], failure);
+        status = i == 0 ? disk_rename(disk, old.names[i], SPARE_NAME, failure)
+                        : disk_remove(disk, old.names[i], failure);
     }
     return status;
 }
@@ -265,7 +269,8 @@ static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, 
     enum status status = memory_reserve(WRITE_PAGES * PAGE_SIZE, false, &buffer, failure);
     if (status != STATUS_OK) return status;
     disk_handle file = -1;
-    status = disk_remove(disk, temporary, failure);
+    status = disk_rename(disk, SPARE_NAME, temporary, failure);
+    if (status == STATUS_NOT_FOUND) status = disk_remove(disk, temporary, failure);
     if (status == STATUS_OK) status = disk_open(disk, temporary, DISK_CREATE, &file, failure);
     if (status != STATUS_OK) {
         memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
@@ -299,7 +304,7 @@ enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *mach
     enum status status = file_write(checkpoint, disk, name, segments, cancelled, failure);
     free(segments);
     if (status == STATUS_OK) status = old_remove(disk, name, failure);
-    if (status == STATUS_OK) status = history_discard(&machine->history, retired, failure);
+    if (status == STATUS_OK) history_discard(&machine->history, retired);
     if (status != STATUS_OK) return failure_wrap(failure, "writing %s", name);
     return STATUS_OK;
 }
@@ -322,7 +327,7 @@ void machine_state_digest(const struct machine *machine, struct digest *out)
     state_digest(&head, out);
 }
 
-// --- finding and loading --------------------------------------------------------------------------
+// --- finding and loading -------------------------------------------------------------------------
 
 static enum status head_read(struct disk *disk, const char *name, struct checkpoint_head *head,
                              struct failure *failure)
@@ -333,13 +338,14 @@ static enum status head_read(struct disk *disk, const char *name, struct checkpo
     status = disk_read(disk, file, 0, head, sizeof *head, failure);
     disk_close(disk, file);
     if (status != STATUS_OK) return status;
-    u128 sum = checksum((const u8 *)head + sizeof head->checksum,
-                        sizeof *head - sizeof head->checksum);
+    u128 sum =
+        checksum((const u8 *)head + sizeof head->checksum, sizeof *head - sizeof head->checksum);
     if (memcmp(&sum, head->checksum, sizeof head->checksum) != 0 ||
         head->magic != CHECKPOINT_MAGIC) {
         failure_set(failure, STATUS_CORRUPT, "%s/%s is damaged", disk->path, name);
-        failure_hint(failure, "a checkpoint is made from the log: remove it, and the log is replayed "
-                              "from the one before or from the beginning");
+        failure_hint(failure,
+                     "a checkpoint is made from the log: remove it, and the log is replayed "
+                     "from the one before or from the beginning");
         return STATUS_CORRUPT;
     }
     if (head->format != CHECKPOINT_FORMAT) {
@@ -387,12 +393,12 @@ static enum status table_load(struct checkpoint *checkpoint, u32 index, struct d
                            index);
     }
     if (size == 0) return STATUS_OK;
-    enum status status = disk_read(disk, file, in->page_first * PAGE_SIZE, table->memory, size,
-                                   failure);
+    enum status status =
+        disk_read(disk, file, in->page_first * PAGE_SIZE, table->memory, size, failure);
     if (status != STATUS_OK) return status;
     struct digest *digests = checkpoint->digests[index];
-    status = disk_read(disk, file, digests_offset, digests, in->page_count * sizeof *digests,
-                       failure);
+    status =
+        disk_read(disk, file, digests_offset, digests, in->page_count * sizeof *digests, failure);
     if (status != STATUS_OK) return status;
     struct digest *now = malloc(in->page_count * sizeof *now);
     assert(now != NULL);
@@ -401,8 +407,9 @@ static enum status table_load(struct checkpoint *checkpoint, u32 index, struct d
         if (memcmp(&now[page], &digests[page], sizeof *now) == 0) continue;
         status = failure_set(failure, STATUS_CORRUPT, "%s, offset %llu is damaged", name,
                              (unsigned long long)((in->page_first + page) * PAGE_SIZE));
-        failure_hint(failure, "a checkpoint is made from the log: remove it, and the log is replayed "
-                              "from the beginning");
+        failure_hint(failure,
+                     "a checkpoint is made from the log: remove it, and the log is replayed "
+                     "from the beginning");
     }
     struct digest root;
     root_of(now, in->page_count, &root);
@@ -434,13 +441,13 @@ static enum status segments_load(struct machine *machine, const struct checkpoin
     if (status == STATUS_OK) {
         sha256(segments, size, &digest);
         if (memcmp(&digest, &head->segments_digest, sizeof digest) != 0) {
-            status = failure_set(failure, STATUS_CORRUPT, "%s: its list of segments is damaged",
-                                 name);
+            status =
+                failure_set(failure, STATUS_CORRUPT, "%s: its list of segments is damaged", name);
         }
     }
     for (u32 i = 0; i < head->segment_count && status == STATUS_OK; i++) {
-        status = history_adopt(&machine->history, segments[i].first_row, segments[i].row_count,
-                               failure);
+        status =
+            history_adopt(&machine->history, segments[i].first_row, segments[i].row_count, failure);
     }
     free(segments);
     return status;

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checkpoints: the machine's tables as they were after one frame, with the list of sealed segments of
-// history, in one file. To the byte in docs/FORMAT.md ("Checkpoints").
+// Checkpoints: the machine's tables as they were after one frame, with the list of sealed segments
+// of history, in one file. To the byte in docs/FORMAT.md ("Checkpoints").
 //
-// A checkpoint is taken behind a frame that rotates history, so history holds exactly the rows of the
-// frames up to it. The machine goes on while the file is written: pages are copied before they are
-// written to (base/table.h).
+// A checkpoint is taken behind a frame that rotates history, so history holds exactly the rows of
+// the frames up to it. The machine goes on while the file is written: pages are copied before they
+// are written to (base/table.h).
 //
 // Guarantees
 //   C1 A file under its final name is whole, and its log, rows and segments are durable.
 //   C2 The state digest depends on the state alone: live, replayed and loaded machines agree.
-// Cost: one copy of each page that is written meanwhile; SHA-256 of the pages that changed since the
-// checkpoint before.
+// Cost: one copy of each page that is written meanwhile; SHA-256 of the pages that changed since
+// the checkpoint before.
 #ifndef TAEL_MACHINE_CHECKPOINT_H
 #define TAEL_MACHINE_CHECKPOINT_H
 
 #include "machine/machine.h"
 #include "wal/wal.h"
 
-#define CHECKPOINT_MAGIC 0x544e4f504b434854ull
+#define CHECKPOINT_MAGIC  0x544e4f504b434854ull
 #define CHECKPOINT_FORMAT 1u
 #define CHECKPOINT_TABLES 3u // Accounts, holds, sessions.
 
 struct checkpoint_table {
     u64 record_count;
     u64 page_count;
-    u64 page_first; // Page of the file.
+    u64 page_first;     // Page of the file.
     struct digest root; // Merkle tree hash over the SHA-256 of its pages.
 };
 

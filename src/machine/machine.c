@@ -43,7 +43,7 @@ void machine_free(struct machine *machine)
     memset(machine, 0, sizeof *machine);
 }
 
-// --- sessions -------------------------------------------------------------------------------------
+// --- sessions ------------------------------------------------------------------------------------
 
 static struct session *session_at(const struct machine *machine, u32 row)
 {
@@ -113,14 +113,13 @@ static void apply_register(struct machine *machine, const struct frame_command *
     if (applied->reply != NULL) applied->reply_size = register_reply(applied->reply);
 }
 
-// --- creates --------------------------------------------------------------------------------------
+// --- creates -------------------------------------------------------------------------------------
 
 // Keeps the refusals of one batch, as {index, result}. Returns how many bytes.
 static u32 sparse_write(u8 *out, const struct create_result *results, u32 count, bool transfers)
 {
     u32 size = 0;
-    const u32 created =
-        transfers ? (u32)CREATE_TRANSFER_CREATED : (u32)CREATE_ACCOUNT_CREATED;
+    const u32 created = transfers ? (u32)CREATE_TRANSFER_CREATED : (u32)CREATE_ACCOUNT_CREATED;
     for (u32 i = 0; i < count; i++) {
         if (results[i].status == created) continue;
         store_u32(out + size, i);
@@ -206,13 +205,13 @@ static enum status apply_compat(struct machine *machine, const struct frame_comm
     }
     const struct compat_operation *operation = compat_operation((u8)command->operation);
     assert(operation != NULL && compat_is_create(operation));
-    enum status status = apply_create(machine, operation, command, body, place, frame, applied,
-                                      failure);
+    enum status status =
+        apply_create(machine, operation, command, body, place, frame, applied, failure);
     session_note(machine, row, command, place, applied);
     return status;
 }
 
-// --- frames ---------------------------------------------------------------------------------------
+// --- frames --------------------------------------------------------------------------------------
 
 static bool is_overridden(const struct machine *machine, u64 position)
 {
@@ -251,8 +250,8 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         switch ((enum command_record)command->record) {
         case COMMAND_GENESIS: break;
         case COMMAND_TICK:
-            applied->timestamp += ledger_expire(&machine->ledger, applied->timestamp,
-                                                LEDGER_BATCH_EVENTS_MAX);
+            applied->timestamp +=
+                ledger_expire(&machine->ledger, applied->timestamp, LEDGER_BATCH_EVENTS_MAX);
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
         case COMMAND_COMPAT:
@@ -302,7 +301,7 @@ enum status machine_apply(struct machine *machine, const struct frame_view *fram
     return STATUS_OK;
 }
 
-// --- replies again --------------------------------------------------------------------------------
+// --- replies again -------------------------------------------------------------------------------
 
 enum status machine_reply_again(struct machine *machine, const struct session *session, u8 *reply,
                                 u32 *size, struct failure *failure)
@@ -365,7 +364,7 @@ u32 machine_lookup_accounts(const struct machine *machine, const struct compat_o
     return compat_trailer_write(reply, size, operation->result_size, counts, batches->batch_count);
 }
 
-// --- indexing -------------------------------------------------------------------------------------
+// --- indexing ------------------------------------------------------------------------------------
 
 enum status machine_indexer_init(struct machine_indexer *indexer, struct failure *failure)
 {

@@ -2,16 +2,17 @@
 //
 // The machine: applies frames, in order, to the ledger, the sessions and the modules.
 //
-// It sees no clock, file, random number, thread or float: time is in the frame, and what it reads of
-// the past are immutable facts (L6). Live, replayed and following machines run this one function.
+// It sees no clock, file, random number, thread or float: time is in the frame, and what it reads
+// of the past are immutable facts (L6). Live, replayed and following machines run this one
+// function.
 //
 // Guarantees
 //   M1 The state after a frame is a function of the frames up to it.
 //   M2 A command applies whole or not at all; an event of a batch likewise.
 //   M3 A command that was applied is not applied again: a repeated request gets the stored reply.
 //
-// A frame with the flag FRAME_ROTATE ends a segment of history, so segments too are a function of the
-// log.
+// A frame with the flag FRAME_ROTATE ends a segment of history, so segments too are a function of
+// the log.
 #ifndef TAEL_MACHINE_MACHINE_H
 #define TAEL_MACHINE_MACHINE_H
 
@@ -20,7 +21,7 @@
 #include "machine/compat.h"
 #include "wal/frame.h"
 
-#define MACHINE_SESSIONS_MAX 64u
+#define MACHINE_SESSIONS_MAX  64u
 #define MACHINE_OVERRIDES_MAX 64u
 
 // Body of COMMAND_GENESIS: what the whole log depends on.
@@ -55,9 +56,9 @@ struct machine {
     struct ledger ledger;
     struct table sessions; // struct session.
     struct genesis genesis;
-    u64 position;  // Of the last command applied.
-    u64 sequence;  // Of the last frame applied.
-    u64 timestamp; // The latest given.
+    u64 position;                         // Of the last command applied.
+    u64 sequence;                         // Of the last frame applied.
+    u64 timestamp;                        // The latest given.
     u64 overrides[MACHINE_OVERRIDES_MAX]; // Positions whose commands are refused.
     u32 override_count;
     struct create_result *results; // Scratch where a reply is not wanted or not dense.
@@ -100,8 +101,8 @@ void machine_free(struct machine *machine);
 MUST_USE enum status machine_apply(struct machine *machine, const struct frame_view *frame,
                                    struct applied_frame *applied, struct failure *failure);
 
-// Makes the command at a position a refusal, whenever it is applied. Called ahead of the replay with
-// the overrides found in the log.
+// Makes the command at a position a refusal, whenever it is applied. Called ahead of the replay
+// with the overrides found in the log.
 void machine_override(struct machine *machine, u64 position);
 
 // The session of a client, or NULL.
@@ -110,8 +111,8 @@ const struct session *machine_session(const struct machine *machine, u128 client
 MUST_USE enum status machine_reply_again(struct machine *machine, const struct session *session,
                                          u8 *reply, u32 *size, struct failure *failure);
 
-// Indexes an applied frame: lists of its segment, the outcome root of the frame. In order of frames,
-// one thread.
+// Indexes an applied frame: lists of its segment, the outcome root of the frame. In order of
+// frames, one thread.
 struct machine_indexer {
     struct merkle_range outcomes; // Roots of frames.
     struct digest *leaves;        // Scratch for a frame's rows.
@@ -120,8 +121,7 @@ struct machine_indexer {
     u64 root_first;               // Frames from here to `sequence` have their root in the ring.
     struct digest roots[FRAME_OUTCOME_LAG_MAX]; // Cumulative, by sequence modulo the size.
 };
-MUST_USE enum status machine_indexer_init(struct machine_indexer *indexer,
-                                          struct failure *failure);
+MUST_USE enum status machine_indexer_init(struct machine_indexer *indexer, struct failure *failure);
 // The cumulative outcome root up to a frame of the ring.
 static inline struct digest *machine_indexer_root(struct machine_indexer *indexer, u64 sequence)
 {

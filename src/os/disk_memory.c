@@ -314,10 +314,8 @@ void disk_memory_crash(struct disk_memory *disk, enum disk_memory_crash how)
         if (name_find(&disk->names, durable->items[i].name) != U32_MAX) continue;
         bool removed = how == DISK_CRASH_KEEP_ALL ||
                        (how == DISK_CRASH_EACH_PAGE && random_chance(&disk->random, 50));
-        if (removed)
-            name_drop(disk, durable, i);
-        else
-            disk->counts[DISK_COUNT_REMOVAL_LOST]++;
+        if (removed) name_drop(disk, durable, i);
+        else disk->counts[DISK_COUNT_REMOVAL_LOST]++;
     }
     names_clear(disk, &disk->names);
     for (u32 i = 0; i < durable->count; i++) {
@@ -516,10 +514,8 @@ static enum status write_locked(struct disk_memory *disk, disk_handle handle, u6
                            (unsigned long long)offset, disk->disk.path);
     }
     if (crashes_now(disk)) {
-        if (direct)
-            write_tear(disk, inode, offset, data, size);
-        else
-            inode_put(inode, offset, data, size, false);
+        if (direct) write_tear(disk, inode, offset, data, size);
+        else inode_put(inode, offset, data, size, false);
         return power_failed(failure);
     }
     if (happens(disk, disk->faults.write_error_rate, DISK_COUNT_WRITE_ERROR)) {
@@ -572,8 +568,7 @@ static enum status sync_locked(struct disk_memory *disk, disk_handle handle,
         bool settled = !(crash || error) || random_chance(&disk->random, 50);
         if (settled) page_settle(page);
         // After an error the system forgets that the page was to be written.
-        else
-            page->abandoned = error;
+        else page->abandoned = error;
     }
     if (!crash && !error) inode->durable_size = inode->size;
     if (crash) return power_failed(failure);
@@ -742,6 +737,7 @@ static const struct disk_operations memory_operations = {
     .free_space = memory_free_space,
     .try_read = memory_try_read,
     .advise = memory_advise,
+    .pace = memory_advise, // Nothing waits on a disk in memory.
 };
 
 void disk_memory_init(struct disk_memory *disk, u64 seed)
