@@ -33,6 +33,7 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
                             struct failure *failure)
 {
     memset(checkpoint, 0, sizeof *checkpoint);
+    checkpoint->history = &machine->history;
     tables_of(machine, checkpoint->tables);
     for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
         u64 pages = capacity_pages(checkpoint->tables[i]);
@@ -113,6 +114,7 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
     head->tail = *tail;
     head->genesis = machine->genesis;
     head_state(head, machine);
+    history_set_boundary(&machine->history, head->next_row);
     memcpy(head->overrides, machine->overrides, sizeof head->overrides);
     head->override_count = machine->override_count;
     u64 page = CHECKPOINT_HEAD_PAGES;
@@ -143,6 +145,7 @@ void checkpoint_end(struct checkpoint *checkpoint)
 {
     assert(checkpoint->frozen);
     for (u32 i = 0; i < CHECKPOINT_TABLES; i++) table_thaw(checkpoint->tables[i]);
+    history_set_boundary(checkpoint->history, 0);
     checkpoint->frozen = false;
 }
 

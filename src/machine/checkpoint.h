@@ -65,6 +65,7 @@ struct checkpoint {
     struct digest *digests[CHECKPOINT_TABLES]; // Of each page as last written.
     u64 *dirty[CHECKPOINT_TABLES];             // Pages to hash, taken at the freeze.
     u64 known[CHECKPOINT_TABLES];              // Pages that ever were to be hashed.
+    struct history *history;                   // Keeps its segments apart at next_row while frozen.
     bool frozen;
 };
 
