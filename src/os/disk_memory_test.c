@@ -168,6 +168,7 @@ static void churn(u64 seed, u64 counts[DISK_COUNT_KINDS])
         }
         disk_memory_crash(&disk, DISK_CRASH_EACH_PAGE);
     }
+    assert_true(failed > 0);
     memcpy(counts, disk.counts, sizeof disk.counts);
     disk_memory_free(&disk);
 }
