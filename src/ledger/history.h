@@ -206,6 +206,7 @@ struct history {
     bool older_ids;    // Any key in them.
     u64 *sort_scratch; // The sealing thread's: twice a list.
     _Atomic u64 filter_bytes;
+    _Atomic u64 boundary; // A row that no merge crosses: a checkpoint's next one; 0 none.
     // Files that a merge made superfluous; kept until no checkpoint names them.
     char retired[HISTORY_SEGMENTS_MAX][DISK_NAME_SIZE_MAX];
     u32 retired_count;
@@ -327,6 +328,12 @@ MUST_USE enum status history_seal(struct history *history, struct history_segmen
 // Merges one group of neighbours if there is one. `*merged` says so. The old files stay until
 // history_discard.
 MUST_USE enum status history_merge(struct history *history, bool *merged, struct failure *failure);
+// Keeps merges off a row, so that the segments below it stay a list of their own; 0 ends that.
+// Called before any segment behind the row is sealed.
+static inline void history_set_boundary(struct history *history, u64 row)
+{
+    atomic_store(&history->boundary, row);
+}
 // How many files are retired now; taken when a checkpoint takes its list of segments.
 u32 history_retired(struct history *history);
 // Makes the first `count` retired files spare, once the checkpoint taken with that count is

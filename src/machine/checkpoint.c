@@ -26,6 +26,7 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
                             struct failure *failure)
 {
     memset(checkpoint, 0, sizeof *checkpoint);
+    checkpoint->history = &machine->history;
     checkpoint->table_count = machine_tables(machine, checkpoint->tables);
     assert(checkpoint->table_count <= CHECKPOINT_TABLES_MAX);
     for (u32 i = 0; i < checkpoint->table_count; i++) {
@@ -110,6 +111,7 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
     head->tail = *tail;
     head->genesis = machine->genesis;
     head_state(head, machine);
+    history_set_boundary(&machine->history, head->next_row);
     memcpy(head->overrides, machine->overrides, sizeof head->overrides);
     head->override_count = machine->override_count;
     head->table_count = checkpoint->table_count;
@@ -141,6 +143,7 @@ void checkpoint_end(struct checkpoint *checkpoint)
 {
     assert(checkpoint->frozen);
     for (u32 i = 0; i < checkpoint->table_count; i++) table_thaw(checkpoint->tables[i]);
+    history_set_boundary(checkpoint->history, 0);
     checkpoint->frozen = false;
 }
 

@@ -67,6 +67,7 @@ struct checkpoint {
     struct digest *digests[CHECKPOINT_TABLES_MAX]; // Of each page as last written.
     u64 *dirty[CHECKPOINT_TABLES_MAX];             // Pages to hash, taken at the freeze.
     u64 known[CHECKPOINT_TABLES_MAX];              // Pages that ever were to be hashed.
+    struct history *history; // Keeps its segments apart at next_row while frozen.
     bool frozen;
 };
 

@@ -246,7 +246,9 @@ static bool pick_offset(struct world *world, const char *name, u64 *offset)
         if (number == end / WAL_FILE_SIZE) size = end % WAL_FILE_SIZE;
     }
     if (size == 0) return false;
-    *offset = chance(world, 50) ? below(world, MIN(size, 64 * KIB)) : below(world, size);
+    static const u64 near[] = {2 * PAGE_SIZE, 64 * KIB, U64_MAX};
+    u64 bound = near[below(world, ARRAY_COUNT(near))];
+    *offset = below(world, MIN(size, bound));
     return true;
 }
 
