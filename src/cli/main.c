@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The program: one verb, then its flags.
+#include "cli/bench.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -45,6 +46,7 @@ static int serve_main(int argc, char **argv)
 int main(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "serve") == 0) return serve_main(argc - 2, argv + 2);
+    if (argc >= 2 && strcmp(argv[1], "bench") == 0) return bench_main(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "version") == 0) {
         (void)printf("tael %s\n", TAEL_VERSION);
         return EXIT_DONE;

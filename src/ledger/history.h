@@ -203,6 +203,9 @@ struct history {
     // Files that a merge made superfluous; kept until no checkpoint names them.
     char retired[HISTORY_SEGMENTS_MAX][DISK_NAME_SIZE_MAX];
     u32 retired_count;
+    // Files that nothing names any more, to be written over.
+    char spares[HISTORY_SEGMENTS_MAX][DISK_NAME_SIZE_MAX];
+    u32 spare_count;
 };
 
 // Opens an empty history. The caller then registers sealed segments (history_adopt), and starts the
@@ -320,8 +323,13 @@ MUST_USE enum status history_seal(struct history *history, struct history_segmen
 MUST_USE enum status history_merge(struct history *history, bool *merged, struct failure *failure);
 // How many files are retired now; taken when a checkpoint takes its list of segments.
 u32 history_retired(struct history *history);
-// Removes the first `count` retired files, once the checkpoint taken with that count is durable.
-MUST_USE enum status history_discard(struct history *history, u32 count, struct failure *failure);
+// Makes the first `count` retired files spare, once the checkpoint taken with that count is
+// durable.
+void history_discard(struct history *history, u32 count);
+// Removes one spare file if there are more than `keep`; `*removed` says so. For idle times: freeing
+// blocks may hold the device up.
+MUST_USE enum status history_remove_spares(struct history *history, u32 keep, bool *removed,
+                                           struct failure *failure);
 
 // --- readers ------------------------------------------------------------------------------------
 

@@ -168,6 +168,20 @@ static void head_write(struct writer *writer, const struct history_segment *segm
     }
 }
 
+// Gives an old file a new life under `name`, if there is one to spare: written-over blocks cost the
+// file system nothing, while freed ones hold the device up.
+static enum status spare_take(struct history *history, const char *name, struct failure *failure)
+{
+    char spare[DISK_NAME_SIZE_MAX] = "";
+    (void)pthread_mutex_lock(&history->mutex);
+    if (history->spare_count > 0) {
+        memcpy(spare, history->spares[--history->spare_count], sizeof spare);
+    }
+    (void)pthread_mutex_unlock(&history->mutex);
+    if (spare[0] == 0) return disk_remove(history->disk, name, failure);
+    return disk_rename(history->disk, spare, name, failure);
+}
+
 // Opens the temporary file that becomes `segment`.
 static enum status writer_open(struct history *history, struct writer *writer,
                                struct history_segment *segment, struct failure *failure)
@@ -180,7 +194,7 @@ static enum status writer_open(struct history *history, struct writer *writer,
     char name[DISK_NAME_SIZE_MAX];
     history_file_name(segment->file.name, segment->first_row, segment->row_count);
     (void)snprintf(name, sizeof name, "%.56s.tmp", segment->file.name);
-    status = disk_remove(history->disk, name, failure);
+    status = spare_take(history, name, failure);
     if (status == STATUS_OK) {
         status = disk_open(history->disk, name, DISK_CREATE, &writer->file, failure);
     }
@@ -239,6 +253,7 @@ static enum status rows_write_range(struct history *history, const struct histor
         u64 offset = (first_page + done) % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE;
         status = disk_write_one(history->disk, file, offset, buffer, count * PAGE_SIZE, failure);
         if (status != STATUS_OK) return status;
+        disk_pace(history->disk, file, offset, count * PAGE_SIZE);
         done += count;
     }
     return disk_sync(history->disk, file, failure);
@@ -619,16 +634,28 @@ u32 history_retired(struct history *history)
     return count;
 }
 
-enum status history_discard(struct history *history, u32 count, struct failure *failure)
+void history_discard(struct history *history, u32 count)
 {
-    for (u32 i = 0; i < count; i++) {
-        enum status status = disk_remove(history->disk, history->retired[i], failure);
-        if (status != STATUS_OK) return status;
-    }
     (void)pthread_mutex_lock(&history->mutex);
+    for (u32 i = 0; i < count; i++) {
+        assert(history->spare_count < HISTORY_SEGMENTS_MAX);
+        memcpy(history->spares[history->spare_count++], history->retired[i], DISK_NAME_SIZE_MAX);
+    }
     history->retired_count -= count;
     memmove(history->retired, history->retired + count,
             history->retired_count * sizeof history->retired[0]);
     (void)pthread_mutex_unlock(&history->mutex);
-    return STATUS_OK;
+}
+
+enum status history_remove_spares(struct history *history, u32 keep, bool *removed,
+                                  struct failure *failure)
+{
+    char spare[DISK_NAME_SIZE_MAX] = "";
+    (void)pthread_mutex_lock(&history->mutex);
+    if (history->spare_count > keep) {
+        memcpy(spare, history->spares[--history->spare_count], sizeof spare);
+    }
+    (void)pthread_mutex_unlock(&history->mutex);
+    *removed = spare[0] != 0;
+    return *removed ? disk_remove(history->disk, spare, failure) : STATUS_OK;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define WRITE_PAGES 256u
+#define SPARE_NAME  "checkpoint-spare"
 
 static void file_name(char out[DISK_NAME_SIZE_MAX], u64 sequence)
 {
@@ -170,9 +171,10 @@ static enum status table_write(struct checkpoint *checkpoint, u32 index, struct 
             }
             i += MAX(run, 1);
         }
-        enum status status = disk_write_one(disk, file, (out->page_first + page) * PAGE_SIZE,
-                                            buffer, count * PAGE_SIZE, failure);
+        u64 offset = (out->page_first + page) * PAGE_SIZE;
+        enum status status = disk_write_one(disk, file, offset, buffer, count * PAGE_SIZE, failure);
         if (status != STATUS_OK) return status;
+        disk_pace(disk, file, offset, count * PAGE_SIZE);
     }
     memset(dirty, 0, (out->page_count / 64 + 1) * sizeof *dirty);
     root_of(checkpoint->digests[index], out->page_count, &out->root);
@@ -237,6 +239,7 @@ static bool old_name_visit(void *context, const char *name)
 {
     struct old_names *old = context;
     if (strncmp(name, "checkpoint-", 11) != 0 || strcmp(name, old->keep) == 0) return true;
+    if (strcmp(name, SPARE_NAME) == 0) return true;
     if (old->count == ARRAY_COUNT(old->names) || strlen(name) >= DISK_NAME_SIZE_MAX) return true;
     memcpy(old->names[old->count++], name, strlen(name) + 1);
     return true;
@@ -248,8 +251,10 @@ static enum status old_remove(struct disk *disk, const char *keep, struct failur
     struct old_names old = {0};
     memcpy(old.keep, keep, strlen(keep) + 1);
     enum status status = disk_list(disk, old_name_visit, &old, failure);
+    // One is kept to be written over; nothing takes it for a checkpoint under its spare name.
     for (u32 i = 0; i < old.count && status == STATUS_OK; i++) {
-        status = disk_remove(disk, old.names[i], failure);
+        status = i == 0 ? disk_rename(disk, old.names[i], SPARE_NAME, failure)
+                        : disk_remove(disk, old.names[i], failure);
     }
     return status;
 }
@@ -264,7 +269,8 @@ static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, 
     enum status status = memory_reserve(WRITE_PAGES * PAGE_SIZE, false, &buffer, failure);
     if (status != STATUS_OK) return status;
     disk_handle file = -1;
-    status = disk_remove(disk, temporary, failure);
+    status = disk_rename(disk, SPARE_NAME, temporary, failure);
+    if (status == STATUS_NOT_FOUND) status = disk_remove(disk, temporary, failure);
     if (status == STATUS_OK) status = disk_open(disk, temporary, DISK_CREATE, &file, failure);
     if (status != STATUS_OK) {
         memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
@@ -298,7 +304,7 @@ enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *mach
     enum status status = file_write(checkpoint, disk, name, segments, cancelled, failure);
     free(segments);
     if (status == STATUS_OK) status = old_remove(disk, name, failure);
-    if (status == STATUS_OK) status = history_discard(&machine->history, retired, failure);
+    if (status == STATUS_OK) history_discard(&machine->history, retired);
     if (status != STATUS_OK) return failure_wrap(failure, "writing %s", name);
     return STATUS_OK;
 }

@@ -12,6 +12,7 @@
 #include "base/base.h"
 
 #define COMPAT_BODY_SIZE_MAX      1048320u
+#define COMPAT_BATCHES_MAX        65535u // Empty ones take only their two bytes of the trailer.
 #define COMPAT_OPERATION_BASE     128u
 #define COMPAT_OPERATION_REGISTER 2u // On the wire as it is, not from the base.
 

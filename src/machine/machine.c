@@ -134,13 +134,10 @@ static u32 create_reply(const struct compat_operation *operation,
                         const struct compat_batches *batches, const struct create_result *results,
                         u8 *reply)
 {
-    u16 counts[COMPAT_BODY_SIZE_MAX / 128 + 1];
+    u16 counts[COMPAT_BATCHES_MAX];
     u32 size = 0;
     u32 event = 0;
     bool transfers = operation->kind == COMPAT_KIND_CREATE_TRANSFERS;
-    // An empty batch takes two bytes of the trailer, so there can be more of them than events; they
-    // are then all in the one trailer, whose size bounds them.
-    u16 *count_of = counts;
     assert(batches->batch_count <= ARRAY_COUNT(counts));
     for (u32 i = 0; i < batches->batch_count; i++) {
         u32 count = compat_batch_count(batches, i);
@@ -153,7 +150,7 @@ static u32 create_reply(const struct compat_operation *operation,
                 memcpy(reply + size, results + event, bytes);
             }
         }
-        count_of[i] = (u16)(bytes / operation->result_size);
+        counts[i] = (u16)(bytes / operation->result_size);
         size += bytes;
         event += count;
     }
@@ -344,7 +341,7 @@ enum status machine_reply_again(struct machine *machine, const struct session *s
 u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
                             const struct compat_batches *batches, u8 *reply)
 {
-    u16 counts[COMPAT_BODY_SIZE_MAX / 128 + 1];
+    u16 counts[COMPAT_BATCHES_MAX];
     u32 size = 0;
     u32 event = 0;
     assert(batches->batch_count <= ARRAY_COUNT(counts));

@@ -81,8 +81,7 @@ static bool happens(struct disk_memory *disk, u32 rate, enum disk_memory_count k
     return true;
 }
 
-// --- files
-// ----------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 static void page_free(struct page *page)
 {
@@ -161,8 +160,7 @@ static void inode_put(struct disk_memory_inode *inode, u64 offset, const u8 *dat
     }
 }
 
-// --- names
-// ----------------------------------------------------------------------------------------
+// --- names ---------------------------------------------------------------------------------------
 
 static u32 name_find(const struct disk_memory_names *names, const char *name)
 {
@@ -212,8 +210,7 @@ static void names_settle(struct disk_memory *disk)
     names_clear(disk, &old);
 }
 
-// --- faults
-// ---------------------------------------------------------------------------------------
+// --- faults --------------------------------------------------------------------------------------
 
 static enum status power_failed(struct failure *failure)
 {
@@ -343,6 +340,13 @@ void disk_memory_rot(struct disk_memory *disk, const char *name, u64 offset, u32
     disk->counts[DISK_COUNT_ROT]++;
 }
 
+u8 disk_memory_byte(const struct disk_memory *disk, const char *name, u64 offset)
+{
+    u32 at = name_find(&disk->names, name);
+    assert(at != U32_MAX && offset < disk->names.items[at].inode->size);
+    return page_seen(&disk->names.items[at].inode->pages[offset / PAGE_SIZE])[offset % PAGE_SIZE];
+}
+
 bool disk_memory_has(const struct disk_memory *disk, const char *name, u64 *size)
 {
     u32 at = name_find(&disk->names, name);
@@ -351,8 +355,7 @@ bool disk_memory_has(const struct disk_memory *disk, const char *name, u64 *size
     return true;
 }
 
-// --- operations
-// -----------------------------------------------------------------------------------
+// --- operations ----------------------------------------------------------------------------------
 
 static struct disk_memory_inode *inode_of(struct disk_memory *disk, disk_handle handle)
 {
@@ -734,6 +737,7 @@ static const struct disk_operations memory_operations = {
     .free_space = memory_free_space,
     .try_read = memory_try_read,
     .advise = memory_advise,
+    .pace = memory_advise, // Nothing waits on a disk in memory.
 };
 
 void disk_memory_init(struct disk_memory *disk, u64 seed)

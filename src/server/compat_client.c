@@ -630,7 +630,13 @@ void compat_client_wait(struct compat_client *const *clients, u32 count, u64 unt
     const u64 left = until > now ? until - now : 0;
     const struct timespec limit = {.tv_sec = (time_t)MIN(left / NS_PER_S, 3600u),
                                    .tv_nsec = (long)(left % NS_PER_S)};
-    (void)ppoll(waiting, count, &limit, NULL); // Interrupted is as good as woken.
+    // Interrupted is as good as woken.
+    const bool is_any_ready = ppoll(waiting, count, &limit, NULL) > 0;
+    const u64 then = compat_client_now();
+    for (u32 i = 0; i < count; i++) {
+        clients[i]->is_due =
+            (is_any_ready && waiting[i].revents != 0) || then >= compat_client_wake_at(clients[i]);
+    }
 }
 
 // --- One call at a time ---

@@ -122,7 +122,8 @@ struct compat_client {
     bool is_header_in; // The header was checked.
     bool is_passed_over;
     struct checksum_state sum;
-    u32 held; // Bytes of an answer that was handed out.
+    u32 held;    // Bytes of an answer that was handed out.
+    bool is_due; // The last wait found something to do.
     struct compat_answer answer;
 };
 
@@ -179,6 +180,16 @@ u64 compat_client_wake_at(const struct compat_client *client);
 // Waits until a step is due for one of `count` clients, or `until` has come.
 #define COMPAT_CLIENT_WAIT_MAX 1024u
 void compat_client_wait(struct compat_client *const *clients, u32 count, u64 until);
+// Whether the last wait found that a step is due; others need none.
+static inline bool compat_client_is_due(const struct compat_client *client)
+{
+    return client->is_due;
+}
+// Whether a part of a request or a ping is still to be sent.
+static inline bool compat_client_is_sending(const struct compat_client *client)
+{
+    return client->out_count > 0 || client->is_request_due;
+}
 
 // --- One call at a time ---
 

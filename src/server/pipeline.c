@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,6 +101,7 @@ struct pipeline {
     bool checkpoint_asked;
     bool checkpoint_written;
     bool merge_wanted;
+    bool spares_left;
     bool full;
     bool stopping;
     u64 checkpoints;
@@ -192,7 +194,15 @@ static void job_release(struct pipeline *pipeline, struct job *job)
     notify(pipeline);
 }
 
-// --- the log thread ------------------------------------------------------------------------------
+// Background work gives way to the path of a command. It is not starved, because input waits for it
+// at a bound.
+static void thread_give_way(int nice)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
+}
+
+// --- the log thread
+// -------------------------------------------------------------------------------
 
 static void job_write(struct pipeline *pipeline, struct job *job)
 {
@@ -282,6 +292,7 @@ static void wait_for(struct pipeline *pipeline, u64 nanoseconds)
 static void *sealing_thread(void *context)
 {
     struct pipeline *pipeline = context;
+    thread_give_way(5);
     lock(pipeline);
     for (;;) {
         struct history_segment *segment = queue_take(&pipeline->seal_queue);
@@ -372,15 +383,34 @@ static void upkeep_merge(struct pipeline *pipeline)
     if (status == STATUS_FULL) pipeline->full = true;
 }
 
+// Removes a spare file when there is nothing better to do. False when there is none.
+static bool upkeep_remove(struct pipeline *pipeline)
+{
+    bool removed = false;
+    struct failure failure;
+    unlock(pipeline);
+    enum status status =
+        history_remove_spares(&pipeline->node->machine.history, 0, &removed, &failure);
+    if (status != STATUS_OK) fatal(pipeline, &failure);
+    lock(pipeline);
+    return removed;
+}
+
 static void *upkeep_thread(void *context)
 {
     struct pipeline *pipeline = context;
+    thread_give_way(10);
     lock(pipeline);
     while (!pipeline->stopping) {
         if (pipeline->checkpoint_asked) upkeep_checkpoint(pipeline);
         else if (pipeline->merge_wanted && !pipeline->full) upkeep_merge(pipeline);
         bool more = pipeline->checkpoint_asked || (pipeline->merge_wanted && !pipeline->full);
-        if (!more) wait_for(pipeline, FULL_RETRY_NS);
+        if (more) continue;
+        u64 durable = pipeline->durable;
+        wait_for(pipeline, FULL_RETRY_NS);
+        // Idle, or short of space: then blocks may be freed.
+        bool idle = pipeline->durable == durable && pipeline->log_queue.count == 0;
+        if (idle || pipeline->full) pipeline->spares_left = upkeep_remove(pipeline);
     }
     unlock(pipeline);
     return NULL;
@@ -1096,7 +1126,7 @@ static bool is_idle(struct pipeline *pipeline)
     bool idle = pipeline->log_queue.count == 0 && !pipeline->log_busy &&
                 pipeline->history_queue.count == 0 && pipeline->seal_queue.count == 0 &&
                 !pipeline->seal_busy && !pipeline->checkpoint_asked && !pipeline->merge_wanted &&
-                pipeline->indexed + 1 == pipeline->next_sequence;
+                !pipeline->spares_left && pipeline->indexed + 1 == pipeline->next_sequence;
     unlock(pipeline);
     return idle && pipeline->flying_count == 0 && !pipeline->checkpoint_active;
 }

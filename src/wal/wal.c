@@ -31,7 +31,7 @@ void wal_free(struct wal *wal)
 {
     if (wal->read_files == NULL) return;
     if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
-    for (u64 i = 0; i <= wal->tail.place / WAL_FILE_SIZE + 1; i++) {
+    for (u64 i = 0; i < wal->read_files_end; i++) {
         if (wal->read_files[i] != 0) disk_close(wal->disk, wal->read_files[i] - 1);
     }
     memory_release(wal->read_files, WAL_FILES_MAX * sizeof *wal->read_files);
@@ -174,7 +174,10 @@ static enum status read_file(struct wal *wal, u64 number, disk_handle *out, stru
         file_name(name, number);
         disk_handle handle = -1;
         status = disk_open(wal->disk, name, DISK_READ_ONLY, &handle, failure);
-        if (status == STATUS_OK) wal->read_files[number] = handle + 1;
+        if (status == STATUS_OK) {
+            wal->read_files[number] = handle + 1;
+            wal->read_files_end = MAX(wal->read_files_end, number + 1);
+        }
     }
     *out = wal->read_files[number] - 1;
     (void)pthread_mutex_unlock(&wal->mutex);
@@ -258,9 +261,10 @@ static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
         for (size_t i = 0; i + sizeof(struct frame_header) <= got; i += PAGE_SIZE) {
             struct frame_header header;
             memcpy(&header, reader->buffer + i, sizeof header);
-            if (header.magic == FRAME_MAGIC && frame_header_valid(&header) &&
-                header.log_id == reader->tail.log_id && header.place == at + i &&
-                header.sequence > reader->tail.sequence) {
+            // A log whose first frame is damaged has an id that is not known yet.
+            bool ours = reader->tail.sequence == 0 || header.log_id == reader->tail.log_id;
+            if (header.magic == FRAME_MAGIC && frame_header_valid(&header) && ours &&
+                header.place == at + i && header.sequence > reader->tail.sequence) {
                 *found = header.sequence;
                 return STATUS_OK;
             }
@@ -325,8 +329,8 @@ static enum status body_check(struct wal_reader *reader, const struct frame_head
     *whole = false;
     u64 size = frame_size(header);
     u64 head = frame_head_size(header->command_count);
-    if (size > FRAME_SIZE_MAX + FRAME_HEAD_SIZE_MAX || size % PAGE_SIZE != 0 || head > size ||
-        header->command_count > FRAME_COMMANDS_MAX || size > FRAME_SIZE_MAX) {
+    if (size > FRAME_SIZE_MAX || size % PAGE_SIZE != 0 || head > size ||
+        header->command_count > FRAME_COMMANDS_MAX) {
         return STATUS_OK;
     }
     size_t got = 0;
@@ -335,7 +339,9 @@ static enum status body_check(struct wal_reader *reader, const struct frame_head
     struct frame_part part = {.data = reader->buffer + head, .size = size - head};
     struct digest digest;
     frame_digest(reader->buffer + sizeof *header, head - sizeof *header, &part, 1, &digest);
-    *whole = memcmp(&digest, &header->body_digest, sizeof digest) == 0 &&
+    // The header was read a second time; it must be the one that was verified.
+    *whole = memcmp(header, reader->buffer, sizeof *header) == 0 &&
+             memcmp(&digest, &header->body_digest, sizeof digest) == 0 &&
              commands_valid(header, reader->buffer);
     return STATUS_OK;
 }

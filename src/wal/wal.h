@@ -43,6 +43,7 @@ struct wal {
     u64 write_file_number;
     pthread_mutex_t mutex; // Guards the handles for reading and `prepared`.
     i32 *read_files;       // Handle plus one; reserved memory.
+    u64 read_files_end;    // Behind the last that is open.
     u64 prepared;          // Files below this number have their space.
 };
 

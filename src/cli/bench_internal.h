@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The parts of `tael bench`: what is sent, who sends it, whose server it is, and the probe.
+#ifndef TAEL_CLI_BENCH_INTERNAL_H
+#define TAEL_CLI_BENCH_INTERNAL_H
+
+#include "base/base.h"
+#include "ledger/ledger_types.h"
+#include "server/compat_client.h"
+
+#include <sys/types.h>
+
+#define BENCH_CLIENTS_MAX 60u // A server keeps 64 sessions; some are for the work around the load.
+#define BENCH_LEDGER      2u
+
+// --- What is sent: a function of seed and index, so that any transfer can be checked later ---
+
+struct bench_content {
+    u64 seed;
+    u64 accounts; // Their ids are 1 to this.
+    u64 id_base;  // Ordered ids go on from those of earlier runs.
+    u32 batch;
+    bool is_random_ids;
+    bool is_two_phase; // Batches are pending and post by turns.
+};
+void bench_transfer(const struct bench_content *content, u64 index, struct transfer *out);
+void bench_account(u64 index, struct account *out);
+// Whether a look-up of the transfer gives what was sent (a post is filled in by the server).
+static inline bool bench_is_verbatim(const struct bench_content *content, u64 index)
+{
+    return !content->is_two_phase || index / content->batch % 2 == 0;
+}
+
+// --- Latencies ---
+
+struct bench_latencies {
+    u32 *values; // In units of 100 ns, as they came.
+    size_t count, capacity;
+};
+struct bench_quantiles {
+    u64 count;
+    double p50_ms, p99_ms, max_ms;
+};
+void bench_latencies_add(struct bench_latencies *latencies, u64 ns);
+void bench_latencies_free(struct bench_latencies *latencies);
+// Sorts the values.
+struct bench_quantiles bench_latencies_quantiles(struct bench_latencies *latencies);
+
+// --- Who sends it ---
+
+enum bench_kind {
+    BENCH_ACCOUNTS,          // Creates accounts.
+    BENCH_TRANSFERS,         // Creates transfers.
+    BENCH_LOOKUPS,           // Looks one random transfer up.
+    BENCH_ACCOUNT_TRANSFERS, // Asks for the transfers of a random account.
+};
+
+// Indexes that actors take in turn.
+struct bench_source {
+    u64 next, end;
+};
+
+struct bench_body {
+    u8 *data;
+    u32 size;
+    u32 count;
+    u64 first; // Index of the first event.
+    u128 checksum;
+    u8 operation;
+    bool is_ready;
+};
+
+// One client that sends one request after another.
+struct bench_actor {
+    enum bench_kind kind;
+    const struct bench_content *content;
+    struct bench_source *source; // What is created; of questions, how many.
+    u64 seen;                    // Of questions: transfers below this index exist.
+    u32 batch;
+    u64 take; // Of a two-phase actor: indexes to post before it takes others.
+    u64 take_next;
+    bool is_background;  // Goes on until the others are done.
+    const char *forgets; // A folder whose cached files are forgotten before each question, or NULL.
+    struct compat_client client;
+    struct bench_body bodies[2];
+    u32 current; // The body in flight or next to be sent.
+    u64 random;
+    u64 last_timestamp;
+    u64 acknowledged; // Events.
+    u64 last_index;   // Of the last event acknowledged.
+    struct bench_latencies latencies;
+};
+
+struct bench_progress {
+    bool is_shown;
+    bool is_drawn;
+    u64 began_at, drawn_at;
+    const char *what;
+};
+
+struct bench_loop {
+    struct bench_actor *const *actors;
+    u32 count;
+    u64 until; // Actors in the background stop now, even without others; U64_MAX for never.
+    struct bench_progress *progress;
+    void (*tick)(void *context); // Called about ten times a second; may be NULL.
+    void *context;
+    u64 elapsed_ns; // Out: from the first submit to the last answer of those not in the background.
+};
+
+MUST_USE enum status bench_actor_open(struct bench_actor *actor,
+                                      const struct compat_client_options *options,
+                                      struct failure *failure);
+void bench_actor_close(struct bench_actor *actor);
+// Runs the actors until all that are not in the background are done. STATUS_CANCELLED when a result
+// is not what it must be (a refusal), or when interrupted.
+MUST_USE enum status bench_loop_run(struct bench_loop *loop, struct failure *failure);
+void bench_progress_clear(struct bench_progress *progress);
+// Sends one more request and does not wait for its answer.
+MUST_USE enum status bench_actor_fire(struct bench_actor *actor, struct failure *failure);
+
+// Set by a signal; loops end soon after.
+bool bench_is_interrupted(void);
+void bench_interrupt_install(void);
+
+// --- Whose server it is ---
+
+struct bench_server {
+    pid_t process; // 0: not started by us.
+    int output;    // Of the process.
+    char folder[4096];
+    struct compat_address address;
+};
+
+struct bench_status {
+    u64 position, durable, indexed, checkpoints, merges;
+    bool is_idle;
+    u64 written_at; // Realtime clock.
+    bool is_fresh;  // Written after the moment asked for.
+};
+
+// Makes a fresh folder in `parent`. What the server says on standard error goes to a file of the
+// same name with ".log".
+MUST_USE enum status bench_folder_make(struct bench_server *server, const char *parent,
+                                       struct failure *failure);
+// Removes the folder with everything in it, and the log beside it.
+void bench_folder_remove(const char *folder);
+// Prints the end of the log on standard error.
+void bench_server_print_log(const struct bench_server *server);
+// Starts `tael serve` in the folder and waits until it is ready.
+MUST_USE enum status bench_server_start(struct bench_server *server, struct failure *failure);
+// Sends a signal and waits for the end. `*code` is the exit code, or 128 + the signal.
+void bench_server_stop(struct bench_server *server, int signal_number, int *code);
+// Anonymous resident memory in bytes; 0 when it cannot be told.
+u64 bench_server_rss(const struct bench_server *server);
+u64 bench_folder_size(const char *folder);
+// Asks the kernel to forget what it has cached of the folder's files.
+void bench_folder_forget(const char *folder);
+// Reads DIR/status. False when there is none. `after` is nanoseconds of the realtime clock.
+bool bench_status_read(const char *folder, u64 after, struct bench_status *out);
+
+// --- The probe ---
+
+// Applies transfers of this content in memory with a plain loop: look both accounts up, check that
+// the id is new, add to both balances, append to history; nothing durable. Returns transfers a
+// second; generation is not counted.
+double bench_probe(const struct bench_content *content, u64 transfers);
+
+#endif
