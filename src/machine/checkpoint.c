@@ -432,7 +432,7 @@ static enum status segments_load(struct machine *machine, const struct checkpoin
         return failure_set(failure, STATUS_CORRUPT, "%s lists too many segments", name);
     }
     size_t size = head->segment_count * sizeof(struct checkpoint_segment);
-    struct checkpoint_segment *segments = malloc(MAX(size, 1));
+    struct checkpoint_segment *segments = calloc(head->segment_count + 1, sizeof *segments);
     assert(segments != NULL);
     enum status status = STATUS_OK;
     if (size > 0) {
