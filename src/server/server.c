@@ -107,6 +107,7 @@ static enum status node_start(struct server *server, struct failure *failure)
     };
     enum status status = random_bytes(genesis.hash_key, sizeof genesis.hash_key, failure);
     if (status == STATUS_OK) status = random_bytes(&log_id, sizeof log_id, failure);
+    server->next_status = clock_now() + NS_PER_S; // Nothing is said of what takes less.
     const struct recovery_progress progress = {.context = server, .report = recovery_report};
     struct recovery_report report;
     if (status == STATUS_OK) {
