@@ -47,9 +47,10 @@ struct session {
     u32 request;           // Its number.
     u32 operation;         // Its wire byte.
     u32 body_size;
-    u8 reserved[36];
+    u8 reserved[44];
 };
 static_assert(sizeof(struct session) == 128, "session v1");
+static_assert(offsetof(struct session, reserved) + 44 == 128, "no padding: it is hashed");
 
 struct machine {
     struct history history;

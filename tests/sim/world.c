@@ -425,8 +425,8 @@ static bool job_begin(struct world *world)
     world->counts[WORLD_ROTATED] += job->applied->rotated;
     bool checkpoint = job->applied->rotated && !world->checkpoint_active && chance(world, 50);
     if (checkpoint) checkpoint_start(world, job);
-    world_note(world, "frame %llu: %u commands, rows %llu to %llu%s%s",
-               (unsigned long long)header->sequence, count,
+    world_note(world, "frame %llu: %u commands, state %08x, rows %llu to %llu%s%s",
+               (unsigned long long)header->sequence, count, load_u32(job->state.bytes),
                (unsigned long long)job->applied->first_row,
                (unsigned long long)job->applied->end_row, job->applied->rotated ? ", rotated" : "",
                checkpoint ? ", checkpoint begun" : "");
