@@ -17,6 +17,7 @@ static const char *const count_names[] = {
     [WORLD_ROTATED] = "rotated",
     [WORLD_SEALED] = "sealed",
     [WORLD_MERGED] = "merged",
+    [WORLD_SPARES_REMOVED] = "spares-removed",
     [WORLD_CHECKPOINTS] = "checkpoints",
     [WORLD_RESTARTS] = "restarts",
     [WORLD_CRASHES] = "crashes",
@@ -538,6 +539,16 @@ static void merge_some(struct world *world)
     world->counts[WORLD_MERGED] += merged;
 }
 
+static void remove_spare(struct world *world)
+{
+    struct failure failure;
+    bool removed = false;
+    enum status status = history_remove_spares(&world->node.machine.history, (u32)below(world, 4),
+                                               &removed, &failure);
+    if (!went(world, status, &failure, NULL)) return;
+    world->counts[WORLD_SPARES_REMOVED] += removed;
+}
+
 static void checkpoint_finish(struct world *world)
 {
     while (world->sealable_count > 0) {
@@ -562,6 +573,8 @@ static void upkeep(struct world *world)
         checkpoint_finish(world);
     } else if (chance(world, 60)) {
         (void)seal_next(world);
+    } else if (chance(world, 20)) {
+        remove_spare(world);
     } else {
         merge_some(world);
     }
@@ -602,10 +615,8 @@ void world_step(struct world *world)
     if (chance(world, 4)) {
         world->disk.faults.crash_at = disk_memory_operations(&world->disk) + 1 + below(world, 25);
     }
-    if (chance(world, 1))
-        world->disk.capacity = world->disk.used + below(world, 512 * KIB);
-    else if (chance(world, 10))
-        world->disk.capacity = 1ull << 60;
+    if (chance(world, 1)) world->disk.capacity = world->disk.used + below(world, 512 * KIB);
+    else if (chance(world, 10)) world->disk.capacity = 1ull << 60;
     u64 choice = below(world, 1000);
     if (choice < 700) {
         step_frame(world);
