@@ -55,6 +55,7 @@ enum outcome_kind {
     OUTCOME_BALANCE_DEBITS = 4, // Always followed by OUTCOME_BALANCE_CREDITS.
     OUTCOME_BALANCE_CREDITS = 5,
     OUTCOME_COMMAND = 6, // A command of a module; result is its own.
+    OUTCOME_POSTING = 7, // A transfer that a module planned: it has no request of its own.
 };
 
 #define OUTCOME_CREATED     255u // The result of what was done; refusals have their number.
@@ -90,6 +91,11 @@ static inline void outcome_set_place(struct outcome *row, u64 place)
     assert(place % OUTCOME_PLACE_UNIT == 0 && units < (1ull << 48));
     row->place_high = (u16)(units >> 32);
     row->place_low = (u32)units;
+}
+// A transfer, whoever asked for it.
+static inline bool outcome_is_transfer(const struct outcome *row)
+{
+    return row->kind == OUTCOME_TRANSFER || row->kind == OUTCOME_POSTING;
 }
 // A snapshot of balances is two rows: debits pending and posted, credits pending and posted, in the
 // places of id and amount.

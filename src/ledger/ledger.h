@@ -71,6 +71,7 @@ struct ledger_batch {
     u64 place;                     // Of the first event in the log; 16-byte aligned.
     struct create_result *results; // Room for `count`.
     struct ledger_resolved *resolved;
+    bool planned; // Made by a module's plan: `place` is its command's, for all of them.
 };
 
 MUST_USE enum status ledger_init(struct ledger *ledger, const struct ledger_limits *limits,

@@ -356,6 +356,7 @@ bool ledger_compare_run(struct ledger_random *random, const struct ledger_execut
         ledger_random_next(random, step);
         ledger_compare_execute(left, step, left_reply);
         ledger_compare_execute(right, step, right_reply);
+        // NOLINTNEXTLINE: a reply is zeroed whole before it is filled in.
         agree = memcmp(left_reply, right_reply, sizeof *left_reply) == 0;
         if (!agree) {
             print_difference(random, left, right, step, left_reply, right_reply, trace);

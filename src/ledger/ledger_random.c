@@ -321,6 +321,7 @@ static void move_clock(struct ledger_random *random)
 // Chains: the flags of a batch, as runs of linked events; the last may stay open.
 static void link_batch(struct ledger_random *random, bool *linked, u32 count)
 {
+    assert(count > 0);
     bool in_chain = false;
     for (u32 i = 0; i < count; i++) {
         if (in_chain) in_chain = chance(random, 60);

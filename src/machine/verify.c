@@ -40,7 +40,8 @@ static enum status damaged(struct verify *verify, const char *what, u64 sequence
                        (unsigned long long)sequence, what);
 }
 
-// --- rows -------------------------------------------------------------------------------------------
+// --- rows
+// -------------------------------------------------------------------------------------------
 
 static enum status rows_page_load(struct verify *verify, u64 page)
 {
@@ -100,8 +101,7 @@ static enum status rows_take_kinds(struct verify *verify, u8 kind, u8 other)
         const struct outcome *row = NULL;
         enum status status = row_peek(verify, &row);
         if (status != STATUS_OK || row == NULL) return status;
-        bool balance =
-            row->kind == OUTCOME_BALANCE_DEBITS || row->kind == OUTCOME_BALANCE_CREDITS;
+        bool balance = row->kind == OUTCOME_BALANCE_DEBITS || row->kind == OUTCOME_BALANCE_CREDITS;
         if (row->kind != kind && row->kind != other && !balance) return STATUS_OK;
         row_take(verify, row);
     }
@@ -112,7 +112,8 @@ static enum status create_rows_take(struct verify *verify, const struct frame_vi
 {
     const struct frame_command *command = &view->commands[index];
     for (u32 i = 0; i < batches->event_count; i++) {
-        enum status status = rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
+        enum status status =
+            rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
         const struct outcome *row = NULL;
         if (status == STATUS_OK) status = row_peek(verify, &row);
         if (status != STATUS_OK || row == NULL) return status;
@@ -135,7 +136,8 @@ static u64 align_up_page_rows(u64 row)
     return (row + HISTORY_PAGE_ROWS - 1) / HISTORY_PAGE_ROWS * HISTORY_PAGE_ROWS;
 }
 
-// --- frames -----------------------------------------------------------------------------------------
+// --- frames
+// -----------------------------------------------------------------------------------------
 
 static enum status commands_check(struct verify *verify, const struct frame_view *view)
 {
@@ -209,8 +211,7 @@ static enum status frame_check(struct verify *verify, const struct frame_view *v
     enum status status = named_before ? root_check(verify, header) : STATUS_OK;
     if (status == STATUS_OK) status = commands_check(verify, view);
     if (status != STATUS_OK) return status;
-    bool in_history =
-        verify->has_checkpoint && header->sequence < verify->head.tail.sequence;
+    bool in_history = verify->has_checkpoint && header->sequence < verify->head.tail.sequence;
     if (in_history) roots_go_on(verify, header->sequence);
     if (in_history && !named_before) status = root_check(verify, header);
     if (header->flags & FRAME_ROTATE) {
@@ -261,8 +262,8 @@ static enum status log_check(struct verify *verify)
     verify->report->head = reader.tail.previous;
     wal_reader_free(&reader);
     if (status == STATUS_OK && frames == 0) {
-        status = failure_set(verify->failure, STATUS_NOT_FOUND, "%s holds no log",
-                             verify->disk->path);
+        status =
+            failure_set(verify->failure, STATUS_NOT_FOUND, "%s holds no log", verify->disk->path);
     }
     if (status == STATUS_OK && verify->has_checkpoint && verify->head.tail.sequence > frames) {
         status = failure_set(verify->failure, STATUS_CORRUPT,
@@ -273,7 +274,8 @@ static enum status log_check(struct verify *verify)
     return status;
 }
 
-// --- checkpoint and index pages ---------------------------------------------------------------------
+// --- checkpoint and index pages
+// ---------------------------------------------------------------------
 
 static enum status segment_check(struct verify *verify, struct history *history,
                                  const struct history_segment *segment)
@@ -305,7 +307,8 @@ static enum status segment_check(struct verify *verify, struct history *history,
     return STATUS_OK;
 }
 
-// Loads the checkpoint as the server would, which checks its pages, and looks through every segment.
+// Loads the checkpoint as the server would, which checks its pages, and looks through every
+// segment.
 static enum status checkpoint_check(struct verify *verify)
 {
     struct machine *machine = calloc(1, sizeof *machine);
@@ -333,7 +336,7 @@ static enum status checkpoint_check(struct verify *verify)
         }
         verify->report->state = verify->head.state;
         verify->report->checkpoint_sequence = verify->head.tail.sequence - 1;
-        for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+        for (u32 i = 0; i < verify->head.table_count; i++) {
             verify->report->tables_bytes += verify->head.tables[i].page_count * PAGE_SIZE;
         }
     }

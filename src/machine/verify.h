@@ -5,9 +5,9 @@
 //
 // Checked: the chain of headers and the digest of every body (L5); positions without gaps, times
 // that only grow; that every outcome row belongs to its request in the log; that the outcomes give
-// the roots that the headers name; the newest checkpoint's pages, roots and place in the chain; every
-// page of the history that it names. Not checked: that the machine decides again as it did (that is
-// replay, `tael verify --replay`).
+// the roots that the headers name; the newest checkpoint's pages, roots and place in the chain;
+// every page of the history that it names. Not checked: that the machine decides again as it did
+// (that is replay, `tael verify --replay`).
 #ifndef TAEL_MACHINE_VERIFY_H
 #define TAEL_MACHINE_VERIFY_H
 
@@ -18,8 +18,8 @@ struct verify_report {
     u64 commands;
     u64 events;
     u64 log_bytes;
-    u64 rows;       // Of history, in sealed segments.
-    u64 roots;      // Headers whose outcome root was recomputed and agrees.
+    u64 rows;  // Of history, in sealed segments.
+    u64 roots; // Headers whose outcome root was recomputed and agrees.
     u64 segments;
     u64 tables_bytes;
     u64 checkpoint_sequence; // 0: none.
