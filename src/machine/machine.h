@@ -109,7 +109,7 @@ struct applied_frame {
     u64 end_row;
     struct ledger_resolved resolved; // In: room for LEDGER_EVENTS_MAX; out: for the history thread.
     struct applied_command commands[FRAME_COMMANDS_MAX];
-    bool rotated; // A new segment was begun behind it.
+    bool rotated; // `segment` has ended behind it. Not so when it is still empty.
 };
 
 // Creates the machine from a genesis. `log` is how history reads requests.

@@ -424,7 +424,7 @@ static bool job_begin(struct world *world)
     world->counts[WORLD_COMMANDS] += count;
     world->counts[WORLD_SEAL_FRAMES] += count == 0;
     world->counts[WORLD_ROTATED] += job->applied->rotated;
-    bool checkpoint = job->applied->rotated && !world->checkpoint_active && chance(world, 50);
+    bool checkpoint = (flags & FRAME_ROTATE) && !world->checkpoint_active && chance(world, 50);
     if (checkpoint) checkpoint_start(world, job);
     world_note(world, "frame %llu: %u commands, state %08x, rows %llu to %llu%s%s",
                (unsigned long long)header->sequence, count, load_u32(job->state.bytes),
