@@ -222,6 +222,11 @@ static u32 trailer_put(u8 *body, u32 payload, const u16 *counts, u32 batches)
 static u32 batches_split(struct world *world, u32 count, u16 *counts, u32 most)
 {
     u32 batches = 0;
+    // Rarely as many empty ones as there can be.
+    if (below(world, 200) == 0) {
+        batches = (u32)below(world, most - 12);
+        memset(counts, 0, batches * sizeof *counts);
+    }
     while (batches + 1 < most && chance(world, 25)) {
         u32 some = (u32)below(world, count + 1);
         counts[batches++] = (u16)some;
@@ -248,14 +253,15 @@ static void request_make(struct world *world, struct world_client *client)
     u32 number = operations[transfers][which < 2 ? 0 : which - 1];
     u32 times = below(world, 150) == 0 ? 8000 / step->count : 1;
     u32 count = step->count * times;
-    u8 *body = must(malloc((size_t)count * sizeof(struct transfer) + 4096));
+    u8 *body =
+        must(malloc((size_t)count * sizeof(struct transfer) + 2 * COMPAT_BATCHES_MAX + 4096));
     for (u32 i = 0; i < times; i++) {
         memcpy(body + (size_t)i * step->count * sizeof(struct transfer), step->transfers,
                step->count * sizeof(struct transfer));
     }
     u32 size = count * (u32)sizeof(struct transfer);
     if (number >= COMPAT_SPARSE_CREATE_ACCOUNTS) {
-        u16 counts[12];
+        u16 counts[COMPAT_BATCHES_MAX];
         u32 batches = batches_split(world, count, counts, ARRAY_COUNT(counts));
         size = trailer_put(body, size, counts, batches);
     }
@@ -363,7 +369,7 @@ static void job_reply_buffers(struct world_job *job)
         const struct frame_command *command = &job->view.commands[i];
         size_t size = 64;
         if (command->record == COMMAND_COMPAT) {
-            size += (command->body_size / sizeof(struct transfer) + 1) * 16 + 4096;
+            size += command->body_size + 4096; // A result is smaller than its event.
         }
         job->applied->commands[i].reply = must(malloc(size));
     }
