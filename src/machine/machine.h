@@ -61,9 +61,10 @@ struct session {
     u32 request;           // Its number.
     u32 operation;         // Its wire byte.
     u32 body_size;
-    u8 reserved[36];
+    u8 reserved[44];
 };
 static_assert(sizeof(struct session) == 128, "session v1");
+static_assert(offsetof(struct session, reserved) + 44 == 128, "no padding: it is hashed");
 
 struct machine {
     struct history history;
@@ -108,7 +109,7 @@ struct applied_frame {
     u64 end_row;
     struct ledger_resolved resolved; // In: room for LEDGER_EVENTS_MAX; out: for the history thread.
     struct applied_command commands[FRAME_COMMANDS_MAX];
-    bool rotated; // A new segment was begun behind it.
+    bool rotated; // `segment` has ended behind it. Not so when it is still empty.
 };
 
 // Creates the machine from a genesis. `log` is how history reads requests.
