@@ -38,11 +38,11 @@ __extension__ typedef __int128 i128;
 #define PAGE_SIZE       4096ull
 #define CACHE_LINE_SIZE 64ull
 
-#define ARRAY_COUNT(array)         (sizeof(array) / sizeof((array)[0]))
-#define MUST_USE                   __attribute__((warn_unused_result))
+#define ARRAY_COUNT(array)               (sizeof(array) / sizeof((array)[0]))
+#define MUST_USE                         __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_index, first) __attribute__((format(printf, format_index, first)))
-#define LIKELY(condition)          __builtin_expect(!!(condition), 1)
-#define UNLIKELY(condition)        __builtin_expect(!!(condition), 0)
+#define LIKELY(condition)                __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition)              __builtin_expect(!!(condition), 0)
 
 // Three words for three claims. `assert`: proved, and the process dies if it is not so (on in
 // release). `expect`: believed, and handled when it is not so. `maybe`: both happen, and tests
@@ -62,10 +62,9 @@ static inline u64 align_up(u64 value, u64 alignment)
 
 static inline bool is_zero(const void *data, size_t size)
 {
+    // The first byte is zero and each of the others is as the one before it.
     const u8 *bytes = data;
-    u8 seen = 0;
-    for (size_t i = 0; i < size; i++) seen |= bytes[i];
-    return seen == 0;
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
 // Unaligned little-endian loads and stores; every supported processor is little-endian.
@@ -137,17 +136,16 @@ struct failure {
 };
 
 // Sets the failure. Returns `status`, so that a caller can `return failure_set(...)`.
-enum status failure_set(struct failure *failure, enum status status, const char *format,
-                                 ...) PRINTF_LIKE(3, 4);
+enum status failure_set(struct failure *failure, enum status status, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 // As failure_set, for a caller that adds to the failure before it returns it.
 void failure_note(struct failure *failure, enum status status, const char *format, ...)
     PRINTF_LIKE(3, 4);
 // As failure_set, with errno's text appended.
-enum status failure_set_errno(struct failure *failure, enum status status,
-                                       int error_number, const char *format, ...) PRINTF_LIKE(4, 5);
+enum status failure_set_errno(struct failure *failure, enum status status, int error_number,
+                              const char *format, ...) PRINTF_LIKE(4, 5);
 // Prepends context ("opening the log: ...") on the way up. Keeps status and hint.
-enum status failure_wrap(struct failure *failure, const char *format, ...)
-    PRINTF_LIKE(2, 3);
+enum status failure_wrap(struct failure *failure, const char *format, ...) PRINTF_LIKE(2, 3);
 // Sets what the operator can do about it.
 void failure_hint(struct failure *failure, const char *format, ...) PRINTF_LIKE(2, 3);
 const char *status_name(enum status status);

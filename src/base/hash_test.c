@@ -64,22 +64,14 @@ enum pattern {
 static u64 hash_of(const struct hash_key *key, enum pattern pattern, u64 i, u64 *random)
 {
     switch (pattern) {
-    case PATTERN_SEQUENTIAL:
-        return hash_u128(key, i);
-    case PATTERN_HIGH_WORD:
-        return hash_u128(key, (u128)i << 64);
-    case PATTERN_STRIDED:
-        return hash_u128(key, (u128)i * 1000);
-    case PATTERN_POWER:
-        return hash_u128(key, (u128)i << 32);
-    case PATTERN_TIME:
-        return hash_u128(key, (u128)(i / 100) << 80 | test_random(random));
-    case PATTERN_RANDOM:
-        return hash_u128(key, (u128)test_random(random) << 64 | i);
-    case PATTERN_TAGGED:
-        return hash_u64(key, i / 4, i % 4);
-    case PATTERN_COUNT:
-        break;
+    case PATTERN_SEQUENTIAL: return hash_u128(key, i);
+    case PATTERN_HIGH_WORD: return hash_u128(key, (u128)i << 64);
+    case PATTERN_STRIDED: return hash_u128(key, (u128)i * 1000);
+    case PATTERN_POWER: return hash_u128(key, (u128)i << 32);
+    case PATTERN_TIME: return hash_u128(key, (u128)(i / 100) << 80 | test_random(random));
+    case PATTERN_RANDOM: return hash_u128(key, (u128)test_random(random) << 64 | i);
+    case PATTERN_TAGGED: return hash_u64(key, i / 4, i % 4);
+    case PATTERN_COUNT: break;
     }
     fail();
     return 0;

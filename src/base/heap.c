@@ -57,7 +57,8 @@ static void sift_down(struct heap *heap, u64 index, struct heap_item item)
     for (;;) {
         u64 child = 2 * index + 1;
         if (child >= heap->count) break;
-        if (child + 1 < heap->count && earlier(&heap->items[child + 1], &heap->items[child])) child++;
+        if (child + 1 < heap->count && earlier(&heap->items[child + 1], &heap->items[child]))
+            child++;
         if (!earlier(&heap->items[child], &item)) break;
         place(heap, index, heap->items[child]);
         index = child;

@@ -94,7 +94,8 @@ void table_frozen_page(struct table *table, u64 page, u8 out[PAGE_SIZE])
     atomic_store_explicit(&table->page_states[page], TABLE_PAGE_DONE, memory_order_release);
     // Records past the frozen count may have been born since on the last page.
     u64 end = table->frozen_count * table->record_size;
-    if ((page + 1) * PAGE_SIZE > end) memset(out + (end - page * PAGE_SIZE), 0, (page + 1) * PAGE_SIZE - end);
+    if ((page + 1) * PAGE_SIZE > end)
+        memset(out + (end - page * PAGE_SIZE), 0, (page + 1) * PAGE_SIZE - end);
 }
 
 void table_thaw(struct table *table)

@@ -169,14 +169,10 @@ void bench_progress_clear(struct bench_progress *progress)
 static u8 kind_operation(enum bench_kind kind)
 {
     switch (kind) {
-    case BENCH_ACCOUNTS:
-        return COMPAT_OPERATION_BASE + COMPAT_CREATE_ACCOUNTS;
-    case BENCH_TRANSFERS:
-        return COMPAT_OPERATION_BASE + COMPAT_CREATE_TRANSFERS;
-    case BENCH_LOOKUPS:
-        return COMPAT_OPERATION_BASE + COMPAT_LOOKUP_TRANSFERS;
-    case BENCH_ACCOUNT_TRANSFERS:
-        return COMPAT_OPERATION_BASE + COMPAT_GET_ACCOUNT_TRANSFERS;
+    case BENCH_ACCOUNTS: return COMPAT_OPERATION_BASE + COMPAT_CREATE_ACCOUNTS;
+    case BENCH_TRANSFERS: return COMPAT_OPERATION_BASE + COMPAT_CREATE_TRANSFERS;
+    case BENCH_LOOKUPS: return COMPAT_OPERATION_BASE + COMPAT_LOOKUP_TRANSFERS;
+    case BENCH_ACCOUNT_TRANSFERS: return COMPAT_OPERATION_BASE + COMPAT_GET_ACCOUNT_TRANSFERS;
     }
     assert(false);
     return 0;
@@ -328,12 +324,8 @@ static enum status answer_take(struct bench_actor *actor, struct failure *failur
     bench_latencies_add(&actor->latencies, answer->latency_ns);
     switch (actor->kind) {
     case BENCH_ACCOUNTS:
-    case BENCH_TRANSFERS:
-        status = created_check(actor, body, &answer->batches, failure);
-        break;
-    case BENCH_LOOKUPS:
-        status = lookup_check(actor, body, &answer->batches, failure);
-        break;
+    case BENCH_TRANSFERS: status = created_check(actor, body, &answer->batches, failure); break;
+    case BENCH_LOOKUPS: status = lookup_check(actor, body, &answer->batches, failure); break;
     case BENCH_ACCOUNT_TRANSFERS:
         status = account_transfers_check(body, &answer->batches, failure);
         break;

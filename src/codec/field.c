@@ -12,23 +12,16 @@ u128 field_get(const struct schema_field *field, u32 element, const void *head)
     const u8 *at = (const u8 *)head + field->offset + element * schema_type_size(field->type);
     switch (field->type) {
     case SCHEMA_BYTES:
-    case SCHEMA_U8:
-        return *at;
-    case SCHEMA_U16:
-        return load_u16(at);
+    case SCHEMA_U8: return *at;
+    case SCHEMA_U16: return load_u16(at);
     case SCHEMA_ARRAY:
     case SCHEMA_BLOB:
-    case SCHEMA_U32:
-        return load_u32(at);
-    case SCHEMA_U64:
-        return load_u64(at);
+    case SCHEMA_U32: return load_u32(at);
+    case SCHEMA_U64: return load_u64(at);
     case SCHEMA_U128:
-    case SCHEMA_I128:
-        return load_u128(at);
-    case SCHEMA_I32:
-        return (u128)(i128)(i32)load_u32(at);
-    case SCHEMA_I64:
-        return (u128)(i128)(i64)load_u64(at);
+    case SCHEMA_I128: return load_u128(at);
+    case SCHEMA_I32: return (u128)(i128)(i32)load_u32(at);
+    case SCHEMA_I64: return (u128)(i128)(i64)load_u64(at);
     }
     assert(false);
     return 0;

@@ -302,10 +302,8 @@ enum status json_next(struct json_reader *reader, struct json_value *value, stru
     case JSON_STATE_FIRST_KEY:
         if (at(reader, '}')) return close_container(reader, value);
         return read_key(reader, value, failure);
-    case JSON_STATE_KEY:
-        return read_key(reader, value, failure);
-    default:
-        return read_value(reader, value, failure);
+    case JSON_STATE_KEY: return read_key(reader, value, failure);
+    default: return read_value(reader, value, failure);
     }
 }
 

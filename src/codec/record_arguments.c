@@ -106,34 +106,23 @@ static const char *placeholder(const struct schema_record *record, const struct 
     if (field->type == SCHEMA_BYTES) return field->flags & FIELD_TEXT ? "TEXT" : "HEX";
     if (field->count > 1) return "N,...";
     switch (field->unit) {
-    case UNIT_NANOSECONDS:
-        return "MOMENT";
-    case UNIT_DAYS:
-        return "DATE";
-    case UNIT_SECONDS:
-        return "SECONDS";
-    case UNIT_MINOR:
-        return "AMOUNT";
-    case UNIT_BYTES:
-        return "BYTES";
-    default:
-        return "N";
+    case UNIT_NANOSECONDS: return "MOMENT";
+    case UNIT_DAYS: return "DATE";
+    case UNIT_SECONDS: return "SECONDS";
+    case UNIT_MINOR: return "AMOUNT";
+    case UNIT_BYTES: return "BYTES";
+    default: return "N";
     }
 }
 
 static const char *value_note(const struct schema_field *field)
 {
     switch (field->unit) {
-    case UNIT_NANOSECONDS:
-        return " ISO 8601 or nanoseconds since 1970.";
-    case UNIT_DAYS:
-        return " ISO 8601 or days since 1970.";
-    case UNIT_BASIS_POINTS:
-        return " Basis points.";
-    case UNIT_PARTS_PER_BILLION:
-        return " Parts per billion.";
-    default:
-        return "";
+    case UNIT_NANOSECONDS: return " ISO 8601 or nanoseconds since 1970.";
+    case UNIT_DAYS: return " ISO 8601 or days since 1970.";
+    case UNIT_BASIS_POINTS: return " Basis points.";
+    case UNIT_PARTS_PER_BILLION: return " Parts per billion.";
+    default: return "";
     }
 }
 

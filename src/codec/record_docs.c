@@ -28,15 +28,12 @@ static void append_type(const struct schema_field *field, struct text *out)
         text_append_format(out, "%s[%u]", field->flags & FIELD_TEXT ? "text" : "bytes",
                            field->count);
         return;
-    case SCHEMA_ARRAY:
-        text_append_format(out, "%s[0..%u]", field->item, field->count_max);
-        return;
+    case SCHEMA_ARRAY: text_append_format(out, "%s[0..%u]", field->item, field->count_max); return;
     case SCHEMA_BLOB:
         text_append_format(out, "%s[0..%u]", field->flags & FIELD_TEXT ? "text" : "bytes",
                            field->count_max);
         return;
-    default:
-        break;
+    default: break;
     }
     text_append_string(out, schema_type_name(field->type));
     if (field->count > 1) text_append_format(out, "[%u]", field->count);

@@ -94,8 +94,7 @@ void history_set_release(struct history *history, struct history_set *set)
     struct history_segment *few[64];
     (void)pthread_mutex_lock(&history->mutex);
     u32 size = set->count;
-    struct history_segment **dead =
-        size <= ARRAY_COUNT(few) ? few : malloc(size * sizeof *dead);
+    struct history_segment **dead = size <= ARRAY_COUNT(few) ? few : malloc(size * sizeof *dead);
     assert(dead != NULL);
     u32 count = set_unreference(set, dead);
     (void)pthread_mutex_unlock(&history->mutex);
@@ -313,7 +312,7 @@ u32 history_live_find(const struct history_live *live, u64 hash, u128 id, u32 *s
         if (entry == 0) break;
         if ((u32)(entry >> 32) == tag) {
             const struct outcome *row = &live->rows[(u32)entry - 1];
-            if (row->id == id && row->kind == OUTCOME_TRANSFER) {
+            if (row->id == id && outcome_is_transfer(row)) {
                 *slot = at;
                 return (u32)entry;
             }
@@ -354,8 +353,8 @@ static enum status sealed_visit(struct history *history, const struct history_se
     }
     struct history_index_page page;
     for (u64 at = low; at < pages && fences[at] <= key; at++) {
-        enum status status = history_index_page_read(history, segment,
-                                                     file->page_first[section] + at, &page, failure);
+        enum status status = history_index_page_read(
+            history, segment, file->page_first[section] + at, &page, failure);
         if (status != STATUS_OK) return status;
         for (u32 i = 0; i < page.count; i++) {
             u32 entry_key = (u32)(page.entries[i] >> 32);
@@ -382,8 +381,8 @@ static bool candidate_add(void *context, u32 row)
 
 // Looks one key up in one sealed segment and leaves the rows that may match.
 static enum status sealed_candidates(struct history *history, const struct history_segment *segment,
-                                     enum history_section section, u64 hash,
-                                     struct candidates *out, struct failure *failure)
+                                     enum history_section section, u64 hash, struct candidates *out,
+                                     struct failure *failure)
 {
     u32 key = (u32)(hash >> 32);
     out->count = 0;
@@ -391,8 +390,7 @@ static enum status sealed_candidates(struct history *history, const struct histo
                     history_filter_hash(history, section, key))) {
         return STATUS_OK;
     }
-    enum status status =
-        sealed_visit(history, segment, section, key, candidate_add, out, failure);
+    enum status status = sealed_visit(history, segment, section, key, candidate_add, out, failure);
     if (status != STATUS_OK) return status;
     if (out->count == ARRAY_COUNT(out->rows)) {
         return failure_set(failure, STATUS_CORRUPT, "%s: more than %zu rows share a key",
@@ -414,7 +412,7 @@ static enum status sealed_find(struct history *history, const struct history_set
         u64 number = segment->first_row + candidates.rows[i];
         status = history_row(history, set, number, &outcome, failure);
         if (status != STATUS_OK) break;
-        if (outcome.id != id || outcome.kind != OUTCOME_TRANSFER) continue;
+        if (outcome.id != id || !outcome_is_transfer(&outcome)) continue;
         *row = number + 1;
         break;
     }
@@ -452,7 +450,7 @@ static u32 live_find_shared(const struct history_segment *segment, u64 hash, u12
         if (entry >> 32 != hash >> 32) continue;
         u32 row = (u32)entry - 1;
         if (segment->first_row + row >= row_end) continue;
-        if (live->rows[row].id == id && live->rows[row].kind == OUTCOME_TRANSFER) return row + 1;
+        if (live->rows[row].id == id && outcome_is_transfer(&live->rows[row])) return row + 1;
     }
 }
 
@@ -479,7 +477,7 @@ enum status history_find_row(struct history *history, const struct history_set *
 static bool resolves(const struct outcome *outcome, u64 number, u64 pending_row)
 {
     if (outcome->result != OUTCOME_CREATED || outcome->pending_distance == 0) return false;
-    if (outcome->kind != OUTCOME_TRANSFER && outcome->kind != OUTCOME_EXPIRY) return false;
+    if (!outcome_is_transfer(outcome) && outcome->kind != OUTCOME_EXPIRY) return false;
     // A resolution further than 2^32 rows away is the only one that is far and has this key.
     return outcome->pending_distance == OUTCOME_PENDING_FAR ||
            number - outcome->pending_distance == pending_row;
@@ -610,13 +608,14 @@ static void index_account(struct history *history, struct history_live *live, u3
     index_value(history, live, SECTION_ACCOUNT_CODE, account->code, row);
 }
 
-void history_index_row(struct history *history, struct history_segment *segment,
-                       u32 row_in_segment, const void *record, u32 ledger)
+void history_index_row(struct history *history, struct history_segment *segment, u32 row_in_segment,
+                       const void *record, u32 ledger)
 {
     struct history_live *live = segment->live;
     const struct outcome *outcome = &live->rows[row_in_segment];
     switch ((enum outcome_kind)outcome->kind) {
-    case OUTCOME_TRANSFER: {
+    case OUTCOME_TRANSFER:
+    case OUTCOME_POSTING: {
         // Refusals that burned the id are indexed; the machine leaves NULL for the others.
         if (record != NULL) {
             index_transfer(history, live, outcome, row_in_segment, record, ledger);
@@ -697,8 +696,9 @@ static enum status rows_page_verify(struct history *history, disk_handle handle,
                           (unsigned long long)offset,
                           (unsigned long long)(page * HISTORY_PAGE_ROWS),
                           (unsigned long long)((page + 1) * HISTORY_PAGE_ROWS - 1));
-        failure_hint(failure, "history is made from the log: stop the server, remove the "
-                              "checkpoints, rows-* and index-* files, and start it to rebuild them");
+        failure_hint(failure,
+                     "history is made from the log: stop the server, remove the "
+                     "checkpoints, rows-* and index-* files, and start it to rebuild them");
         return STATUS_CORRUPT;
     }
     return STATUS_OK;
@@ -736,8 +736,7 @@ enum status history_row(struct history *history, const struct history_set *set, 
         status = rows_page_verify(history, handle, page, failure);
         if (status != STATUS_OK) return status;
         u64 at = page % HISTORY_ROWS_FILE_PAGES;
-        atomic_fetch_or_explicit(&file->verified[at / 64], 1ull << (at % 64),
-                                 memory_order_relaxed);
+        atomic_fetch_or_explicit(&file->verified[at / 64], 1ull << (at % 64), memory_order_relaxed);
     }
     return disk_read(history->disk, handle, row_offset(row), out, sizeof *out, failure);
 }

@@ -33,16 +33,16 @@
 #define HISTORY_SEGMENT_ROWS (1u << 19)
 // A frame has at most 4 MiB of 128-byte events; each may add two balance snapshots of two rows.
 #define HISTORY_FRAME_ROWS_MAX (5u * 32768u)
-#define HISTORY_PAGE_ROWS 63u
+#define HISTORY_PAGE_ROWS      63u
 // A segment may grow to this while sealing lags; then input waits.
-#define HISTORY_LIVE_ROWS_MAX (2u * HISTORY_SEGMENT_ROWS)
+#define HISTORY_LIVE_ROWS_MAX     (2u * HISTORY_SEGMENT_ROWS)
 #define HISTORY_LIVE_SEGMENTS_MAX 4u
-#define HISTORY_ID_SLOTS (1u << 21)
-#define HISTORY_FENCE_ROWS 256u
-#define HISTORY_SEGMENTS_MAX 4096u
-#define HISTORY_MERGE_FANIN 8u
-#define HISTORY_ROWS_FILE_PAGES 65536u
-#define HISTORY_ROWS_FILES_MAX 65536u
+#define HISTORY_ID_SLOTS          (1u << 21)
+#define HISTORY_FENCE_ROWS        256u
+#define HISTORY_SEGMENTS_MAX      4096u
+#define HISTORY_MERGE_FANIN       8u
+#define HISTORY_ROWS_FILE_PAGES   65536u
+#define HISTORY_ROWS_FILES_MAX    65536u
 // A full balance snapshot follows every so many postings of an account, so that a past balance is
 // a walk of at most that many postings.
 #define HISTORY_BALANCE_INTERVAL 32u
@@ -55,27 +55,28 @@ enum outcome_kind {
     OUTCOME_BALANCE_DEBITS = 4, // Always followed by OUTCOME_BALANCE_CREDITS.
     OUTCOME_BALANCE_CREDITS = 5,
     OUTCOME_COMMAND = 6, // A command of a module; result is its own.
+    OUTCOME_POSTING = 7, // A transfer that a module planned: it has no request of its own.
 };
 
-#define OUTCOME_CREATED 255u // The result of what was done; refusals have their number.
-#define OUTCOME_LEAF_SIZE 54u
+#define OUTCOME_CREATED     255u // The result of what was done; refusals have their number.
+#define OUTCOME_LEAF_SIZE   54u
 #define OUTCOME_PENDING_FAR U32_MAX
-#define OUTCOME_PLACE_UNIT 16u
+#define OUTCOME_PLACE_UNIT  16u
 
 // One row. The first OUTCOME_LEAF_SIZE bytes are the leaf of the Merkle log (L5).
 struct outcome {
-    u128 id;               // The event's; of an expiry, the pending transfer's.
-    u128 amount;           // What moved, was held or was released.
-    u64 timestamp;         // The event's.
-    u32 debit_row;         // Account row; of OUTCOME_ACCOUNT, the account's own.
-    u32 credit_row;        // Account row.
-    u16 flags;             // The event's; of an expiry, those of the pending transfer.
-    u16 code;              // The posting's.
-    u8 kind;               // enum outcome_kind.
-    u8 result;             // OUTCOME_CREATED, or the number of the refusal.
-    u16 place_high;        // Where the request is in the log, in units of 16 bytes: 48 bits.
+    u128 id;        // The event's; of an expiry, the pending transfer's.
+    u128 amount;    // What moved, was held or was released.
+    u64 timestamp;  // The event's.
+    u32 debit_row;  // Account row; of OUTCOME_ACCOUNT, the account's own.
+    u32 credit_row; // Account row.
+    u16 flags;      // The event's; of an expiry, those of the pending transfer.
+    u16 code;       // The posting's.
+    u8 kind;        // enum outcome_kind.
+    u8 result;      // OUTCOME_CREATED, or the number of the refusal.
+    u16 place_high; // Where the request is in the log, in units of 16 bytes: 48 bits.
     u32 place_low;
-    u32 pending_distance;  // Rows back to the pending transfer; 0 none; OUTCOME_PENDING_FAR: by id.
+    u32 pending_distance; // Rows back to the pending transfer; 0 none; OUTCOME_PENDING_FAR: by id.
 };
 static_assert(sizeof(struct outcome) == 64, "an outcome is one cache line");
 static_assert(offsetof(struct outcome, place_high) == OUTCOME_LEAF_SIZE, "the leaf comes first");
@@ -90,6 +91,11 @@ static inline void outcome_set_place(struct outcome *row, u64 place)
     assert(place % OUTCOME_PLACE_UNIT == 0 && units < (1ull << 48));
     row->place_high = (u16)(units >> 32);
     row->place_low = (u32)units;
+}
+// A transfer, whoever asked for it.
+static inline bool outcome_is_transfer(const struct outcome *row)
+{
+    return row->kind == OUTCOME_TRANSFER || row->kind == OUTCOME_POSTING;
 }
 // A snapshot of balances is two rows: debits pending and posted, credits pending and posted, in the
 // places of id and amount.
@@ -130,11 +136,11 @@ struct history_list {
 
 struct history_live {
     struct outcome *rows;
-    u64 *id_slots; // Tag in the high 32 bits, row + 1 in the low ones; linear probing.
+    u64 *id_slots;            // Tag in the high 32 bits, row + 1 in the low ones; linear probing.
     u64 *latest[ORDER_COUNT]; // Of each HISTORY_FENCE_ROWS rows, the latest timestamp up to there.
     struct history_list lists[SECTION_COUNT];
-    u32 row_count;   // Written by the machine; others see it through committed frames.
-    u32 key_count;   // Used id slots.
+    u32 row_count; // Written by the machine; others see it through committed frames.
+    u32 key_count; // Used id slots.
     bool taken;
 };
 
@@ -146,7 +152,7 @@ struct history_sealed {
     u8 *filter;
     size_t filter_size;
     u64 *latest[ORDER_COUNT]; // As of a live segment.
-    void *memory; // Holds fences, filter and latest timestamps.
+    void *memory;             // Holds fences, filter and latest timestamps.
     size_t memory_size;
     char name[DISK_NAME_SIZE_MAX];
 };
@@ -155,8 +161,8 @@ struct history_segment {
     u32 references; // Sets that list it; guarded by the history's mutex.
     bool sealed;
     u64 first_row;
-    u64 row_count; // Of a sealed segment; a live one has live->row_count.
-    u128 id_max;   // Over transfers with a key in it.
+    u64 row_count;     // Of a sealed segment; a live one has live->row_count.
+    u128 id_max;       // Over transfers with a key in it.
     u64 timestamp_max; // Over created transfers.
     u64 timestamp_min;
     struct history_live *live;
@@ -200,9 +206,13 @@ struct history {
     bool older_ids;    // Any key in them.
     u64 *sort_scratch; // The sealing thread's: twice a list.
     _Atomic u64 filter_bytes;
+    _Atomic u64 boundary; // A row that no merge crosses: a checkpoint's next one; 0 none.
     // Files that a merge made superfluous; kept until no checkpoint names them.
     char retired[HISTORY_SEGMENTS_MAX][DISK_NAME_SIZE_MAX];
     u32 retired_count;
+    // Files that nothing names any more, to be written over.
+    char spares[HISTORY_SEGMENTS_MAX][DISK_NAME_SIZE_MAX];
+    u32 spare_count;
 };
 
 // Opens an empty history. The caller then registers sealed segments (history_adopt), and starts the
@@ -306,8 +316,8 @@ bool history_can_rotate(struct history *history);
 
 // Adds the entries of one committed row to the lists of its segment. `record` is the request (an
 // account or a transfer with its inherited fields resolved), or NULL for rows without one.
-void history_index_row(struct history *history, struct history_segment *segment,
-                       u32 row_in_segment, const void *record, u32 ledger);
+void history_index_row(struct history *history, struct history_segment *segment, u32 row_in_segment,
+                       const void *record, u32 ledger);
 
 // --- the sealing and merging threads ------------------------------------------------------------
 
@@ -318,10 +328,21 @@ MUST_USE enum status history_seal(struct history *history, struct history_segmen
 // Merges one group of neighbours if there is one. `*merged` says so. The old files stay until
 // history_discard.
 MUST_USE enum status history_merge(struct history *history, bool *merged, struct failure *failure);
+// Keeps merges off a row, so that the segments below it stay a list of their own; 0 ends that.
+// Called before any segment behind the row is sealed.
+static inline void history_set_boundary(struct history *history, u64 row)
+{
+    atomic_store(&history->boundary, row);
+}
 // How many files are retired now; taken when a checkpoint takes its list of segments.
 u32 history_retired(struct history *history);
-// Removes the first `count` retired files, once the checkpoint taken with that count is durable.
-MUST_USE enum status history_discard(struct history *history, u32 count, struct failure *failure);
+// Makes the first `count` retired files spare, once the checkpoint taken with that count is
+// durable.
+void history_discard(struct history *history, u32 count);
+// Removes one spare file if there are more than `keep`; `*removed` says so. For idle times: freeing
+// blocks may hold the device up.
+MUST_USE enum status history_remove_spares(struct history *history, u32 keep, bool *removed,
+                                           struct failure *failure);
 
 // --- readers ------------------------------------------------------------------------------------
 

@@ -25,9 +25,9 @@ static enum status lower_bound(struct history_cursor *cursor, u64 key, u64 *out,
         *out = 0;
         return STATUS_OK;
     }
-    enum status status =
-        history_index_page_read(cursor->history, cursor->segment,
-                                file->page_first[cursor->section] + low - 1, &cursor->page, failure);
+    enum status status = history_index_page_read(cursor->history, cursor->segment,
+                                                 file->page_first[cursor->section] + low - 1,
+                                                 &cursor->page, failure);
     if (status != STATUS_OK) return status;
     cursor->page_loaded = low;
     u32 at = 0;
@@ -57,9 +57,9 @@ static void open_live(struct history_cursor *cursor, u32 key, u64 row_end, u32 *
 }
 
 enum status history_cursor_open(struct history_cursor *cursor, struct history *history,
-                                const struct history_segment *segment,
-                                enum history_section section, u32 key, bool reversed, u64 row_end,
-                                u32 *matches, struct failure *failure)
+                                const struct history_segment *segment, enum history_section section,
+                                u32 key, bool reversed, u64 row_end, u32 *matches,
+                                struct failure *failure)
 {
     cursor->history = history;
     cursor->segment = segment;
@@ -178,8 +178,7 @@ enum status history_join_next(struct history_join *join, bool reversed, u32 *row
     u32 at = 0;
     while (agreed < join->count) {
         u32 value = 0;
-        enum status status =
-            group_seek(&join->groups[at], target, &value, &join->done, failure);
+        enum status status = group_seek(&join->groups[at], target, &value, &join->done, failure);
         if (status != STATUS_OK || join->done) return status;
         assert(value >= target);
         agreed = value == target ? agreed + 1 : 1;

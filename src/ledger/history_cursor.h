@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sorted lists of rows as cursors: one condition of a query in one segment, sealed or live, forwards
-// or backwards. Used by history_query.c and history_balance.c only.
+// Sorted lists of rows as cursors: one condition of a query in one segment, sealed or live,
+// forwards or backwards. Used by history_query.c and history_balance.c only.
 //
 // A cursor yields *values*: the row itself when it runs forwards and its complement when it runs
 // backwards, so that every algorithm above sees ascending numbers.
@@ -18,13 +18,13 @@ struct history_cursor {
     const u32 *matches; // Of a live segment: the rows, ascending. NULL for a sealed one.
     u64 low;            // Of a sealed segment: the first entry.
     u64 count;
-    u64 position; // The next value's; count when there is none.
+    u64 position;    // The next value's; count when there is none.
     u64 page_loaded; // Plus one.
     struct history_index_page page;
 };
 
-// Opens a cursor over the rows with `key`. `matches` is scratch for HISTORY_LIVE_ROWS_MAX rows, used
-// when the segment is live; rows from `row_end` on are left out.
+// Opens a cursor over the rows with `key`. `matches` is scratch for HISTORY_LIVE_ROWS_MAX rows,
+// used when the segment is live; rows from `row_end` on are left out.
 MUST_USE enum status history_cursor_open(struct history_cursor *cursor, struct history *history,
                                          const struct history_segment *segment,
                                          enum history_section section, u32 key, bool reversed,

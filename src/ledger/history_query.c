@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define CURSORS_MAX 8u
-#define CHUNK_ROWS 1024u
+#define CHUNK_ROWS  1024u
 
 struct account_state {
     u32 account_row_plus_one;
@@ -130,7 +130,7 @@ bool change_events_filter_valid(const struct change_events_filter *filter)
            timestamps_valid(filter->timestamp_min, filter->timestamp_max);
 }
 
-// --- transfers ------------------------------------------------------------------------------------
+// --- transfers -----------------------------------------------------------------------------------
 
 // The row of the pending transfer that a post, a void or an expiry refers to.
 static enum status pending_row(const struct history_view *view, u64 row,
@@ -189,11 +189,38 @@ static enum status transfer_complete(const struct history_view *view, u64 row,
     return STATUS_OK;
 }
 
+// A posting of a module says everything in its row, but for the pending transfer that it resolves.
+static enum status posting_make(const struct history_view *view, u64 row,
+                                const struct outcome *outcome, struct transfer *out,
+                                struct failure *failure)
+{
+    const struct account *debit = &view->accounts[outcome->debit_row];
+    *out = (struct transfer){
+        .id = outcome->id,
+        .debit_account_id = debit->id,
+        .credit_account_id = view->accounts[outcome->credit_row].id,
+        .amount = outcome->amount,
+        .ledger = debit->ledger,
+        .code = outcome->code,
+        .flags = outcome->flags,
+        .timestamp = outcome->timestamp,
+    };
+    if (outcome->pending_distance == 0) return STATUS_OK;
+    // A module resolves only what it holds, and never so late that the distance does not fit.
+    assert(outcome->pending_distance != OUTCOME_PENDING_FAR);
+    struct outcome held;
+    enum status status =
+        history_row(view->history, view->set, row - outcome->pending_distance, &held, failure);
+    out->pending_id = held.id;
+    return status;
+}
+
 enum status history_transfer(const struct history_view *view, u64 row,
                              const struct outcome *outcome, struct transfer *out,
                              struct failure *failure)
 {
-    assert(outcome->kind == OUTCOME_TRANSFER && outcome->result == OUTCOME_CREATED);
+    assert(outcome_is_transfer(outcome) && outcome->result == OUTCOME_CREATED);
+    if (outcome->kind == OUTCOME_POSTING) return posting_make(view, row, outcome, out, failure);
     const struct history_log *log = &view->history->log;
     enum status status = log->read(log->context, outcome_place(outcome), out, sizeof *out, failure);
     if (status != STATUS_OK) return status;
@@ -232,8 +259,8 @@ enum status history_lookup_transfers(struct history_query *query, const struct h
     for (u32 i = 0; i < count; i++) {
         u64 hash = history_hash_id(view->history, ids[i]);
         u64 found = 0;
-        enum status status =
-            history_find_row(view->history, view->set, ids[i], hash, view->row_end, &found, failure);
+        enum status status = history_find_row(view->history, view->set, ids[i], hash, view->row_end,
+                                              &found, failure);
         if (status != STATUS_OK) return status;
         if (found == 0) continue;
         struct outcome outcome;
@@ -247,7 +274,7 @@ enum status history_lookup_transfers(struct history_query *query, const struct h
     return STATUS_OK;
 }
 
-// --- selection ------------------------------------------------------------------------------------
+// --- selection -----------------------------------------------------------------------------------
 
 static void condition_add(struct selection *selection, enum history_section section, u32 key,
                           bool or_next)
@@ -340,8 +367,7 @@ static enum status selection_next(struct history_query *query, const struct hist
         u32 index = selection->reversed ? view->set->count - 1 - at : at;
         const struct history_segment *segment = view->set->segments[index];
         if (segment->first_row >= view->row_end) continue;
-        enum status status =
-            selection_open_segment(query, view, selection, segment, failure);
+        enum status status = selection_open_segment(query, view, selection, segment, failure);
         if (status != STATUS_OK) return status;
         selection->open = true;
     }
@@ -368,7 +394,8 @@ static u32 chunk_keep(struct history_query *query, const struct history_view *vi
     for (u32 i = 0; i < count; i++) {
         const struct outcome *outcome = &query->outcomes[i];
         if (!outcome_is_in_order(outcome, ORDER_TRANSFER) ||
-            !in_period(selection, outcome->timestamp)) continue;
+            !in_period(selection, outcome->timestamp))
+            continue;
         query->rows[kept] = query->rows[i];
         query->outcomes[kept] = *outcome;
         kept++;
@@ -383,8 +410,8 @@ static u32 chunk_keep(struct history_query *query, const struct history_view *vi
     return kept;
 }
 
-static bool matches_user_data(const struct transfer *transfer, u128 user_data_128,
-                              u64 user_data_64, u32 user_data_32, u16 code)
+static bool matches_user_data(const struct transfer *transfer, u128 user_data_128, u64 user_data_64,
+                              u32 user_data_32, u16 code)
 {
     return (user_data_128 == 0 || transfer->user_data_128 == user_data_128) &&
            (user_data_64 == 0 || transfer->user_data_64 == user_data_64) &&
@@ -404,8 +431,8 @@ struct wanted {
 // Collects whole transfers (and their rows, unless NULL) until the limit.
 static enum status transfers_collect(struct history_query *query, const struct history_view *view,
                                      struct selection *selection, const struct wanted *wanted,
-                                     u32 limit, struct transfer *out, u64 *out_rows,
-                                     u32 *out_count, struct failure *failure)
+                                     u32 limit, struct transfer *out, u64 *out_rows, u32 *out_count,
+                                     struct failure *failure)
 {
     *out_count = 0;
     while (*out_count < limit) {
@@ -418,7 +445,8 @@ static enum status transfers_collect(struct history_query *query, const struct h
         count = chunk_keep(query, view, selection, count);
         for (u32 i = 0; i < count; i++) {
             struct transfer transfer;
-            status = history_transfer(view, query->rows[i], &query->outcomes[i], &transfer, failure);
+            status =
+                history_transfer(view, query->rows[i], &query->outcomes[i], &transfer, failure);
             if (status != STATUS_OK) return status;
             if (!matches_user_data(&transfer, wanted->user_data_128, wanted->user_data_64,
                                    wanted->user_data_32, wanted->code) ||
@@ -523,8 +551,7 @@ enum status history_query_accounts(struct history_query *query, const struct his
     *out_count = 0;
     while (*out_count < limit) {
         u32 count = 0;
-        enum status status =
-            selection_next(query, view, &selection, CHUNK_ROWS, &count, failure);
+        enum status status = selection_next(query, view, &selection, CHUNK_ROWS, &count, failure);
         if (status != STATUS_OK || count == 0) return status;
         status = chunk_load(query, view, count, failure);
         if (status != STATUS_OK) return status;
@@ -539,7 +566,7 @@ enum status history_query_accounts(struct history_query *query, const struct his
     return STATUS_OK;
 }
 
-// --- balances as they were ------------------------------------------------------------------------
+// --- balances as they were -----------------------------------------------------------------------
 
 // Applies one posting to the state of one of its accounts.
 static enum status state_apply(const struct history_view *view, struct account_state *state,
@@ -658,8 +685,8 @@ static enum status state_roll(struct history_query *query, const struct history_
             u64 number = segment->first_row + row;
             status = history_row(view->history, view->set, number, &outcome, failure);
             if (status != STATUS_OK) return status;
-            status = state_apply(view, state, number, &outcome,
-                                 outcome.debit_row == account_row, failure);
+            status = state_apply(view, state, number, &outcome, outcome.debit_row == account_row,
+                                 failure);
             if (status != STATUS_OK) return status;
         }
     }
@@ -730,7 +757,7 @@ enum status history_account_balances(struct history_query *query, const struct h
     return status;
 }
 
-// --- change events --------------------------------------------------------------------------------
+// --- change events -------------------------------------------------------------------------------
 //
 // What happened is told in order of time, and how balances went is known in order of rows. The two
 // differ only where a transfer was imported, so the answer is chosen by merging transfers and
@@ -776,7 +803,7 @@ static enum status change_event_transfer(const struct history_view *view, u64 ro
                                          const struct outcome *outcome, struct transfer *transfer,
                                          struct failure *failure)
 {
-    if (outcome->kind == OUTCOME_TRANSFER) {
+    if (outcome_is_transfer(outcome)) {
         return history_transfer(view, row, outcome, transfer, failure);
     }
     u64 row_of_pending = 0;
@@ -896,10 +923,9 @@ static enum status events_choose(struct history_query *query, const struct histo
     struct event_stream *transfers = &query->streams[ORDER_TRANSFER];
     struct event_stream *expiries = &query->streams[ORDER_EXPIRY];
     while (*count < limit && transfers->count + expiries->count > 0) {
-        bool transfer =
-            expiries->count == 0 ||
-            (transfers->count > 0 && event_earlier(&transfers->events[transfers->at],
-                                                   &expiries->events[expiries->at]));
+        bool transfer = expiries->count == 0 ||
+                        (transfers->count > 0 && event_earlier(&transfers->events[transfers->at],
+                                                               &expiries->events[expiries->at]));
         struct event_stream *stream = transfer ? transfers : expiries;
         query->events[(*count)++] = stream->events[stream->at++];
         if (stream->at < stream->count) continue;
@@ -938,8 +964,7 @@ static enum status states_roll(struct history_query *query, const struct history
 
 enum status history_change_events(struct history_query *query, const struct history_view *view,
                                   const struct change_events_filter *filter, u32 limit,
-                                  struct change_event *out, u32 *out_count,
-                                  struct failure *failure)
+                                  struct change_event *out, u32 *out_count, struct failure *failure)
 {
     u32 count = 0;
     limit = MIN(MIN(limit, filter->limit), LEDGER_CHANGE_EVENTS_MAX);

@@ -38,12 +38,13 @@ MUST_USE enum status history_lookup_transfers(struct history_query *query,
                                               const struct history_view *view, const u128 *ids,
                                               u32 count, struct transfer *out, u32 *out_count,
                                               struct failure *failure);
-// Transfers of an account (row `account_row`; U32_MAX when there is none). The filter must be valid.
+// Transfers of an account (row `account_row`; U32_MAX when there is none). The filter must be
+// valid.
 MUST_USE enum status history_account_transfers(struct history_query *query,
                                                const struct history_view *view,
-                                               const struct account_filter *filter,
-                                               u32 account_row, u32 limit, struct transfer *out,
-                                               u32 *out_count, struct failure *failure);
+                                               const struct account_filter *filter, u32 account_row,
+                                               u32 limit, struct transfer *out, u32 *out_count,
+                                               struct failure *failure);
 // Balances of an account after each of the transfers that history_account_transfers selects.
 MUST_USE enum status history_account_balances(struct history_query *query,
                                               const struct history_view *view,
@@ -59,8 +60,7 @@ MUST_USE enum status history_query_transfers(struct history_query *query,
 MUST_USE enum status history_query_accounts(struct history_query *query,
                                             const struct history_view *view,
                                             const struct query_filter *filter, u32 limit,
-                                            u32 *out_rows, u32 *out_count,
-                                            struct failure *failure);
+                                            u32 *out_rows, u32 *out_count, struct failure *failure);
 MUST_USE enum status history_change_events(struct history_query *query,
                                            const struct history_view *view,
                                            const struct change_events_filter *filter, u32 limit,

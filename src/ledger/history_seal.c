@@ -30,10 +30,9 @@ struct writer {
 static void writer_flush(struct writer *writer)
 {
     if (writer->buffered > 0 && writer->status == STATUS_OK) {
-        writer->status = disk_write_one(writer->disk, writer->file,
-                                        (writer->page - writer->buffered) * PAGE_SIZE,
-                                        writer->buffer, writer->buffered * PAGE_SIZE,
-                                        writer->failure);
+        writer->status = disk_write_one(
+            writer->disk, writer->file, (writer->page - writer->buffered) * PAGE_SIZE,
+            writer->buffer, writer->buffered * PAGE_SIZE, writer->failure);
     }
     writer->buffered = 0; // Also after a failure, so that the pages that follow find room.
 }
@@ -105,7 +104,8 @@ static inline void section_add(struct section_writer *section, u64 entry)
 
 // --- the tables behind the sections -------------------------------------------------------------
 
-// Lays fences, filter and latest timestamps out in one block, which is also how they lie in the file.
+// Lays fences, filter and latest timestamps out in one block, which is also how they lie in the
+// file.
 static enum status meta_layout(struct history_sealed *file, u64 row_count, struct failure *failure)
 {
     u64 fences = 0;
@@ -113,8 +113,8 @@ static enum status meta_layout(struct history_sealed *file, u64 row_count, struc
     u64 keys = file->entry_count[SECTION_ID] + file->entry_count[SECTION_RESOLUTION];
     file->filter_size = filter_size(MAX(keys, 1));
     size_t fence_size = align_up(fences * sizeof(u32), CACHE_LINE_SIZE);
-    file->memory_size = fence_size + file->filter_size +
-                        ORDER_COUNT * history_fence_count(row_count) * sizeof(u64);
+    file->memory_size =
+        fence_size + file->filter_size + ORDER_COUNT * history_fence_count(row_count) * sizeof(u64);
     void *memory = NULL;
     enum status status = memory_reserve(file->memory_size, true, &memory, failure);
     if (status != STATUS_OK) return status;
@@ -126,8 +126,8 @@ static enum status meta_layout(struct history_sealed *file, u64 row_count, struc
     }
     file->filter = (u8 *)memory + fence_size;
     for (u32 i = 0; i < ORDER_COUNT; i++) {
-        file->latest[i] = (u64 *)(void *)(file->filter + file->filter_size) +
-                          i * history_fence_count(row_count);
+        file->latest[i] =
+            (u64 *)(void *)(file->filter + file->filter_size) + i * history_fence_count(row_count);
     }
     return STATUS_OK;
 }
@@ -168,6 +168,20 @@ static void head_write(struct writer *writer, const struct history_segment *segm
     }
 }
 
+// Gives an old file a new life under `name`, if there is one to spare: written-over blocks cost the
+// file system nothing, while freed ones hold the device up.
+static enum status spare_take(struct history *history, const char *name, struct failure *failure)
+{
+    char spare[DISK_NAME_SIZE_MAX] = "";
+    (void)pthread_mutex_lock(&history->mutex);
+    if (history->spare_count > 0) {
+        memcpy(spare, history->spares[--history->spare_count], sizeof spare);
+    }
+    (void)pthread_mutex_unlock(&history->mutex);
+    if (spare[0] == 0) return disk_remove(history->disk, name, failure);
+    return disk_rename(history->disk, spare, name, failure);
+}
+
 // Opens the temporary file that becomes `segment`.
 static enum status writer_open(struct history *history, struct writer *writer,
                                struct history_segment *segment, struct failure *failure)
@@ -180,7 +194,7 @@ static enum status writer_open(struct history *history, struct writer *writer,
     char name[DISK_NAME_SIZE_MAX];
     history_file_name(segment->file.name, segment->first_row, segment->row_count);
     (void)snprintf(name, sizeof name, "%.56s.tmp", segment->file.name);
-    status = disk_remove(history->disk, name, failure);
+    status = spare_take(history, name, failure);
     if (status == STATUS_OK) {
         status = disk_open(history->disk, name, DISK_CREATE, &writer->file, failure);
     }
@@ -239,6 +253,7 @@ static enum status rows_write_range(struct history *history, const struct histor
         u64 offset = (first_page + done) % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE;
         status = disk_write_one(history->disk, file, offset, buffer, count * PAGE_SIZE, failure);
         if (status != STATUS_OK) return status;
+        disk_pace(history->disk, file, offset, count * PAGE_SIZE);
         done += count;
     }
     return disk_sync(history->disk, file, failure);
@@ -333,8 +348,8 @@ enum status history_index_page_read(struct history *history, const struct histor
                                     u64 page, struct history_index_page *out,
                                     struct failure *failure)
 {
-    enum status status = disk_read(history->disk, segment->file.file, page * PAGE_SIZE, out,
-                                   sizeof *out, failure);
+    enum status status =
+        disk_read(history->disk, segment->file.file, page * PAGE_SIZE, out, sizeof *out, failure);
     if (status != STATUS_OK) return status;
     u128 sum = checksum(out, offsetof(struct history_index_page, checksum));
     if (memcmp(&sum, out->checksum, sizeof out->checksum) != 0 || out->page != page ||
@@ -375,8 +390,7 @@ enum status history_segment_load(struct history *history, struct history_segment
 {
     struct history_sealed *file = &segment->file;
     history_file_name(file->name, segment->first_row, segment->row_count);
-    enum status status =
-        disk_open(history->disk, file->name, DISK_READ_ONLY, &file->file, failure);
+    enum status status = disk_open(history->disk, file->name, DISK_READ_ONLY, &file->file, failure);
     if (status != STATUS_OK) return failure_wrap(failure, "loading history");
     struct history_index_head head;
     status = head_load(history, segment, &head, failure);
@@ -445,8 +459,7 @@ static enum status merge_section(struct history *history, struct history_segment
         runs[i] = (struct run){
             .segment = group[i],
             .next_page = file->page_first[index],
-            .end_page =
-                file->page_first[index] + history_section_pages(file->entry_count[index]),
+            .end_page = file->page_first[index] + history_section_pages(file->entry_count[index]),
             .shift = group[i]->first_row - group[0]->first_row,
         };
         enum status status = run_refill(history, &runs[i], failure);
@@ -477,7 +490,7 @@ static enum status merge_section(struct history *history, struct history_segment
 
 // Finds the cheapest HISTORY_MERGE_FANIN sealed neighbours whose merge is worth its writing: the
 // result is at least three times their largest, so that a row is written O(log rows) times.
-static bool merge_candidate(const struct history_set *set, u32 *first)
+static bool merge_candidate(const struct history_set *set, u64 boundary, u32 *first)
 {
     u64 best = 1ull << 31; // Rows within a segment have 32 bits.
     for (u32 start = 0; start + HISTORY_MERGE_FANIN <= set->count; start++) {
@@ -490,6 +503,8 @@ static bool merge_candidate(const struct history_set *set, u32 *first)
             largest = MAX(largest, set->segments[j]->row_count);
         }
         if (!sealed || rows >= best) continue;
+        u64 row = set->segments[start]->first_row;
+        if (boundary > row && boundary < row + rows) continue;
         if (rows < 3 * largest && set->count < MERGE_SEGMENTS_MANY) continue;
         best = rows;
         *first = start;
@@ -497,8 +512,8 @@ static bool merge_candidate(const struct history_set *set, u32 *first)
     return best < 1ull << 31;
 }
 
-// The latest timestamp of one order among the first `end` (not 0) rows of a sealed segment: from its
-// own fences, and from the rows where `end` lies within a fence's that have one.
+// The latest timestamp of one order among the first `end` (not 0) rows of a sealed segment: from
+// its own fences, and from the rows where `end` lies within a fence's that have one.
 static enum status latest_before(struct history *history, const struct history_set *set,
                                  const struct history_segment *segment, enum history_order order,
                                  u64 end, u64 *out, struct failure *failure)
@@ -512,8 +527,7 @@ static enum status latest_before(struct history *history, const struct history_s
     }
     for (u64 row = end; row-- > fence * HISTORY_FENCE_ROWS;) {
         struct outcome outcome;
-        enum status status =
-            history_row(history, set, segment->first_row + row, &outcome, failure);
+        enum status status = history_row(history, set, segment->first_row + row, &outcome, failure);
         if (status != STATUS_OK) return status;
         *out = outcome.timestamp;
         if (outcome_is_in_order(&outcome, order)) return STATUS_OK;
@@ -522,8 +536,8 @@ static enum status latest_before(struct history *history, const struct history_s
     return STATUS_OK;
 }
 
-// Makes the latest timestamps of a merged segment. They must be exact: its fences lie elsewhere than
-// those of its parts, whose rows are whole pages and not whole fences.
+// Makes the latest timestamps of a merged segment. They must be exact: its fences lie elsewhere
+// than those of its parts, whose rows are whole pages and not whole fences.
 static enum status merge_latest(struct history *history, const struct history_set *set,
                                 struct history_segment *const *group,
                                 struct history_segment *merged, struct failure *failure)
@@ -539,9 +553,8 @@ static enum status merge_latest(struct history *history, const struct history_se
                 part++;
             }
             u64 own = 0;
-            enum status status =
-                latest_before(history, set, group[part], (enum history_order)order,
-                              end - group[part]->first_row, &own, failure);
+            enum status status = latest_before(history, set, group[part], (enum history_order)order,
+                                               end - group[part]->first_row, &own, failure);
             if (status != STATUS_OK) return status;
             merged->file.latest[order][i] = MAX(carried, own);
         }
@@ -550,8 +563,8 @@ static enum status merge_latest(struct history *history, const struct history_se
 }
 
 static enum status merge_group(struct history *history, const struct history_set *set,
-                               struct history_segment *const *group,
-                               struct history_segment *merged, struct failure *failure)
+                               struct history_segment *const *group, struct history_segment *merged,
+                               struct failure *failure)
 {
     const struct history_segment *last = group[HISTORY_MERGE_FANIN - 1];
     merged->first_row = group[0]->first_row;
@@ -590,7 +603,7 @@ enum status history_merge(struct history *history, bool *merged_any, struct fail
     *merged_any = false;
     struct history_set *set = history_set_acquire(history);
     u32 first = 0;
-    if (!merge_candidate(set, &first)) {
+    if (!merge_candidate(set, atomic_load(&history->boundary), &first)) {
         history_set_release(history, set);
         return STATUS_OK;
     }
@@ -623,16 +636,28 @@ u32 history_retired(struct history *history)
     return count;
 }
 
-enum status history_discard(struct history *history, u32 count, struct failure *failure)
+void history_discard(struct history *history, u32 count)
 {
-    for (u32 i = 0; i < count; i++) {
-        enum status status = disk_remove(history->disk, history->retired[i], failure);
-        if (status != STATUS_OK) return status;
-    }
     (void)pthread_mutex_lock(&history->mutex);
+    for (u32 i = 0; i < count; i++) {
+        assert(history->spare_count < HISTORY_SEGMENTS_MAX);
+        memcpy(history->spares[history->spare_count++], history->retired[i], DISK_NAME_SIZE_MAX);
+    }
     history->retired_count -= count;
     memmove(history->retired, history->retired + count,
             history->retired_count * sizeof history->retired[0]);
     (void)pthread_mutex_unlock(&history->mutex);
-    return STATUS_OK;
+}
+
+enum status history_remove_spares(struct history *history, u32 keep, bool *removed,
+                                  struct failure *failure)
+{
+    char spare[DISK_NAME_SIZE_MAX] = "";
+    (void)pthread_mutex_lock(&history->mutex);
+    if (history->spare_count > keep) {
+        memcpy(spare, history->spares[--history->spare_count], sizeof spare);
+    }
+    (void)pthread_mutex_unlock(&history->mutex);
+    *removed = spare[0] != 0;
+    return *removed ? disk_remove(history->disk, spare, failure) : STATUS_OK;
 }

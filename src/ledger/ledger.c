@@ -52,7 +52,7 @@ bool ledger_result_is_transient(u32 result)
     }
 }
 
-// --- the scope of a chain -------------------------------------------------------------------------
+// --- the scope of a chain ------------------------------------------------------------------------
 
 void scope_begin(struct ledger *ledger, const struct ledger_resolved *resolved)
 {
@@ -191,7 +191,7 @@ void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp)
     credits->kind = OUTCOME_BALANCE_CREDITS;
 }
 
-// --- holds ----------------------------------------------------------------------------------------
+// --- holds ---------------------------------------------------------------------------------------
 
 enum status hold_open(struct ledger *ledger, const struct hold *hold, struct failure *failure)
 {
@@ -297,7 +297,7 @@ u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit)
     return count;
 }
 
-// --- accounts -------------------------------------------------------------------------------------
+// --- accounts ------------------------------------------------------------------------------------
 
 static u32 account_find(const struct ledger *ledger, u128 id, u64 hash)
 {
@@ -334,8 +334,7 @@ bool ledger_account_has_timestamp(const struct ledger *ledger, u64 timestamp)
         if (ledger_account(ledger, (u32)middle)->timestamp < timestamp) low = middle + 1;
         else high = middle;
     }
-    return low < ledger->accounts.count &&
-           ledger_account(ledger, (u32)low)->timestamp == timestamp;
+    return low < ledger->accounts.count && ledger_account(ledger, (u32)low)->timestamp == timestamp;
 }
 
 static enum create_account_result account_exists(const struct account *a, const struct account *e)
@@ -367,9 +366,8 @@ static enum create_account_result account_insert(struct ledger *ledger,
                                                  struct failure *failure)
 {
     if (ledger->accounts.count == ledger->accounts.capacity) {
-        decision->status =
-            failure_set(failure, STATUS_FULL, "more than %llu accounts",
-                        (unsigned long long)ledger->accounts.capacity);
+        decision->status = failure_set(failure, STATUS_FULL, "more than %llu accounts",
+                                       (unsigned long long)ledger->accounts.capacity);
         return CREATE_ACCOUNT_CREATED;
     }
     u32 row = (u32)ledger->accounts.count++;
@@ -384,11 +382,9 @@ static enum create_account_result account_insert(struct ledger *ledger,
 }
 
 // Rules in the order of ledger.def, from `reserved_field` on.
-static enum create_account_result account_decide(struct ledger *ledger,
-                                                 const struct history_set *set,
-                                                 const struct account *account, u64 timestamp,
-                                                 struct account_decision *decision,
-                                                 struct failure *failure)
+static enum create_account_result
+account_decide(struct ledger *ledger, const struct history_set *set, const struct account *account,
+               u64 timestamp, struct account_decision *decision, struct failure *failure)
 {
     const u16 known = ACCOUNT_LINKED | ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS |
                       ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS | ACCOUNT_HISTORY | ACCOUNT_IMPORTED |
@@ -403,7 +399,8 @@ static enum create_account_result account_decide(struct ledger *ledger,
     u32 row = account_find(ledger, account->id, hash);
     if (row != ROW_NONE) {
         enum create_account_result result = account_exists(account, account_at(ledger, row));
-        if (result == CREATE_ACCOUNT_EXISTS) decision->timestamp = account_at(ledger, row)->timestamp;
+        if (result == CREATE_ACCOUNT_EXISTS)
+            decision->timestamp = account_at(ledger, row)->timestamp;
         return result;
     }
     if ((account->flags & limits) == limits) return CREATE_ACCOUNT_FLAGS_ARE_MUTUALLY_EXCLUSIVE;
@@ -479,8 +476,8 @@ enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_ba
         } else if (imported && account->timestamp >= batch->timestamp) {
             result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
         } else {
-            result = account_decide(ledger, set, account,
-                                    imported ? account->timestamp : timestamp, &decision, failure);
+            result = account_decide(ledger, set, account, imported ? account->timestamp : timestamp,
+                                    &decision, failure);
         }
         if (result != CREATE_ACCOUNT_CREATED && chain != ROW_NONE && !broken) {
             broken = true;
@@ -497,8 +494,7 @@ enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_ba
             (struct create_result){.timestamp = decision.timestamp, .status = (u32)result};
         account_outcome(ledger, account, batch->place + i * sizeof events[0], (u32)result,
                         decision.timestamp);
-        if (chain != ROW_NONE &&
-            (!linked || result == CREATE_ACCOUNT_LINKED_EVENT_CHAIN_OPEN)) {
+        if (chain != ROW_NONE && (!linked || result == CREATE_ACCOUNT_LINKED_EVENT_CHAIN_OPEN)) {
             if (!broken) scope_commit(ledger);
             chain = ROW_NONE;
             broken = false;
@@ -508,7 +504,7 @@ enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_ba
     return decision.status;
 }
 
-// --- saving, loading, checking --------------------------------------------------------------------
+// --- saving, loading, checking -------------------------------------------------------------------
 
 void ledger_save(const struct ledger *ledger, struct ledger_state *out)
 {

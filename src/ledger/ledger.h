@@ -15,8 +15,8 @@
 // requests) through history; a failure to read one is returned as a status and the process must not
 // go on, because the batch is then half decided.
 //
-// Costs: two cache misses for each account and one for the id of a transfer, all prefetched; nothing
-// is allocated.
+// Costs: two cache misses for each account and one for the id of a transfer, all prefetched;
+// nothing is allocated.
 #ifndef TAEL_LEDGER_LEDGER_H
 #define TAEL_LEDGER_LEDGER_H
 
@@ -65,12 +65,13 @@ struct ledger_resolved {
 };
 
 struct ledger_batch {
-    const void *events; // struct account or struct transfer.
-    u32 count;          // At most LEDGER_EVENTS_MAX.
-    u64 timestamp;      // Of the last event; event i has timestamp - count + i + 1.
-    u64 place;          // Of the first event in the log; 16-byte aligned.
+    const void *events;            // struct account or struct transfer.
+    u32 count;                     // At most LEDGER_EVENTS_MAX.
+    u64 timestamp;                 // Of the last event; event i has timestamp - count + i + 1.
+    u64 place;                     // Of the first event in the log; 16-byte aligned.
     struct create_result *results; // Room for `count`.
     struct ledger_resolved *resolved;
+    bool planned; // Made by a module's plan: `place` is its command's, for all of them.
 };
 
 MUST_USE enum status ledger_init(struct ledger *ledger, const struct ledger_limits *limits,

@@ -112,10 +112,8 @@ static void print_u128(FILE *trace, const char *name, u128 value)
         digits[--start] = (char)('0' + (int)(rest % 10));
         rest /= 10;
     } while (rest != 0);
-    if (value == U128_MAX)
-        fprintf(trace, " %s max", name);
-    else if (value != 0)
-        fprintf(trace, " %s %s", name, digits + start);
+    if (value == U128_MAX) fprintf(trace, " %s max", name);
+    else if (value != 0) fprintf(trace, " %s %s", name, digits + start);
 }
 
 static void print_account(FILE *trace, const struct account *a)
@@ -185,8 +183,7 @@ static bool reply_row(const struct ledger_step *step, const struct ledger_reply 
         *row = &reply->results[i];
         *size = sizeof reply->results[i];
         break;
-    case LEDGER_STEP_EXPIRE:
-        return false;
+    case LEDGER_STEP_EXPIRE: return false;
     case LEDGER_STEP_LOOKUP_ACCOUNTS:
     case LEDGER_STEP_QUERY_ACCOUNTS:
         *row = &reply->accounts[i];
@@ -242,19 +239,11 @@ static void print_row(FILE *trace, const char *name, const struct ledger_step *s
 static void print_question(FILE *trace, const struct ledger_step *step, u32 i)
 {
     switch (step->kind) {
-    case LEDGER_STEP_CREATE_ACCOUNTS:
-        print_account(trace, &step->accounts[i]);
-        break;
-    case LEDGER_STEP_CREATE_TRANSFERS:
-        print_transfer(trace, &step->transfers[i]);
-        break;
-    case LEDGER_STEP_EXPIRE:
-        fprintf(trace, " limit %u", step->limit);
-        break;
+    case LEDGER_STEP_CREATE_ACCOUNTS: print_account(trace, &step->accounts[i]); break;
+    case LEDGER_STEP_CREATE_TRANSFERS: print_transfer(trace, &step->transfers[i]); break;
+    case LEDGER_STEP_EXPIRE: fprintf(trace, " limit %u", step->limit); break;
     case LEDGER_STEP_LOOKUP_ACCOUNTS:
-    case LEDGER_STEP_LOOKUP_TRANSFERS:
-        print_u128(trace, "id", step->ids[i]);
-        break;
+    case LEDGER_STEP_LOOKUP_TRANSFERS: print_u128(trace, "id", step->ids[i]); break;
     case LEDGER_STEP_GET_ACCOUNT_TRANSFERS:
     case LEDGER_STEP_GET_ACCOUNT_BALANCES: {
         const struct account_filter *f = &step->account_filter;
@@ -367,6 +356,7 @@ bool ledger_compare_run(struct ledger_random *random, const struct ledger_execut
         ledger_random_next(random, step);
         ledger_compare_execute(left, step, left_reply);
         ledger_compare_execute(right, step, right_reply);
+        // NOLINTNEXTLINE: a reply is zeroed whole before it is filled in.
         agree = memcmp(left_reply, right_reply, sizeof *left_reply) == 0;
         if (!agree) {
             print_difference(random, left, right, step, left_reply, right_reply, trace);

@@ -750,8 +750,7 @@ static void burn_id(struct ledger_model *model, const struct batch *batch, u32 i
     case CREATE_TRANSFER_EXCEEDS_DEBITS:
         list_append(&model->burned, &((const struct transfer *)batch->events)[i].id);
         break;
-    default:
-        break;
+    default: break;
     }
 }
 
@@ -1120,8 +1119,10 @@ static void check_sums(const struct ledger_model *model)
         const struct transfer *t = &kept->transfer;
         const struct account *debit_kept = find_account(model, t->debit_account_id);
         const struct account *credit_kept = find_account(model, t->credit_account_id);
+        assert(debit_kept != NULL && credit_kept != NULL);
         struct account *debit = &left[debit_kept - (struct account *)model->accounts.items];
         struct account *credit = &left[credit_kept - (struct account *)model->accounts.items];
+        // NOLINTNEXTLINE: every account's ledger was copied above.
         assert(debit->ledger == t->ledger && credit->ledger == t->ledger);
         if (kept->state == STATE_PENDING) {
             debit->debits_pending -= t->amount;

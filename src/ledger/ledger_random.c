@@ -82,62 +82,29 @@ static struct account account_of(u128 id)
 static void damage_account(struct ledger_random *random, struct account *a)
 {
     switch (below(random, 17)) {
-    case 0:
-        a->timestamp = 1 + below(random, 3);
-        break;
-    case 1:
-        a->reserved = 1;
-        break;
-    case 2:
-        a->flags |= (u16)(64u << below(random, 10));
-        break;
-    case 3:
-        a->id = 0;
-        break;
-    case 4:
-        a->id = U128_MAX;
-        break;
-    case 5:
-        a->flags ^= ACCOUNT_HISTORY;
-        break;
-    case 6:
-        a->user_data_128 += 1;
-        break;
-    case 7:
-        a->user_data_64 += 1;
-        break;
-    case 8:
-        a->user_data_32 += 1;
-        break;
-    case 9:
-        a->ledger = 3 - MIN(a->ledger, 2u);
-        break;
-    case 10:
-        a->code += 1;
-        break;
+    case 0: a->timestamp = 1 + below(random, 3); break;
+    case 1: a->reserved = 1; break;
+    case 2: a->flags |= (u16)(64u << below(random, 10)); break;
+    case 3: a->id = 0; break;
+    case 4: a->id = U128_MAX; break;
+    case 5: a->flags ^= ACCOUNT_HISTORY; break;
+    case 6: a->user_data_128 += 1; break;
+    case 7: a->user_data_64 += 1; break;
+    case 8: a->user_data_32 += 1; break;
+    case 9: a->ledger = 3 - MIN(a->ledger, 2u); break;
+    case 10: a->code += 1; break;
     case 11:
         a->flags |= ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
         break;
-    case 12:
-        a->debits_pending = 1;
-        break;
-    case 13:
-        a->debits_posted = 1;
-        break;
-    case 14:
-        a->credits_pending = 1;
-        break;
-    case 15:
-        a->credits_posted = 1;
-        break;
+    case 12: a->debits_pending = 1; break;
+    case 13: a->debits_posted = 1; break;
+    case 14: a->credits_pending = 1; break;
+    case 15: a->credits_posted = 1; break;
     case 16:
-        if (chance(random, 50))
-            a->ledger = 0;
-        else
-            a->code = 0;
+        if (chance(random, 50)) a->ledger = 0;
+        else a->code = 0;
         break;
-    default:
-        assert(false);
+    default: assert(false);
     }
 }
 
@@ -149,22 +116,14 @@ static u64 pick_imported_timestamp(struct ledger_random *random, u64 last)
 {
     const u64 gap = random->now > last ? random->now - last : 1;
     switch (below(random, 16)) {
-    case 0:
-        return below(random, 2) == 0 ? 0 : LEDGER_TIMESTAMP_MAX + below(random, 3);
-    case 1:
-        return random->now + below(random, 100);
-    case 2:
-        return last - MIN(last - 1, below(random, 3));
-    case 3:
-        return random->account_timestamp_last;
-    case 4:
-        return random->transfer_timestamp_last;
-    case 5:
-        return random->account_timestamp_last - MIN(random->account_timestamp_last - 1, 4ull);
-    case 6:
-        return last + below(random, gap) + 1;
-    default:
-        return last + 1 + below(random, MIN(gap, 50ull));
+    case 0: return below(random, 2) == 0 ? 0 : LEDGER_TIMESTAMP_MAX + below(random, 3);
+    case 1: return random->now + below(random, 100);
+    case 2: return last - MIN(last - 1, below(random, 3));
+    case 3: return random->account_timestamp_last;
+    case 4: return random->transfer_timestamp_last;
+    case 5: return random->account_timestamp_last - MIN(random->account_timestamp_last - 1, 4ull);
+    case 6: return last + below(random, gap) + 1;
+    default: return last + 1 + below(random, MIN(gap, 50ull));
     }
 }
 
@@ -174,20 +133,13 @@ static u64 pick_imported_timestamp(struct ledger_random *random, u64 last)
 static u128 pick_amount(struct ledger_random *random)
 {
     switch (below(random, 50)) {
-    case 0:
-        return 0;
-    case 1:
-        return U128_MAX;
-    case 2:
-        return U128_MAX - below(random, 100);
-    case 3:
-        return (u128)1 << 127;
-    case 4:
-        return (u128)1 << 126;
-    case 5:
-        return random_u128(&random->random) >> below(random, 128);
-    default:
-        return 1 + below(random, 100);
+    case 0: return 0;
+    case 1: return U128_MAX;
+    case 2: return U128_MAX - below(random, 100);
+    case 3: return (u128)1 << 127;
+    case 4: return (u128)1 << 126;
+    case 5: return random_u128(&random->random) >> below(random, 128);
+    default: return 1 + below(random, 100);
     }
 }
 
@@ -269,89 +221,36 @@ static struct transfer make_post_or_void(struct ledger_random *random, const str
 static void damage_transfer(struct ledger_random *random, struct transfer *t)
 {
     switch (below(random, 26)) {
-    case 0:
-        t->timestamp = 1 + below(random, 3);
-        break;
-    case 1:
-        t->flags |= (u16)(512u << below(random, 7));
-        break;
-    case 2:
-        t->id = 0;
-        break;
-    case 3:
-        t->id = U128_MAX;
-        break;
-    case 4:
-        t->flags ^= TRANSFER_PENDING;
-        break;
-    case 5:
-        t->pending_id = random->transfers_next + 1000;
-        break;
-    case 6:
-        t->timeout += 1;
-        break;
-    case 7:
-        t->debit_account_id = pick_account_id(random);
-        break;
-    case 8:
-        t->credit_account_id = pick_account_id(random);
-        break;
-    case 9:
-        t->amount += 1;
-        break;
-    case 10:
-        t->user_data_128 += 1;
-        break;
-    case 11:
-        t->user_data_64 += 1;
-        break;
-    case 12:
-        t->user_data_32 += 1;
-        break;
-    case 13:
-        t->ledger += 1;
-        break;
-    case 14:
-        t->code += 1;
-        break;
-    case 15:
-        t->flags |= (u16)(1u << below(random, 9));
-        break;
-    case 16:
-        t->debit_account_id = 0;
-        break;
-    case 17:
-        t->debit_account_id = U128_MAX;
-        break;
-    case 18:
-        t->credit_account_id = 0;
-        break;
-    case 19:
-        t->credit_account_id = U128_MAX;
-        break;
-    case 20:
-        t->credit_account_id = t->debit_account_id;
-        break;
-    case 21:
-        t->pending_id = 0;
-        break;
-    case 22:
-        t->pending_id = U128_MAX;
-        break;
-    case 23:
-        t->pending_id = t->id;
-        break;
+    case 0: t->timestamp = 1 + below(random, 3); break;
+    case 1: t->flags |= (u16)(512u << below(random, 7)); break;
+    case 2: t->id = 0; break;
+    case 3: t->id = U128_MAX; break;
+    case 4: t->flags ^= TRANSFER_PENDING; break;
+    case 5: t->pending_id = random->transfers_next + 1000; break;
+    case 6: t->timeout += 1; break;
+    case 7: t->debit_account_id = pick_account_id(random); break;
+    case 8: t->credit_account_id = pick_account_id(random); break;
+    case 9: t->amount += 1; break;
+    case 10: t->user_data_128 += 1; break;
+    case 11: t->user_data_64 += 1; break;
+    case 12: t->user_data_32 += 1; break;
+    case 13: t->ledger += 1; break;
+    case 14: t->code += 1; break;
+    case 15: t->flags |= (u16)(1u << below(random, 9)); break;
+    case 16: t->debit_account_id = 0; break;
+    case 17: t->debit_account_id = U128_MAX; break;
+    case 18: t->credit_account_id = 0; break;
+    case 19: t->credit_account_id = U128_MAX; break;
+    case 20: t->credit_account_id = t->debit_account_id; break;
+    case 21: t->pending_id = 0; break;
+    case 22: t->pending_id = U128_MAX; break;
+    case 23: t->pending_id = t->id; break;
     case 24:
-        if (chance(random, 50))
-            t->ledger = 0;
-        else
-            t->code = 0;
+        if (chance(random, 50)) t->ledger = 0;
+        else t->code = 0;
         break;
-    case 25:
-        t->flags |= TRANSFER_CLOSING_DEBIT;
-        break;
-    default:
-        assert(false);
+    case 25: t->flags |= TRANSFER_CLOSING_DEBIT; break;
+    default: assert(false);
     }
 }
 
@@ -400,32 +299,22 @@ static void aim_at_expiry(struct ledger_random *random)
 static void move_clock(struct ledger_random *random)
 {
     switch (below(random, 5)) {
-    case 0:
-        break;
-    case 1:
-        random->now += below(random, 100);
-        break;
-    case 2:
-        random->now += below(random, NS_PER_MS);
-        break;
-    case 3:
-        aim_at_expiry(random);
-        break;
-    default:
-        random->now += below(random, NS_PER_S);
-        break;
+    case 0: break;
+    case 1: random->now += below(random, 100); break;
+    case 2: random->now += below(random, NS_PER_MS); break;
+    case 3: aim_at_expiry(random); break;
+    default: random->now += below(random, NS_PER_S); break;
     }
 }
 
 // Chains: the flags of a batch, as runs of linked events; the last may stay open.
 static void link_batch(struct ledger_random *random, bool *linked, u32 count)
 {
+    assert(count > 0);
     bool in_chain = false;
     for (u32 i = 0; i < count; i++) {
-        if (in_chain)
-            in_chain = chance(random, 60);
-        else
-            in_chain = chance(random, random->config.chain_percent);
+        if (in_chain) in_chain = chance(random, 60);
+        else in_chain = chance(random, random->config.chain_percent);
         linked[i] = in_chain;
     }
     if (linked[count - 1] && !chance(random, 20)) linked[count - 1] = false;
@@ -507,30 +396,21 @@ static u64 pick_bound(struct ledger_random *random)
 {
     const u64 span = random->now - random->config.timestamp_start + 1;
     switch (below(random, 8)) {
-    case 0:
-        return chance(random, 20) ? U64_MAX - below(random, 1ull << 63) : 1;
-    case 1:
-        return random->now - below(random, MIN(span, 100ull));
-    case 2:
-        return random->config.timestamp_start + below(random, span);
-    case 3:
-        return random->transfer_timestamp_last;
-    default:
-        return 0;
+    case 0: return chance(random, 20) ? U64_MAX - below(random, 1ull << 63) : 1;
+    case 1: return random->now - below(random, MIN(span, 100ull));
+    case 2: return random->config.timestamp_start + below(random, span);
+    case 3: return random->transfer_timestamp_last;
+    default: return 0;
     }
 }
 
 static u32 pick_limit(struct ledger_random *random)
 {
     switch (below(random, 8)) {
-    case 0:
-        return chance(random, 20) ? 0 : U32_MAX;
-    case 1:
-        return 1;
-    case 2:
-        return LEDGER_BATCH_EVENTS_MAX;
-    default:
-        return (u32)(1 + below(random, 50));
+    case 0: return chance(random, 20) ? 0 : U32_MAX;
+    case 1: return 1;
+    case 2: return LEDGER_BATCH_EVENTS_MAX;
+    default: return (u32)(1 + below(random, 50));
     }
 }
 
@@ -622,10 +502,8 @@ void ledger_random_next(struct ledger_random *random, struct ledger_step *step)
     move_clock(random);
     if (chance(random, 8)) random->accounts_first++;
     if (random->aimed != 0) {
-        if (chance(random, 50))
-            next_expire(random, step);
-        else
-            next_transfers(random, step);
+        if (chance(random, 50)) next_expire(random, step);
+        else next_transfers(random, step);
     } else if (chance(random, random->config.question_percent)) {
         next_question(random, step);
     } else if (chance(random, 25)) {

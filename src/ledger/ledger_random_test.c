@@ -144,7 +144,7 @@ static void assert_fault_is_found(const struct ledger_executor *good,
     faulty->reset(faulty->context);
     ledger_random_init(&random, 11, ledger_random_config_default());
     assert_false(ledger_compare_run(&random, good, faulty, 20000, 50, trace, NULL));
-    fclose(trace);
+    (void)fclose(trace);
     assert_non_null(strstr(message, "seed 11"));
     assert_non_null(strstr(message, "faulty"));
     if (getenv("LEDGER_COVERAGE") != NULL) fprintf(stderr, "%s", message);

@@ -3,7 +3,7 @@
 // The real ledger as an executor.
 #include "ledger/ledger_real_executor.h"
 
-#include "ledger/history_query.h"
+#include "ledger/ledger_ask.h"
 #include "os/disk_memory.h"
 
 #include <stdio.h>
@@ -13,13 +13,13 @@
 #define WAITING_MAX (HISTORY_LIVE_SEGMENTS_MAX - 2) // Ended and not sealed.
 
 struct ledger_real {
+    struct ledger_ask ask; // First.
     u64 seed;
     u32 rotate_every;
     struct random random;
     struct disk_memory disk;
     struct history history;
     struct ledger ledger;
-    struct history_query *query;
     struct ledger_resolved resolved;
     u8 *log;
     u64 log_size;
@@ -35,8 +35,7 @@ static void must(const char *what, enum status status, const struct failure *fai
     abort();
 }
 
-// --- the log
-// --------------------------------------------------------------------------------------
+// --- the log -------------------------------------------------------------------------------------
 
 static enum status log_read(void *context, u64 place, void *out, size_t size,
                             struct failure *failure)
@@ -79,8 +78,7 @@ static u64 log_append(struct ledger_real *real, const void *data, u64 size)
     return place;
 }
 
-// --- life
-// -----------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------
 
 static void real_start(struct ledger_real *real)
 {
@@ -116,7 +114,9 @@ struct ledger_real *ledger_real_new(u64 seed, u32 rotate_every)
     real->rotate_every = rotate_every;
     real->resolved.items = calloc(BATCH_MAX, sizeof *real->resolved.items);
     if (real->resolved.items == NULL) abort();
-    must("query", history_query_new(&real->query, &failure), &failure);
+    must("query", history_query_new(&real->ask.query, &failure), &failure);
+    real->ask.ledger = &real->ledger;
+    real->ask.history = &real->history;
     real_start(real);
     return real;
 }
@@ -124,7 +124,7 @@ struct ledger_real *ledger_real_new(u64 seed, u32 rotate_every)
 void ledger_real_free(struct ledger_real *real)
 {
     real_stop(real);
-    history_query_free(real->query);
+    history_query_free(real->ask.query);
     free(real->resolved.items);
     free(real->log);
     free(real);
@@ -146,8 +146,7 @@ static void real_reset(void *context)
     real_start(context);
 }
 
-// --- segments
-// -------------------------------------------------------------------------------------
+// --- segments ------------------------------------------------------------------------------------
 
 // The oldest segment that has ended and is not sealed, or NULL; `*count` is how many there are.
 static struct history_segment *waiting_segment(struct ledger_real *real, u32 *count)
@@ -194,12 +193,10 @@ static void segments_move(struct ledger_real *real)
     must("merge", history_merge(&real->history, &merged, &failure), &failure);
     if (!merged) return;
     real->counts.merged++;
-    must("discard", history_discard(&real->history, history_retired(&real->history), &failure),
-         &failure);
+    history_discard(&real->history, history_retired(&real->history));
 }
 
-// --- batches
-// --------------------------------------------------------------------------------------
+// --- batches -------------------------------------------------------------------------------------
 
 // Indexes the rows from `first_row` on, whose events begin at `events`.
 static void index_rows(struct ledger_real *real, u64 first_row, const void *events)
@@ -283,149 +280,16 @@ static u32 real_expire(void *context, u64 now, u32 limit)
     return count;
 }
 
-// --- questions
-// ------------------------------------------------------------------------------------
-
-static struct history_view view_open(struct ledger_real *real)
-{
-    return (struct history_view){
-        .history = &real->history,
-        .set = history_set_acquire(&real->history),
-        .accounts = (const struct account *)(const void *)real->ledger.accounts.memory,
-        .row_end = real->history.next_row,
-    };
-}
-
-static void view_close(const struct history_view *view)
-{
-    history_set_release(view->history, view->set);
-}
-
-static bool real_lookup_account(void *context, u128 id, struct account *out)
-{
-    struct ledger_real *real = context;
-    return ledger_lookup_accounts(&real->ledger, &id, 1, out) == 1;
-}
-
-static bool real_lookup_transfer(void *context, u128 id, struct transfer *out)
-{
-    struct ledger_real *real = context;
-    struct failure failure;
-    u32 count = 0;
-    const struct history_view view = view_open(real);
-    must("lookup", history_lookup_transfers(real->query, &view, &id, 1, out, &count, &failure),
-         &failure);
-    view_close(&view);
-    return count == 1;
-}
-
-static u32 real_account_transfers(void *context, const struct account_filter *filter, u32 limit_max,
-                                  struct transfer *out)
-{
-    struct ledger_real *real = context;
-    struct failure failure;
-    if (!account_filter_valid(filter)) return 0;
-    u32 count = 0;
-    u32 row = ledger_account_row(&real->ledger, filter->account_id);
-    const struct history_view view = view_open(real);
-    must("account transfers",
-         history_account_transfers(real->query, &view, filter, row, limit_max, out, &count,
-                                   &failure),
-         &failure);
-    view_close(&view);
-    return count;
-}
-
-static u32 real_account_balances(void *context, const struct account_filter *filter, u32 limit_max,
-                                 struct account_balance *out)
-{
-    struct ledger_real *real = context;
-    struct failure failure;
-    if (!account_filter_valid(filter)) return 0;
-    u32 row = ledger_account_row(&real->ledger, filter->account_id);
-    if (row == U32_MAX) return 0;
-    if ((ledger_account(&real->ledger, row)->flags & ACCOUNT_HISTORY) == 0) return 0;
-    u32 count = 0;
-    const struct history_view view = view_open(real);
-    must(
-        "account balances",
-        history_account_balances(real->query, &view, filter, row, limit_max, out, &count, &failure),
-        &failure);
-    view_close(&view);
-    return count;
-}
-
-static u32 real_query_accounts(void *context, const struct query_filter *filter, u32 limit_max,
-                               struct account *out)
-{
-    struct ledger_real *real = context;
-    struct failure failure;
-    if (!query_filter_valid(filter)) return 0;
-    u32 count = 0;
-    u32 *rows = malloc(MAX(limit_max, 1) * sizeof *rows);
-    if (rows == NULL) abort();
-    const struct history_view view = view_open(real);
-    must("query accounts",
-         history_query_accounts(real->query, &view, filter, limit_max, rows, &count, &failure),
-         &failure);
-    view_close(&view);
-    for (u32 i = 0; i < count; i++) ledger_account_view(&real->ledger, rows[i], &out[i]);
-    free(rows);
-    return count;
-}
-
-static u32 real_query_transfers(void *context, const struct query_filter *filter, u32 limit_max,
-                                struct transfer *out)
-{
-    struct ledger_real *real = context;
-    struct failure failure;
-    if (!query_filter_valid(filter)) return 0;
-    u32 count = 0;
-    const struct history_view view = view_open(real);
-    must("query transfers",
-         history_query_transfers(real->query, &view, filter, limit_max, out, &count, &failure),
-         &failure);
-    view_close(&view);
-    return count;
-}
-
-static u32 real_change_events(void *context, const struct change_events_filter *filter,
-                              u32 limit_max, struct change_event *out)
-{
-    struct ledger_real *real = context;
-    struct failure failure;
-    if (!change_events_filter_valid(filter)) return 0;
-    u32 count = 0;
-    const struct history_view view = view_open(real);
-    must("change events",
-         history_change_events(real->query, &view, filter, limit_max, out, &count, &failure),
-         &failure);
-    view_close(&view);
-    return count;
-}
-
-static void real_check(void *context)
-{
-    const struct ledger_real *real = context;
-    ledger_check(&real->ledger);
-}
-
 struct ledger_executor ledger_real_executor(struct ledger_real *real)
 {
-    return (struct ledger_executor){
+    struct ledger_executor executor = {
         .name = "real",
         .context = real,
         .reset = real_reset,
         .create_accounts = real_create_accounts,
         .create_transfers = real_create_transfers,
         .expire = real_expire,
-        .lookup_account = real_lookup_account,
-        .lookup_transfer = real_lookup_transfer,
-        .get_account_transfers = real_account_transfers,
-        .get_account_balances = real_account_balances,
-        .query_accounts = real_query_accounts,
-        .query_transfers = real_query_transfers,
-        .get_change_events = real_change_events,
-        .check = real_check,
     };
+    ledger_ask_fill(&executor);
+    return executor;
 }

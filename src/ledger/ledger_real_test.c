@@ -55,8 +55,7 @@ static struct ledger_random_config config_of(u64 seed)
 {
     struct ledger_random_config config = ledger_random_config_default();
     switch (seed % 4) {
-    case 0:
-        break;
+    case 0: break;
     case 1: // Long histories of few accounts: snapshots, long walks.
         config.batch_max = LEDGER_RANDOM_BATCH_MAX;
         config.accounts_window = 6;

@@ -1014,7 +1014,7 @@ void ledger_table_run_file(const struct ledger_executor *executor, const char *n
         fprintf(trace, "%s: too long\n", path);
         report->failures++;
     }
-    fclose(stream);
+    (void)fclose(stream);
     ledger_table_run(executor, name, text, trace, report);
     free(text);
 }

@@ -94,7 +94,7 @@ static void test_harness_complains(void **state)
         if (report.failures == 0) fprintf(stderr, "not complained of: %s\n", wrong[i]);
         assert_true(report.failures > 0);
     }
-    fclose(trace);
+    (void)fclose(trace);
     ledger_model_free(model);
 }
 

@@ -2,17 +2,17 @@
 //
 // Transfers: the rules of ledger.def in their order, and their effect.
 //
-// A batch runs as a pipeline over its events. Far ahead the id and the accounts are hashed and their
-// slots fetched, half way the accounts themselves, and at the end the event is decided and applied
-// with everything in cache. Looking ahead reads nothing that deciding may change: accounts are not
-// created by transfers, and ids and holds are looked up when their event is decided.
+// A batch runs as a pipeline over its events. Far ahead the id and the accounts are hashed and
+// their slots fetched, half way the accounts themselves, and at the end the event is decided and
+// applied with everything in cache. Looking ahead reads nothing that deciding may change: accounts
+// are not created by transfers, and ids and holds are looked up when their event is decided.
 #include "ledger/ledger_internal.h"
 
 #include "ledger/history_query.h"
 
-#define AHEAD_SLOTS 24u    // Events between hashing and deciding.
+#define AHEAD_SLOTS    24u // Events between hashing and deciding.
 #define AHEAD_ACCOUNTS 12u // Events between fetching accounts and deciding.
-#define AHEAD_RING 32u
+#define AHEAD_RING     32u
 
 struct ahead {
     u64 id_hash;
@@ -33,7 +33,7 @@ struct run {
     struct ahead ring[AHEAD_RING];
 };
 
-// --- looking ahead --------------------------------------------------------------------------------
+// --- looking ahead -------------------------------------------------------------------------------
 
 static void older_prefetch(const struct run *run, u64 id_hash)
 {
@@ -63,11 +63,10 @@ static inline void ahead_slots(struct run *run, const struct transfer *transfer,
     if (transfer->flags & (TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING)) {
         ahead->debit_hash = history_hash_id(history, transfer->pending_id);
         index_prefetch(&ledger->hold_index, ahead->debit_hash);
-        __builtin_prefetch(
-            &history->active->live
-                 ->id_slots[history_hash_resolution(history, transfer->pending_id) &
-                            (HISTORY_ID_SLOTS - 1)],
-            1);
+        __builtin_prefetch(&history->active->live
+                                ->id_slots[history_hash_resolution(history, transfer->pending_id) &
+                                           (HISTORY_ID_SLOTS - 1)],
+                           1);
         return;
     }
     ahead->debit_hash = history_hash_id(history, transfer->debit_account_id);
@@ -111,7 +110,7 @@ static inline u32 account_resolve(const struct ledger *ledger, u128 id, u32 cand
     return ledger_account_row(ledger, id); // Another account has the same tag.
 }
 
-// --- an id that was used --------------------------------------------------------------------------
+// --- an id that was used -------------------------------------------------------------------------
 
 static enum create_transfer_result exists_post(const struct transfer *t, const struct transfer *e,
                                                const struct transfer *p)
@@ -142,8 +141,7 @@ static enum create_transfer_result exists_post(const struct transfer *t, const s
     return CREATE_TRANSFER_EXISTS;
 }
 
-static enum create_transfer_result exists_single(const struct transfer *t,
-                                                 const struct transfer *e)
+static enum create_transfer_result exists_single(const struct transfer *t, const struct transfer *e)
 {
     if (t->debit_account_id != e->debit_account_id) {
         return CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID;
@@ -151,7 +149,8 @@ static enum create_transfer_result exists_single(const struct transfer *t,
     if (t->credit_account_id != e->credit_account_id) {
         return CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID;
     }
-    // A balancing transfer asks for at most its amount, so any amount it may have moved is the same.
+    // A balancing transfer asks for at most its amount, so any amount it may have moved is the
+    // same.
     bool balancing = (t->flags & (TRANSFER_BALANCING_DEBIT | TRANSFER_BALANCING_CREDIT)) != 0;
     if (balancing ? t->amount < e->amount : t->amount != e->amount) {
         return CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_AMOUNT;
@@ -188,8 +187,7 @@ static u64 transfer_row(struct run *run, u128 id, u64 hash, u32 *slot)
     if (live != 0) return history->active->first_row + live;
     if (!history->older_ids || id > history->older_id_max) return 0;
     u64 row = 0;
-    run->status =
-        history_find_older(run->ledger->history, run->set, id, hash, &row, run->failure);
+    run->status = history_find_older(run->ledger->history, run->set, id, hash, &row, run->failure);
     return row;
 }
 
@@ -227,11 +225,12 @@ static enum create_transfer_result transfer_exists(struct run *run, const struct
     return result;
 }
 
-// --- effects --------------------------------------------------------------------------------------
+// --- effects -------------------------------------------------------------------------------------
 
 static u64 event_place(const struct run *run, const struct transfer *t)
 {
     const struct transfer *first = run->batch->events;
+    if (run->batch->planned) return run->batch->place;
     return run->batch->place + (u64)(t - first) * sizeof *t;
 }
 
@@ -249,7 +248,7 @@ static struct outcome *transfer_outcome(struct run *run, const struct transfer *
     outcome->credit_row = credit_row;
     outcome->flags = t->flags;
     outcome->code = code;
-    outcome->kind = OUTCOME_TRANSFER;
+    outcome->kind = run->batch->planned ? OUTCOME_POSTING : OUTCOME_TRANSFER;
     outcome->result = OUTCOME_CREATED;
     outcome_set_place(outcome, event_place(run, t));
     outcome->pending_distance = 0;
@@ -360,7 +359,7 @@ static enum create_transfer_result transfer_apply(struct run *run, const struct 
     return CREATE_TRANSFER_CREATED;
 }
 
-// --- single-phase and pending transfers -------------------------------------------------------------
+// --- single-phase and pending transfers ----------------------------------------------------------
 
 static enum create_transfer_result check_fields(const struct transfer *t)
 {
@@ -428,8 +427,8 @@ static enum create_transfer_result decide_single(struct run *run, const struct t
     if (credit->flags & ACCOUNT_CLOSED) return CREATE_TRANSFER_CREDIT_ACCOUNT_ALREADY_CLOSED;
     u128 amount = t->amount;
     if (t->flags & TRANSFER_BALANCING_DEBIT) {
-        amount = at_most(amount, debit->credits_posted,
-                         debit->debits_posted + debit->debits_pending);
+        amount =
+            at_most(amount, debit->credits_posted, debit->debits_posted + debit->debits_pending);
     }
     if (t->flags & TRANSFER_BALANCING_CREDIT) {
         amount = at_most(amount, credit->debits_posted,
@@ -442,11 +441,11 @@ static enum create_transfer_result decide_single(struct run *run, const struct t
     return transfer_apply(run, t, ahead, debit_row, credit_row, amount, timestamp);
 }
 
-// --- posts and voids ------------------------------------------------------------------------------
+// --- posts and voids -----------------------------------------------------------------------------
 
 // What is known of a pending transfer, open or not.
 struct pending {
-    u64 row; // In history.
+    u64 row;      // In history.
     u32 hold_row; // ROW_NONE when it is no longer open.
     u32 debit_row;
     u32 credit_row;
@@ -484,7 +483,8 @@ static enum create_transfer_result pending_find(struct run *run, const struct tr
     if (run->status != STATUS_OK || outcome.result != OUTCOME_CREATED) {
         return CREATE_TRANSFER_PENDING_TRANSFER_NOT_FOUND;
     }
-    if ((outcome.flags & TRANSFER_PENDING) == 0) return CREATE_TRANSFER_PENDING_TRANSFER_NOT_PENDING;
+    if ((outcome.flags & TRANSFER_PENDING) == 0)
+        return CREATE_TRANSFER_PENDING_TRANSFER_NOT_PENDING;
     *pending = (struct pending){
         .row = row - 1,
         .hold_row = ROW_NONE,
@@ -507,8 +507,7 @@ static enum create_transfer_result pending_fate(struct run *run, const struct tr
                                           pending->row, &row, run->failure);
     if (run->status == STATUS_OK) {
         assert(row != 0);
-        run->status =
-            history_row(run->ledger->history, run->set, row - 1, &outcome, run->failure);
+        run->status = history_row(run->ledger->history, run->set, row - 1, &outcome, run->failure);
     }
     if (outcome.kind == OUTCOME_EXPIRY) return CREATE_TRANSFER_PENDING_TRANSFER_EXPIRED;
     return outcome.flags & TRANSFER_POST_PENDING ? CREATE_TRANSFER_PENDING_TRANSFER_ALREADY_POSTED
@@ -625,16 +624,15 @@ static enum create_transfer_result decide_post(struct run *run, const struct tra
     return post_apply(run, t, ahead, &pending, amount, timestamp);
 }
 
-// --- events and chains ----------------------------------------------------------------------------
+// --- events and chains ---------------------------------------------------------------------------
 
 // Rules in the order of ledger.def, from `reserved_flag` on; `timestamp` is the event's.
 static enum create_transfer_result transfer_decide(struct run *run, const struct transfer *t,
                                                    const struct ahead *ahead, u64 timestamp)
 {
     const u16 known = TRANSFER_LINKED | TRANSFER_PENDING | TRANSFER_POST_PENDING |
-                      TRANSFER_VOID_PENDING | TRANSFER_BALANCING_DEBIT |
-                      TRANSFER_BALANCING_CREDIT | TRANSFER_CLOSING_DEBIT |
-                      TRANSFER_CLOSING_CREDIT | TRANSFER_IMPORTED;
+                      TRANSFER_VOID_PENDING | TRANSFER_BALANCING_DEBIT | TRANSFER_BALANCING_CREDIT |
+                      TRANSFER_CLOSING_DEBIT | TRANSFER_CLOSING_CREDIT | TRANSFER_IMPORTED;
     if (UNLIKELY(t->flags & ~known)) return CREATE_TRANSFER_RESERVED_FLAG;
     if (UNLIKELY(t->id == 0)) return CREATE_TRANSFER_ID_MUST_NOT_BE_ZERO;
     if (UNLIKELY(t->id == U128_MAX)) return CREATE_TRANSFER_ID_MUST_NOT_BE_INT_MAX;
@@ -692,7 +690,7 @@ static void event_refuse(struct run *run, u32 i, u32 result, u64 timestamp, u64 
         .credit_row = ROW_NONE,
         .flags = t->flags,
         .code = t->code,
-        .kind = OUTCOME_TRANSFER,
+        .kind = run->batch->planned ? OUTCOME_POSTING : OUTCOME_TRANSFER,
         .result = (u8)result,
     };
     outcome_set_place(outcome, event_place(run, t));
@@ -753,8 +751,8 @@ enum status ledger_create_transfers(struct ledger *ledger, const struct ledger_b
         run.result_timestamp = event_timestamp(batch, i);
         enum create_transfer_result result = event_decide(&run, i, ahead, broken);
         if (LIKELY(result == CREATE_TRANSFER_CREATED)) {
-            batch->results[i] = (struct create_result){.timestamp = run.result_timestamp,
-                                                       .status = (u32)result};
+            batch->results[i] =
+                (struct create_result){.timestamp = run.result_timestamp, .status = (u32)result};
         } else if (run.status == STATUS_OK) {
             if (chain != ROW_NONE && !broken) {
                 broken = true;

@@ -10,17 +10,11 @@
 #include <stdlib.h>
 
 #define WRITE_PAGES 256u
+#define SPARE_NAME  "checkpoint-spare"
 
 static void file_name(char out[DISK_NAME_SIZE_MAX], u64 sequence)
 {
     (void)snprintf(out, DISK_NAME_SIZE_MAX, "checkpoint-%016llx", (unsigned long long)sequence);
-}
-
-static void tables_of(struct machine *machine, struct table *tables[CHECKPOINT_TABLES])
-{
-    tables[0] = &machine->ledger.accounts;
-    tables[1] = &machine->ledger.holds;
-    tables[2] = &machine->sessions;
 }
 
 static u64 capacity_pages(const struct table *table)
@@ -32,12 +26,13 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
                             struct failure *failure)
 {
     memset(checkpoint, 0, sizeof *checkpoint);
-    tables_of(machine, checkpoint->tables);
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    checkpoint->history = &machine->history;
+    checkpoint->table_count = machine_tables(machine, checkpoint->tables);
+    assert(checkpoint->table_count <= CHECKPOINT_TABLES_MAX);
+    for (u32 i = 0; i < checkpoint->table_count; i++) {
         u64 pages = capacity_pages(checkpoint->tables[i]);
         void *memory = NULL;
-        enum status status =
-            memory_reserve(pages * sizeof(struct digest), false, &memory, failure);
+        enum status status = memory_reserve(pages * sizeof(struct digest), false, &memory, failure);
         if (status != STATUS_OK) return status;
         checkpoint->digests[i] = memory;
         status = memory_reserve((pages / 64 + 1) * sizeof(u64), false, &memory, failure);
@@ -49,7 +44,7 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
 
 void checkpoint_free(struct checkpoint *checkpoint)
 {
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    for (u32 i = 0; i < checkpoint->table_count; i++) {
         if (checkpoint->tables[i] == NULL) continue;
         u64 pages = capacity_pages(checkpoint->tables[i]);
         memory_release(checkpoint->digests[i], pages * sizeof(struct digest));
@@ -64,7 +59,8 @@ struct state_rest {
     u64 timestamp;
     u64 next_row;
     struct ledger_state ledger;
-    struct digest tables[CHECKPOINT_TABLES];
+    struct machine_state machine;
+    struct digest tables[CHECKPOINT_TABLES_MAX];
 };
 
 static void state_digest(const struct checkpoint_head *head, struct digest *out)
@@ -75,7 +71,8 @@ static void state_digest(const struct checkpoint_head *head, struct digest *out)
     rest.timestamp = head->timestamp;
     rest.next_row = head->next_row;
     rest.ledger = head->ledger;
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) rest.tables[i] = head->tables[i].root;
+    rest.machine = head->machine;
+    for (u32 i = 0; i < head->table_count; i++) rest.tables[i] = head->tables[i].root;
     sha256(&rest, sizeof rest, out);
 }
 
@@ -99,6 +96,7 @@ static void head_state(struct checkpoint_head *head, const struct machine *machi
     head->timestamp = machine->timestamp;
     head->next_row = machine->history.next_row;
     ledger_save(&machine->ledger, &head->ledger);
+    head->machine = machine->state;
 }
 
 void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
@@ -113,10 +111,12 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
     head->tail = *tail;
     head->genesis = machine->genesis;
     head_state(head, machine);
+    history_set_boundary(&machine->history, head->next_row);
     memcpy(head->overrides, machine->overrides, sizeof head->overrides);
     head->override_count = machine->override_count;
+    head->table_count = checkpoint->table_count;
     u64 page = CHECKPOINT_HEAD_PAGES;
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    for (u32 i = 0; i < checkpoint->table_count; i++) {
         struct table *table = checkpoint->tables[i];
         table_freeze(table);
         u64 pages = table_frozen_page_count(table);
@@ -142,7 +142,8 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
 void checkpoint_end(struct checkpoint *checkpoint)
 {
     assert(checkpoint->frozen);
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) table_thaw(checkpoint->tables[i]);
+    for (u32 i = 0; i < checkpoint->table_count; i++) table_thaw(checkpoint->tables[i]);
+    history_set_boundary(checkpoint->history, 0);
     checkpoint->frozen = false;
 }
 
@@ -171,9 +172,10 @@ static enum status table_write(struct checkpoint *checkpoint, u32 index, struct 
             }
             i += MAX(run, 1);
         }
-        enum status status = disk_write_one(disk, file, (out->page_first + page) * PAGE_SIZE,
-                                            buffer, count * PAGE_SIZE, failure);
+        u64 offset = (out->page_first + page) * PAGE_SIZE;
+        enum status status = disk_write_one(disk, file, offset, buffer, count * PAGE_SIZE, failure);
         if (status != STATUS_OK) return status;
+        disk_pace(disk, file, offset, count * PAGE_SIZE);
     }
     memset(dirty, 0, (out->page_count / 64 + 1) * sizeof *dirty);
     root_of(checkpoint->digests[index], out->page_count, &out->root);
@@ -205,7 +207,7 @@ static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, 
 {
     struct checkpoint_head *head = &checkpoint->head;
     u64 offset = head->digests_page * PAGE_SIZE;
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    for (u32 i = 0; i < checkpoint->table_count; i++) {
         size_t size = head->tables[i].page_count * sizeof(struct digest);
         if (size == 0) continue;
         enum status status =
@@ -217,13 +219,13 @@ static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, 
     size_t size = head->segment_count * sizeof *segments;
     sha256(segments, size, &head->segments_digest);
     if (size > 0) {
-        enum status status = disk_write_one(disk, file, head->segments_page * PAGE_SIZE, segments,
-                                            size, failure);
+        enum status status =
+            disk_write_one(disk, file, head->segments_page * PAGE_SIZE, segments, size, failure);
         if (status != STATUS_OK) return status;
     }
     state_digest(head, &head->state);
-    u128 sum = checksum((const u8 *)head + sizeof head->checksum,
-                        sizeof *head - sizeof head->checksum);
+    u128 sum =
+        checksum((const u8 *)head + sizeof head->checksum, sizeof *head - sizeof head->checksum);
     memcpy(head->checksum, &sum, sizeof head->checksum);
     return disk_write_one(disk, file, 0, head, sizeof *head, failure);
 }
@@ -238,6 +240,7 @@ static bool old_name_visit(void *context, const char *name)
 {
     struct old_names *old = context;
     if (strncmp(name, "checkpoint-", 11) != 0 || strcmp(name, old->keep) == 0) return true;
+    if (strcmp(name, SPARE_NAME) == 0) return true;
     if (old->count == ARRAY_COUNT(old->names) || strlen(name) >= DISK_NAME_SIZE_MAX) return true;
     memcpy(old->names[old->count++], name, strlen(name) + 1);
     return true;
@@ -249,8 +252,10 @@ static enum status old_remove(struct disk *disk, const char *keep, struct failur
     struct old_names old = {0};
     memcpy(old.keep, keep, strlen(keep) + 1);
     enum status status = disk_list(disk, old_name_visit, &old, failure);
+    // One is kept to be written over; nothing takes it for a checkpoint under its spare name.
     for (u32 i = 0; i < old.count && status == STATUS_OK; i++) {
-        status = disk_remove(disk, old.names[i], failure);
+        status = i == 0 ? disk_rename(disk, old.names[i], SPARE_NAME, failure)
+                        : disk_remove(disk, old.names[i], failure);
     }
     return status;
 }
@@ -265,13 +270,14 @@ static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, 
     enum status status = memory_reserve(WRITE_PAGES * PAGE_SIZE, false, &buffer, failure);
     if (status != STATUS_OK) return status;
     disk_handle file = -1;
-    status = disk_remove(disk, temporary, failure);
+    status = disk_rename(disk, SPARE_NAME, temporary, failure);
+    if (status == STATUS_NOT_FOUND) status = disk_remove(disk, temporary, failure);
     if (status == STATUS_OK) status = disk_open(disk, temporary, DISK_CREATE, &file, failure);
     if (status != STATUS_OK) {
         memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
         return status;
     }
-    for (u32 i = 0; i < CHECKPOINT_TABLES && status == STATUS_OK; i++) {
+    for (u32 i = 0; i < checkpoint->table_count && status == STATUS_OK; i++) {
         status = table_write(checkpoint, i, disk, file, buffer, cancelled, failure);
     }
     memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
@@ -299,19 +305,19 @@ enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *mach
     enum status status = file_write(checkpoint, disk, name, segments, cancelled, failure);
     free(segments);
     if (status == STATUS_OK) status = old_remove(disk, name, failure);
-    if (status == STATUS_OK) status = history_discard(&machine->history, retired, failure);
+    if (status == STATUS_OK) history_discard(&machine->history, retired);
     if (status != STATUS_OK) return failure_wrap(failure, "writing %s", name);
     return STATUS_OK;
 }
 
-void machine_state_digest(const struct machine *machine, struct digest *out)
+void machine_state_digest(struct machine *machine, struct digest *out)
 {
     struct checkpoint_head head;
     memset(&head, 0, sizeof head);
     head_state(&head, machine);
-    const struct table *tables[CHECKPOINT_TABLES] = {&machine->ledger.accounts,
-                                                     &machine->ledger.holds, &machine->sessions};
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    struct table *tables[MACHINE_TABLES_MAX];
+    head.table_count = machine_tables(machine, tables);
+    for (u32 i = 0; i < head.table_count; i++) {
         u64 pages = table_page_count(tables[i]);
         struct digest *digests = malloc(MAX(pages, 1) * sizeof *digests);
         assert(digests != NULL);
@@ -322,7 +328,7 @@ void machine_state_digest(const struct machine *machine, struct digest *out)
     state_digest(&head, out);
 }
 
-// --- finding and loading --------------------------------------------------------------------------
+// --- finding and loading -------------------------------------------------------------------------
 
 static enum status head_read(struct disk *disk, const char *name, struct checkpoint_head *head,
                              struct failure *failure)
@@ -333,13 +339,14 @@ static enum status head_read(struct disk *disk, const char *name, struct checkpo
     status = disk_read(disk, file, 0, head, sizeof *head, failure);
     disk_close(disk, file);
     if (status != STATUS_OK) return status;
-    u128 sum = checksum((const u8 *)head + sizeof head->checksum,
-                        sizeof *head - sizeof head->checksum);
+    u128 sum =
+        checksum((const u8 *)head + sizeof head->checksum, sizeof *head - sizeof head->checksum);
     if (memcmp(&sum, head->checksum, sizeof head->checksum) != 0 ||
         head->magic != CHECKPOINT_MAGIC) {
         failure_set(failure, STATUS_CORRUPT, "%s/%s is damaged", disk->path, name);
-        failure_hint(failure, "a checkpoint is made from the log: remove it, and the log is replayed "
-                              "from the one before or from the beginning");
+        failure_hint(failure,
+                     "a checkpoint is made from the log: remove it, and the log is replayed "
+                     "from the one before or from the beginning");
         return STATUS_CORRUPT;
     }
     if (head->format != CHECKPOINT_FORMAT) {
@@ -387,12 +394,12 @@ static enum status table_load(struct checkpoint *checkpoint, u32 index, struct d
                            index);
     }
     if (size == 0) return STATUS_OK;
-    enum status status = disk_read(disk, file, in->page_first * PAGE_SIZE, table->memory, size,
-                                   failure);
+    enum status status =
+        disk_read(disk, file, in->page_first * PAGE_SIZE, table->memory, size, failure);
     if (status != STATUS_OK) return status;
     struct digest *digests = checkpoint->digests[index];
-    status = disk_read(disk, file, digests_offset, digests, in->page_count * sizeof *digests,
-                       failure);
+    status =
+        disk_read(disk, file, digests_offset, digests, in->page_count * sizeof *digests, failure);
     if (status != STATUS_OK) return status;
     struct digest *now = malloc(in->page_count * sizeof *now);
     assert(now != NULL);
@@ -401,8 +408,9 @@ static enum status table_load(struct checkpoint *checkpoint, u32 index, struct d
         if (memcmp(&now[page], &digests[page], sizeof *now) == 0) continue;
         status = failure_set(failure, STATUS_CORRUPT, "%s, offset %llu is damaged", name,
                              (unsigned long long)((in->page_first + page) * PAGE_SIZE));
-        failure_hint(failure, "a checkpoint is made from the log: remove it, and the log is replayed "
-                              "from the beginning");
+        failure_hint(failure,
+                     "a checkpoint is made from the log: remove it, and the log is replayed "
+                     "from the beginning");
     }
     struct digest root;
     root_of(now, in->page_count, &root);
@@ -424,7 +432,7 @@ static enum status segments_load(struct machine *machine, const struct checkpoin
         return failure_set(failure, STATUS_CORRUPT, "%s lists too many segments", name);
     }
     size_t size = head->segment_count * sizeof(struct checkpoint_segment);
-    struct checkpoint_segment *segments = malloc(MAX(size, 1));
+    struct checkpoint_segment *segments = calloc(head->segment_count + 1, sizeof *segments);
     assert(segments != NULL);
     enum status status = STATUS_OK;
     if (size > 0) {
@@ -434,13 +442,13 @@ static enum status segments_load(struct machine *machine, const struct checkpoin
     if (status == STATUS_OK) {
         sha256(segments, size, &digest);
         if (memcmp(&digest, &head->segments_digest, sizeof digest) != 0) {
-            status = failure_set(failure, STATUS_CORRUPT, "%s: its list of segments is damaged",
-                                 name);
+            status =
+                failure_set(failure, STATUS_CORRUPT, "%s: its list of segments is damaged", name);
         }
     }
     for (u32 i = 0; i < head->segment_count && status == STATUS_OK; i++) {
-        status = history_adopt(&machine->history, segments[i].first_row, segments[i].row_count,
-                               failure);
+        status =
+            history_adopt(&machine->history, segments[i].first_row, segments[i].row_count, failure);
     }
     free(segments);
     return status;
@@ -453,11 +461,15 @@ enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machi
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, head->tail.sequence);
     checkpoint->head = *head;
+    if (head->table_count != checkpoint->table_count) {
+        return failure_set(failure, STATUS_UNSUPPORTED, "%s has %u tables; this binary has %u",
+                           name, head->table_count, checkpoint->table_count);
+    }
     disk_handle file = -1;
     enum status status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
     if (status != STATUS_OK) return status;
     u64 digests = head->digests_page * PAGE_SIZE;
-    for (u32 i = 0; i < CHECKPOINT_TABLES && status == STATUS_OK; i++) {
+    for (u32 i = 0; i < checkpoint->table_count && status == STATUS_OK; i++) {
         status = table_load(checkpoint, i, disk, file, digests, name, failure);
         digests += head->tables[i].page_count * sizeof(struct digest);
     }
@@ -465,6 +477,8 @@ enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machi
     disk_close(disk, file);
     if (status == STATUS_OK) status = history_start(&machine->history, head->next_row, failure);
     if (status == STATUS_OK) status = ledger_load(&machine->ledger, &head->ledger, failure);
+    machine->state = head->machine;
+    if (status == STATUS_OK) status = machine_loaded(machine, failure);
     if (status != STATUS_OK) return failure_wrap(failure, "loading the checkpoint");
     machine->position = head->position;
     machine->timestamp = head->timestamp;

@@ -5,12 +5,12 @@
 
 #include "ledger/ledger_types.h"
 
-#define ROW(n, what, of, event, result, multi, is_sparse)                                          \
-    [n] = {.name = (what),                                                                         \
-           .kind = (of),                                                                           \
-           .event_size = (event),                                                                  \
-           .result_size = (result),                                                                \
-           .multi_batch = (multi),                                                                 \
+#define ROW(n, what, of, event, result, multi, is_sparse) \
+    [n] = {.name = (what),                                \
+           .kind = (of),                                  \
+           .event_size = (event),                         \
+           .result_size = (result),                       \
+           .multi_batch = (multi),                        \
            .sparse = (is_sparse)}
 
 static const struct compat_operation operations[COMPAT_OPERATION_COUNT] = {
@@ -60,7 +60,8 @@ const struct compat_operation *compat_operation(u8 wire)
 {
     if (wire < COMPAT_OPERATION_BASE) return NULL;
     u32 number = wire - COMPAT_OPERATION_BASE;
-    if (number >= COMPAT_OPERATION_COUNT || operations[number].kind == COMPAT_KIND_NONE) return NULL;
+    if (number >= COMPAT_OPERATION_COUNT || operations[number].kind == COMPAT_KIND_NONE)
+        return NULL;
     return &operations[number];
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The operations of the TigerBeetle client protocol and their multi-batch bodies (docs/PROTOCOL.md).
+// The operations of the TigerBeetle client protocol and their multi-batch bodies
+// (docs/PROTOCOL.md).
 //
 // A body holds its batches' events in order, then a trailer at its very end: the count of the last
 // batch first, the count of the first batch last, then the number of batches, all u16, padded in
@@ -10,8 +11,9 @@
 
 #include "base/base.h"
 
-#define COMPAT_BODY_SIZE_MAX 1048320u
-#define COMPAT_OPERATION_BASE 128u
+#define COMPAT_BODY_SIZE_MAX      1048320u
+#define COMPAT_BATCHES_MAX        65535u // Empty ones take only their two bytes of the trailer.
+#define COMPAT_OPERATION_BASE     128u
 #define COMPAT_OPERATION_REGISTER 2u // On the wire as it is, not from the base.
 
 enum compat_operation_number {
@@ -90,8 +92,8 @@ bool compat_decode(const struct compat_operation *operation, const u8 *body, u32
 u32 compat_batch_count(const struct compat_batches *batches, u32 index);
 // Bytes of the trailer of a body of `batch_count` batches of elements of `element_size`.
 u32 compat_trailer_size(u32 batch_count, u32 element_size);
-// Writes the trailer behind `payload_size` bytes of results; `counts` are results a batch. Returns the
-// size of the whole body.
+// Writes the trailer behind `payload_size` bytes of results; `counts` are results a batch. Returns
+// the size of the whole body.
 u32 compat_trailer_write(u8 *body, u32 payload_size, u32 element_size, const u16 *counts,
                          u32 batch_count);
 // The most results that one query of a batch may give, so that the answer fits.

@@ -1,11 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The machine: dispatch of commands, sessions, replies, the indexing of what was applied.
-#include "machine/machine.h"
+#include "machine/commit.h"
 
 #include "os/memory.h"
 
 #define REGISTER_REPLY_SIZE 64u
+
+static enum status modules_init(struct machine *machine, struct failure *failure)
+{
+    enum status status =
+        table_init(&machine->notes, sizeof(struct command_note), COMMAND_NOTES_MAX, failure);
+    if (status == STATUS_OK) {
+        status = table_init(&machine->effects, sizeof(struct effect), EFFECTS_MAX, failure);
+    }
+    if (status == STATUS_OK) status = index_init(&machine->note_index, 0, failure);
+    assert(module_count <= MACHINE_MODULES_MAX);
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->table_count && status == STATUS_OK; j++) {
+            const struct module_table *table = &modules[i]->tables[j];
+            status = table_init(&machine->module_tables[i][j], table->record_size,
+                                table->record_max, failure);
+        }
+    }
+    void *memory = NULL;
+    if (status == STATUS_OK) {
+        status = memory_reserve(sizeof *machine->plan, false, &memory, failure);
+        machine->plan = memory;
+    }
+    if (status == STATUS_OK) {
+        status =
+            memory_reserve(PLAN_POSTINGS_MAX * sizeof *machine->postings, false, &memory, failure);
+        machine->postings = memory;
+    }
+    return status;
+}
+
+u32 machine_tables(struct machine *machine, struct table *tables[MACHINE_TABLES_MAX])
+{
+    u32 count = 0;
+    tables[count++] = &machine->ledger.accounts;
+    tables[count++] = &machine->ledger.holds;
+    tables[count++] = &machine->sessions;
+    tables[count++] = &machine->notes;
+    tables[count++] = &machine->effects;
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->table_count; j++) {
+            tables[count++] = &machine->module_tables[i][j];
+        }
+    }
+    return count;
+}
+
+enum status machine_loaded(struct machine *machine, struct failure *failure)
+{
+    const struct command_note *notes = (const void *)machine->notes.memory;
+    for (u64 row = 0; row < machine->notes.count; row++) {
+        u64 hash = history_hash_id(&machine->history, notes[row].command_id);
+        enum status status = index_insert(&machine->note_index, hash, (u32)row, failure);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
 
 enum status machine_init(struct machine *machine, struct disk *disk, const struct genesis *genesis,
                          const struct history_log *log, struct failure *failure)
@@ -24,6 +80,8 @@ enum status machine_init(struct machine *machine, struct disk *disk, const struc
     status = table_init(&machine->sessions, sizeof(struct session), MACHINE_SESSIONS_MAX, failure);
     if (status != STATUS_OK) return status;
     machine->sessions.count = MACHINE_SESSIONS_MAX;
+    status = modules_init(machine, failure);
+    if (status != STATUS_OK) return status;
     void *memory = NULL;
     status = memory_reserve(LEDGER_EVENTS_MAX * sizeof *machine->results, false, &memory, failure);
     if (status != STATUS_OK) return status;
@@ -38,12 +96,22 @@ void machine_free(struct machine *machine)
     ledger_free(&machine->ledger);
     history_free(&machine->history);
     table_free(&machine->sessions);
+    table_free(&machine->notes);
+    table_free(&machine->effects);
+    index_free(&machine->note_index);
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->table_count; j++) {
+            table_free(&machine->module_tables[i][j]);
+        }
+    }
+    memory_release(machine->plan, sizeof *machine->plan);
+    memory_release(machine->postings, PLAN_POSTINGS_MAX * sizeof *machine->postings);
     memory_release(machine->results, LEDGER_EVENTS_MAX * sizeof *machine->results);
     memory_release(machine->body, COMPAT_BODY_SIZE_MAX);
     memset(machine, 0, sizeof *machine);
 }
 
-// --- sessions -------------------------------------------------------------------------------------
+// --- sessions ------------------------------------------------------------------------------------
 
 static struct session *session_at(const struct machine *machine, u32 row)
 {
@@ -113,14 +181,13 @@ static void apply_register(struct machine *machine, const struct frame_command *
     if (applied->reply != NULL) applied->reply_size = register_reply(applied->reply);
 }
 
-// --- creates --------------------------------------------------------------------------------------
+// --- creates -------------------------------------------------------------------------------------
 
 // Keeps the refusals of one batch, as {index, result}. Returns how many bytes.
 static u32 sparse_write(u8 *out, const struct create_result *results, u32 count, bool transfers)
 {
     u32 size = 0;
-    const u32 created =
-        transfers ? (u32)CREATE_TRANSFER_CREATED : (u32)CREATE_ACCOUNT_CREATED;
+    const u32 created = transfers ? (u32)CREATE_TRANSFER_CREATED : (u32)CREATE_ACCOUNT_CREATED;
     for (u32 i = 0; i < count; i++) {
         if (results[i].status == created) continue;
         store_u32(out + size, i);
@@ -135,13 +202,10 @@ static u32 create_reply(const struct compat_operation *operation,
                         const struct compat_batches *batches, const struct create_result *results,
                         u8 *reply)
 {
-    u16 counts[COMPAT_BODY_SIZE_MAX / 128 + 1];
+    u16 counts[COMPAT_BATCHES_MAX];
     u32 size = 0;
     u32 event = 0;
     bool transfers = operation->kind == COMPAT_KIND_CREATE_TRANSFERS;
-    // An empty batch takes two bytes of the trailer, so there can be more of them than events; they
-    // are then all in the one trailer, whose size bounds them.
-    u16 *count_of = counts;
     assert(batches->batch_count <= ARRAY_COUNT(counts));
     for (u32 i = 0; i < batches->batch_count; i++) {
         u32 count = compat_batch_count(batches, i);
@@ -154,7 +218,7 @@ static u32 create_reply(const struct compat_operation *operation,
                 memcpy(reply + size, results + event, bytes);
             }
         }
-        count_of[i] = (u16)(bytes / operation->result_size);
+        counts[i] = (u16)(bytes / operation->result_size);
         size += bytes;
         event += count;
     }
@@ -209,13 +273,13 @@ static enum status apply_compat(struct machine *machine, const struct frame_comm
     }
     const struct compat_operation *operation = compat_operation((u8)command->operation);
     assert(operation != NULL && compat_is_create(operation));
-    enum status status = apply_create(machine, operation, command, body, place, frame, applied,
-                                      failure);
+    enum status status =
+        apply_create(machine, operation, command, body, place, frame, applied, failure);
     session_note(machine, row, command, place, applied);
     return status;
 }
 
-// --- frames ---------------------------------------------------------------------------------------
+// --- frames --------------------------------------------------------------------------------------
 
 static bool is_overridden(const struct machine *machine, u64 position)
 {
@@ -254,8 +318,9 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         switch ((enum command_record)command->record) {
         case COMMAND_GENESIS: break;
         case COMMAND_TICK:
-            applied->timestamp += ledger_expire(&machine->ledger, applied->timestamp,
-                                                LEDGER_BATCH_EVENTS_MAX);
+            applied->timestamp +=
+                ledger_expire(&machine->ledger, applied->timestamp, LEDGER_BATCH_EVENTS_MAX);
+            status = commit_pulse(machine, place, out, applied, failure);
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
         case COMMAND_COMPAT:
@@ -267,6 +332,10 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
             break;
         }
         default:
+            if (command->record >= COMMAND_MODULES) {
+                status = commit_command(machine, command, body, place, out, applied, failure);
+                break;
+            }
             status = failure_set(failure, STATUS_UNSUPPORTED,
                                  "command %llu is of record %u, which this binary does not know",
                                  (unsigned long long)machine->position, command->record);
@@ -305,7 +374,7 @@ enum status machine_apply(struct machine *machine, const struct frame_view *fram
     return STATUS_OK;
 }
 
-// --- replies again --------------------------------------------------------------------------------
+// --- replies again -------------------------------------------------------------------------------
 
 enum status machine_reply_again(struct machine *machine, const struct session *session, u8 *reply,
                                 u32 *size, struct failure *failure)
@@ -345,7 +414,7 @@ enum status machine_reply_again(struct machine *machine, const struct session *s
 u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
                             const struct compat_batches *batches, u8 *reply)
 {
-    u16 counts[COMPAT_BODY_SIZE_MAX / 128 + 1];
+    u16 counts[COMPAT_BATCHES_MAX];
     u32 size = 0;
     u32 event = 0;
     assert(batches->batch_count <= ARRAY_COUNT(counts));
@@ -368,7 +437,7 @@ u32 machine_lookup_accounts(const struct machine *machine, const struct compat_o
     return compat_trailer_write(reply, size, operation->result_size, counts, batches->batch_count);
 }
 
-// --- indexing -------------------------------------------------------------------------------------
+// --- indexing ------------------------------------------------------------------------------------
 
 enum status machine_indexer_init(struct machine_indexer *indexer, struct failure *failure)
 {
@@ -392,6 +461,7 @@ static void index_command(struct machine *machine, struct history_segment *segme
                           u32 *next_resolved)
 {
     const u16 resolving = TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING;
+    static const struct transfer posting = {0}; // A posting of a module has no user data.
     for (u64 row = from; row < to; row++) {
         u32 at = (u32)(row - segment->first_row);
         const struct outcome *outcome = &segment->live->rows[at];
@@ -401,7 +471,8 @@ static void index_command(struct machine *machine, struct history_segment *segme
             record = events;
             events += sizeof(struct transfer);
         }
-        if (outcome->kind == OUTCOME_TRANSFER) {
+        if (outcome->kind == OUTCOME_POSTING) record = &posting;
+        if (outcome_is_transfer(outcome)) {
             if (outcome->result != OUTCOME_CREATED) {
                 if (!ledger_result_is_transient(outcome->result)) record = NULL;
             } else {
@@ -441,4 +512,8 @@ void machine_index(struct machine *machine, struct machine_indexer *indexer,
 void machine_check(const struct machine *machine)
 {
     ledger_check(&machine->ledger);
+    for (u32 i = 0; i < module_count; i++) {
+        const struct module_context context = commit_context(machine, modules[i]);
+        if (modules[i]->check != NULL) modules[i]->check(&context);
+    }
 }

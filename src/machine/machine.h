@@ -2,26 +2,31 @@
 //
 // The machine: applies frames, in order, to the ledger, the sessions and the modules.
 //
-// It sees no clock, file, random number, thread or float: time is in the frame, and what it reads of
-// the past are immutable facts (L6). Live, replayed and following machines run this one function.
+// It sees no clock, file, random number, thread or float: time is in the frame, and what it reads
+// of the past are immutable facts (L6). Live, replayed and following machines run this one
+// function.
 //
 // Guarantees
 //   M1 The state after a frame is a function of the frames up to it.
 //   M2 A command applies whole or not at all; an event of a batch likewise.
 //   M3 A command that was applied is not applied again: a repeated request gets the stored reply.
 //
-// A frame with the flag FRAME_ROTATE ends a segment of history, so segments too are a function of the
-// log.
+// A frame with the flag FRAME_ROTATE ends a segment of history, so segments too are a function of
+// the log.
 #ifndef TAEL_MACHINE_MACHINE_H
 #define TAEL_MACHINE_MACHINE_H
 
 #include "ledger/history_query.h"
 #include "ledger/ledger.h"
 #include "machine/compat.h"
+#include "modules/module.h"
 #include "wal/frame.h"
 
-#define MACHINE_SESSIONS_MAX 64u
+#define MACHINE_SESSIONS_MAX  64u
 #define MACHINE_OVERRIDES_MAX 64u
+#define MACHINE_MODULES_MAX   16u
+#define COMMAND_NOTES_MAX     65536u // Commands of modules whose replies are kept.
+#define EFFECTS_MAX           (1u << 20)
 
 // Body of COMMAND_GENESIS: what the whole log depends on.
 struct genesis {
@@ -30,9 +35,19 @@ struct genesis {
     u64 created_at; // Nanoseconds UTC.
     u32 accounts_max;
     u32 holds_max;
-    u8 reserved[64];
+    u32 flags; // enum genesis_flags.
+    u8 reserved[60];
 };
 static_assert(sizeof(struct genesis) == 128, "genesis v1");
+
+enum genesis_flags {
+    GENESIS_SAMPLE = 1 << 0, // The sample module's commands are accepted: a log made for tests.
+};
+
+// What the machine keeps beside its tables; part of a checkpoint.
+struct machine_state {
+    u64 note_count; // Of all commands of modules ever decided.
+};
 
 // A compat client's session; 64 at most, the longest silent goes when one more registers.
 struct session {
@@ -55,13 +70,20 @@ struct machine {
     struct ledger ledger;
     struct table sessions; // struct session.
     struct genesis genesis;
-    u64 position;  // Of the last command applied.
-    u64 sequence;  // Of the last frame applied.
-    u64 timestamp; // The latest given.
+    u64 position;         // Of the last command applied.
+    u64 sequence;         // Of the last frame applied.
+    u64 timestamp;        // The latest given.
+    struct table notes;   // struct command_note, a ring.
+    struct table effects; // struct effect.
+    struct index note_index;
+    struct table module_tables[MACHINE_MODULES_MAX][MODULE_TABLES_MAX];
+    struct machine_state state;
     u64 overrides[MACHINE_OVERRIDES_MAX]; // Positions whose commands are refused.
     u32 override_count;
     struct create_result *results; // Scratch where a reply is not wanted or not dense.
     u8 *body;                      // Scratch for a request read back.
+    struct plan *plan;             // Scratch for the plan being made.
+    struct transfer *postings;     // Scratch for the chain of a plan.
 };
 
 // What became of a command, for its reply and for the history thread.
@@ -100,8 +122,8 @@ void machine_free(struct machine *machine);
 MUST_USE enum status machine_apply(struct machine *machine, const struct frame_view *frame,
                                    struct applied_frame *applied, struct failure *failure);
 
-// Makes the command at a position a refusal, whenever it is applied. Called ahead of the replay with
-// the overrides found in the log.
+// Makes the command at a position a refusal, whenever it is applied. Called ahead of the replay
+// with the overrides found in the log.
 void machine_override(struct machine *machine, u64 position);
 
 // The session of a client, or NULL.
@@ -110,8 +132,8 @@ const struct session *machine_session(const struct machine *machine, u128 client
 MUST_USE enum status machine_reply_again(struct machine *machine, const struct session *session,
                                          u8 *reply, u32 *size, struct failure *failure);
 
-// Indexes an applied frame: lists of its segment, the outcome root of the frame. In order of frames,
-// one thread.
+// Indexes an applied frame: lists of its segment, the outcome root of the frame. In order of
+// frames, one thread.
 struct machine_indexer {
     struct merkle_range outcomes; // Roots of frames.
     struct digest *leaves;        // Scratch for a frame's rows.
@@ -120,8 +142,7 @@ struct machine_indexer {
     u64 root_first;               // Frames from here to `sequence` have their root in the ring.
     struct digest roots[FRAME_OUTCOME_LAG_MAX]; // Cumulative, by sequence modulo the size.
 };
-MUST_USE enum status machine_indexer_init(struct machine_indexer *indexer,
-                                          struct failure *failure);
+MUST_USE enum status machine_indexer_init(struct machine_indexer *indexer, struct failure *failure);
 // The cumulative outcome root up to a frame of the ring.
 static inline struct digest *machine_indexer_root(struct machine_indexer *indexer, u64 sequence)
 {
@@ -139,6 +160,12 @@ static inline bool machine_query_is_live(const struct compat_operation *operatio
 }
 u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
                             const struct compat_batches *batches, u8 *reply);
+
+// Every table of the state, in the order of checkpoints. Returns how many.
+#define MACHINE_TABLES_MAX (5u + MACHINE_MODULES_MAX * MODULE_TABLES_MAX)
+u32 machine_tables(struct machine *machine, struct table *tables[MACHINE_TABLES_MAX]);
+// Rebuilds what is not saved, once the tables and the state were loaded.
+MUST_USE enum status machine_loaded(struct machine *machine, struct failure *failure);
 
 void machine_check(const struct machine *machine);
 

@@ -19,7 +19,7 @@ void node_free(struct node *node)
     memset(node, 0, sizeof *node);
 }
 
-// --- a new log ------------------------------------------------------------------------------------
+// --- a new log -----------------------------------------------------------------------------------
 
 static enum status genesis_write(struct node *node, const struct genesis *genesis, u128 log_id,
                                  struct failure *failure)
@@ -56,7 +56,7 @@ static enum status genesis_write(struct node *node, const struct genesis *genesi
     return STATUS_OK;
 }
 
-// --- history, cut back ----------------------------------------------------------------------------
+// --- history, cut back ---------------------------------------------------------------------------
 
 struct strays {
     char (*names)[DISK_NAME_SIZE_MAX];
@@ -103,7 +103,7 @@ static enum status history_cut(struct node *node, struct failure *failure)
     return status;
 }
 
-// --- replay ---------------------------------------------------------------------------------------
+// --- replay --------------------------------------------------------------------------------------
 
 enum status node_seal_all(struct node *node, struct failure *failure)
 {
@@ -136,8 +136,7 @@ static enum status outcome_root_check(struct node *node, const struct frame_head
     }
     failure_set(failure, STATUS_CORRUPT,
                 "frame %llu names other outcomes up to frame %llu than applying the log gives",
-                (unsigned long long)header->sequence,
-                (unsigned long long)header->outcome_sequence);
+                (unsigned long long)header->sequence, (unsigned long long)header->outcome_sequence);
     failure_hint(failure, "this binary does not apply the log as the one that wrote it; use that "
                           "version, and report this");
     return STATUS_CORRUPT;
@@ -165,8 +164,8 @@ static enum status replay(struct node *node, struct wal_reader *reader,
 {
     struct applied_frame *applied = malloc(sizeof *applied);
     void *resolved = NULL;
-    enum status status = memory_reserve(LEDGER_EVENTS_MAX * sizeof(struct transfer), false,
-                                        &resolved, failure);
+    enum status status =
+        memory_reserve(LEDGER_EVENTS_MAX * sizeof(struct transfer), false, &resolved, failure);
     assert(applied != NULL);
     applied->resolved.items = resolved;
     u64 start = reader->tail.place;
@@ -192,7 +191,7 @@ static enum status replay(struct node *node, struct wal_reader *reader,
     return status;
 }
 
-// --- opening --------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 // Reads the genesis of the log at place 0.
 static enum status genesis_read(struct node *node, struct genesis *out, bool *found,
@@ -224,8 +223,7 @@ static enum status machine_make(struct node *node, const struct genesis *genesis
 {
     request_source_init(&node->source, &node->wal);
     const struct history_log log = request_source_log(&node->source);
-    enum status status =
-        machine_init(&node->machine, node->disk, genesis, &log, failure);
+    enum status status = machine_init(&node->machine, node->disk, genesis, &log, failure);
     if (status == STATUS_OK) status = machine_indexer_init(&node->indexer, failure);
     if (status == STATUS_OK) {
         status = checkpoint_init(&node->checkpoint, &node->machine, failure);

@@ -23,14 +23,15 @@ struct node {
 
 struct recovery_progress {
     void *context;
-    // Called now and then; `done` of `total` bytes of log. Returns false to stop (STATUS_CANCELLED).
+    // Called now and then; `done` of `total` bytes of log. Returns false to stop
+    // (STATUS_CANCELLED).
     bool (*report)(void *context, u64 done, u64 total);
 };
 
 struct recovery_report {
-    bool created;          // The folder was new.
+    bool created;            // The folder was new.
     u64 checkpoint_sequence; // 0: none.
-    u64 frames;            // Applied from the log.
+    u64 frames;              // Applied from the log.
     u64 commands;
     bool torn; // An unfinished frame was cut.
 };

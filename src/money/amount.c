@@ -37,16 +37,11 @@ static bool rounds_up(enum rounding rounding, u128 quotient, u128 remainder, u12
     // Compared with the other part of the divisor, as twice the remainder may not fit.
     u128 other = divisor - remainder;
     switch (rounding) {
-    case ROUND_DOWN:
-        return false;
-    case ROUND_UP:
-        return true;
-    case ROUND_HALF_DOWN:
-        return remainder > other;
-    case ROUND_HALF_UP:
-        return remainder >= other;
-    case ROUND_HALF_EVEN:
-        return remainder > other || (remainder == other && (quotient & 1) != 0);
+    case ROUND_DOWN: return false;
+    case ROUND_UP: return true;
+    case ROUND_HALF_DOWN: return remainder > other;
+    case ROUND_HALF_UP: return remainder >= other;
+    case ROUND_HALF_EVEN: return remainder > other || (remainder == other && (quotient & 1) != 0);
     }
     assert(false);
     return false;

@@ -18,8 +18,7 @@ i32 day_count_days(enum day_count convention, i32 from, i32 to)
     switch (convention) {
     case DAY_COUNT_ACT_ACT_ISDA:
     case DAY_COUNT_ACT_365F:
-    case DAY_COUNT_ACT_360:
-        return to - from;
+    case DAY_COUNT_ACT_360: return to - from;
     case DAY_COUNT_30E_360:
         first.day = MIN(first.day, 30);
         last.day = MIN(last.day, 30);

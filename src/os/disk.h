@@ -15,7 +15,7 @@
 #define DISK_NAME_SIZE_MAX 64
 
 enum disk_open_flags {
-    DISK_CREATE = 1 << 0,    // Create when absent.
+    DISK_CREATE = 1 << 0,    // Create when absent; the name is durable when open returns.
     DISK_DIRECT = 1 << 1,    // Each write is durable when it returns; buffers, sizes and offsets
                              // are multiples of PAGE_SIZE.
     DISK_READ_ONLY = 1 << 2, // No write through this handle.
@@ -45,6 +45,7 @@ struct disk_operations {
     enum status (*free_space)(struct disk *, u64 *bytes, struct failure *);
     bool (*try_read)(struct disk *, disk_handle, u64 offset, void *out, size_t size);
     void (*advise)(struct disk *, disk_handle, u64 offset, u64 size);
+    void (*pace)(struct disk *, disk_handle, u64 offset, u64 size);
 };
 
 struct disk {
@@ -131,6 +132,13 @@ MUST_USE static inline bool disk_try_read(struct disk *disk, disk_handle handle,
 static inline void disk_advise(struct disk *disk, disk_handle handle, u64 offset, u64 size)
 {
     disk->operations->advise(disk, handle, offset, size);
+}
+
+// Says that this range was just written and more will follow: starts writing it out and waits until
+// what came before it is, so that one long write never crowds out the log's short ones. Not a sync.
+static inline void disk_pace(struct disk *disk, disk_handle handle, u64 offset, u64 size)
+{
+    disk->operations->pace(disk, handle, offset, size);
 }
 
 // One part, for the common case.

@@ -81,8 +81,7 @@ static bool happens(struct disk_memory *disk, u32 rate, enum disk_memory_count k
     return true;
 }
 
-// --- files
-// ----------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 static void page_free(struct page *page)
 {
@@ -148,12 +147,13 @@ static void inode_put(struct disk_memory_inode *inode, u64 offset, const u8 *dat
     while (size > 0) {
         struct page *page = &inode->pages[offset / PAGE_SIZE];
         u64 take = MIN(size, PAGE_SIZE - offset % PAGE_SIZE);
-        if (page->cached == NULL) {
+        bool nothing = page->cached == NULL && page->durable == NULL && is_zero(data, take);
+        if (page->cached == NULL && !nothing) {
             page->cached = must(malloc(PAGE_SIZE));
             memcpy(page->cached, page->durable != NULL ? page->durable : zeroes, PAGE_SIZE);
         }
         page->abandoned = false;
-        memcpy(page->cached + offset % PAGE_SIZE, data, take);
+        if (!nothing) memcpy(page->cached + offset % PAGE_SIZE, data, take);
         if (through) page_settle(page);
         offset += take;
         data += take;
@@ -161,8 +161,7 @@ static void inode_put(struct disk_memory_inode *inode, u64 offset, const u8 *dat
     }
 }
 
-// --- names
-// ----------------------------------------------------------------------------------------
+// --- names ---------------------------------------------------------------------------------------
 
 static u32 name_find(const struct disk_memory_names *names, const char *name)
 {
@@ -212,8 +211,7 @@ static void names_settle(struct disk_memory *disk)
     names_clear(disk, &old);
 }
 
-// --- faults
-// ---------------------------------------------------------------------------------------
+// --- faults --------------------------------------------------------------------------------------
 
 static enum status power_failed(struct failure *failure)
 {
@@ -317,10 +315,8 @@ void disk_memory_crash(struct disk_memory *disk, enum disk_memory_crash how)
         if (name_find(&disk->names, durable->items[i].name) != U32_MAX) continue;
         bool removed = how == DISK_CRASH_KEEP_ALL ||
                        (how == DISK_CRASH_EACH_PAGE && random_chance(&disk->random, 50));
-        if (removed)
-            name_drop(disk, durable, i);
-        else
-            disk->counts[DISK_COUNT_REMOVAL_LOST]++;
+        if (removed) name_drop(disk, durable, i);
+        else disk->counts[DISK_COUNT_REMOVAL_LOST]++;
     }
     names_clear(disk, &disk->names);
     for (u32 i = 0; i < durable->count; i++) {
@@ -345,6 +341,13 @@ void disk_memory_rot(struct disk_memory *disk, const char *name, u64 offset, u32
     disk->counts[DISK_COUNT_ROT]++;
 }
 
+u8 disk_memory_byte(const struct disk_memory *disk, const char *name, u64 offset)
+{
+    u32 at = name_find(&disk->names, name);
+    assert(at != U32_MAX && offset < disk->names.items[at].inode->size);
+    return page_seen(&disk->names.items[at].inode->pages[offset / PAGE_SIZE])[offset % PAGE_SIZE];
+}
+
 bool disk_memory_has(const struct disk_memory *disk, const char *name, u64 *size)
 {
     u32 at = name_find(&disk->names, name);
@@ -353,8 +356,7 @@ bool disk_memory_has(const struct disk_memory *disk, const char *name, u64 *size
     return true;
 }
 
-// --- operations
-// -----------------------------------------------------------------------------------
+// --- operations ----------------------------------------------------------------------------------
 
 static struct disk_memory_inode *inode_of(struct disk_memory *disk, disk_handle handle)
 {
@@ -513,10 +515,8 @@ static enum status write_locked(struct disk_memory *disk, disk_handle handle, u6
                            (unsigned long long)offset, disk->disk.path);
     }
     if (crashes_now(disk)) {
-        if (direct)
-            write_tear(disk, inode, offset, data, size);
-        else
-            inode_put(inode, offset, data, size, false);
+        if (direct) write_tear(disk, inode, offset, data, size);
+        else inode_put(inode, offset, data, size, false);
         return power_failed(failure);
     }
     if (happens(disk, disk->faults.write_error_rate, DISK_COUNT_WRITE_ERROR)) {
@@ -569,8 +569,7 @@ static enum status sync_locked(struct disk_memory *disk, disk_handle handle,
         bool settled = !(crash || error) || random_chance(&disk->random, 50);
         if (settled) page_settle(page);
         // After an error the system forgets that the page was to be written.
-        else
-            page->abandoned = error;
+        else page->abandoned = error;
     }
     if (!crash && !error) inode->durable_size = inode->size;
     if (crash) return power_failed(failure);
@@ -739,6 +738,7 @@ static const struct disk_operations memory_operations = {
     .free_space = memory_free_space,
     .try_read = memory_try_read,
     .advise = memory_advise,
+    .pace = memory_advise, // Nothing waits on a disk in memory.
 };
 
 void disk_memory_init(struct disk_memory *disk, u64 seed)

@@ -124,6 +124,8 @@ void disk_memory_crash(struct disk_memory *disk, enum disk_memory_crash how);
 
 // Flips one bit of what is stored, durable and not. The file must exist and be longer.
 void disk_memory_rot(struct disk_memory *disk, const char *name, u64 offset, u32 bit);
+// One byte as it is read; the file must exist and be longer.
+u8 disk_memory_byte(const struct disk_memory *disk, const char *name, u64 offset);
 // Whether there is a file of this name, and its size.
 bool disk_memory_has(const struct disk_memory *disk, const char *name, u64 *size);
 const char *disk_memory_count_name(enum disk_memory_count kind);

@@ -16,7 +16,8 @@ enum status memory_reserve(size_t size, bool huge, void **out, struct failure *f
     u8 *raw = mmap(NULL, padded, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (raw == MAP_FAILED) {
-        return failure_set_errno(failure, STATUS_FULL, errno, "reserving %zu bytes of memory", size);
+        return failure_set_errno(failure, STATUS_FULL, errno, "reserving %zu bytes of memory",
+                                 size);
     }
     u8 *aligned = (u8 *)align_up((u64)(uintptr_t)raw, HUGE_PAGE_SIZE);
     size_t head = (size_t)(aligned - raw);

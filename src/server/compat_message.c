@@ -40,42 +40,27 @@ const char *compat_rule_text(enum compat_rule rule)
 const char *compat_command_name(u8 command)
 {
     switch (command) {
-    case COMPAT_COMMAND_PING_CLIENT:
-        return "ping";
-    case COMPAT_COMMAND_PONG_CLIENT:
-        return "pong";
-    case COMPAT_COMMAND_REQUEST:
-        return "request";
-    case COMPAT_COMMAND_REPLY:
-        return "reply";
-    case COMPAT_COMMAND_EVICTION:
-        return "eviction";
-    default:
-        return "unknown";
+    case COMPAT_COMMAND_PING_CLIENT: return "ping";
+    case COMPAT_COMMAND_PONG_CLIENT: return "pong";
+    case COMPAT_COMMAND_REQUEST: return "request";
+    case COMPAT_COMMAND_REPLY: return "reply";
+    case COMPAT_COMMAND_EVICTION: return "eviction";
+    default: return "unknown";
     }
 }
 
 const char *compat_eviction_text(u8 reason)
 {
     switch (reason) {
-    case COMPAT_EVICTION_NO_SESSION:
-        return "no session";
-    case COMPAT_EVICTION_RELEASE_TOO_LOW:
-        return "the client's release is too old";
-    case COMPAT_EVICTION_RELEASE_TOO_HIGH:
-        return "the client's release is too new";
-    case COMPAT_EVICTION_INVALID_OPERATION:
-        return "unknown operation";
-    case COMPAT_EVICTION_INVALID_BODY:
-        return "the body is not well-formed";
-    case COMPAT_EVICTION_INVALID_BODY_SIZE:
-        return "the body has a wrong size";
-    case COMPAT_EVICTION_SESSION_TOO_LOW:
-        return "a newer session has taken its place";
-    case COMPAT_EVICTION_SESSION_RELEASE_MISMATCH:
-        return "the session has another release";
-    default:
-        return "unknown reason";
+    case COMPAT_EVICTION_NO_SESSION: return "no session";
+    case COMPAT_EVICTION_RELEASE_TOO_LOW: return "the client's release is too old";
+    case COMPAT_EVICTION_RELEASE_TOO_HIGH: return "the client's release is too new";
+    case COMPAT_EVICTION_INVALID_OPERATION: return "unknown operation";
+    case COMPAT_EVICTION_INVALID_BODY: return "the body is not well-formed";
+    case COMPAT_EVICTION_INVALID_BODY_SIZE: return "the body has a wrong size";
+    case COMPAT_EVICTION_SESSION_TOO_LOW: return "a newer session has taken its place";
+    case COMPAT_EVICTION_SESSION_RELEASE_MISMATCH: return "the session has another release";
+    default: return "unknown reason";
     }
 }
 
@@ -168,18 +153,12 @@ enum compat_rule compat_header_check(const struct compat_header *header)
     if (header->protocol != COMPAT_PROTOCOL) return COMPAT_RULE_PROTOCOL;
     if (!is_zero(header->reserved, sizeof header->reserved)) return COMPAT_RULE_RESERVED;
     switch (header->command) {
-    case COMPAT_COMMAND_REQUEST:
-        return request_check(header);
-    case COMPAT_COMMAND_REPLY:
-        return reply_check(header);
-    case COMPAT_COMMAND_PING_CLIENT:
-        return ping_check(header);
-    case COMPAT_COMMAND_PONG_CLIENT:
-        return pong_check(header);
-    case COMPAT_COMMAND_EVICTION:
-        return eviction_check(header);
-    default:
-        return COMPAT_RULE_COMMAND;
+    case COMPAT_COMMAND_REQUEST: return request_check(header);
+    case COMPAT_COMMAND_REPLY: return reply_check(header);
+    case COMPAT_COMMAND_PING_CLIENT: return ping_check(header);
+    case COMPAT_COMMAND_PONG_CLIENT: return pong_check(header);
+    case COMPAT_COMMAND_EVICTION: return eviction_check(header);
+    default: return COMPAT_RULE_COMMAND;
     }
 }
 

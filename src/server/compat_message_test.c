@@ -191,18 +191,11 @@ static struct compat_header subject_make(enum subject subject)
     const struct compat_header ping = ping_make();
     struct compat_header out;
     switch (subject) {
-    case SUBJECT_REGISTER:
-        return register_captured();
-    case SUBJECT_REQUEST:
-        return request;
-    case SUBJECT_PING:
-        return ping;
-    case SUBJECT_REPLY:
-        compat_reply_make(&out, &fields, NULL, 0);
-        return out;
-    case SUBJECT_PONG:
-        compat_pong_make(&out, &ping);
-        return out;
+    case SUBJECT_REGISTER: return register_captured();
+    case SUBJECT_REQUEST: return request;
+    case SUBJECT_PING: return ping;
+    case SUBJECT_REPLY: compat_reply_make(&out, &fields, NULL, 0); return out;
+    case SUBJECT_PONG: compat_pong_make(&out, &ping); return out;
     case SUBJECT_EVICTION:
         compat_eviction_make(&out, &ping, COMPAT_EVICTION_INVALID_BODY);
         return out;

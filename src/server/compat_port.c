@@ -18,10 +18,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX 256u
-#define CLIENTS_MAX 128u // More than sessions, because some are registering or were evicted.
-#define STAGING_SIZE 8192u
-#define SMALL_REPLIES_MAX 4u
+#define CONNECTIONS_MAX    256u
+#define CLIENTS_MAX        128u // More than sessions, because some are registering or were evicted.
+#define STAGING_SIZE       8192u
+#define SMALL_REPLIES_MAX  4u
 #define MESSAGE_TIMEOUT_NS (20 * NS_PER_S)
 
 // What a connection has to send: whole messages, in order.
@@ -35,8 +35,8 @@ struct outgoing {
 struct connection {
     int fd; // -1: free.
     u32 number;
-    bool paused; // Waits for a buffer, or for what it has to send.
-    u64 since;   // When the message being read, or the one being sent, began; 0: none.
+    bool paused;  // Waits for a buffer, or for what it has to send.
+    u64 since;    // When the message being read, or the one being sent, began; 0: none.
     u32 received; // Bytes of the message.
     bool checked; // Its header is whole and valid.
     _Alignas(16) struct compat_header header;
@@ -60,7 +60,7 @@ struct client {
     bool executing;
     struct buffer *reply; // The last reply: header and body.
     u32 reply_size;
-    struct connection *connection; // Where it spoke last.
+    struct connection *connection;           // Where it spoke last.
     _Alignas(16) struct compat_header cause; // The header of the request being executed.
     struct pipeline_query query;
 };
@@ -79,7 +79,7 @@ struct compat_port {
     struct client clients[CLIENTS_MAX];
 };
 
-// --- sending --------------------------------------------------------------------------------------
+// --- sending -------------------------------------------------------------------------------------
 
 static void connection_watch(struct compat_port *port, struct connection *connection)
 {
@@ -92,7 +92,8 @@ static void connection_watch(struct compat_port *port, struct connection *connec
 static void connection_close(struct compat_port *port, struct connection *connection,
                              const char *reason)
 {
-    if (reason != NULL) trace(TRACE_WARNING, "compat connection %u: %s", connection->number, reason);
+    if (reason != NULL)
+        trace(TRACE_WARNING, "compat connection %u: %s", connection->number, reason);
     for (u32 i = 0; i < CLIENTS_MAX; i++) {
         if (port->clients[i].connection == connection) port->clients[i].connection = NULL;
     }
@@ -185,7 +186,7 @@ static void client_answer(struct compat_port *port, struct client *client, struc
     reply_send(port, client);
 }
 
-// --- clients --------------------------------------------------------------------------------------
+// --- clients -------------------------------------------------------------------------------------
 
 static struct client *client_find(struct compat_port *port, u128 id)
 {
@@ -264,7 +265,7 @@ static void reply_again(struct compat_port *port, struct client *client,
     client_answer(port, client, buffer, size, session->position, session->timestamp);
 }
 
-// --- requests -------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 
 enum verdict {
     VERDICT_ACCEPT,
@@ -395,8 +396,9 @@ static void request_handle(struct compat_port *port, struct connection *connecti
         const struct compat_operation *operation = compat_operation(header->request.operation);
         bool logged = registers || compat_is_create(operation);
         struct buffer *reply = logged ? NULL : buffer_take(port->pipeline);
-        bool refused = logged ? pipeline_is_full(port->pipeline) || pipeline_room(port->pipeline) == 0
-                              : reply == NULL;
+        bool refused = logged
+                           ? pipeline_is_full(port->pipeline) || pipeline_room(port->pipeline) == 0
+                           : reply == NULL;
         if (!refused && !port->draining) {
             buffer_give(port->pipeline, client->reply);
             client->reply = NULL;
@@ -454,7 +456,7 @@ void compat_port_query_done(struct compat_port *port, struct pipeline_query *que
                   port->machine->timestamp);
 }
 
-// --- receiving ------------------------------------------------------------------------------------
+// --- receiving -----------------------------------------------------------------------------------
 
 static void ping_handle(struct compat_port *port, struct connection *connection,
                         const struct compat_header *header)
@@ -572,8 +574,7 @@ static bool staged_take(struct compat_port *port, struct connection *connection)
 
 static void connection_closed_by_peer(struct compat_port *port, struct connection *connection)
 {
-    connection_close(port, connection,
-                     connection->received > 0 ? "ended inside a message" : NULL);
+    connection_close(port, connection, connection->received > 0 ? "ended inside a message" : NULL);
 }
 
 // Reads the rest of a large body straight into its place. False when there is no more for now.
@@ -605,8 +606,8 @@ static void connection_read(struct compat_port *port, struct connection *connect
 {
     for (u32 turn = 0; turn < 8; turn++) { // Then the others have theirs.
         if (!staged_take(port, connection)) return;
-        bool in_body = connection->checked &&
-                       connection->header.size - connection->received > STAGING_SIZE;
+        bool in_body =
+            connection->checked && connection->header.size - connection->received > STAGING_SIZE;
         if (in_body) {
             if (!body_read(port, connection)) return;
             continue;
@@ -624,7 +625,7 @@ static void connection_read(struct compat_port *port, struct connection *connect
     }
 }
 
-// --- connections ----------------------------------------------------------------------------------
+// --- connections ---------------------------------------------------------------------------------
 
 static void connection_accept(struct compat_port *port)
 {
@@ -712,7 +713,7 @@ const char *compat_port_address(const struct compat_port *port)
     return port->address;
 }
 
-// --- listening ------------------------------------------------------------------------------------
+// --- listening -----------------------------------------------------------------------------------
 
 static enum status listen_unix(struct compat_port *port, const char *path, struct failure *failure)
 {
@@ -785,9 +786,8 @@ enum status compat_port_new(struct compat_port **out, const char *address, int e
         port->connections[i].fd = -1;
         port->connections[i].number = i;
     }
-    enum status status = strncmp(address, "unix:", 5) == 0
-                             ? listen_unix(port, address + 5, failure)
-                             : listen_tcp(port, address, failure);
+    enum status status = strncmp(address, "unix:", 5) == 0 ? listen_unix(port, address + 5, failure)
+                                                           : listen_tcp(port, address, failure);
     if (status == STATUS_OK) {
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
         if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, port->listen_fd, &event) != 0) {

@@ -2,10 +2,10 @@
 //
 // The compat port: TigerBeetle's client protocol over sockets of this machine (docs/PROTOCOL.md).
 //
-// One thread owns the port, its connections and the pipeline. A connection is read only while it has
-// nothing to send, so a slow reader holds up nobody but itself; a message that does not become whole
-// in time ends its connection. Malformed bytes end their connection with a reason in the trace and
-// harm nobody else.
+// One thread owns the port, its connections and the pipeline. A connection is read only while it
+// has nothing to send, so a slow reader holds up nobody but itself; a message that does not become
+// whole in time ends its connection. Malformed bytes end their connection with a reason in the
+// trace and harm nobody else.
 //
 // Sessions are the machine's; the port keeps what is not logged: the last reply, whether a request
 // is being executed, which connection a client speaks through.

@@ -158,43 +158,21 @@ static u32 reply_break(enum compat_stub_fault fault, struct compat_header *reply
     const struct compat_operation *operation = compat_operation(reply->reply.operation);
     u32 size = compat_body_size(reply);
     switch (fault) {
-    case COMPAT_STUB_WRONG_CLUSTER:
-        reply->cluster++;
-        break;
-    case COMPAT_STUB_NO_TIMESTAMP:
-        reply->reply.timestamp = 0;
-        break;
-    case COMPAT_STUB_RESERVED:
-        reply->reserved[3] = 1;
-        break;
-    case COMPAT_STUB_OTHER_CLIENT:
-        reply->reply.client++;
-        break;
-    case COMPAT_STUB_WRONG_RELEASE:
-        reply->release++;
-        break;
-    case COMPAT_STUB_WRONG_NUMBER:
-        reply->reply.request++;
-        break;
-    case COMPAT_STUB_WRONG_REQUEST_CHECKSUM:
-        reply->reply.request_checksum++;
-        break;
-    case COMPAT_STUB_WRONG_OPERATION:
-        reply->reply.operation++;
-        break;
+    case COMPAT_STUB_WRONG_CLUSTER: reply->cluster++; break;
+    case COMPAT_STUB_NO_TIMESTAMP: reply->reply.timestamp = 0; break;
+    case COMPAT_STUB_RESERVED: reply->reserved[3] = 1; break;
+    case COMPAT_STUB_OTHER_CLIENT: reply->reply.client++; break;
+    case COMPAT_STUB_WRONG_RELEASE: reply->release++; break;
+    case COMPAT_STUB_WRONG_NUMBER: reply->reply.request++; break;
+    case COMPAT_STUB_WRONG_REQUEST_CHECKSUM: reply->reply.request_checksum++; break;
+    case COMPAT_STUB_WRONG_OPERATION: reply->reply.operation++; break;
     case COMPAT_STUB_SECOND_REGISTER:
         reply->reply.operation = COMPAT_OPERATION_REGISTER;
         reply->reply.request = 0;
         break;
-    case COMPAT_STUB_UNKNOWN_COMMAND:
-        reply->command = 99;
-        break;
-    case COMPAT_STUB_WRONG_PADDING:
-        body[size - 5] = 0;
-        break;
-    case COMPAT_STUB_WRONG_BATCH_COUNT:
-        store_u16(body + size - 2, 2);
-        break;
+    case COMPAT_STUB_UNKNOWN_COMMAND: reply->command = 99; break;
+    case COMPAT_STUB_WRONG_PADDING: body[size - 5] = 0; break;
+    case COMPAT_STUB_WRONG_BATCH_COUNT: store_u16(body + size - 2, 2); break;
     case COMPAT_STUB_MORE_RESULTS:
     case COMPAT_STUB_FEWER_RESULTS: {
         const u32 count = load_u16(body + size - 4);
@@ -203,17 +181,10 @@ static u32 reply_break(enum compat_stub_fault fault, struct compat_header *reply
                                     &other, 1);
         break;
     }
-    case COMPAT_STUB_LIMIT_ZERO:
-        store_u32(body, 0);
-        break;
-    case COMPAT_STUB_LIMIT_HIGH:
-        store_u32(body, COMPAT_BODY_SIZE_MAX + 1);
-        break;
-    case COMPAT_STUB_REGISTER_SIZE:
-        size = 0;
-        break;
-    default:
-        break;
+    case COMPAT_STUB_LIMIT_ZERO: store_u32(body, 0); break;
+    case COMPAT_STUB_LIMIT_HIGH: store_u32(body, COMPAT_BODY_SIZE_MAX + 1); break;
+    case COMPAT_STUB_REGISTER_SIZE: size = 0; break;
+    default: break;
     }
     compat_header_seal(reply, body, size);
     if (fault == COMPAT_STUB_CORRUPT_HEADER) reply->reply.timestamp ^= 4;
@@ -280,21 +251,14 @@ static void reply_send(struct stub_connection *connection, const struct stub_ses
     const u32 size = COMPAT_HEADER_SIZE + reply_break(fault, &header, body);
     memcpy(message, &header, COMPAT_HEADER_SIZE);
     switch (fault) {
-    case COMPAT_STUB_SILENT:
-        break;
-    case COMPAT_STUB_CLOSE:
-        connection_close(connection);
-        break;
+    case COMPAT_STUB_SILENT: break;
+    case COMPAT_STUB_CLOSE: connection_close(connection); break;
     case COMPAT_STUB_CLOSE_MID_REPLY:
         send_all(connection->fd, message, size / 2, size);
         connection_close(connection);
         break;
-    case COMPAT_STUB_EVICT:
-        eviction_send(connection, request);
-        break;
-    case COMPAT_STUB_TRICKLE:
-        send_all(connection->fd, message, size, STUB_TRICKLE);
-        break;
+    case COMPAT_STUB_EVICT: eviction_send(connection, request); break;
+    case COMPAT_STUB_TRICKLE: send_all(connection->fd, message, size, STUB_TRICKLE); break;
     case COMPAT_STUB_PONG_FIRST:
         pong_send(connection, request);
         send_all(connection->fd, message, size, size);

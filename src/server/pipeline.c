@@ -2,8 +2,8 @@
 //
 // The pipeline's threads and what they hand each other.
 //
-// Every hand-over goes through `mutex`; `changed` is signalled at each. A job (one frame) is released
-// when both the owner's side (durable and answered) and history are done with it.
+// Every hand-over goes through `mutex`; `changed` is signalled at each. A job (one frame) is
+// released when both the owner's side (durable and answered) and history are done with it.
 #include "server/pipeline.h"
 
 #include "os/memory.h"
@@ -11,20 +11,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#define JOBS_MAX 16u
-#define BUFFERS_MAX 320u
-#define WAITING_MAX 1024u
-#define BODY_PACKED_MAX (64 * KIB)
-#define PACK_SIZE_MAX MIB
+#define JOBS_MAX         16u
+#define BUFFERS_MAX      320u
+#define WAITING_MAX      1024u
+#define BODY_PACKED_MAX  (64 * KIB)
+#define PACK_SIZE_MAX    MIB
 #define INLINE_WRITE_MAX (64 * KIB)
-#define GROUP_BYTES (256 * KIB) // Enough to begin a frame while another is being written.
-#define SEAL_IDLE_NS NS_PER_MS
-#define RETRY_NS (10 * NS_PER_MS)
-#define SPACE_CHECK_NS (20 * NS_PER_MS)
-#define FULL_RETRY_NS (100 * NS_PER_MS)
+#define GROUP_BYTES      (256 * KIB) // Enough to begin a frame while another is being written.
+#define SEAL_IDLE_NS     NS_PER_MS
+#define RETRY_NS         (10 * NS_PER_MS)
+#define SPACE_CHECK_NS   (20 * NS_PER_MS)
+#define FULL_RETRY_NS    (100 * NS_PER_MS)
 
 struct job {
     u8 *head;
@@ -93,13 +94,14 @@ struct pipeline {
     u64 indexed;
     u64 indexed_rows;
     struct digest roots[FRAME_OUTCOME_LAG_MAX]; // Cumulative, by sequence modulo the size.
-    struct job *checkpoint_job; // Asked for; NULL when taken.
+    struct job *checkpoint_job;                 // Asked for; NULL when taken.
     u64 checkpoint_sequence;
     struct digest checkpoint_previous;
     struct merkle_range checkpoint_outcomes;
     bool checkpoint_asked;
     bool checkpoint_written;
     bool merge_wanted;
+    bool spares_left;
     bool full;
     bool stopping;
     u64 checkpoints;
@@ -156,7 +158,7 @@ static void *queue_take(struct queue *queue)
     return item;
 }
 
-// --- buffers and jobs -----------------------------------------------------------------------------
+// --- buffers and jobs ----------------------------------------------------------------------------
 
 struct buffer *buffer_take(struct pipeline *pipeline)
 {
@@ -192,7 +194,15 @@ static void job_release(struct pipeline *pipeline, struct job *job)
     notify(pipeline);
 }
 
-// --- the log thread -------------------------------------------------------------------------------
+// Background work gives way to the path of a command. It is not starved, because input waits for it
+// at a bound.
+static void thread_give_way(int nice)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
+}
+
+// --- the log thread
+// -------------------------------------------------------------------------------
 
 static void job_write(struct pipeline *pipeline, struct job *job)
 {
@@ -235,7 +245,7 @@ static void *log_thread(void *context)
     return NULL;
 }
 
-// --- the history thread ---------------------------------------------------------------------------
+// --- the history thread --------------------------------------------------------------------------
 
 static void *history_thread(void *context)
 {
@@ -267,7 +277,7 @@ static void *history_thread(void *context)
     return NULL;
 }
 
-// --- the sealing thread ---------------------------------------------------------------------------
+// --- the sealing thread --------------------------------------------------------------------------
 
 static void wait_for(struct pipeline *pipeline, u64 nanoseconds)
 {
@@ -282,6 +292,7 @@ static void wait_for(struct pipeline *pipeline, u64 nanoseconds)
 static void *sealing_thread(void *context)
 {
     struct pipeline *pipeline = context;
+    thread_give_way(5);
     lock(pipeline);
     for (;;) {
         struct history_segment *segment = queue_take(&pipeline->seal_queue);
@@ -301,8 +312,7 @@ static void *sealing_thread(void *context)
             pipeline->full = true;
             while (pipeline->full && !pipeline->stopping) wait_for(pipeline, FULL_RETRY_NS);
             // It must be the next one: put it back in front.
-            pipeline->seal_queue.first =
-                (pipeline->seal_queue.first + QUEUE_SIZE - 1) % QUEUE_SIZE;
+            pipeline->seal_queue.first = (pipeline->seal_queue.first + QUEUE_SIZE - 1) % QUEUE_SIZE;
             pipeline->seal_queue.items[pipeline->seal_queue.first] = segment;
             pipeline->seal_queue.count++;
             pipeline->seal_busy = false;
@@ -319,7 +329,7 @@ static void *sealing_thread(void *context)
     return NULL;
 }
 
-// --- the upkeep thread ----------------------------------------------------------------------------
+// --- the upkeep thread ---------------------------------------------------------------------------
 
 // Whether all segments below a row are sealed.
 static bool is_sealed_below(struct pipeline *pipeline, u64 row)
@@ -373,21 +383,40 @@ static void upkeep_merge(struct pipeline *pipeline)
     if (status == STATUS_FULL) pipeline->full = true;
 }
 
+// Removes a spare file when there is nothing better to do. False when there is none.
+static bool upkeep_remove(struct pipeline *pipeline)
+{
+    bool removed = false;
+    struct failure failure;
+    unlock(pipeline);
+    enum status status =
+        history_remove_spares(&pipeline->node->machine.history, 0, &removed, &failure);
+    if (status != STATUS_OK) fatal(pipeline, &failure);
+    lock(pipeline);
+    return removed;
+}
+
 static void *upkeep_thread(void *context)
 {
     struct pipeline *pipeline = context;
+    thread_give_way(10);
     lock(pipeline);
     while (!pipeline->stopping) {
         if (pipeline->checkpoint_asked) upkeep_checkpoint(pipeline);
         else if (pipeline->merge_wanted && !pipeline->full) upkeep_merge(pipeline);
         bool more = pipeline->checkpoint_asked || (pipeline->merge_wanted && !pipeline->full);
-        if (!more) wait_for(pipeline, FULL_RETRY_NS);
+        if (more) continue;
+        u64 durable = pipeline->durable;
+        wait_for(pipeline, FULL_RETRY_NS);
+        // Idle, or short of space: then blocks may be freed.
+        bool idle = pipeline->durable == durable && pipeline->log_queue.count == 0;
+        if (idle || pipeline->full) pipeline->spares_left = upkeep_remove(pipeline);
     }
     unlock(pipeline);
     return NULL;
 }
 
-// --- the space thread -----------------------------------------------------------------------------
+// --- the space thread ----------------------------------------------------------------------------
 
 // Keeps files of the log ready and watches the free space.
 static void *space_thread(void *context)
@@ -417,7 +446,7 @@ static void *space_thread(void *context)
     return NULL;
 }
 
-// --- the query threads ----------------------------------------------------------------------------
+// --- the query threads ---------------------------------------------------------------------------
 
 struct query_answer {
     u8 *reply;
@@ -467,8 +496,7 @@ static enum status query_batch(struct pipeline *pipeline, struct history_query *
         break;
     case COMPAT_KIND_CHANGE_EVENTS:
         if (!change_events_filter_valid(&filter.change)) break;
-        status =
-            history_change_events(scratch, view, &filter.change, limit, out, &found, failure);
+        status = history_change_events(scratch, view, &filter.change, limit, out, &found, failure);
         break;
     default: assert(false);
     }
@@ -537,7 +565,7 @@ static void *query_thread(void *context)
     return NULL;
 }
 
-// --- asking (the owner's thread) ------------------------------------------------------------------
+// --- asking (the owner's thread) -----------------------------------------------------------------
 
 static void accounts_resolve(struct pipeline *pipeline, struct pipeline_query *query)
 {
@@ -640,7 +668,7 @@ static void answers_hand_out(struct pipeline *pipeline)
     }
 }
 
-// --- frames (the owner's thread) ------------------------------------------------------------------
+// --- frames (the owner's thread) -----------------------------------------------------------------
 
 u32 pipeline_room(const struct pipeline *pipeline)
 {
@@ -661,8 +689,8 @@ static u64 body_space(u32 size)
                                    : align_up(size, PAGE_SIZE);
 }
 
-// Moves commands from the queue into the job, as many as fit a frame. False when no reply buffer is to
-// be had.
+// Moves commands from the queue into the job, as many as fit a frame. False when no reply buffer is
+// to be had.
 static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
 {
     u32 count = 0;
@@ -741,7 +769,7 @@ static void job_layout(struct pipeline *pipeline, struct job *job, u32 count)
 static u64 tables_bytes(const struct pipeline *pipeline)
 {
     u64 pages = 0;
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    for (u32 i = 0; i < pipeline->node->checkpoint.table_count; i++) {
         pages += table_page_count(pipeline->node->checkpoint.tables[i]);
     }
     return pages * PAGE_SIZE;
@@ -977,7 +1005,7 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     return wait;
 }
 
-// --- starting and stopping ------------------------------------------------------------------------
+// --- starting and stopping -----------------------------------------------------------------------
 
 static enum status memory_lay_out(struct pipeline *pipeline, struct failure *failure)
 {
@@ -985,8 +1013,8 @@ static enum status memory_lay_out(struct pipeline *pipeline, struct failure *fai
     const u64 job_size =
         FRAME_HEAD_SIZE_MAX + PACK_SIZE_MAX + LEDGER_EVENTS_MAX * sizeof(struct transfer);
     void *memory = NULL;
-    enum status status = memory_reserve(BUFFERS_MAX * buffer_size + JOBS_MAX * job_size, false,
-                                        &memory, failure);
+    enum status status =
+        memory_reserve(BUFFERS_MAX * buffer_size + JOBS_MAX * job_size, false, &memory, failure);
     if (status != STATUS_OK) return status;
     pipeline->memory = memory;
     u8 *at = memory;
@@ -1012,8 +1040,7 @@ static enum status thread_start(struct pipeline *pipeline, void *(*run)(void *),
                                 struct failure *failure)
 {
     assert(pipeline->thread_count < ARRAY_COUNT(pipeline->threads));
-    int error =
-        pthread_create(&pipeline->threads[pipeline->thread_count], NULL, run, context);
+    int error = pthread_create(&pipeline->threads[pipeline->thread_count], NULL, run, context);
     if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "starting a thread");
     pipeline->thread_count++;
     return STATUS_OK;
@@ -1099,7 +1126,7 @@ static bool is_idle(struct pipeline *pipeline)
     bool idle = pipeline->log_queue.count == 0 && !pipeline->log_busy &&
                 pipeline->history_queue.count == 0 && pipeline->seal_queue.count == 0 &&
                 !pipeline->seal_busy && !pipeline->checkpoint_asked && !pipeline->merge_wanted &&
-                pipeline->indexed + 1 == pipeline->next_sequence;
+                !pipeline->spares_left && pipeline->indexed + 1 == pipeline->next_sequence;
     unlock(pipeline);
     return idle && pipeline->flying_count == 0 && !pipeline->checkpoint_active;
 }
@@ -1151,9 +1178,8 @@ enum status pipeline_stop(struct pipeline *pipeline, struct failure *failure)
     (void)failure;
     run_until(pipeline, nothing_flies);
     if (pipeline->checkpoint_place != pipeline->next_place) {
-        while (!pipeline_is_full(pipeline) &&
-               !frame_close(pipeline, FRAME_SEAL | FRAME_ROTATE,
-                            pipeline->node->machine.timestamp + 1)) {
+        while (!pipeline_is_full(pipeline) && !frame_close(pipeline, FRAME_SEAL | FRAME_ROTATE,
+                                                           pipeline->node->machine.timestamp + 1)) {
             const struct timespec pause = {.tv_nsec = (long)NS_PER_MS};
             (void)nanosleep(&pause, NULL);
         }
@@ -1171,7 +1197,8 @@ void pipeline_free(struct pipeline *pipeline)
     for (u32 i = 0; i < pipeline->thread_count; i++) {
         (void)pthread_join(pipeline->threads[i], NULL);
     }
-    for (u32 i = 0; i < ARRAY_COUNT(pipeline->queries); i++) history_query_free(pipeline->queries[i]);
+    for (u32 i = 0; i < ARRAY_COUNT(pipeline->queries); i++)
+        history_query_free(pipeline->queries[i]);
     const u64 job_size =
         FRAME_HEAD_SIZE_MAX + PACK_SIZE_MAX + LEDGER_EVENTS_MAX * sizeof(struct transfer);
     memory_release(pipeline->memory,

@@ -2,18 +2,18 @@
 //
 // The pipeline: commands in, frames to the log, decisions by the machine, replies out when durable.
 //
-//   owner's thread   commands -> frame -> machine decides ............ replies (durable and decided)
-//   log thread                        \-> digest -> write, durable -/
-//   history thread                                 \-> lists, outcome leaves, root -> segment full?
-//   sealing thread                                                                    \-> sorted file
-//   upkeep thread                                      checkpoints, merges, space for the log
-//   query threads                                 questions to history up to what is durable
+//   owner's thread   commands -> frame -> machine decides ............ replies (durable and
+//   decided) log thread                        \-> digest -> write, durable -/ history thread \->
+//   lists, outcome leaves, root -> segment full? sealing thread \-> sorted file upkeep thread
+//   checkpoints, merges, space for the log query threads                                 questions
+//   to history up to what is durable
 //
 // While one frame is being written the next one fills: all commands that arrive meanwhile become
 // durable together. Deciding overlaps the write; nothing outward runs ahead of it (L4).
 //
-// A failure of the log, the machine or the disk ends the process: `fatal` is called with it and must
-// not return. Full disk is not one: commands are refused (pipeline_is_full) until space returns.
+// A failure of the log, the machine or the disk ends the process: `fatal` is called with it and
+// must not return. Full disk is not one: commands are refused (pipeline_is_full) until space
+// returns.
 #ifndef TAEL_SERVER_PIPELINE_H
 #define TAEL_SERVER_PIPELINE_H
 
@@ -43,7 +43,7 @@ struct pipeline_command {
 // A question to history, answered by a query thread. Made by the caller, in its memory until done.
 struct pipeline_query {
     const struct compat_operation *operation;
-    struct buffer *body;  // The request.
+    struct buffer *body; // The request.
     u32 body_size;
     struct buffer *reply; // Set when done.
     u32 reply_size;
@@ -65,8 +65,8 @@ struct pipeline_callbacks {
 };
 
 struct pipeline_options {
-    u64 checkpoint_bytes;  // Log between checkpoints, at least.
-    u64 space_reserve;     // Free space below which commands are refused.
+    u64 checkpoint_bytes; // Log between checkpoints, at least.
+    u64 space_reserve;    // Free space below which commands are refused.
     u32 query_threads;
 };
 

@@ -13,13 +13,13 @@
 #include "base/base.h"
 #include "base/sha256.h"
 
-#define FRAME_MAGIC 0x454d415246454154ull // "TAEFRAME"
-#define FRAME_FORMAT 1u
-#define FRAME_SIZE_MAX (4 * MIB)
-#define FRAME_COMMANDS_MAX 255u
-#define FRAME_HEAD_SIZE_MAX ((FRAME_COMMANDS_MAX + 1) * 256ull)
-#define FRAME_CHUNK_SIZE (64 * KIB)
-#define FRAME_BODY_ALIGNMENT 128u
+#define FRAME_MAGIC           0x454d415246454154ull // "TAEFRAME"
+#define FRAME_FORMAT          1u
+#define FRAME_SIZE_MAX        (4 * MIB)
+#define FRAME_COMMANDS_MAX    255u
+#define FRAME_HEAD_SIZE_MAX   ((FRAME_COMMANDS_MAX + 1) * 256ull)
+#define FRAME_CHUNK_SIZE      (64 * KIB)
+#define FRAME_BODY_ALIGNMENT  128u
 #define FRAME_OUTCOME_LAG_MAX 64u // The outcome root is of a frame at most this far back.
 
 enum frame_flags {
@@ -35,15 +35,15 @@ struct frame_header {
     u32 size_of_header;
     u128 log_id;
     u64 epoch;
-    u64 sequence; // Counts frames from 0.
-    u64 position; // Of the first command; counts commands from 1.
+    u64 sequence;  // Counts frames from 0.
+    u64 position;  // Of the first command; counts commands from 1.
     u64 timestamp; // Nanoseconds; later than every timestamp given before.
     u64 place;     // Where it was written: a misplaced frame is noticed.
     u32 command_count;
     u32 flags;
     u64 body_size; // Bytes behind the header, to the frame's end.
     struct digest body_digest;
-    struct digest previous; // SHA-256 of the header before; zero in the first frame.
+    struct digest previous;     // SHA-256 of the header before; zero in the first frame.
     struct digest outcome_root; // Of all outcomes up to outcome_sequence.
     u64 outcome_sequence;
     u64 reserved[6];
@@ -59,8 +59,8 @@ struct frame_command {
     u32 count;       // Events.
     u32 operation;   // Of a compat command: the wire's operation byte.
     u64 principal;
-    u64 through; // The session that authenticated it.
-    u64 session; // Of a compat command, with the client and the request its id.
+    u64 through;     // The session that authenticated it.
+    u64 session;     // Of a compat command, with the client and the request its id.
     u128 command_id; // Of a compat command: the client.
     u128 request_checksum;
     u32 request;
@@ -73,11 +73,12 @@ struct frame_command {
 static_assert(sizeof(struct frame_command) == 256, "command entry v1");
 
 enum command_record {
-    COMMAND_GENESIS = 1, // struct genesis.
-    COMMAND_TICK = 2,    // Time has passed: expire what is due.
-    COMMAND_REGISTER = 3, // A compat client's session.
-    COMMAND_COMPAT = 4,   // A multi-batch message as received.
-    COMMAND_OVERRIDE = 5, // Makes the command at a position a refusal.
+    COMMAND_GENESIS = 1,   // struct genesis.
+    COMMAND_TICK = 2,      // Time has passed: expire what is due.
+    COMMAND_REGISTER = 3,  // A compat client's session.
+    COMMAND_COMPAT = 4,    // A multi-batch message as received.
+    COMMAND_OVERRIDE = 5,  // Makes the command at a position a refusal.
+    COMMAND_MODULES = 256, // From here on: a record of the module in the high byte.
 };
 
 // Digest of what lies behind the header: the Merkle tree hash (RFC 9162) whose leaves are the
@@ -88,7 +89,7 @@ struct frame_part {
 };
 void frame_digest(const u8 *head_rest, size_t head_rest_size, const struct frame_part *parts,
                   u32 part_count, struct digest *out);
-void frame_header_seal(struct frame_header *header); // Sets the checksum.
+void frame_header_seal(struct frame_header *header);        // Sets the checksum.
 bool frame_header_valid(const struct frame_header *header); // Checksum, magic; not the chain.
 static inline u64 frame_head_size(u32 command_count)
 {

@@ -31,7 +31,7 @@ void wal_free(struct wal *wal)
 {
     if (wal->read_files == NULL) return;
     if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
-    for (u64 i = 0; i <= wal->tail.place / WAL_FILE_SIZE + 1; i++) {
+    for (u64 i = 0; i < wal->read_files_end; i++) {
         if (wal->read_files[i] != 0) disk_close(wal->disk, wal->read_files[i] - 1);
     }
     memory_release(wal->read_files, WAL_FILES_MAX * sizeof *wal->read_files);
@@ -76,8 +76,7 @@ static enum status file_prepare(struct wal *wal, u64 number, struct failure *fai
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, number);
     disk_handle handle = -1;
-    enum status status =
-        disk_open(wal->disk, name, DISK_CREATE | DISK_UNCACHED, &handle, failure);
+    enum status status = disk_open(wal->disk, name, DISK_CREATE | DISK_UNCACHED, &handle, failure);
     if (status != STATUS_OK) return status;
     u64 size = 0;
     status = disk_size(wal->disk, handle, &size, failure);
@@ -137,8 +136,7 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
             void *base;
         } pointer = {.constant = frame->parts[i].data}; // A write does not change it.
         assert(frame->parts[i].size % PAGE_SIZE == 0);
-        iovecs[i + 1] =
-            (struct iovec){.iov_base = pointer.base, .iov_len = frame->parts[i].size};
+        iovecs[i + 1] = (struct iovec){.iov_base = pointer.base, .iov_len = frame->parts[i].size};
         size += frame->parts[i].size;
     }
     assert(header->place == wal_place(wal->tail.place, size));
@@ -166,8 +164,7 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
     return STATUS_OK;
 }
 
-static enum status read_file(struct wal *wal, u64 number, disk_handle *out,
-                             struct failure *failure)
+static enum status read_file(struct wal *wal, u64 number, disk_handle *out, struct failure *failure)
 {
     enum status status = STATUS_OK;
     assert(number < WAL_FILES_MAX);
@@ -177,7 +174,10 @@ static enum status read_file(struct wal *wal, u64 number, disk_handle *out,
         file_name(name, number);
         disk_handle handle = -1;
         status = disk_open(wal->disk, name, DISK_READ_ONLY, &handle, failure);
-        if (status == STATUS_OK) wal->read_files[number] = handle + 1;
+        if (status == STATUS_OK) {
+            wal->read_files[number] = handle + 1;
+            wal->read_files_end = MAX(wal->read_files_end, number + 1);
+        }
     }
     *out = wal->read_files[number] - 1;
     (void)pthread_mutex_unlock(&wal->mutex);
@@ -210,8 +210,8 @@ void wal_advise(struct wal *wal, u64 place, size_t size)
 
 // --- reading back -------------------------------------------------------------------------------
 
-enum status wal_reader_init(struct wal_reader *reader, struct wal *wal,
-                            const struct wal_tail *from, struct failure *failure)
+enum status wal_reader_init(struct wal_reader *reader, struct wal *wal, const struct wal_tail *from,
+                            struct failure *failure)
 {
     memset(reader, 0, sizeof *reader);
     reader->wal = wal;
@@ -246,8 +246,8 @@ static enum status read_some(struct wal *wal, u64 place, u8 *out, size_t size, s
     return disk_read(wal->disk, handle, offset, out, *got, failure);
 }
 
-// Whether a whole frame of this log with a later sequence lies anywhere behind `place`: then what is
-// at `place` was once complete. Scans to the end of the file after the one of `place`.
+// Whether a whole frame of this log with a later sequence lies anywhere behind `place`: then what
+// is at `place` was once complete. Scans to the end of the file after the one of `place`.
 static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
                                struct failure *failure)
 {
@@ -261,9 +261,10 @@ static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
         for (size_t i = 0; i + sizeof(struct frame_header) <= got; i += PAGE_SIZE) {
             struct frame_header header;
             memcpy(&header, reader->buffer + i, sizeof header);
-            if (header.magic == FRAME_MAGIC && frame_header_valid(&header) &&
-                header.log_id == reader->tail.log_id && header.place == at + i &&
-                header.sequence > reader->tail.sequence) {
+            // A log whose first frame is damaged has an id that is not known yet.
+            bool ours = reader->tail.sequence == 0 || header.log_id == reader->tail.log_id;
+            if (header.magic == FRAME_MAGIC && frame_header_valid(&header) && ours &&
+                header.place == at + i && header.sequence > reader->tail.sequence) {
                 *found = header.sequence;
                 return STATUS_OK;
             }
@@ -286,11 +287,12 @@ static enum status judge(struct wal_reader *reader, u64 place, const char *what,
     }
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, place / WAL_FILE_SIZE);
-    failure_set(failure, STATUS_CORRUPT,
-                "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu behind it "
-                "is whole",
-                reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
-                (unsigned long long)reader->tail.sequence, what, (unsigned long long)later);
+    failure_set(
+        failure, STATUS_CORRUPT,
+        "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu behind it "
+        "is whole",
+        reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
+        (unsigned long long)reader->tail.sequence, what, (unsigned long long)later);
     failure_hint(failure, "do not delete anything: restore this file from a backup or a replica, "
                           "then start again");
     return STATUS_CORRUPT;
@@ -327,18 +329,19 @@ static enum status body_check(struct wal_reader *reader, const struct frame_head
     *whole = false;
     u64 size = frame_size(header);
     u64 head = frame_head_size(header->command_count);
-    if (size > FRAME_SIZE_MAX + FRAME_HEAD_SIZE_MAX || size % PAGE_SIZE != 0 || head > size ||
-        header->command_count > FRAME_COMMANDS_MAX || size > FRAME_SIZE_MAX) {
+    if (size > FRAME_SIZE_MAX || size % PAGE_SIZE != 0 || head > size ||
+        header->command_count > FRAME_COMMANDS_MAX) {
         return STATUS_OK;
     }
     size_t got = 0;
-    enum status status =
-        read_some(reader->wal, header->place, reader->buffer, size, &got, failure);
+    enum status status = read_some(reader->wal, header->place, reader->buffer, size, &got, failure);
     if (status != STATUS_OK || got != size) return status;
     struct frame_part part = {.data = reader->buffer + head, .size = size - head};
     struct digest digest;
     frame_digest(reader->buffer + sizeof *header, head - sizeof *header, &part, 1, &digest);
-    *whole = memcmp(&digest, &header->body_digest, sizeof digest) == 0 &&
+    // The header was read a second time; it must be the one that was verified.
+    *whole = memcmp(header, reader->buffer, sizeof *header) == 0 &&
+             memcmp(&digest, &header->body_digest, sizeof digest) == 0 &&
              commands_valid(header, reader->buffer);
     return STATUS_OK;
 }
@@ -424,8 +427,8 @@ enum status wal_reader_cut(struct wal_reader *reader, struct failure *failure)
             status = disk_open(wal->disk, name, 0, &handle, failure);
             if (status != STATUS_OK) return status;
             memset(reader->buffer, 0, got);
-            status = disk_write_one(wal->disk, handle, at % WAL_FILE_SIZE, reader->buffer, got,
-                                    failure);
+            status =
+                disk_write_one(wal->disk, handle, at % WAL_FILE_SIZE, reader->buffer, got, failure);
             if (status == STATUS_OK) status = disk_sync(wal->disk, handle, failure);
             disk_close(wal->disk, handle);
             if (status != STATUS_OK) return failure_wrap(failure, "cutting the torn tail");

@@ -23,16 +23,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define WAL_FILE_SIZE (64 * MIB)
+#define WAL_FILE_SIZE   (64 * MIB)
 #define WAL_FILES_AHEAD 2u
-#define WAL_FILES_MAX 262144u // 16 TiB.
+#define WAL_FILES_MAX   262144u // 16 TiB.
 
 // Where the next frame goes and what it must follow.
 struct wal_tail {
     u128 log_id;
     u64 epoch;
-    u64 sequence; // Of the next frame.
-    u64 place;    // At the earliest.
+    u64 sequence;           // Of the next frame.
+    u64 place;              // At the earliest.
     struct digest previous; // Hash of the last header.
 };
 
@@ -43,6 +43,7 @@ struct wal {
     u64 write_file_number;
     pthread_mutex_t mutex; // Guards the handles for reading and `prepared`.
     i32 *read_files;       // Handle plus one; reserved memory.
+    u64 read_files_end;    // Behind the last that is open.
     u64 prepared;          // Files below this number have their space.
 };
 
@@ -61,11 +62,11 @@ void wal_free(struct wal *wal);
 // The place that a frame of `size` bytes takes when it is appended at or behind `place`.
 u64 wal_place(u64 place, u64 size);
 // Appends; the header must have position, timestamp, command_count, flags, outcome fields set, and
-// `place` from wal_place. Fills in the rest. STATUS_FULL: nothing was appended and the caller may try
-// again; any other failure: leave the process.
+// `place` from wal_place. Fills in the rest. STATUS_FULL: nothing was appended and the caller may
+// try again; any other failure: leave the process.
 MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure *failure);
-// Makes sure that the WAL_FILES_AHEAD files behind the current one have their space. STATUS_FULL when
-// it is not to be had. One thread, which may be another than the one that appends.
+// Makes sure that the WAL_FILES_AHEAD files behind the current one have their space. STATUS_FULL
+// when it is not to be had. One thread, which may be another than the one that appends.
 MUST_USE enum status wal_prepare(struct wal *wal, struct failure *failure);
 // Whether file `number` has its space. Any thread.
 bool wal_is_prepared(struct wal *wal, u64 number);
@@ -85,9 +86,9 @@ struct wal_reader {
 };
 
 enum wal_end {
-    WAL_FRAME,   // A frame was read.
-    WAL_END,     // Nothing was ever written here.
-    WAL_TORN,    // An unfinished frame that was never acknowledged: cut it.
+    WAL_FRAME, // A frame was read.
+    WAL_END,   // Nothing was ever written here.
+    WAL_TORN,  // An unfinished frame that was never acknowledged: cut it.
 };
 
 MUST_USE enum status wal_reader_init(struct wal_reader *reader, struct wal *wal,

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The names that people and scripts use; Meson does the work. docs/TESTING.md says what each runs.
+DATA ?= data
+PORT ?= 3000
+SEED ?= 1
+
+.PHONY: build run test check bench sim bless format clean
+
+# The release: optimised, hardened, with assertions and debug information.
+build: build/build.ninja
+	@ninja -C build --quiet
+
+build/build.ninja:
+	@mkdir -p build
+	@meson setup build -Dtests=false >build/setup.log 2>&1 || { cat build/setup.log; exit 1; }
+
+run: build
+	@echo "tael serves the folder $(DATA) to clients of TigerBeetle on 127.0.0.1:$(PORT)."
+	@echo "Next, in another terminal: the first transfer in README.md. Ctrl-C stops cleanly."
+	@exec build/tael serve --data $(DATA) --compat-port $(PORT)
+
+test: build
+	@tools/suites test
+
+check: build
+	@tools/suites check
+
+bench: build
+	@if [ -x bench/run ]; then exec bench/run; else echo "no bench/run yet" >&2; exit 1; fi
+
+# One run of the whole server on a virtual disk, clock and network.
+sim: build
+	@tools/suites configure
+	@ninja -C build --quiet sim
+	@build/sim $(SEED)
+
+# Renews the golden files; read the difference before committing it.
+bless: build
+	@BLESS=1 tools/suites golden
+
+# Formats every source file as `make check` wants it.
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	@rm -rf build build-*
