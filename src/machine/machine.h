@@ -140,6 +140,7 @@ static inline bool machine_query_is_live(const struct compat_operation *operatio
 u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
                             const struct compat_batches *batches, u8 *reply);
 
+// Asserts the invariants of the machine and its ledger. Walks every record.
 void machine_check(const struct machine *machine);
 
 #endif

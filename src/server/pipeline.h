@@ -84,6 +84,8 @@ struct pipeline_stats {
 
 struct pipeline;
 
+// Starts the threads over an open node; `options` and `callbacks` are copied. The caller's thread
+// becomes the owner's thread. On failure nothing is left.
 MUST_USE enum status pipeline_new(struct pipeline **out, struct node *node,
                                   const struct pipeline_options *options,
                                   const struct pipeline_callbacks *callbacks,
