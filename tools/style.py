@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/style.py [--long]: what a machine can see of style. Exits 1 when that is wrong.
+"""tools/style.py [--long]: what a machine can see of style. Exits 1 when it is wrong.
 
 Refuses: a file without its SPDX line and head, lines over 100 columns, tabs, trailing blanks, banned
 calls, float below the edge, notes to do, functions over 150 lines, files over 1,500, folders of

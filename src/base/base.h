@@ -63,10 +63,9 @@ static inline u64 align_up(u64 value, u64 alignment)
 // Whether all bytes are zero.
 static inline bool is_zero(const void *data, size_t size)
 {
+    // The first byte is zero and each of the others is as the one before it.
     const u8 *bytes = data;
-    u8 seen = 0;
-    for (size_t i = 0; i < size; i++) seen |= bytes[i];
-    return seen == 0;
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
 // Unaligned little-endian loads and stores; every supported processor is little-endian.

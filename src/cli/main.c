@@ -2,6 +2,7 @@
 //
 // The program: one verb, then its flags.
 #include "cli/bench.h"
+#include "cli/verify.h"
 #include "server/server.h"
 
 #include <stdio.h>
@@ -47,6 +48,7 @@ int main(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "serve") == 0) return serve_main(argc - 2, argv + 2);
     if (argc >= 2 && strcmp(argv[1], "bench") == 0) return bench_main(argc - 1, argv + 1);
+    if (argc >= 2 && strcmp(argv[1], "verify") == 0) return verify_main(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "version") == 0) {
         (void)printf("tael %s\n", TAEL_VERSION);
         return EXIT_DONE;

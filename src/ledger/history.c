@@ -312,7 +312,7 @@ u32 history_live_find(const struct history_live *live, u64 hash, u128 id, u32 *s
         if (entry == 0) break;
         if ((u32)(entry >> 32) == tag) {
             const struct outcome *row = &live->rows[(u32)entry - 1];
-            if (row->id == id && row->kind == OUTCOME_TRANSFER) {
+            if (row->id == id && outcome_is_transfer(row)) {
                 *slot = at;
                 return (u32)entry;
             }
@@ -412,7 +412,7 @@ static enum status sealed_find(struct history *history, const struct history_set
         u64 number = segment->first_row + candidates.rows[i];
         status = history_row(history, set, number, &outcome, failure);
         if (status != STATUS_OK) break;
-        if (outcome.id != id || outcome.kind != OUTCOME_TRANSFER) continue;
+        if (outcome.id != id || !outcome_is_transfer(&outcome)) continue;
         *row = number + 1;
         break;
     }
@@ -450,7 +450,7 @@ static u32 live_find_shared(const struct history_segment *segment, u64 hash, u12
         if (entry >> 32 != hash >> 32) continue;
         u32 row = (u32)entry - 1;
         if (segment->first_row + row >= row_end) continue;
-        if (live->rows[row].id == id && live->rows[row].kind == OUTCOME_TRANSFER) return row + 1;
+        if (live->rows[row].id == id && outcome_is_transfer(&live->rows[row])) return row + 1;
     }
 }
 
@@ -477,7 +477,7 @@ enum status history_find_row(struct history *history, const struct history_set *
 static bool resolves(const struct outcome *outcome, u64 number, u64 pending_row)
 {
     if (outcome->result != OUTCOME_CREATED || outcome->pending_distance == 0) return false;
-    if (outcome->kind != OUTCOME_TRANSFER && outcome->kind != OUTCOME_EXPIRY) return false;
+    if (!outcome_is_transfer(outcome) && outcome->kind != OUTCOME_EXPIRY) return false;
     // A resolution further than 2^32 rows away is the only one that is far and has this key.
     return outcome->pending_distance == OUTCOME_PENDING_FAR ||
            number - outcome->pending_distance == pending_row;
@@ -614,7 +614,8 @@ void history_index_row(struct history *history, struct history_segment *segment,
     struct history_live *live = segment->live;
     const struct outcome *outcome = &live->rows[row_in_segment];
     switch ((enum outcome_kind)outcome->kind) {
-    case OUTCOME_TRANSFER: {
+    case OUTCOME_TRANSFER:
+    case OUTCOME_POSTING: {
         // Refusals that burned the id are indexed; the machine leaves NULL for the others.
         if (record != NULL) {
             index_transfer(history, live, outcome, row_in_segment, record, ledger);

@@ -55,6 +55,7 @@ enum outcome_kind {
     OUTCOME_BALANCE_DEBITS = 4, // Always followed by OUTCOME_BALANCE_CREDITS.
     OUTCOME_BALANCE_CREDITS = 5,
     OUTCOME_COMMAND = 6, // A command of a module; result is its own.
+    OUTCOME_POSTING = 7, // A transfer that a module planned: it has no request of its own.
 };
 
 #define OUTCOME_CREATED     255u // The result of what was done; refusals have their number.
@@ -91,6 +92,11 @@ static inline void outcome_set_place(struct outcome *row, u64 place)
     assert(place % OUTCOME_PLACE_UNIT == 0 && units < (1ull << 48));
     row->place_high = (u16)(units >> 32);
     row->place_low = (u32)units;
+}
+// A transfer, whoever asked for it.
+static inline bool outcome_is_transfer(const struct outcome *row)
+{
+    return row->kind == OUTCOME_TRANSFER || row->kind == OUTCOME_POSTING;
 }
 // A snapshot of balances is two rows: debits pending and posted, credits pending and posted, in the
 // places of id and amount.
@@ -201,6 +207,7 @@ struct history {
     bool older_ids;    // Any key in them.
     u64 *sort_scratch; // The sealing thread's: twice a list.
     _Atomic u64 filter_bytes;
+    _Atomic u64 boundary; // A row that no merge crosses: a checkpoint's next one; 0 none.
     // Files that a merge made superfluous; kept until no checkpoint names them.
     char retired[HISTORY_SEGMENTS_MAX][DISK_NAME_SIZE_MAX];
     u32 retired_count;
@@ -325,6 +332,12 @@ MUST_USE enum status history_seal(struct history *history, struct history_segmen
 // Merges one group of neighbours if there is one. `*merged` says so. The old files stay until
 // history_discard.
 MUST_USE enum status history_merge(struct history *history, bool *merged, struct failure *failure);
+// Keeps merges off a row, so that the segments below it stay a list of their own; 0 ends that.
+// Called before any segment behind the row is sealed.
+static inline void history_set_boundary(struct history *history, u64 row)
+{
+    atomic_store(&history->boundary, row);
+}
 // How many files are retired now; taken when a checkpoint takes its list of segments.
 u32 history_retired(struct history *history);
 // Makes the first `count` retired files spare, once the checkpoint taken with that count is

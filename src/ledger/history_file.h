@@ -69,7 +69,7 @@ static inline const u64 *history_latest(const struct history_segment *segment,
 static inline bool outcome_is_in_order(const struct outcome *outcome, enum history_order order)
 {
     if (outcome->result != OUTCOME_CREATED) return false;
-    return outcome->kind == (order == ORDER_TRANSFER ? OUTCOME_TRANSFER : OUTCOME_EXPIRY);
+    return order == ORDER_TRANSFER ? outcome_is_transfer(outcome) : outcome->kind == OUTCOME_EXPIRY;
 }
 // Opens the file of rows `file`, creating it if asked.
 MUST_USE enum status history_rows_open(struct history *history, u64 file, bool create,

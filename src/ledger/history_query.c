@@ -189,11 +189,38 @@ static enum status transfer_complete(const struct history_view *view, u64 row,
     return STATUS_OK;
 }
 
+// A posting of a module says everything in its row, but for the pending transfer that it resolves.
+static enum status posting_make(const struct history_view *view, u64 row,
+                                const struct outcome *outcome, struct transfer *out,
+                                struct failure *failure)
+{
+    const struct account *debit = &view->accounts[outcome->debit_row];
+    *out = (struct transfer){
+        .id = outcome->id,
+        .debit_account_id = debit->id,
+        .credit_account_id = view->accounts[outcome->credit_row].id,
+        .amount = outcome->amount,
+        .ledger = debit->ledger,
+        .code = outcome->code,
+        .flags = outcome->flags,
+        .timestamp = outcome->timestamp,
+    };
+    if (outcome->pending_distance == 0) return STATUS_OK;
+    // A module resolves only what it holds, and never so late that the distance does not fit.
+    assert(outcome->pending_distance != OUTCOME_PENDING_FAR);
+    struct outcome held;
+    enum status status =
+        history_row(view->history, view->set, row - outcome->pending_distance, &held, failure);
+    out->pending_id = held.id;
+    return status;
+}
+
 enum status history_transfer(const struct history_view *view, u64 row,
                              const struct outcome *outcome, struct transfer *out,
                              struct failure *failure)
 {
-    assert(outcome->kind == OUTCOME_TRANSFER && outcome->result == OUTCOME_CREATED);
+    assert(outcome_is_transfer(outcome) && outcome->result == OUTCOME_CREATED);
+    if (outcome->kind == OUTCOME_POSTING) return posting_make(view, row, outcome, out, failure);
     const struct history_log *log = &view->history->log;
     enum status status = log->read(log->context, outcome_place(outcome), out, sizeof *out, failure);
     if (status != STATUS_OK) return status;
@@ -776,7 +803,7 @@ static enum status change_event_transfer(const struct history_view *view, u64 ro
                                          const struct outcome *outcome, struct transfer *transfer,
                                          struct failure *failure)
 {
-    if (outcome->kind == OUTCOME_TRANSFER) {
+    if (outcome_is_transfer(outcome)) {
         return history_transfer(view, row, outcome, transfer, failure);
     }
     u64 row_of_pending = 0;

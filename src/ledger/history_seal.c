@@ -490,7 +490,7 @@ static enum status merge_section(struct history *history, struct history_segment
 
 // Finds the cheapest HISTORY_MERGE_FANIN sealed neighbours whose merge is worth its writing: the
 // result is at least three times their largest, so that a row is written O(log rows) times.
-static bool merge_candidate(const struct history_set *set, u32 *first)
+static bool merge_candidate(const struct history_set *set, u64 boundary, u32 *first)
 {
     u64 best = 1ull << 31; // Rows within a segment have 32 bits.
     for (u32 start = 0; start + HISTORY_MERGE_FANIN <= set->count; start++) {
@@ -503,6 +503,8 @@ static bool merge_candidate(const struct history_set *set, u32 *first)
             largest = MAX(largest, set->segments[j]->row_count);
         }
         if (!sealed || rows >= best) continue;
+        u64 row = set->segments[start]->first_row;
+        if (boundary > row && boundary < row + rows) continue;
         if (rows < 3 * largest && set->count < MERGE_SEGMENTS_MANY) continue;
         best = rows;
         *first = start;
@@ -601,7 +603,7 @@ enum status history_merge(struct history *history, bool *merged_any, struct fail
     *merged_any = false;
     struct history_set *set = history_set_acquire(history);
     u32 first = 0;
-    if (!merge_candidate(set, &first)) {
+    if (!merge_candidate(set, atomic_load(&history->boundary), &first)) {
         history_set_release(history, set);
         return STATUS_OK;
     }

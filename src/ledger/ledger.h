@@ -71,6 +71,7 @@ struct ledger_batch {
     u64 place;                     // Of the first event in the log; 16-byte aligned.
     struct create_result *results; // Room for `count`.
     struct ledger_resolved *resolved;
+    bool planned; // Made by a module's plan: `place` is its command's, for all of them.
 };
 
 // An empty ledger over `history`, which it does not own. STATUS_FULL when there is no address space

@@ -230,6 +230,7 @@ static enum create_transfer_result transfer_exists(struct run *run, const struct
 static u64 event_place(const struct run *run, const struct transfer *t)
 {
     const struct transfer *first = run->batch->events;
+    if (run->batch->planned) return run->batch->place;
     return run->batch->place + (u64)(t - first) * sizeof *t;
 }
 
@@ -247,7 +248,7 @@ static struct outcome *transfer_outcome(struct run *run, const struct transfer *
     outcome->credit_row = credit_row;
     outcome->flags = t->flags;
     outcome->code = code;
-    outcome->kind = OUTCOME_TRANSFER;
+    outcome->kind = run->batch->planned ? OUTCOME_POSTING : OUTCOME_TRANSFER;
     outcome->result = OUTCOME_CREATED;
     outcome_set_place(outcome, event_place(run, t));
     outcome->pending_distance = 0;
@@ -689,7 +690,7 @@ static void event_refuse(struct run *run, u32 i, u32 result, u64 timestamp, u64 
         .credit_row = ROW_NONE,
         .flags = t->flags,
         .code = t->code,
-        .kind = OUTCOME_TRANSFER,
+        .kind = run->batch->planned ? OUTCOME_POSTING : OUTCOME_TRANSFER,
         .result = (u8)result,
     };
     outcome_set_place(outcome, event_place(run, t));

@@ -17,13 +17,6 @@ static void file_name(char out[DISK_NAME_SIZE_MAX], u64 sequence)
     (void)snprintf(out, DISK_NAME_SIZE_MAX, "checkpoint-%016llx", (unsigned long long)sequence);
 }
 
-static void tables_of(struct machine *machine, struct table *tables[CHECKPOINT_TABLES])
-{
-    tables[0] = &machine->ledger.accounts;
-    tables[1] = &machine->ledger.holds;
-    tables[2] = &machine->sessions;
-}
-
 static u64 capacity_pages(const struct table *table)
 {
     return (table->capacity * table->record_size + PAGE_SIZE - 1) / PAGE_SIZE;
@@ -33,8 +26,10 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
                             struct failure *failure)
 {
     memset(checkpoint, 0, sizeof *checkpoint);
-    tables_of(machine, checkpoint->tables);
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    checkpoint->history = &machine->history;
+    checkpoint->table_count = machine_tables(machine, checkpoint->tables);
+    assert(checkpoint->table_count <= CHECKPOINT_TABLES_MAX);
+    for (u32 i = 0; i < checkpoint->table_count; i++) {
         u64 pages = capacity_pages(checkpoint->tables[i]);
         void *memory = NULL;
         enum status status = memory_reserve(pages * sizeof(struct digest), false, &memory, failure);
@@ -49,7 +44,7 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
 
 void checkpoint_free(struct checkpoint *checkpoint)
 {
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    for (u32 i = 0; i < checkpoint->table_count; i++) {
         if (checkpoint->tables[i] == NULL) continue;
         u64 pages = capacity_pages(checkpoint->tables[i]);
         memory_release(checkpoint->digests[i], pages * sizeof(struct digest));
@@ -64,7 +59,8 @@ struct state_rest {
     u64 timestamp;
     u64 next_row;
     struct ledger_state ledger;
-    struct digest tables[CHECKPOINT_TABLES];
+    struct machine_state machine;
+    struct digest tables[CHECKPOINT_TABLES_MAX];
 };
 
 static void state_digest(const struct checkpoint_head *head, struct digest *out)
@@ -75,7 +71,8 @@ static void state_digest(const struct checkpoint_head *head, struct digest *out)
     rest.timestamp = head->timestamp;
     rest.next_row = head->next_row;
     rest.ledger = head->ledger;
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) rest.tables[i] = head->tables[i].root;
+    rest.machine = head->machine;
+    for (u32 i = 0; i < head->table_count; i++) rest.tables[i] = head->tables[i].root;
     sha256(&rest, sizeof rest, out);
 }
 
@@ -99,6 +96,7 @@ static void head_state(struct checkpoint_head *head, const struct machine *machi
     head->timestamp = machine->timestamp;
     head->next_row = machine->history.next_row;
     ledger_save(&machine->ledger, &head->ledger);
+    head->machine = machine->state;
 }
 
 void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
@@ -113,10 +111,12 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
     head->tail = *tail;
     head->genesis = machine->genesis;
     head_state(head, machine);
+    history_set_boundary(&machine->history, head->next_row);
     memcpy(head->overrides, machine->overrides, sizeof head->overrides);
     head->override_count = machine->override_count;
+    head->table_count = checkpoint->table_count;
     u64 page = CHECKPOINT_HEAD_PAGES;
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    for (u32 i = 0; i < checkpoint->table_count; i++) {
         struct table *table = checkpoint->tables[i];
         table_freeze(table);
         u64 pages = table_frozen_page_count(table);
@@ -142,7 +142,8 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
 void checkpoint_end(struct checkpoint *checkpoint)
 {
     assert(checkpoint->frozen);
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) table_thaw(checkpoint->tables[i]);
+    for (u32 i = 0; i < checkpoint->table_count; i++) table_thaw(checkpoint->tables[i]);
+    history_set_boundary(checkpoint->history, 0);
     checkpoint->frozen = false;
 }
 
@@ -206,7 +207,7 @@ static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, 
 {
     struct checkpoint_head *head = &checkpoint->head;
     u64 offset = head->digests_page * PAGE_SIZE;
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    for (u32 i = 0; i < checkpoint->table_count; i++) {
         size_t size = head->tables[i].page_count * sizeof(struct digest);
         if (size == 0) continue;
         enum status status =
@@ -276,7 +277,7 @@ static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, 
         memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
         return status;
     }
-    for (u32 i = 0; i < CHECKPOINT_TABLES && status == STATUS_OK; i++) {
+    for (u32 i = 0; i < checkpoint->table_count && status == STATUS_OK; i++) {
         status = table_write(checkpoint, i, disk, file, buffer, cancelled, failure);
     }
     memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
@@ -309,14 +310,14 @@ enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *mach
     return STATUS_OK;
 }
 
-void machine_state_digest(const struct machine *machine, struct digest *out)
+void machine_state_digest(struct machine *machine, struct digest *out)
 {
     struct checkpoint_head head;
     memset(&head, 0, sizeof head);
     head_state(&head, machine);
-    const struct table *tables[CHECKPOINT_TABLES] = {&machine->ledger.accounts,
-                                                     &machine->ledger.holds, &machine->sessions};
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    struct table *tables[MACHINE_TABLES_MAX];
+    head.table_count = machine_tables(machine, tables);
+    for (u32 i = 0; i < head.table_count; i++) {
         u64 pages = table_page_count(tables[i]);
         struct digest *digests = malloc(MAX(pages, 1) * sizeof *digests);
         assert(digests != NULL);
@@ -460,11 +461,15 @@ enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machi
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, head->tail.sequence);
     checkpoint->head = *head;
+    if (head->table_count != checkpoint->table_count) {
+        return failure_set(failure, STATUS_UNSUPPORTED, "%s has %u tables; this binary has %u",
+                           name, head->table_count, checkpoint->table_count);
+    }
     disk_handle file = -1;
     enum status status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
     if (status != STATUS_OK) return status;
     u64 digests = head->digests_page * PAGE_SIZE;
-    for (u32 i = 0; i < CHECKPOINT_TABLES && status == STATUS_OK; i++) {
+    for (u32 i = 0; i < checkpoint->table_count && status == STATUS_OK; i++) {
         status = table_load(checkpoint, i, disk, file, digests, name, failure);
         digests += head->tables[i].page_count * sizeof(struct digest);
     }
@@ -472,6 +477,8 @@ enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machi
     disk_close(disk, file);
     if (status == STATUS_OK) status = history_start(&machine->history, head->next_row, failure);
     if (status == STATUS_OK) status = ledger_load(&machine->ledger, &head->ledger, failure);
+    machine->state = head->machine;
+    if (status == STATUS_OK) status = machine_loaded(machine, failure);
     if (status != STATUS_OK) return failure_wrap(failure, "loading the checkpoint");
     machine->position = head->position;
     machine->timestamp = head->timestamp;

@@ -18,9 +18,9 @@
 #include "machine/machine.h"
 #include "wal/wal.h"
 
-#define CHECKPOINT_MAGIC  0x544e4f504b434854ull
-#define CHECKPOINT_FORMAT 1u
-#define CHECKPOINT_TABLES 3u // Accounts, holds, sessions.
+#define CHECKPOINT_MAGIC      0x544e4f504b434854ull
+#define CHECKPOINT_FORMAT     1u
+#define CHECKPOINT_TABLES_MAX 32u
 
 struct checkpoint_table {
     u64 record_count;
@@ -38,13 +38,14 @@ struct checkpoint_head {
     u64 timestamp;
     struct wal_tail tail; // The log goes on here.
     struct ledger_state ledger;
+    struct machine_state machine;
     struct genesis genesis;
     u64 next_row;
     u64 overrides[MACHINE_OVERRIDES_MAX];
     u32 override_count;
-    u32 reserved;
+    u32 table_count;
     struct merkle_range outcomes;
-    struct checkpoint_table tables[CHECKPOINT_TABLES];
+    struct checkpoint_table tables[CHECKPOINT_TABLES_MAX];
     u64 segments_page; // Where the list of segments is.
     u64 digests_page;  // Where the digests of the pages are.
     struct digest segments_digest;
@@ -61,10 +62,12 @@ struct checkpoint_segment {
 // One that is being made. Kept from one to the next, because digests of clean pages are.
 struct checkpoint {
     struct checkpoint_head head;
-    struct table *tables[CHECKPOINT_TABLES];
-    struct digest *digests[CHECKPOINT_TABLES]; // Of each page as last written.
-    u64 *dirty[CHECKPOINT_TABLES];             // Pages to hash, taken at the freeze.
-    u64 known[CHECKPOINT_TABLES];              // Pages that ever were to be hashed.
+    struct table *tables[MACHINE_TABLES_MAX];
+    u32 table_count;
+    struct digest *digests[CHECKPOINT_TABLES_MAX]; // Of each page as last written.
+    u64 *dirty[CHECKPOINT_TABLES_MAX];             // Pages to hash, taken at the freeze.
+    u64 known[CHECKPOINT_TABLES_MAX];              // Pages that ever were to be hashed.
+    struct history *history; // Keeps its segments apart at next_row while frozen.
     bool frozen;
 };
 
@@ -87,7 +90,7 @@ MUST_USE enum status checkpoint_write(struct checkpoint *checkpoint, struct mach
 void checkpoint_end(struct checkpoint *checkpoint);
 
 // The state digest of the machine as it is now, computed whole. Slow; for comparing machines.
-void machine_state_digest(const struct machine *machine, struct digest *out);
+void machine_state_digest(struct machine *machine, struct digest *out);
 
 // Reads the head of the newest whole checkpoint. STATUS_NOT_FOUND when there is none.
 MUST_USE enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,

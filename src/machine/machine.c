@@ -1,11 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The machine: dispatch of commands, sessions, replies, the indexing of what was applied.
-#include "machine/machine.h"
+#include "machine/commit.h"
 
 #include "os/memory.h"
 
 #define REGISTER_REPLY_SIZE 64u
+
+static enum status modules_init(struct machine *machine, struct failure *failure)
+{
+    enum status status =
+        table_init(&machine->notes, sizeof(struct command_note), COMMAND_NOTES_MAX, failure);
+    if (status == STATUS_OK) {
+        status = table_init(&machine->effects, sizeof(struct effect), EFFECTS_MAX, failure);
+    }
+    if (status == STATUS_OK) status = index_init(&machine->note_index, 0, failure);
+    assert(module_count <= MACHINE_MODULES_MAX);
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->table_count && status == STATUS_OK; j++) {
+            const struct module_table *table = &modules[i]->tables[j];
+            status = table_init(&machine->module_tables[i][j], table->record_size,
+                                table->record_max, failure);
+        }
+    }
+    void *memory = NULL;
+    if (status == STATUS_OK) {
+        status = memory_reserve(sizeof *machine->plan, false, &memory, failure);
+        machine->plan = memory;
+    }
+    if (status == STATUS_OK) {
+        status =
+            memory_reserve(PLAN_POSTINGS_MAX * sizeof *machine->postings, false, &memory, failure);
+        machine->postings = memory;
+    }
+    return status;
+}
+
+u32 machine_tables(struct machine *machine, struct table *tables[MACHINE_TABLES_MAX])
+{
+    u32 count = 0;
+    tables[count++] = &machine->ledger.accounts;
+    tables[count++] = &machine->ledger.holds;
+    tables[count++] = &machine->sessions;
+    tables[count++] = &machine->notes;
+    tables[count++] = &machine->effects;
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->table_count; j++) {
+            tables[count++] = &machine->module_tables[i][j];
+        }
+    }
+    return count;
+}
+
+enum status machine_loaded(struct machine *machine, struct failure *failure)
+{
+    const struct command_note *notes = (const void *)machine->notes.memory;
+    for (u64 row = 0; row < machine->notes.count; row++) {
+        u64 hash = history_hash_id(&machine->history, notes[row].command_id);
+        enum status status = index_insert(&machine->note_index, hash, (u32)row, failure);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
 
 enum status machine_init(struct machine *machine, struct disk *disk, const struct genesis *genesis,
                          const struct history_log *log, struct failure *failure)
@@ -24,6 +80,8 @@ enum status machine_init(struct machine *machine, struct disk *disk, const struc
     status = table_init(&machine->sessions, sizeof(struct session), MACHINE_SESSIONS_MAX, failure);
     if (status != STATUS_OK) return status;
     machine->sessions.count = MACHINE_SESSIONS_MAX;
+    status = modules_init(machine, failure);
+    if (status != STATUS_OK) return status;
     void *memory = NULL;
     status = memory_reserve(LEDGER_EVENTS_MAX * sizeof *machine->results, false, &memory, failure);
     if (status != STATUS_OK) return status;
@@ -38,6 +96,16 @@ void machine_free(struct machine *machine)
     ledger_free(&machine->ledger);
     history_free(&machine->history);
     table_free(&machine->sessions);
+    table_free(&machine->notes);
+    table_free(&machine->effects);
+    index_free(&machine->note_index);
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->table_count; j++) {
+            table_free(&machine->module_tables[i][j]);
+        }
+    }
+    memory_release(machine->plan, sizeof *machine->plan);
+    memory_release(machine->postings, PLAN_POSTINGS_MAX * sizeof *machine->postings);
     memory_release(machine->results, LEDGER_EVENTS_MAX * sizeof *machine->results);
     memory_release(machine->body, COMPAT_BODY_SIZE_MAX);
     memset(machine, 0, sizeof *machine);
@@ -252,6 +320,7 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         case COMMAND_TICK:
             applied->timestamp +=
                 ledger_expire(&machine->ledger, applied->timestamp, LEDGER_BATCH_EVENTS_MAX);
+            status = commit_pulse(machine, place, out, applied, failure);
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
         case COMMAND_COMPAT:
@@ -263,6 +332,10 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
             break;
         }
         default:
+            if (command->record >= COMMAND_MODULES) {
+                status = commit_command(machine, command, body, place, out, applied, failure);
+                break;
+            }
             status = failure_set(failure, STATUS_UNSUPPORTED,
                                  "command %llu is of record %u, which this binary does not know",
                                  (unsigned long long)machine->position, command->record);
@@ -388,6 +461,7 @@ static void index_command(struct machine *machine, struct history_segment *segme
                           u32 *next_resolved)
 {
     const u16 resolving = TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING;
+    static const struct transfer posting = {0}; // A posting of a module has no user data.
     for (u64 row = from; row < to; row++) {
         u32 at = (u32)(row - segment->first_row);
         const struct outcome *outcome = &segment->live->rows[at];
@@ -397,7 +471,8 @@ static void index_command(struct machine *machine, struct history_segment *segme
             record = events;
             events += sizeof(struct transfer);
         }
-        if (outcome->kind == OUTCOME_TRANSFER) {
+        if (outcome->kind == OUTCOME_POSTING) record = &posting;
+        if (outcome_is_transfer(outcome)) {
             if (outcome->result != OUTCOME_CREATED) {
                 if (!ledger_result_is_transient(outcome->result)) record = NULL;
             } else {
@@ -437,4 +512,8 @@ void machine_index(struct machine *machine, struct machine_indexer *indexer,
 void machine_check(const struct machine *machine)
 {
     ledger_check(&machine->ledger);
+    for (u32 i = 0; i < module_count; i++) {
+        const struct module_context context = commit_context(machine, modules[i]);
+        if (modules[i]->check != NULL) modules[i]->check(&context);
+    }
 }

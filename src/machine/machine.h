@@ -19,10 +19,14 @@
 #include "ledger/history_query.h"
 #include "ledger/ledger.h"
 #include "machine/compat.h"
+#include "modules/module.h"
 #include "wal/frame.h"
 
 #define MACHINE_SESSIONS_MAX  64u
 #define MACHINE_OVERRIDES_MAX 64u
+#define MACHINE_MODULES_MAX   16u
+#define COMMAND_NOTES_MAX     65536u // Commands of modules whose replies are kept.
+#define EFFECTS_MAX           (1u << 20)
 
 // Body of COMMAND_GENESIS: what the whole log depends on.
 struct genesis {
@@ -31,9 +35,19 @@ struct genesis {
     u64 created_at; // Nanoseconds UTC.
     u32 accounts_max;
     u32 holds_max;
-    u8 reserved[64];
+    u32 flags; // enum genesis_flags.
+    u8 reserved[60];
 };
 static_assert(sizeof(struct genesis) == 128, "genesis v1");
+
+enum genesis_flags {
+    GENESIS_SAMPLE = 1 << 0, // The sample module's commands are accepted: a log made for tests.
+};
+
+// What the machine keeps beside its tables; part of a checkpoint.
+struct machine_state {
+    u64 note_count; // Of all commands of modules ever decided.
+};
 
 // A compat client's session; 64 at most, the longest silent goes when one more registers.
 struct session {
@@ -56,13 +70,20 @@ struct machine {
     struct ledger ledger;
     struct table sessions; // struct session.
     struct genesis genesis;
-    u64 position;                         // Of the last command applied.
-    u64 sequence;                         // Of the last frame applied.
-    u64 timestamp;                        // The latest given.
+    u64 position;         // Of the last command applied.
+    u64 sequence;         // Of the last frame applied.
+    u64 timestamp;        // The latest given.
+    struct table notes;   // struct command_note, a ring.
+    struct table effects; // struct effect.
+    struct index note_index;
+    struct table module_tables[MACHINE_MODULES_MAX][MODULE_TABLES_MAX];
+    struct machine_state state;
     u64 overrides[MACHINE_OVERRIDES_MAX]; // Positions whose commands are refused.
     u32 override_count;
     struct create_result *results; // Scratch where a reply is not wanted or not dense.
     u8 *body;                      // Scratch for a request read back.
+    struct plan *plan;             // Scratch for the plan being made.
+    struct transfer *postings;     // Scratch for the chain of a plan.
 };
 
 // What became of a command, for its reply and for the history thread.
@@ -139,6 +160,12 @@ static inline bool machine_query_is_live(const struct compat_operation *operatio
 }
 u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
                             const struct compat_batches *batches, u8 *reply);
+
+// Every table of the state, in the order of checkpoints. Returns how many.
+#define MACHINE_TABLES_MAX (5u + MACHINE_MODULES_MAX * MODULE_TABLES_MAX)
+u32 machine_tables(struct machine *machine, struct table *tables[MACHINE_TABLES_MAX]);
+// Rebuilds what is not saved, once the tables and the state were loaded.
+MUST_USE enum status machine_loaded(struct machine *machine, struct failure *failure);
 
 // Asserts the invariants of the machine and its ledger. Walks every record.
 void machine_check(const struct machine *machine);

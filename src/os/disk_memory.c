@@ -147,12 +147,13 @@ static void inode_put(struct disk_memory_inode *inode, u64 offset, const u8 *dat
     while (size > 0) {
         struct page *page = &inode->pages[offset / PAGE_SIZE];
         u64 take = MIN(size, PAGE_SIZE - offset % PAGE_SIZE);
-        if (page->cached == NULL) {
+        bool nothing = page->cached == NULL && page->durable == NULL && is_zero(data, take);
+        if (page->cached == NULL && !nothing) {
             page->cached = must(malloc(PAGE_SIZE));
             memcpy(page->cached, page->durable != NULL ? page->durable : zeroes, PAGE_SIZE);
         }
         page->abandoned = false;
-        memcpy(page->cached + offset % PAGE_SIZE, data, take);
+        if (!nothing) memcpy(page->cached + offset % PAGE_SIZE, data, take);
         if (through) page_settle(page);
         offset += take;
         data += take;

@@ -769,7 +769,7 @@ static void job_layout(struct pipeline *pipeline, struct job *job, u32 count)
 static u64 tables_bytes(const struct pipeline *pipeline)
 {
     u64 pages = 0;
-    for (u32 i = 0; i < CHECKPOINT_TABLES; i++) {
+    for (u32 i = 0; i < pipeline->node->checkpoint.table_count; i++) {
         pages += table_page_count(pipeline->node->checkpoint.tables[i]);
     }
     return pages * PAGE_SIZE;

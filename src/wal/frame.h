@@ -73,11 +73,12 @@ struct frame_command {
 static_assert(sizeof(struct frame_command) == 256, "command entry v1");
 
 enum command_record {
-    COMMAND_GENESIS = 1,  // struct genesis.
-    COMMAND_TICK = 2,     // Time has passed: expire what is due.
-    COMMAND_REGISTER = 3, // A compat client's session.
-    COMMAND_COMPAT = 4,   // A multi-batch message as received.
-    COMMAND_OVERRIDE = 5, // Makes the command at a position a refusal.
+    COMMAND_GENESIS = 1,   // struct genesis.
+    COMMAND_TICK = 2,      // Time has passed: expire what is due.
+    COMMAND_REGISTER = 3,  // A compat client's session.
+    COMMAND_COMPAT = 4,    // A multi-batch message as received.
+    COMMAND_OVERRIDE = 5,  // Makes the command at a position a refusal.
+    COMMAND_MODULES = 256, // From here on: a record of the module in the high byte.
 };
 
 // Digest of what lies behind the header: the Merkle tree hash (RFC 9162) whose leaves are the

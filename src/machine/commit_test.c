@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The pattern of a module, from command to records, postings, refusals and effects, through a log
+// on a disk in memory: what it does, that it does nothing when refused, and that replay agrees.
+#include "machine/commit.h"
+
+#include "machine/recovery.h"
+#include "modules/sample/sample.h"
+#include "os/disk_memory.h"
+#include "os/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define PAYER   1u
+#define HOLDER  2u
+#define LIMITED 3u // May not be debited beyond its credits.
+
+struct world {
+    struct disk_memory disk;
+    struct node node;
+    struct applied_frame applied;
+    u8 *head;
+    u8 *pack;
+    u8 *reply;
+    void *resolved;
+    u64 timestamp;
+};
+
+static void must(enum status status, const struct failure *failure)
+{
+    if (status != STATUS_OK) fail_msg("%s", failure->message);
+}
+
+static void world_open(struct world *world)
+{
+    const struct genesis genesis = {
+        .hash_key = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb,
+                     0xd6e8feb86659fd93},
+        .created_at = 1000,
+        .accounts_max = 4096,
+        .holds_max = 4096,
+        .flags = GENESIS_SAMPLE,
+    };
+    struct recovery_report report;
+    struct failure failure;
+    must(node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure),
+         &failure);
+}
+
+// Logs and applies a frame of one command; the reply is in world->reply.
+static void frame_run(struct world *world, const struct frame_command *entry, const void *body)
+{
+    struct node *node = &world->node;
+    struct frame_header *header = (void *)world->head;
+    struct frame_command *command = (void *)(world->head + sizeof *header);
+    memset(world->head, 0, PAGE_SIZE);
+    *command = *entry;
+    command->body_offset = PAGE_SIZE;
+    u64 padded = align_up(command->body_size, PAGE_SIZE);
+    memset(world->pack, 0, padded);
+    memcpy(world->pack, body, command->body_size);
+    u64 size = PAGE_SIZE + padded;
+    world->timestamp = MAX(world->timestamp + 1000, node->machine.timestamp + 1);
+    header->position = node->machine.position + 1;
+    header->timestamp = world->timestamp;
+    header->command_count = 1;
+    header->place = wal_place(node->wal.tail.place, size);
+    header->outcome_sequence = node->indexer.sequence;
+    header->outcome_root = *machine_indexer_root(&node->indexer, node->indexer.sequence);
+    struct wal_frame frame = {.head = world->head,
+                              .head_size = PAGE_SIZE,
+                              .parts = {{.data = world->pack, .size = padded}},
+                              .part_count = 1};
+    struct failure failure;
+    must(wal_append(&node->wal, &frame, &failure), &failure);
+    request_source_durable(&node->source, node->wal.tail.place);
+    const u8 *bodies[1] = {world->pack};
+    const struct frame_view view = {.header = header, .commands = command, .bodies = bodies};
+    world->applied.commands[0].reply = world->reply;
+    must(machine_apply(&node->machine, &view, &world->applied, &failure), &failure);
+    machine_index(&node->machine, &node->indexer, &view, &world->applied);
+    machine_check(&node->machine);
+}
+
+static struct command_reply command_run(struct world *world, u128 id, u16 record, const void *body,
+                                        u32 size)
+{
+    const struct frame_command entry = {
+        .record = record, .version = 1, .body_size = size, .command_id = id, .principal = 5};
+    frame_run(world, &entry, body);
+    struct command_reply reply;
+    assert_int_equal(world->applied.commands[0].reply_size, sizeof reply);
+    memcpy(&reply, world->reply, sizeof reply);
+    return reply;
+}
+
+static u32 open_run(struct world *world, u128 id, struct sample_open open)
+{
+    return command_run(world, id, 0x7f01, &open, sizeof open).result;
+}
+
+static struct command_reply put_run(struct world *world, u128 id, u128 box_id, u128 amount)
+{
+    const struct sample_put put = {.box_id = box_id, .amount = amount};
+    return command_run(world, id, 0x7f02, &put, sizeof put);
+}
+
+static void accounts_make(struct world *world)
+{
+    const struct frame_command session = {
+        .record = COMMAND_REGISTER, .version = 1, .command_id = 99, .operation = 2};
+    frame_run(world, &session, "");
+    u8 body[4 * 128] = {0};
+    for (u32 i = 0; i < 3; i++) {
+        struct account account = {.id = i + 1, .ledger = 7, .code = 1};
+        if (i + 1 == LIMITED) account.flags = ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS;
+        memcpy(body + (size_t)i * 128, &account, sizeof account);
+    }
+    const u16 counts[1] = {3};
+    u32 size = compat_trailer_write(body, 3 * 128, 128, counts, 1);
+    const struct frame_command create = {
+        .record = COMMAND_COMPAT,
+        .version = 1,
+        .body_size = size,
+        .operation = COMPAT_OPERATION_BASE + COMPAT_CREATE_ACCOUNTS,
+        .command_id = 99,
+        .session = world->node.machine.position,
+        .request = 1,
+    };
+    frame_run(world, &create, body);
+    assert_int_equal(world->applied.commands[0].result, COMMAND_DONE);
+    assert_int_equal(world->node.machine.ledger.accounts.count, 3);
+}
+
+static int setup(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    struct failure failure;
+    void *memory = NULL;
+    disk_memory_init(&world->disk, 1);
+    must(memory_reserve(2 * MIB, false, &memory, &failure), &failure);
+    world->head = memory;
+    must(memory_reserve(2 * MIB, false, &memory, &failure), &failure);
+    world->pack = memory;
+    must(memory_reserve(2 * MIB, false, &memory, &failure), &failure);
+    world->reply = memory;
+    must(memory_reserve(LEDGER_EVENTS_MAX * sizeof(struct transfer), false, &world->resolved,
+                        &failure),
+         &failure);
+    world->applied.resolved.items = world->resolved;
+    world->timestamp = 1000000;
+    world_open(world);
+    accounts_make(world);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    node_free(&world->node);
+    disk_memory_free(&world->disk);
+    memory_release(world->head, 2 * MIB);
+    memory_release(world->pack, 2 * MIB);
+    memory_release(world->reply, 2 * MIB);
+    memory_release(world->resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
+    free(world);
+    return 0;
+}
+
+static const struct sample_open box_one = {
+    .box_id = 11, .account_id = PAYER, .box_account_id = HOLDER, .limit = 100};
+
+static void test_commits_postings_records_and_effects(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->node.machine;
+    assert_int_equal(open_run(world, 1001, box_one), MODULE_DONE);
+    struct command_reply reply = put_run(world, 1002, 11, 40);
+    assert_int_equal(reply.result, MODULE_DONE);
+    assert_int_equal(reply.position, machine->position);
+    assert_true(ledger_account(&machine->ledger, 0)->debits_posted == 40);
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 40);
+    const struct sample_box *box = table_record(&machine->module_tables[0][0], 0);
+    assert_true(box->amount == 40 && box->put_count == 1);
+    assert_int_equal(machine->effects.count, 1);
+    const struct effect *effect = table_record(&machine->effects, 0);
+    assert_int_equal(effect->status, EFFECT_PENDING);
+    assert_int_equal(effect->kind, SAMPLE_EFFECT_TOLD);
+    assert_true(load_u128(effect->body) == 11 && load_u128(effect->body + 16) == 40);
+}
+
+static void test_posting_is_found_by_its_account(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->node.machine;
+    assert_int_equal(open_run(world, 1001, box_one), MODULE_DONE);
+    assert_int_equal(put_run(world, 1002, 11, 40).result, MODULE_DONE);
+    struct history_query *query = NULL;
+    struct failure failure;
+    must(history_query_new(&query, &failure), &failure);
+    const struct history_view view = {
+        .history = &machine->history,
+        .set = history_set_acquire(&machine->history),
+        .accounts = (const struct account *)(const void *)machine->ledger.accounts.memory,
+        .row_end = machine->history.next_row,
+    };
+    const struct account_filter filter = {
+        .account_id = HOLDER, .limit = 10, .flags = ACCOUNT_FILTER_CREDITS};
+    struct transfer found[10];
+    u32 count = 0;
+    must(history_account_transfers(query, &view, &filter, 1, 10, found, &count, &failure),
+         &failure);
+    assert_int_equal(count, 1);
+    assert_true(found[0].amount == 40 && found[0].debit_account_id == PAYER);
+    assert_int_equal(found[0].code, SAMPLE_POSTING_CODE);
+    assert_int_equal(found[0].ledger, 7);
+    history_set_release(&machine->history, view.set);
+    history_query_free(query);
+}
+
+static void test_refusals_name_value_and_limit_and_change_nothing(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->node.machine;
+    struct sample_open open = box_one;
+    open.box_id = 0;
+    assert_int_equal(open_run(world, 2001, open), SAMPLE_BOX_ID_MUST_NOT_BE_ZERO);
+    assert_int_equal(open_run(world, 2002, box_one), MODULE_DONE);
+    assert_int_equal(open_run(world, 2003, box_one), SAMPLE_BOX_EXISTS);
+    open = box_one;
+    open.box_id = 12;
+    open.account_id = 77;
+    assert_int_equal(open_run(world, 2004, open), SAMPLE_ACCOUNT_NOT_FOUND);
+    assert_int_equal(put_run(world, 2005, 13, 1).result, SAMPLE_BOX_NOT_FOUND);
+    assert_int_equal(put_run(world, 2006, 11, 0).result, SAMPLE_AMOUNT_MUST_NOT_BE_ZERO);
+    assert_int_equal(put_run(world, 2007, 11, 60).result, MODULE_DONE);
+    struct command_reply reply = put_run(world, 2008, 11, 41);
+    assert_int_equal(reply.result, SAMPLE_LIMIT_EXCEEDED);
+    assert_true(reply.evidence[0] == 101 && reply.evidence[1] == 100);
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 60);
+    assert_int_equal(machine->effects.count, 1);
+    assert_int_equal(command_run(world, 2009, 0x7f0f, "", 0).result, MODULE_UNKNOWN);
+    assert_int_equal(command_run(world, 2010, 0x7e01, "", 0).result, MODULE_UNKNOWN);
+    assert_int_equal(command_run(world, 2011, 0x7f02, "short", 5).result, MODULE_MALFORMED);
+}
+
+static void test_a_refused_posting_takes_the_whole_plan_back(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->node.machine;
+    const struct sample_open open = {.box_id = 21, .account_id = LIMITED, .box_account_id = HOLDER};
+    assert_int_equal(open_run(world, 3001, open), MODULE_DONE);
+    struct command_reply reply = put_run(world, 3002, 21, 5);
+    assert_int_equal(reply.result, MODULE_POSTING_REFUSED);
+    assert_int_equal(reply.posting, 0);
+    assert_int_equal(reply.posting_result, CREATE_TRANSFER_EXCEEDS_CREDITS);
+    const struct sample_box *box = table_record(&machine->module_tables[0][0], 0);
+    assert_true(box->amount == 0 && box->put_count == 0);
+    assert_int_equal(machine->effects.count, 0);
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 0);
+}
+
+static void test_a_repeated_command_gets_the_same_reply_once(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->node.machine;
+    assert_int_equal(open_run(world, 4001, box_one), MODULE_DONE);
+    struct command_reply first = put_run(world, 4002, 11, 10);
+    struct command_reply again = put_run(world, 4002, 11, 10);
+    assert_memory_equal(&first, &again, sizeof first);
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 10);
+    assert_int_equal(put_run(world, 4002, 11, 20).result, MODULE_REUSED);
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 10);
+}
+
+// Random commands, then the log alone: the same state, and the same replies to what is repeated.
+static void test_replay_and_model_agree(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->node.machine;
+    u128 model[8] = {0}; // What each box holds.
+    u64 seed = 12345;
+    struct command_reply first = {0};
+    struct sample_put first_put = {0};
+    for (u32 i = 0; i < 8; i++) {
+        const struct sample_open open = {
+            .box_id = 100 + i, .account_id = PAYER, .box_account_id = HOLDER, .limit = 1000};
+        assert_int_equal(open_run(world, 5000 + i, open), MODULE_DONE);
+    }
+    for (u32 i = 0; i < 500; i++) {
+        seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+        u32 box = (u32)(seed >> 60);
+        u128 amount = (seed >> 40) % 64;
+        struct command_reply reply = put_run(world, 6000 + i, 100 + box, amount);
+        if (i == 0) first = reply;
+        if (i == 0) first_put = (struct sample_put){.box_id = 100 + box, .amount = amount};
+        u32 result = reply.result;
+        u32 expected = MODULE_DONE;
+        if (box >= 8) expected = SAMPLE_BOX_NOT_FOUND;
+        else if (amount == 0) expected = SAMPLE_AMOUNT_MUST_NOT_BE_ZERO;
+        else if (model[box] + amount > 1000) expected = SAMPLE_LIMIT_EXCEEDED;
+        else model[box] += amount;
+        assert_int_equal(result, expected);
+    }
+    struct digest before;
+    struct digest after;
+    machine_state_digest(machine, &before);
+    node_free(&world->node);
+    world_open(world);
+    machine_state_digest(machine, &after);
+    assert_memory_equal(&before, &after, sizeof before);
+    machine_check(machine);
+    struct command_reply again = put_run(world, 6000, first_put.box_id, first_put.amount);
+    assert_memory_equal(&first, &again, sizeof first);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_commits_postings_records_and_effects, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_posting_is_found_by_its_account, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals_name_value_and_limit_and_change_nothing,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_refused_posting_takes_the_whole_plan_back, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_repeated_command_gets_the_same_reply_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_replay_and_model_agree, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a module is: a pure function from state and command to a result and a plan.
+//
+// `decide` looks at its records and at the ledger and says what should happen; it changes nothing.
+// The plan is data: postings, records to write, effects to ask of the outside world, all bounded.
+// The machine checks the whole plan and either commits it or changes nothing, in the same way for
+// every module, so a module has no applying of its own to get wrong.
+//
+// A module may read: its own tables, the ledger, the context. Not a clock, a file, a random number,
+// a global variable.
+#ifndef TAEL_MODULES_MODULE_H
+#define TAEL_MODULES_MODULE_H
+
+#include "ledger/ledger.h"
+#include "schema/schema.h"
+
+#define MODULE_TABLES_MAX    4u
+#define PLAN_POSTINGS_MAX    64u
+#define PLAN_WRITES_MAX      64u
+#define PLAN_EFFECTS_MAX     16u
+#define PLAN_RECORD_SIZE_MAX 512u
+#define EFFECT_BODY_SIZE     64u
+
+// Results that every module shares; its own are 1 to 199.
+enum module_result {
+    MODULE_DONE = 0,
+    MODULE_POSTING_REFUSED =
+        200,                // The ledger refused a posting; `posting` and `posting_result` tell.
+    MODULE_FULL = 201,      // A table of records or of effects is full.
+    MODULE_MALFORMED = 202, // The command breaks its description.
+    MODULE_UNKNOWN = 203,   // No module of this log knows the record.
+    MODULE_REUSED = 204,    // The command's id was used with another content.
+};
+
+struct plan_posting {
+    u32 debit_row;
+    u32 credit_row;
+    u128 amount;     // Minor units of the book.
+    u128 pending_id; // Of a post or a void: plan_posting_id of the posting that held.
+    u32 timeout_s;   // Of a hold; 0 never expires.
+    u16 code;
+    u16 flags; // TRANSFER_PENDING, _POST_PENDING, _VOID_PENDING, _BALANCING_*, or 0.
+};
+
+// Replaces a record, or appends one when `row` is the table's count (then count + 1, and so on).
+struct plan_write {
+    u32 table;
+    u32 size;
+    u64 row;
+    _Alignas(16) u8 record[PLAN_RECORD_SIZE_MAX];
+};
+
+// Something to be done outside, by a gateway, once (docs/ARCHITECTURE.md, "Effects").
+struct plan_effect {
+    u16 kind; // The module's own.
+    u8 body[EFFECT_BODY_SIZE];
+};
+
+struct plan {
+    struct plan_posting postings[PLAN_POSTINGS_MAX];
+    struct plan_write writes[PLAN_WRITES_MAX];
+    struct plan_effect effects[PLAN_EFFECTS_MAX];
+    u32 posting_count;
+    u32 write_count;
+    u32 effect_count;
+    u128 evidence[2]; // Of a refusal: the value, and the limit that it breaks (L8).
+};
+
+struct module_context {
+    const struct ledger *ledger;
+    const struct table *tables; // The module's, in the order of its description.
+    u64 timestamp;              // Nanoseconds; of this command.
+    u64 position;
+    u64 principal;
+    u128 command_id;
+};
+
+struct module_table {
+    u32 record_size; // A power of two, at most PLAN_RECORD_SIZE_MAX.
+    u32 record_max;
+};
+
+struct module {
+    const char *name;
+    u16 number;
+    u16 version;
+    const struct schema_module *schema;
+    u32 table_count;
+    struct module_table tables[MODULE_TABLES_MAX];
+    // Decides a command whose body was checked against its record. Fills the plan, which is empty,
+    // and returns MODULE_DONE; or returns a refusal of its own, with evidence, and the plan is not
+    // looked at.
+    u32 (*decide)(const struct module_context *context, const struct schema_record *record,
+                  const void *body, struct plan *plan);
+    // Time has passed: fills the plan and returns true when something is due. NULL when nothing
+    // ever is.
+    bool (*pulse)(const struct module_context *context, struct plan *plan);
+    // Asserts every invariant of its records.
+    void (*check)(const struct module_context *context);
+};
+
+#define MODULE(name, number) extern const struct module name##_module;
+#include "modules/modules.def"
+#undef MODULE
+
+extern const struct module *const modules[];
+extern const u32 module_count;
+// The module of a command's record number, or NULL.
+const struct module *module_of_record(u32 record_number);
+
+// The id of posting `index` of a command: in a namespace that no client can reach, because it
+// depends on the log's secret.
+u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position, u32 index);
+
+static inline const void *module_record(const struct module_context *context, u32 table, u64 row)
+{
+    assert(row < context->tables[table].count);
+    return table_record(&context->tables[table], row);
+}
+struct plan_posting *plan_add_posting(struct plan *plan);
+struct plan_effect *plan_add_effect(struct plan *plan, u16 kind);
+// A write of `size` bytes; the record is given as it shall be.
+void plan_add_write(struct plan *plan, u32 table, u64 row, const void *record, u32 size);
+
+#endif

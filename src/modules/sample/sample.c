@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Deciding on boxes.
+#include "modules/sample/sample.h"
+
+#define SCHEMA_MODULE sample
+#define SCHEMA_TABLE  "modules/sample/sample.def"
+#include "schema/make_descriptors.h"
+
+enum { TABLE_BOXES };
+#define BOXES_MAX 4096u
+#define BOX_NONE  U64_MAX
+
+static const struct sample_box *box_at(const struct module_context *context, u64 row)
+{
+    return module_record(context, TABLE_BOXES, row);
+}
+
+static u64 box_find(const struct module_context *context, u128 box_id)
+{
+    for (u64 row = 0; row < context->tables[TABLE_BOXES].count; row++) {
+        if (box_at(context, row)->box_id == box_id) return row;
+    }
+    return BOX_NONE;
+}
+
+static u32 open_decide(const struct module_context *context, const struct sample_open *open,
+                       struct plan *plan)
+{
+    if (open->box_id == 0) return SAMPLE_BOX_ID_MUST_NOT_BE_ZERO;
+    if (box_find(context, open->box_id) != BOX_NONE) return SAMPLE_BOX_EXISTS;
+    u32 account = ledger_account_row(context->ledger, open->account_id);
+    u32 box_account = ledger_account_row(context->ledger, open->box_account_id);
+    if (account == U32_MAX || box_account == U32_MAX) {
+        plan->evidence[0] = account == U32_MAX ? open->account_id : open->box_account_id;
+        return SAMPLE_ACCOUNT_NOT_FOUND;
+    }
+    const struct sample_box box = {
+        .box_id = open->box_id,
+        .limit = open->limit,
+        .account_row = account,
+        .box_account_row = box_account,
+    };
+    plan_add_write(plan, TABLE_BOXES, context->tables[TABLE_BOXES].count, &box, sizeof box);
+    return MODULE_DONE;
+}
+
+static u32 put_decide(const struct module_context *context, const struct sample_put *put,
+                      struct plan *plan)
+{
+    u64 row = box_find(context, put->box_id);
+    if (row == BOX_NONE) return SAMPLE_BOX_NOT_FOUND;
+    if (put->amount == 0) return SAMPLE_AMOUNT_MUST_NOT_BE_ZERO;
+    struct sample_box box = *box_at(context, row);
+    u128 amount = box.amount + put->amount;
+    if (amount < put->amount || (box.limit != 0 && amount > box.limit)) {
+        plan->evidence[0] = amount;
+        plan->evidence[1] = box.limit;
+        return SAMPLE_LIMIT_EXCEEDED;
+    }
+    struct plan_posting *posting = plan_add_posting(plan);
+    posting->debit_row = box.account_row;
+    posting->credit_row = box.box_account_row;
+    posting->amount = put->amount;
+    posting->code = SAMPLE_POSTING_CODE;
+    box.amount = amount;
+    box.put_count++;
+    plan_add_write(plan, TABLE_BOXES, row, &box, sizeof box);
+    struct plan_effect *effect = plan_add_effect(plan, SAMPLE_EFFECT_TOLD);
+    store_u128(effect->body, put->box_id);
+    store_u128(effect->body + sizeof(u128), put->amount);
+    return MODULE_DONE;
+}
+
+static u32 sample_decide(const struct module_context *context, const struct schema_record *record,
+                         const void *body, struct plan *plan)
+{
+    if (record == &sample_schema_sample_open) return open_decide(context, body, plan);
+    if (record == &sample_schema_sample_put) return put_decide(context, body, plan);
+    return MODULE_UNKNOWN;
+}
+
+static void sample_check(const struct module_context *context)
+{
+    for (u64 row = 0; row < context->tables[TABLE_BOXES].count; row++) {
+        const struct sample_box *box = box_at(context, row);
+        assert(box->limit == 0 || box->amount <= box->limit); // B1
+        u128 held = 0;
+        for (u64 other = 0; other < context->tables[TABLE_BOXES].count; other++) {
+            const struct sample_box *one = box_at(context, other);
+            if (one->box_account_row == box->box_account_row) held += one->amount;
+        }
+        assert(held <= ledger_account(context->ledger, box->box_account_row)->credits_posted); // B2
+    }
+}
+
+const struct module sample_module = {
+    .name = "sample",
+    .number = 0x7f,
+    .version = 1,
+    .schema = &sample_schema,
+    .table_count = 1,
+    .tables = {{.record_size = sizeof(struct sample_box), .record_max = BOXES_MAX}},
+    .decide = sample_decide,
+    .check = sample_check,
+};

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The log on a disk in memory: what was appended is read back, a torn tail is cut wherever it tore,
+// damage before the tail is refused by name, files are crossed, a full disk changes nothing.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "os/disk_memory.h"
+#include "os/memory.h"
+#include "wal/wal.h"
+
+#define LOG_ID ((u128)0x1122334455667788ull << 64 | 1)
+
+struct fixture {
+    struct disk_memory disk;
+    struct wal wal;
+    struct wal_reader reader;
+    struct failure failure;
+    u64 sequence; // Of the next frame.
+    u8 *buffer;   // FRAME_SIZE_MAX.
+};
+
+static void wal_begin(struct fixture *fixture)
+{
+    assert_int_equal(wal_init(&fixture->wal, &fixture->disk.disk, &fixture->failure), STATUS_OK);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    void *buffer = NULL;
+    assert_non_null(fixture);
+    disk_memory_init(&fixture->disk, 1);
+    assert_int_equal(memory_reserve(FRAME_SIZE_MAX, false, &buffer, &fixture->failure), STATUS_OK);
+    fixture->buffer = buffer;
+    wal_begin(fixture);
+    fixture->wal.tail = (struct wal_tail){.log_id = LOG_ID, .epoch = 1};
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    wal_free(&fixture->wal);
+    disk_memory_free(&fixture->disk);
+    memory_release(fixture->buffer, FRAME_SIZE_MAX);
+    free(fixture);
+    return 0;
+}
+
+// The body of frame `sequence`: one command of `size` bytes that can be told from others.
+static u8 body_byte(u64 sequence, u64 at)
+{
+    return (u8)(sequence * 31 + at * 7 + at / 251 + 1);
+}
+
+// Appends one frame of one command; its size is two pages or more. Returns what became of it.
+static enum status append(struct fixture *fixture, u32 body_size)
+{
+    struct wal *wal = &fixture->wal;
+    u64 size = PAGE_SIZE + align_up(body_size, PAGE_SIZE);
+    memset(fixture->buffer, 0, size);
+    struct frame_header *header = (void *)fixture->buffer;
+    struct frame_command *command = (void *)(fixture->buffer + sizeof *header);
+    *header = (struct frame_header){
+        .position = fixture->sequence + 1,
+        .timestamp = fixture->sequence + 1,
+        .command_count = 1,
+        .place = wal_place(wal->tail.place, size),
+    };
+    *command = (struct frame_command){
+        .record = COMMAND_COMPAT, .version = 1, .body_size = body_size, .body_offset = PAGE_SIZE};
+    for (u64 i = 0; i < body_size; i++) {
+        fixture->buffer[PAGE_SIZE + i] = body_byte(fixture->sequence, i);
+    }
+    struct wal_frame frame = {
+        .head = fixture->buffer,
+        .head_size = PAGE_SIZE,
+        .parts = {{.data = fixture->buffer + PAGE_SIZE, .size = size - PAGE_SIZE}},
+        .part_count = 1,
+    };
+    enum status status = wal_append(wal, &frame, &fixture->failure);
+    if (status == STATUS_OK) fixture->sequence++;
+    return status;
+}
+
+static void append_some(struct fixture *fixture, u32 count, u32 body_size)
+{
+    for (u32 i = 0; i < count; i++) assert_int_equal(append(fixture, body_size), STATUS_OK);
+}
+
+// Reads frames from the beginning. Returns how many there are; `*status` and `*end` are of the end.
+static u64 read_all(struct fixture *fixture, enum status *status, enum wal_end *end)
+{
+    const struct wal_tail tail = {0};
+    u64 count = 0;
+    assert_int_equal(wal_reader_init(&fixture->reader, &fixture->wal, &tail, &fixture->failure),
+                     STATUS_OK);
+    for (;;) {
+        struct frame_view view;
+        *status = wal_reader_next(&fixture->reader, &view, end, &fixture->failure);
+        if (*status != STATUS_OK || *end != WAL_FRAME) return count;
+        assert_int_equal(view.header->sequence, count);
+        assert_int_equal(view.header->position, count + 1);
+        assert_int_equal(view.header->command_count, 1);
+        for (u64 i = 0; i < view.commands[0].body_size; i++) {
+            if (view.bodies[0][i] != body_byte(count, i))
+                fail_msg("byte %llu", (unsigned long long)i);
+        }
+        count++;
+    }
+}
+
+// Closes the log, lets the power fail, and opens it again. Returns how many frames are there.
+static u64 reopen(struct fixture *fixture, enum wal_end *end)
+{
+    enum status status = STATUS_OK;
+    wal_free(&fixture->wal);
+    disk_memory_crash(&fixture->disk, DISK_CRASH_LOSE_ALL);
+    wal_begin(fixture);
+    u64 count = read_all(fixture, &status, end);
+    assert_int_equal(status, STATUS_OK);
+    assert_int_equal(wal_reader_cut(&fixture->reader, &fixture->failure), STATUS_OK);
+    wal_reader_free(&fixture->reader);
+    fixture->sequence = fixture->wal.tail.sequence;
+    assert_int_equal(fixture->sequence, count);
+    return count;
+}
+
+static void test_append_and_reopen(void **state)
+{
+    struct fixture *fixture = *state;
+    enum wal_end end = WAL_FRAME;
+    append_some(fixture, 3, 100);
+    append_some(fixture, 2, 300 * 1000); // More than one chunk of the digest.
+    assert_int_equal(reopen(fixture, &end), 5);
+    assert_int_equal(end, WAL_END);
+    append_some(fixture, 2, 5000);
+    assert_int_equal(reopen(fixture, &end), 7);
+    u8 bytes[100];
+    u64 place = PAGE_SIZE; // The first frame's body.
+    assert_int_equal(wal_read(&fixture->wal, place, bytes, sizeof bytes, &fixture->failure),
+                     STATUS_OK);
+    for (u64 i = 0; i < sizeof bytes; i++) assert_int_equal(bytes[i], body_byte(0, i));
+    assert_true(wal_try_read(&fixture->wal, place, bytes, sizeof bytes));
+}
+
+static void test_empty_log(void **state)
+{
+    struct fixture *fixture = *state;
+    enum wal_end end = WAL_FRAME;
+    assert_int_equal(reopen(fixture, &end), 0);
+    assert_int_equal(end, WAL_END);
+}
+
+static void test_files_are_crossed(void **state)
+{
+    struct fixture *fixture = *state;
+    enum wal_end end = WAL_FRAME;
+    const u32 body = 3 * MIB; // 21 frames a file, and a rest that stays empty.
+    append_some(fixture, 43, body);
+    assert_int_equal(fixture->wal.tail.place / WAL_FILE_SIZE, 2);
+    assert_int_equal(reopen(fixture, &end), 43);
+    append_some(fixture, 20, body);
+    assert_int_equal(reopen(fixture, &end), 63);
+    // Exactly full: frames of 4 MiB leave no rest.
+    while (fixture->wal.tail.place % WAL_FILE_SIZE != 0) {
+        u64 left = WAL_FILE_SIZE - fixture->wal.tail.place % WAL_FILE_SIZE;
+        append_some(fixture, 1, (u32)(MIN(left, FRAME_SIZE_MAX) - PAGE_SIZE));
+    }
+    u64 count = fixture->sequence;
+    assert_int_equal(reopen(fixture, &end), count);
+    append_some(fixture, 1, 100);
+    assert_int_equal(reopen(fixture, &end), count + 1);
+}
+
+// Flips one bit of each sector in turn of the last frame: it is cut, whatever was hit, and the log
+// goes on from the frame before.
+static void test_torn_tail(void **state)
+{
+    struct fixture *fixture = *state;
+    enum wal_end end = WAL_FRAME;
+    append_some(fixture, 3, 100);
+    const u32 body = 20 * 1000;
+    const u64 size = PAGE_SIZE + align_up(body, PAGE_SIZE);
+    u64 place = fixture->wal.tail.place;
+    for (u64 at = 0; at < size; at += DISK_SECTOR_SIZE) {
+        append_some(fixture, 1, body);
+        assert_int_equal(fixture->wal.tail.place, place + size);
+        disk_memory_rot(&fixture->disk, "log-00000000", place + at + at / DISK_SECTOR_SIZE % 200,
+                        at / DISK_SECTOR_SIZE % 8);
+        assert_int_equal(reopen(fixture, &end), 3);
+        assert_int_equal(end, WAL_TORN);
+        assert_int_equal(fixture->wal.tail.place, place);
+        // Nothing is left of it.
+        assert_int_equal(reopen(fixture, &end), 3);
+        assert_int_equal(end, WAL_END);
+    }
+    append_some(fixture, 1, 10);
+    assert_int_equal(reopen(fixture, &end), 4);
+}
+
+// The power fails within the write, which is torn at random: the frame is there whole or not at
+// all.
+static void test_power_fails_within_append(void **state)
+{
+    struct fixture *fixture = *state;
+    u32 kept = 0;
+    u32 torn = 0;
+    append_some(fixture, 2, 100);
+    assert_int_equal(wal_prepare(&fixture->wal, &fixture->failure), STATUS_OK);
+    for (u32 i = 0; i < 200; i++) {
+        enum wal_end end = WAL_FRAME;
+        u64 before = fixture->sequence;
+        fixture->disk.faults.crash_at = disk_memory_operations(&fixture->disk) + 1;
+        assert_int_equal(append(fixture, 5000), STATUS_IO);
+        assert_true(disk_memory_crashed(&fixture->disk));
+        u64 count = reopen(fixture, &end);
+        assert_true(count == before || count == before + 1);
+        kept += count > before;
+        torn += end == WAL_TORN;
+        append_some(fixture, 1, 3000);
+    }
+    assert_true(kept > 10 && torn > 10);
+}
+
+static void expect_damage(struct fixture *fixture, const char *words)
+{
+    enum wal_end end = WAL_FRAME;
+    enum status status = STATUS_OK;
+    (void)read_all(fixture, &status, &end);
+    wal_reader_free(&fixture->reader);
+    assert_int_equal(status, STATUS_CORRUPT);
+    if (strstr(fixture->failure.message, words) == NULL) fail_msg("%s", fixture->failure.message);
+    assert_true(fixture->failure.hint[0] != 0);
+}
+
+static void test_damage_before_the_tail(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        u64 frame;
+        u64 offset; // Within it.
+        const char *words;
+    } rows[] = {
+        {0, 40, "log-00000000, offset 0: frame 0 has a damaged header, though frame"},
+        {2, 0, "log-00000000, offset 16384: frame 2 has a damaged header, though frame"},
+        {2, 300, "offset 16384: frame 2 has a damaged body, though frame"},
+        {2, PAGE_SIZE + 50, "offset 16384: frame 2 has a damaged body, though frame"},
+        {3, 2 * PAGE_SIZE - 1, "offset 24576: frame 3 has a damaged body, though frame"},
+    };
+    append_some(fixture, 5, 100);
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        u64 at = rows[i].frame * 2 * PAGE_SIZE + rows[i].offset;
+        disk_memory_rot(&fixture->disk, "log-00000000", at, 3);
+        expect_damage(fixture, rows[i].words);
+        disk_memory_rot(&fixture->disk, "log-00000000", at, 3);
+    }
+    // A frame that was never written, though the disk said so.
+    fixture->disk.faults.write_lost_rate = 1000000;
+    append_some(fixture, 1, 100);
+    fixture->disk.faults.write_lost_rate = 0;
+    append_some(fixture, 1, 100);
+    expect_damage(fixture, "offset 40960: frame 5 is missing, though frame 6 behind it is whole");
+}
+
+// The last frame of a file is lost: the frames of the next file tell.
+static void test_damage_at_the_end_of_a_file(void **state)
+{
+    struct fixture *fixture = *state;
+    append_some(fixture, 23, 3 * MIB);
+    u64 last = 20 * (3 * MIB + PAGE_SIZE);
+    disk_memory_rot(&fixture->disk, "log-00000000", last + 10, 0);
+    expect_damage(fixture, "log-00000000, offset 62996480: frame 20 has a damaged header");
+    disk_memory_rot(&fixture->disk, "log-00000000", last + 10, 0);
+    disk_memory_rot(&fixture->disk, "log-00000001", 10, 0);
+    expect_damage(fixture, "frame 21");
+}
+
+static void test_misread_header_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    append_some(fixture, 20, 100);
+    fixture->disk.faults.read_rot_rate = 100000;
+    u32 noticed = 0;
+    for (u32 i = 0; i < 50; i++) {
+        enum wal_end end = WAL_FRAME;
+        enum status status = STATUS_OK;
+        u64 count = read_all(fixture, &status, &end); // Whatever is read is right.
+        wal_reader_free(&fixture->reader);
+        noticed += status == STATUS_CORRUPT || count < 20;
+    }
+    assert_true(noticed > 10);
+}
+
+static void test_full_disk(void **state)
+{
+    struct fixture *fixture = *state;
+    enum wal_end end = WAL_FRAME;
+    append_some(fixture, 21, 3 * MIB); // The next one needs another file.
+    fixture->disk.capacity = fixture->disk.used + MIB;
+    struct wal_tail before = fixture->wal.tail;
+    for (u32 i = 0; i < 3; i++) {
+        assert_int_equal(append(fixture, 3 * MIB), STATUS_FULL);
+        assert_int_equal(wal_prepare(&fixture->wal, &fixture->failure), STATUS_FULL);
+        assert_memory_equal(&before, &fixture->wal.tail, sizeof before);
+    }
+    fixture->disk.capacity = 1ull << 60;
+    append_some(fixture, 2, 3 * MIB);
+    assert_int_equal(reopen(fixture, &end), 23);
+}
+
+static void test_other_format_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    append_some(fixture, 2, 100);
+    disk_handle file = -1;
+    struct frame_header header;
+    struct failure *failure = &fixture->failure;
+    struct disk *disk = &fixture->disk.disk;
+    assert_int_equal(disk_open(disk, "log-00000000", 0, &file, failure), STATUS_OK);
+    assert_int_equal(disk_read(disk, file, 0, &header, sizeof header, failure), STATUS_OK);
+    header.format = FRAME_FORMAT + 1;
+    frame_header_seal(&header);
+    assert_int_equal(disk_write_one(disk, file, 0, &header, sizeof header, failure), STATUS_OK);
+    disk_close(disk, file);
+    enum wal_end end = WAL_FRAME;
+    enum status status = STATUS_OK;
+    assert_int_equal(read_all(fixture, &status, &end), 0);
+    wal_reader_free(&fixture->reader);
+    assert_int_equal(status, STATUS_UNSUPPORTED);
+}
+
+// A whole frame of another log, at the right place, does not continue this one.
+static void test_frame_of_another_log(void **state)
+{
+    struct fixture *fixture = *state;
+    enum wal_end end = WAL_FRAME;
+    append_some(fixture, 3, 100);
+    fixture->wal.tail.log_id = LOG_ID + 1;
+    append_some(fixture, 1, 100);
+    assert_int_equal(reopen(fixture, &end), 3);
+    assert_int_equal(end, WAL_TORN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_append_and_reopen, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_empty_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files_are_crossed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_torn_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_power_fails_within_append, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damage_before_the_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damage_at_the_end_of_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_misread_header_is_noticed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_format_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_frame_of_another_log, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

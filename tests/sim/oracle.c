@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The oracle.
+#include "oracle.h"
+
+#include <stdlib.h>
+
+static void *must(void *memory)
+{
+    if (memory == NULL) abort();
+    return memory;
+}
+
+void oracle_init(struct oracle *oracle)
+{
+    *oracle = (struct oracle){.model = ledger_model_new()};
+}
+
+void oracle_free(struct oracle *oracle)
+{
+    for (u32 i = 0; i < MACHINE_SESSIONS_MAX; i++) free(oracle->sessions[i].reply);
+    ledger_model_free(oracle->model);
+}
+
+static struct oracle_session *session_find(struct oracle *oracle, u128 client)
+{
+    for (u32 i = 0; i < MACHINE_SESSIONS_MAX; i++) {
+        if (oracle->sessions[i].client == client) return &oracle->sessions[i];
+    }
+    return NULL;
+}
+
+const struct oracle_session *oracle_session(const struct oracle *oracle, u128 client)
+{
+    for (u32 i = 0; i < MACHINE_SESSIONS_MAX; i++) {
+        if (oracle->sessions[i].client == client) return &oracle->sessions[i];
+    }
+    return NULL;
+}
+
+// A free place, else that of the session whose last command lies furthest back.
+static struct oracle_session *session_new(struct oracle *oracle, u128 client)
+{
+    struct oracle_session *place = session_find(oracle, 0);
+    if (place == NULL) {
+        place = &oracle->sessions[0];
+        for (u32 i = 1; i < MACHINE_SESSIONS_MAX; i++) {
+            if (oracle->sessions[i].position < place->position) place = &oracle->sessions[i];
+        }
+        oracle->evicted++;
+    }
+    free(place->reply);
+    *place = (struct oracle_session){.client = client, .number = oracle->position};
+    return place;
+}
+
+static u32 trailer_size(u32 batch_count, u32 element_size)
+{
+    u32 size = 0;
+    while (size < 2 * batch_count + 2) size += element_size;
+    return size;
+}
+
+// The reply to a create: results of each batch, then a trailer unless the operation has none.
+static u32 create_reply(const struct compat_operation *operation,
+                        const struct compat_batches *batches, const struct create_result *results,
+                        u8 *reply)
+{
+    u32 size = 0;
+    u32 event = 0;
+    u16 *counts = must(calloc(batches->batch_count, sizeof *counts));
+    for (u32 i = 0; i < batches->batch_count; i++) {
+        for (u32 j = 0; j < compat_batch_count(batches, i); j++, event++) {
+            if (operation->sparse) {
+                if (results[event].status == U32_MAX) continue;
+                store_u32(reply + size, j);
+                store_u32(reply + size + 4, results[event].status);
+                size += 8;
+            } else {
+                memcpy(reply + size, &results[event], 16);
+                size += 16;
+            }
+            counts[i]++;
+        }
+    }
+    if (operation->multi_batch) {
+        u32 trailer = trailer_size(batches->batch_count, operation->result_size);
+        memset(reply + size, 0xFF, trailer);
+        size += trailer;
+        store_u16(reply + size - 2, (u16)batches->batch_count);
+        for (u32 i = 0; i < batches->batch_count; i++) {
+            store_u16(reply + size - 4 - 2 * i, counts[i]);
+        }
+    }
+    free(counts);
+    return size;
+}
+
+static void apply_create(struct oracle *oracle, const struct frame_command *command, const u8 *body,
+                         struct oracle_session *session)
+{
+    const struct compat_operation *operation = compat_operation((u8)command->operation);
+    struct compat_batches batches;
+    bool valid = compat_decode(operation, body, command->body_size, &batches);
+    assert(valid);
+    struct create_result *results =
+        must(calloc(batches.event_count + 1, sizeof(struct create_result)));
+    u32 event = 0;
+    for (u32 i = 0; i < batches.batch_count; i++) {
+        u32 count = compat_batch_count(&batches, i);
+        const void *events = batches.events + (size_t)event * 128;
+        oracle->timestamp += count;
+        if (operation->kind == COMPAT_KIND_CREATE_ACCOUNTS) {
+            ledger_model_create_accounts(oracle->model, oracle->timestamp, events, count,
+                                         results + event);
+        } else {
+            ledger_model_create_transfers(oracle->model, oracle->timestamp, events, count,
+                                          results + event);
+        }
+        event += count;
+    }
+    free(session->reply);
+    session->reply = must(malloc((size_t)batches.event_count * 16 + 2 * batches.batch_count + 64));
+    session->reply_size = create_reply(operation, &batches, results, session->reply);
+    free(results);
+}
+
+void oracle_frame_begin(struct oracle *oracle, const struct frame_header *header)
+{
+    assert(header->position == oracle->position + 1);
+    oracle->sequence = header->sequence;
+    oracle->timestamp = header->timestamp;
+}
+
+void oracle_command(struct oracle *oracle, const struct frame_header *header, bool first,
+                    const struct frame_command *command, const u8 *body,
+                    struct oracle_answer *answer)
+{
+    *answer = (struct oracle_answer){.result = COMMAND_DONE};
+    oracle->position++;
+    oracle->timestamp = first ? header->timestamp : oracle->timestamp + 1;
+    struct oracle_session *session = NULL;
+    switch (command->record) {
+    case COMMAND_TICK:
+        oracle->timestamp +=
+            ledger_model_expire(oracle->model, oracle->timestamp, LEDGER_BATCH_EVENTS_MAX);
+        break;
+    case COMMAND_REGISTER:
+        session = session_find(oracle, command->command_id);
+        if (session == NULL) session = session_new(oracle, command->command_id);
+        free(session->reply);
+        session->reply = must(calloc(1, 64));
+        store_u32(session->reply, COMPAT_BODY_SIZE_MAX);
+        session->reply_size = 64;
+        break;
+    case COMMAND_COMPAT:
+        session = session_find(oracle, command->command_id);
+        if (session == NULL || session->number != command->session) {
+            session = NULL;
+            answer->result = COMMAND_NO_SESSION;
+            oracle->refused++;
+            break;
+        }
+        apply_create(oracle, command, body, session);
+        break;
+    default:
+        break;
+    }
+    answer->timestamp = oracle->timestamp;
+    if (session == NULL) return;
+    session->position = oracle->position;
+    session->request = command->request;
+    answer->reply = session->reply;
+    answer->reply_size = session->reply_size;
+    oracle->commands_done++;
+}

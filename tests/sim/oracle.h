@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the machine must answer, by a second and naive implementation: the ledger's model, sessions
+// as an array, replies put together byte by byte. It is given frames once they are known to be
+// durable.
+#ifndef TAEL_SIM_ORACLE_H
+#define TAEL_SIM_ORACLE_H
+
+#include "ledger/ledger_model.h"
+#include "machine/machine.h"
+
+struct oracle_session {
+    u128 client; // 0: free.
+    u64 number;  // Position of its registration.
+    u64 position;
+    u32 request;
+    u8 *reply;
+    u32 reply_size;
+};
+
+struct oracle {
+    struct ledger_model *model;
+    u64 position;
+    u64 timestamp;
+    u64 sequence;
+    u64 commands_done; // Commands of clients that took effect.
+    u64 evicted;
+    u64 refused; // Commands of a session that was gone.
+    struct oracle_session sessions[MACHINE_SESSIONS_MAX];
+};
+
+struct oracle_answer {
+    enum command_result result;
+    u64 timestamp;
+    u8 *reply; // The oracle's, until the next command; NULL when there is none.
+    u32 reply_size;
+};
+
+void oracle_init(struct oracle *oracle);
+void oracle_free(struct oracle *oracle);
+void oracle_frame_begin(struct oracle *oracle, const struct frame_header *header);
+// The next command of the frame. `first` of its frame.
+void oracle_command(struct oracle *oracle, const struct frame_header *header, bool first,
+                    const struct frame_command *command, const u8 *body,
+                    struct oracle_answer *answer);
+// The session of a client, or NULL.
+const struct oracle_session *oracle_session(const struct oracle *oracle, u128 client);
+
+#endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sim: runs simulated worlds. A failure prints seed, step and what happened last; the same seed
+// does it again.
+#include "world.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct world *current; // For the report when an assertion fails.
+
+static void on_abort(int number)
+{
+    (void)number;
+    (void)signal(SIGABRT, SIG_DFL);
+    if (current != NULL) world_report(current, stderr);
+    abort();
+}
+
+struct options {
+    u64 seed;
+    u64 runs;
+    u64 steps;
+    bool verbose;
+};
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: sim [--seed N] [--runs N] [--steps N] [--verbose]\n"
+                    "  Runs N worlds of consecutive seeds for N steps each.\n");
+    return 2;
+}
+
+static bool options_read(int count, char **words, struct options *out)
+{
+    *out = (struct options){.seed = 1, .runs = 1, .steps = 2000};
+    for (int i = 1; i < count; i++) {
+        u64 *value = NULL;
+        if (strcmp(words[i], "--verbose") == 0) {
+            out->verbose = true;
+            continue;
+        }
+        if (strcmp(words[i], "--seed") == 0) value = &out->seed;
+        if (strcmp(words[i], "--runs") == 0) value = &out->runs;
+        if (strcmp(words[i], "--steps") == 0) value = &out->steps;
+        if (value == NULL || ++i == count) return false;
+        char *end = NULL;
+        *value = strtoull(words[i], &end, 10);
+        if (*end != 0 || end == words[i]) return false;
+    }
+    return true;
+}
+
+struct totals {
+    u64 world[WORLD_COUNT_KINDS];
+    u64 disk[DISK_COUNT_KINDS];
+};
+
+static void run(u64 seed, const struct options *options, struct totals *totals)
+{
+    struct world *world = malloc(sizeof *world);
+    if (world == NULL) abort();
+    memset(world, 0, sizeof *world);
+    current = world;
+    world_init(world, seed, options->verbose);
+    for (u64 i = 0; i < options->steps; i++) world_step(world);
+    world_finish(world);
+    struct digest state;
+    world_digest(world, &state);
+    printf("seed %llu: %llu frames, %llu events, %llu crashes, state %02x%02x%02x%02x%02x%02x\n",
+           (unsigned long long)seed, (unsigned long long)world->counts[WORLD_FRAMES],
+           (unsigned long long)world->counts[WORLD_EVENTS],
+           (unsigned long long)world->counts[WORLD_CRASHES], state.bytes[0], state.bytes[1],
+           state.bytes[2], state.bytes[3], state.bytes[4], state.bytes[5]);
+    (void)fflush(stdout);
+    for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) totals->world[i] += world->counts[i];
+    for (u32 i = 0; i < DISK_COUNT_KINDS; i++) totals->disk[i] += world->disk.counts[i];
+    current = NULL;
+    world_free(world);
+    free(world);
+}
+
+int main(int count, char **words)
+{
+    struct options options;
+    if (!options_read(count, words, &options)) return usage();
+    (void)signal(SIGABRT, on_abort);
+    struct totals totals = {0};
+    for (u64 i = 0; i < options.runs; i++) run(options.seed + i, &options, &totals);
+    printf("world:");
+    for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) {
+        printf(" %s %llu", world_count_name((enum world_count)i),
+               (unsigned long long)totals.world[i]);
+    }
+    printf("\ndisk:");
+    for (u32 i = 0; i < DISK_COUNT_KINDS; i++) {
+        printf(" %s %llu", disk_memory_count_name((enum disk_memory_count)i),
+               (unsigned long long)totals.disk[i]);
+    }
+    printf("\n");
+    return 0;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The simulated world: one node on a disk in memory, clients with sessions, a virtual clock, and
+// the oracle that knows what must come of it. Everything follows from the seed.
+//
+// A step is a frame of random commands (decided before it is written, as in the server), or a
+// question, or upkeep: sealing, merging, a checkpoint in the middle of which the machine goes on, a
+// clean restart, a crash within any operation of the disk, recovery (in which it may crash again),
+// a flipped bit.
+//
+// What is asserted: each reply equals the oracle's byte for byte; after every crash no acknowledged
+// frame is missing, one that was being written is there whole or not at all, and the state digest
+// and the outcome root are those of the live machine at that frame; sessions answer their last
+// request again with the same bytes; accounts, invariants and questions agree with the model;
+// damage is named as such and never taken for data.
+#ifndef TAEL_SIM_WORLD_H
+#define TAEL_SIM_WORLD_H
+
+#include "ledger/ledger_ask.h"
+#include "ledger/ledger_compare.h"
+#include "machine/recovery.h"
+#include "oracle.h"
+#include "os/disk_memory.h"
+
+#include <stdio.h>
+
+#define WORLD_CLIENTS_MAX 96u
+#define WORLD_JOBS_MAX    4u
+#define WORLD_TRACE_LINES 40u
+
+struct world_client {
+    u128 id;
+    u64 session;  // 0: not registered.
+    u32 request;  // Number of the last one given.
+    bool waiting; // Its last request was not answered yet.
+    bool retry;   // ... and must be given again.
+    u16 record;
+    u8 operation;
+    u8 *body; // Of the last request.
+    u32 body_size;
+};
+
+// One frame from its making until it is durable, answered and indexed.
+struct world_job {
+    u8 *memory; // Head and bodies, as in the log.
+    u64 size;
+    u64 head_size;
+    struct frame_view view;
+    const u8 *bodies[FRAME_COMMANDS_MAX];
+    u32 clients[FRAME_COMMANDS_MAX]; // U32_MAX: nobody's.
+    struct applied_frame *applied;
+    struct digest state; // The machine's, after it.
+    bool durable;
+    bool indexed;
+    bool checkpoint;
+};
+
+enum world_count {
+    WORLD_FRAMES,
+    WORLD_COMMANDS,
+    WORLD_EVENTS,
+    WORLD_SEAL_FRAMES,
+    WORLD_TICKS,
+    WORLD_QUESTIONS,
+    WORLD_ROTATED,
+    WORLD_SEALED,
+    WORLD_MERGED,
+    WORLD_CHECKPOINTS,
+    WORLD_RESTARTS,
+    WORLD_CRASHES,
+    WORLD_CRASHES_IN_RECOVERY,
+    WORLD_RECOVERED_FROM_CHECKPOINT,
+    WORLD_TORN,       // Tails that were cut.
+    WORLD_FRAME_KEPT, // A frame that was being written and was there after the crash.
+    WORLD_FRAME_LOST,
+    WORLD_REPLIED_AGAIN,
+    WORLD_RETRIED,
+    WORLD_FULL,
+    WORLD_ENVIRONMENT_FAILED, // An error of writing or sync ended the process.
+    WORLD_ROT_NAMED,
+    WORLD_ROT_HARMLESS,
+    WORLD_COUNT_KINDS,
+};
+
+struct world {
+    u64 seed;
+    u64 steps;
+    struct random random;
+    struct ledger_random events;
+    struct disk_memory disk;
+    struct genesis genesis;
+    struct node node;
+    bool open;
+    struct oracle oracle;
+    struct ledger_ask ask; // The context of `executor`.
+    struct ledger_executor executor;
+    struct ledger_executor model_executor;
+    struct ledger_step *step;
+    struct ledger_reply *replies[2];
+    struct world_client clients[WORLD_CLIENTS_MAX];
+    u32 client_count;
+    struct world_job jobs[WORLD_JOBS_MAX]; // A ring, in order.
+    u32 job_first;
+    u32 job_count;
+    struct transfer *resolved[WORLD_JOBS_MAX];
+    u64 next_sequence;
+    u64 next_place;
+    u64 written;                 // Frames that an append was begun for: up to this sequence.
+    u64 place_before;            // Of the last durable frame.
+    struct digest state_durable; // After the last durable frame.
+    struct digest root_durable;
+    bool checkpoint_active;
+    bool checkpoint_ready; // Its frame is durable and indexed.
+    struct merkle_range checkpoint_outcomes;
+    struct history_segment *sealable[HISTORY_LIVE_SEGMENTS_MAX];
+    u32 sealable_count;
+    u64 counts[WORLD_COUNT_KINDS];
+    char trace[WORLD_TRACE_LINES][160];
+    u64 trace_count;
+    bool verbose;
+};
+
+void world_init(struct world *world, u64 seed, bool verbose);
+void world_free(struct world *world);
+// One step. Aborts when something is not as it must be, after world_report.
+void world_step(struct world *world);
+// Brings everything to rest and compares all of it once more.
+void world_finish(struct world *world);
+// A digest over the state, for comparing two runs of one seed.
+void world_digest(struct world *world, struct digest *out);
+// Seed, step and the last things that happened.
+void world_report(const struct world *world, FILE *out);
+const char *world_count_name(enum world_count kind);
+
+#endif

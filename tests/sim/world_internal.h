@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the parts of the world share.
+#ifndef TAEL_SIM_WORLD_INTERNAL_H
+#define TAEL_SIM_WORLD_INTERNAL_H
+
+#include "world.h"
+
+// A line of the trace.
+void world_note(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+// Reports and aborts.
+void world_fail(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3)
+    __attribute__((noreturn));
+static inline u64 below(struct world *world, u64 bound)
+{
+    return random_below(&world->random, bound);
+}
+static inline bool chance(struct world *world, u32 percent)
+{
+    return random_chance(&world->random, percent);
+}
+// Tells the oracle of a frame that is durable and compares what it knows with what was answered
+// (`answered`: by a machine that lives; else the frame was found after a crash).
+void world_acknowledge(struct world *world, struct world_job *job, bool answered);
+void world_job_free(struct world_job *job);
+
+// Opens the node from the disk as it is, through crashes, and compares it with what must be there.
+void world_recover(struct world *world);
+// Sessions answer their last requests again.
+void world_check_sessions(struct world *world);
+// Every account, and the invariants of both.
+void world_check_accounts(struct world *world);
+// One random question to both. Everything must be at rest.
+void world_question(struct world *world);
+// Flips a bit of a file while the node is closed, and opens it. The node must be open and at rest.
+void world_rot(struct world *world);
+
+#endif
