@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/style.py [--long]: what a machine can see of style. Exits 1 when it is wrong.
+"""tools/style.py [--long]: what a machine can see of the style. Exits 1 when it is wrong.
 
-Refuses: a file without its SPDX line and head, lines over 100 columns, tabs, trailing blanks, banned
-calls, float below the edge, notes to do, functions over 150 lines, files over 1,500, folders of
-src/ without a README.md, functions in a header without a contract. --long also lists the functions
-over 70 lines, which are allowed and should be rare.
+Refuses: a file without its SPDX line and head, lines over 100 columns, tabs, trailing blanks,
+banned calls, float below the edge, notes to do, functions over 150 lines, files over 1,500, folders
+of src/ without a README.md, functions in a header without a contract. --long also lists the
+functions over 70 lines, which are allowed and should be rare.
 """
 import os
 import re

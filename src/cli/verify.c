@@ -44,8 +44,8 @@ static bool show_progress(void *context, const char *part, u64 done, u64 total)
     show->next = now + NS_PER_S / 5;
     show->printed = true;
     if (total > 0) {
-        (void)fprintf(stderr, "\rverifying the %s: %llu of %llu   ", part,
-                      (unsigned long long)done, (unsigned long long)total);
+        (void)fprintf(stderr, "\rverifying the %s: %llu of %llu   ", part, (unsigned long long)done,
+                      (unsigned long long)total);
     } else {
         (void)fprintf(stderr, "\rverifying the %s: %llu MiB   ", part,
                       (unsigned long long)(done / MIB));
@@ -83,8 +83,7 @@ static void summary_print(const struct verify_report *report, double seconds, bo
                  "roots, checkpoint of frame %llu%s; head %.16s, state %.16s; %.1f s\n",
                  (unsigned long long)report->frames, (unsigned long long)report->commands,
                  (unsigned long long)report->events, (unsigned long long)report->rows,
-                 (unsigned long long)report->roots,
-                 (unsigned long long)report->checkpoint_sequence,
+                 (unsigned long long)report->roots, (unsigned long long)report->checkpoint_sequence,
                  report->torn ? ", an unfinished frame at the end that was never acknowledged" : "",
                  head, state, seconds);
 }

@@ -62,9 +62,9 @@ void wal_free(struct wal *wal);
 
 // The place that a frame of `size` bytes takes when it is appended at or behind `place`.
 u64 wal_place(u64 place, u64 size);
-// Appends; the header must have sequence (the tail's), position, timestamp, command_count, flags and
-// outcome fields set, and `place` from wal_place. Fills in the rest, none of which another thread
-// reads meanwhile. STATUS_FULL: nothing was appended and the caller may try again; any other
+// Appends; the header must have sequence (the tail's), position, timestamp, command_count, flags
+// and outcome fields set, and `place` from wal_place. Fills in the rest, none of which another
+// thread reads meanwhile. STATUS_FULL: nothing was appended and the caller may try again; any other
 // failure: leave the process.
 MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure *failure);
 // Makes sure that the WAL_FILES_AHEAD files behind the current one have their space. STATUS_FULL

@@ -163,8 +163,7 @@ void oracle_command(struct oracle *oracle, const struct frame_header *header, bo
         }
         apply_create(oracle, command, body, session);
         break;
-    default:
-        break;
+    default: break;
     }
     answer->timestamp = oracle->timestamp;
     if (session == NULL) return;

@@ -602,10 +602,8 @@ void world_step(struct world *world)
     if (chance(world, 4)) {
         world->disk.faults.crash_at = disk_memory_operations(&world->disk) + 1 + below(world, 25);
     }
-    if (chance(world, 1))
-        world->disk.capacity = world->disk.used + below(world, 512 * KIB);
-    else if (chance(world, 10))
-        world->disk.capacity = 1ull << 60;
+    if (chance(world, 1)) world->disk.capacity = world->disk.used + below(world, 512 * KIB);
+    else if (chance(world, 10)) world->disk.capacity = 1ull << 60;
     u64 choice = below(world, 1000);
     if (choice < 700) {
         step_frame(world);
