@@ -2,57 +2,161 @@
 //
 // The program: one verb, then its flags.
 #include "cli/bench.h"
+#include "cli/cli.h"
 #include "cli/verify.h"
+#include "codec/number.h"
 #include "server/server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum exit_code {
-    EXIT_DONE = 0,
-    EXIT_REFUSED = 1,
-    EXIT_USAGE = 2,
-    EXIT_ENVIRONMENT = 3,
+static const char help[] =
+    "tael: a durable double-entry ledger that TigerBeetle's official clients drive\n"
+    "\n"
+    "  tael serve       run a server on a data folder\n"
+    "  tael account     create and show accounts\n"
+    "  tael transfer    make and show transfers\n"
+    "  tael query       ask for accounts, transfers, balances, changes\n"
+    "  tael verify      check a stopped folder: chain, digests, outcomes, index\n"
+    "  tael dump        print log and history of a stopped folder\n"
+    "  tael bench       load a server and report what it does\n"
+    "  tael completion  print completion for bash\n"
+    "  tael version     print the version\n"
+    "\n"
+    "Each verb has --help. Exit codes: 0 done, 1 refused, 2 usage, 3 environment.\n";
+
+static const char serve_help[] =
+    "tael serve --data DIR [--compat-port N]\n"
+    "\n"
+    "Serves the data folder DIR until SIGTERM or SIGINT; makes it when it is new. Prints one line\n"
+    "starting `ready` on standard output when it answers, and what happens on standard error.\n"
+    "\n"
+    "  --data DIR             the folder; one server at a time\n"
+    "  --compat-port PORT     TigerBeetle's client protocol on 127.0.0.1:PORT; 3000 when not "
+    "given,\n"
+    "                         0 for any; or unix:PATH\n"
+    "  --cluster N            the cluster that clients name, of a new folder; 0 when not given\n"
+    "  --accounts-max N       the most accounts of a new folder; 67108864 when not given\n"
+    "  --holds-max N          the most open pending transfers of a new folder; 33554432\n"
+    "  --checkpoint-bytes N   log between checkpoints, at least; 201326592\n"
+    "  --space-reserve N      free bytes below which commands wait for space; 268435456\n"
+    "  --clock-jump-max N     seconds that the clock may be ahead of the last frame; 34560000\n"
+    "\n"
+    "Exit code: 0 after a clean stop, 2 usage, 3 the folder, the port or the disk failed.\n";
+
+struct serve_option {
+    const char *name;
+    u128 max;
+    enum { NUMBER_32, NUMBER_64, NUMBER_128 } size;
+    void *out;
 };
+
+static enum status serve_option_take(const struct serve_option *option, const char *text,
+                                     struct failure *failure)
+{
+    u128 value = 0;
+    enum number_error error = number_parse_u128(text, strlen(text), &value);
+    if (error == NUMBER_OK && value > option->max) error = NUMBER_TOO_LARGE;
+    if (error != NUMBER_OK) {
+        return failure_set(failure, STATUS_INVALID, "%s: \"%s\" %s", option->name, text,
+                           number_error_text(error));
+    }
+    if (option->size == NUMBER_32) *(u32 *)option->out = (u32)value;
+    else if (option->size == NUMBER_64) *(u64 *)option->out = (u64)value;
+    else *(u128 *)option->out = value;
+    return STATUS_OK;
+}
+
+static enum status serve_parse(int argc, char **argv, struct server_options *options,
+                               struct failure *failure)
+{
+    const struct serve_option numbers[] = {
+        {"--cluster", U128_MAX, NUMBER_128, &options->cluster},
+        {"--accounts-max", 1u << 30, NUMBER_32, &options->accounts_max},
+        {"--holds-max", 1u << 30, NUMBER_32, &options->holds_max},
+        {"--checkpoint-bytes", U64_MAX, NUMBER_64, &options->checkpoint_bytes},
+        {"--space-reserve", U64_MAX, NUMBER_64, &options->space_reserve},
+        {"--clock-jump-max", U32_MAX, NUMBER_64, &options->clock_jump_max_s},
+    };
+    for (int i = 1; i < argc; i++) {
+        const struct serve_option *number = NULL;
+        for (size_t j = 0; j < ARRAY_COUNT(numbers); j++) {
+            if (strcmp(argv[i], numbers[j].name) == 0) number = &numbers[j];
+        }
+        bool text = strcmp(argv[i], "--data") == 0 || strcmp(argv[i], "--compat-port") == 0;
+        if (number == NULL && !text) {
+            return failure_set(failure, STATUS_INVALID, "unknown flag %s", argv[i]);
+        }
+        if (i + 1 == argc) return failure_set(failure, STATUS_INVALID, "%s needs a value", argv[i]);
+        const char *value = argv[++i];
+        if (number != NULL) {
+            enum status status = serve_option_take(number, value, failure);
+            if (status != STATUS_OK) return status;
+        } else if (strcmp(argv[i - 1], "--data") == 0) {
+            options->data = value;
+        } else {
+            options->compat = value;
+        }
+    }
+    if (options->data != NULL) return STATUS_OK;
+    return failure_set(failure, STATUS_INVALID, "--data DIR is needed");
+}
 
 static int serve_main(int argc, char **argv)
 {
     struct server_options options;
-    server_options_default(&options);
-    for (int i = 0; i < argc; i += 2) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--data") == 0) options.data = value;
-        else if (strcmp(argv[i], "--compat-port") == 0) options.compat = value;
-        else if (strcmp(argv[i], "--space-reserve") == 0) {
-            options.space_reserve = strtoull(value, NULL, 10);
-        } else if (strcmp(argv[i], "--clock-jump-max") == 0) {
-            options.clock_jump_max_s = strtoull(value, NULL, 10);
-        } else {
-            (void)fprintf(stderr, "tael serve: unknown flag %s\n", argv[i]);
-            return EXIT_USAGE;
-        }
-    }
-    if (options.data == NULL) {
-        (void)fprintf(stderr, "tael serve: --data DIR is needed\n");
-        return EXIT_USAGE;
-    }
     struct failure failure = {0};
-    enum status status = server_run(&options, &failure);
+    server_options_default(&options);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") != 0) continue;
+        (void)fputs(serve_help, stdout);
+        return EXIT_DONE;
+    }
+    enum status status = serve_parse(argc, argv, &options, &failure);
+    if (status != STATUS_OK) {
+        int code = cli_fail("serve", &failure);
+        (void)fprintf(stderr, "\n%s", serve_help);
+        return code;
+    }
+    status = server_run(&options, &failure);
     if (status == STATUS_OK) return EXIT_DONE;
-    (void)fprintf(stderr, "tael serve: %s\n", failure.message);
-    if (failure.hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure.hint);
+    (void)cli_fail("serve", &failure);
     return EXIT_ENVIRONMENT;
 }
 
+static int version_main(int argc, char **argv)
+{
+    bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    (void)printf(json ? "{\"version\":\"%s\"}\n" : "tael %s\n", TAEL_VERSION);
+    return EXIT_DONE;
+}
+
+static int help_main(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    (void)fputs(help, stdout);
+    return EXIT_DONE;
+}
+
+struct verb {
+    const char *name;
+    int (*main)(int argc, char **argv); // argv[0] is the verb.
+};
+
+static const struct verb verbs[] = {
+    {"serve", serve_main},       {"account", account_main}, {"transfer", transfer_main},
+    {"query", query_main},       {"verify", verify_main},   {"dump", dump_main},
+    {"bench", bench_main},       {"version", version_main}, {"completion", completion_main},
+    {"--version", version_main}, {"help", help_main},       {"--help", help_main},
+};
+
 int main(int argc, char **argv)
 {
-    if (argc >= 2 && strcmp(argv[1], "serve") == 0) return serve_main(argc - 2, argv + 2);
-    if (argc >= 2 && strcmp(argv[1], "bench") == 0) return bench_main(argc - 1, argv + 1);
-    if (argc >= 2 && strcmp(argv[1], "verify") == 0) return verify_main(argc - 1, argv + 1);
-    if (argc >= 2 && strcmp(argv[1], "version") == 0) {
-        (void)printf("tael %s\n", TAEL_VERSION);
-        return EXIT_DONE;
+    for (size_t i = 0; argc >= 2 && i < ARRAY_COUNT(verbs); i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0) return verbs[i].main(argc - 1, argv + 1);
     }
-    (void)fprintf(stderr, "usage: tael serve --data DIR [--compat-port N]\n");
+    if (argc >= 2) (void)fprintf(stderr, "tael: no verb %s\n\n", argv[1]);
+    (void)fputs(help, stderr);
     return EXIT_USAGE;
 }

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the verbs share: exit codes, the form of the output, reporting a failure.
+#ifndef TAEL_CLI_CLI_H
+#define TAEL_CLI_CLI_H
+
+#include "base/base.h"
+
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_REFUSED = 1,     // The server answered with a refusal, or something does not hold.
+    EXIT_USAGE = 2,       // The command line breaks a rule; the message says which.
+    EXIT_ENVIRONMENT = 3, // No connection, no file, no space.
+};
+
+enum cli_form {
+    CLI_TABLE,
+    CLI_JSON, // One object a line.
+    CLI_CSV,
+};
+
+// Prints "tael VERB: message" and the hint on standard error. Returns the exit code of the status:
+// STATUS_INVALID is usage, everything else the environment.
+int cli_fail(const char *verb, const struct failure *failure);
+
+int account_main(int argc, char **argv);
+int transfer_main(int argc, char **argv);
+int query_main(int argc, char **argv);
+int dump_main(int argc, char **argv);
+int completion_main(int argc, char **argv);
+
+#endif
