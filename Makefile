@@ -32,8 +32,8 @@ bench: build
 # One run of the whole server on a virtual disk, clock and network.
 sim: build
 	@tools/suites configure
-	@ninja -C build --quiet sim
-	@build/sim $(SEED)
+	@ninja -C build --quiet tests/sim/sim
+	@build/tests/sim/sim --seed $(SEED) --steps 20000
 
 # Renews the golden files; read the difference before committing it.
 bless: build

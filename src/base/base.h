@@ -60,6 +60,7 @@ static inline u64 align_up(u64 value, u64 alignment)
     return (value + alignment - 1) & ~(alignment - 1);
 }
 
+// Whether all bytes are zero.
 static inline bool is_zero(const void *data, size_t size)
 {
     // The first byte is zero and each of the others is as the one before it.

@@ -23,6 +23,8 @@ struct heap {
     u64 capacity;
 };
 
+// Reserves room for `capacity` rows; STATUS_FULL when there is no address space. heap_free gives it
+// back.
 MUST_USE enum status heap_init(struct heap *heap, u64 capacity, struct failure *failure);
 void heap_free(struct heap *heap);
 // `row` must be absent and below the capacity.

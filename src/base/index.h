@@ -85,6 +85,7 @@ MUST_USE enum status index_insert(struct index *index, u64 hash, u32 row, struct
 // Removes a pair, which must be in the index (asserted).
 void index_remove(struct index *index, u64 hash, u32 row);
 
+// The part of a hash that a slot keeps beside the row.
 static inline u32 index_tag(u64 hash)
 {
     return (u32)(hash >> 32);
@@ -142,6 +143,7 @@ static inline void index_skip(struct index_cursor *cursor)
 
 #else
 
+// Without vectors the look-up does this itself, slot by slot.
 static inline void index_skip(struct index_cursor *cursor)
 {
     (void)cursor;

@@ -14,6 +14,7 @@ struct random {
     u64 state[4];
 };
 
+// `value` turned left by 1 to 63 bits.
 static inline u64 random_rotate_left(u64 value, unsigned bits)
 {
     assert(bits > 0 && bits < 64);
@@ -32,6 +33,7 @@ static inline void random_init(struct random *random, u64 seed)
     }
 }
 
+// The next 64 bits (xoshiro256**).
 static inline u64 random_u64(struct random *random)
 {
     u64 *state = random->state;
@@ -46,6 +48,7 @@ static inline u64 random_u64(struct random *random)
     return result;
 }
 
+// The next 128 bits, high half first.
 static inline u128 random_u128(struct random *random)
 {
     const u128 high = random_u64(random);

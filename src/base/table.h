@@ -39,6 +39,7 @@ MUST_USE enum status table_init(struct table *table, u64 record_size, u64 capaci
                                 struct failure *failure);
 void table_free(struct table *table);
 
+// The record of a row, which must be below the capacity; its address never changes.
 static inline void *table_record(const struct table *table, u64 row)
 {
     return table->memory + row * table->record_size;
@@ -48,6 +49,7 @@ static inline u64 table_page_count(const struct table *table)
     return (table->count * table->record_size + PAGE_SIZE - 1) / PAGE_SIZE;
 }
 
+// The slow path of table_touch: saves the frozen image of a page before its first write.
 void table_touch_frozen(struct table *table, u64 page);
 
 // Must come before every write to a record: saves the frozen image, marks the page dirty.

@@ -23,6 +23,7 @@ struct bench_content {
     bool is_random_ids;
     bool is_two_phase; // Batches are pending and post by turns.
 };
+// The transfer or account of that index: the same for every run with the same content.
 void bench_transfer(const struct bench_content *content, u64 index, struct transfer *out);
 void bench_account(u64 index, struct account *out);
 // Whether a look-up of the transfer gives what was sent (a post is filled in by the server).
@@ -41,6 +42,7 @@ struct bench_quantiles {
     u64 count;
     double p50_ms, p99_ms, max_ms;
 };
+// Adds one latency, or frees all. Memory that cannot be had ends the process.
 void bench_latencies_add(struct bench_latencies *latencies, u64 ns);
 void bench_latencies_free(struct bench_latencies *latencies);
 // Sorts the values.
@@ -108,6 +110,8 @@ struct bench_loop {
     u64 elapsed_ns; // Out: from the first submit to the last answer of those not in the background.
 };
 
+// Takes memory for the batches of an actor and connects it; bench_actor_close undoes both, also
+// after a failure.
 MUST_USE enum status bench_actor_open(struct bench_actor *actor,
                                       const struct compat_client_options *options,
                                       struct failure *failure);

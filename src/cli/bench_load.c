@@ -131,10 +131,12 @@ struct bench_quantiles bench_latencies_quantiles(struct bench_latencies *latenci
     const size_t count = latencies->count;
     if (count == 0) return (struct bench_quantiles){0};
     qsort(latencies->values, count, sizeof *latencies->values, values_compare);
+    const size_t middle = (count - 1) / 2;
+    const size_t late = (count - 1) - (count - 1) / 100;
     return (struct bench_quantiles){
         .count = count,
-        .p50_ms = latencies->values[(count - 1) / 2] / 1e4,
-        .p99_ms = latencies->values[(count - 1) - (count - 1) / 100] / 1e4,
+        .p50_ms = latencies->values[middle] / 1e4,
+        .p99_ms = latencies->values[late] / 1e4,
         .max_ms = latencies->values[count - 1] / 1e4,
     };
 }

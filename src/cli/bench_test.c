@@ -27,7 +27,9 @@ static int run(const char *line, char *output)
     char *argv[ARGUMENTS_MAX + 1] = {NULL};
     int argc = 0;
     (void)snprintf(words, sizeof words, "%s", line);
-    for (char *word = strtok(words, " "); word != NULL; word = strtok(NULL, " ")) {
+    char *rest = NULL;
+    for (char *word = strtok_r(words, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
         assert_true(argc < ARGUMENTS_MAX);
         argv[argc++] = word;
     }

@@ -24,6 +24,7 @@ struct civil_date {
     i32 day;   // 1 to 31
 };
 
+// By the Gregorian rule, also before 1582.
 bool civil_is_leap_year(i32 year);
 // 28 to 31. `month` is 1 to 12.
 i32 civil_days_in_month(i32 year, i32 month);

@@ -105,6 +105,8 @@ struct json_writer {
     bool is_done;
 };
 
+// A writer into the caller's memory. Text beyond `capacity` is counted and not written. Objects,
+// arrays and keys must nest as JSON does (asserted).
 struct json_writer json_writer_init(char *data, size_t capacity);
 void json_write_object_begin(struct json_writer *writer);
 void json_write_object_end(struct json_writer *writer);

@@ -46,6 +46,7 @@ void record_write_card(const struct schema_record *record, u32 options, const vo
 // --- CSV (RFC 4180: CRLF, quotes doubled inside quotes) ---
 // Arrays and blobs are left out; values are exact, so that what is written can be read back.
 
+// One line of field names; one line of a record's values.
 void record_write_csv_header(const struct schema_record *record, struct text *out);
 void record_write_csv_row(const struct schema_record *record, const void *head, struct text *out);
 

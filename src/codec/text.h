@@ -22,6 +22,8 @@ static inline struct text text_init(char *data, size_t capacity)
     return (struct text){.data = data, .capacity = capacity};
 }
 
+// Appends bytes, a string, a character, or a character `count` times. What finds no room is counted
+// and not written.
 void text_append(struct text *text, const char *data, size_t size);
 void text_append_string(struct text *text, const char *string);
 void text_append_char(struct text *text, char c);
@@ -33,6 +35,7 @@ void text_append_hex(struct text *text, const void *data, size_t size);
 void text_append_u128(struct text *text, u128 value);
 void text_append_i128(struct text *text, i128 value);
 
+// Whether something found no room.
 static inline bool text_overflowed(const struct text *text)
 {
     return text->size > text->capacity;

@@ -81,6 +81,7 @@ struct outcome {
 static_assert(sizeof(struct outcome) == 64, "an outcome is one cache line");
 static_assert(offsetof(struct outcome, place_high) == OUTCOME_LEAF_SIZE, "the leaf comes first");
 
+// Where in the log the request is; places are multiples of OUTCOME_PLACE_UNIT below 2^52.
 static inline u64 outcome_place(const struct outcome *row)
 {
     return (((u64)row->place_high << 32) | row->place_low) * OUTCOME_PLACE_UNIT;
@@ -227,11 +228,13 @@ MUST_USE enum status history_adopt(struct history *history, u64 first_row, u64 r
 // Starts the live segment behind all adopted ones; `next_row` is the checkpoint's.
 MUST_USE enum status history_start(struct history *history, u64 next_row, struct failure *failure);
 
+// The segments as they are now; none of them goes away before the release. Any thread.
 struct history_set *history_set_acquire(struct history *history);
 void history_set_release(struct history *history, struct history_set *set);
 
 // --- the machine's thread -----------------------------------------------------------------------
 
+// The next row, to be filled in by the caller; input is stopped before a segment is full.
 static inline struct outcome *history_append(struct history *history)
 {
     struct history_live *live = history->active->live;
@@ -262,6 +265,7 @@ static inline void history_note_expiry(struct history *history, u64 timestamp)
     live->latest[ORDER_EXPIRY][(live->row_count - 1) / HISTORY_FENCE_ROWS] = timestamp;
 }
 
+// Fetches the slot of an id that will be looked up soon.
 static inline void history_prefetch_id(const struct history *history, u64 hash)
 {
     __builtin_prefetch(&history->active->live->id_slots[hash & (HISTORY_ID_SLOTS - 1)], 1);
@@ -350,6 +354,7 @@ MUST_USE enum status history_remove_spares(struct history *history, u32 keep, bo
 
 // --- readers ------------------------------------------------------------------------------------
 
+// The row behind the last one of a segment; the segment that a row lies in.
 u64 history_segment_end(const struct history_segment *segment);
 struct history_segment *history_segment_of(const struct history_set *set, u64 row);
 // Reads a row that is committed and, for other threads than the machine's, durable.

@@ -50,6 +50,7 @@ struct history_index_head {
 };
 static_assert(sizeof(struct history_index_head) <= PAGE_SIZE, "one page");
 
+// The name of an index file, and how many pages or fences so much takes.
 void history_file_name(char out[DISK_NAME_SIZE_MAX], u64 first_row, u64 row_count);
 static inline u64 history_section_pages(u64 entries)
 {

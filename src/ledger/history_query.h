@@ -16,6 +16,7 @@
 
 struct history_query; // Scratch memory, some tens of MiB of address space.
 
+// One question at a time uses it. STATUS_FULL when there is no address space.
 MUST_USE enum status history_query_new(struct history_query **out, struct failure *failure);
 void history_query_free(struct history_query *query);
 

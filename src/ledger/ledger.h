@@ -74,6 +74,8 @@ struct ledger_batch {
     bool planned; // Made by a module's plan: `place` is its command's, for all of them.
 };
 
+// An empty ledger over `history`, which it does not own. STATUS_FULL when there is no address space
+// for the limits; ledger_free gives all back.
 MUST_USE enum status ledger_init(struct ledger *ledger, const struct ledger_limits *limits,
                                  struct history *history, struct failure *failure);
 void ledger_free(struct ledger *ledger);
@@ -108,8 +110,10 @@ static inline void ledger_account_view(const struct ledger *ledger, u32 row, str
 u32 ledger_lookup_accounts(const struct ledger *ledger, const u128 *ids, u32 count,
                            struct account *out);
 
+// Whether a refusal of a transfer burns its id (create_transfer results only).
 bool ledger_result_is_transient(u32 result);
 
+// Copies what a checkpoint keeps beside the tables.
 void ledger_save(const struct ledger *ledger, struct ledger_state *out);
 // Takes the state over after the tables' memory has been filled; rebuilds indexes and expiries.
 MUST_USE enum status ledger_load(struct ledger *ledger, const struct ledger_state *state,

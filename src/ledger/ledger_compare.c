@@ -99,8 +99,7 @@ void ledger_compare_count(const struct ledger_step *step, const struct ledger_re
     }
 }
 
-// --- Traces
-// ---------------------------------------------------------------------------------------
+// --- Traces -------------------------------------------------------------------------------------
 
 static void print_u128(FILE *trace, const char *name, u128 value)
 {
@@ -279,8 +278,7 @@ static void print_question(FILE *trace, const struct ledger_step *step, u32 i)
     fprintf(trace, "\n");
 }
 
-// --- Comparison
-// -----------------------------------------------------------------------------------
+// --- Comparison ---------------------------------------------------------------------------------
 
 // The first row in which the replies differ; count if it is only their number.
 static u32 first_difference(const struct ledger_step *step, const struct ledger_reply *left,

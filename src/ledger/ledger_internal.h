@@ -44,6 +44,7 @@ struct ledger_undo {
     struct undo_entry entries[UNDO_ENTRIES_MAX];
 };
 
+// The record of a row that exists (asserted).
 static inline struct account *account_at(const struct ledger *ledger, u32 row)
 {
     assert(row < ledger->accounts.count);
@@ -55,10 +56,13 @@ static inline struct hold *hold_at(const struct ledger *ledger, u32 row)
     return (struct hold *)ledger->holds.memory + row;
 }
 
+// The scope of a chain: after its beginning every change is noted; a commit keeps the changes, a
+// rollback takes them back in reverse order, those noted in `resolved` too.
 void scope_begin(struct ledger *ledger, const struct ledger_resolved *resolved);
 void scope_commit(struct ledger *ledger);
 void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved);
 
+// The next note of the open scope.
 static inline struct undo_entry *undo_push(struct ledger *ledger, enum undo_kind kind, u32 row)
 {
     struct ledger_undo *undo = ledger->undo;

@@ -19,6 +19,7 @@ struct ledger_result_rows {
     u32 count;
 };
 
+// All results of an operation.
 struct ledger_result_rows ledger_create_account_results(void);
 struct ledger_result_rows ledger_create_transfer_results(void);
 

@@ -59,8 +59,7 @@ static bool chance(struct ledger_random *random, u32 percent)
     return random_chance(&random->random, percent);
 }
 
-// --- Accounts
-// -------------------------------------------------------------------------------------
+// --- Accounts -----------------------------------------------------------------------------------
 
 static u128 pick_account_id(struct ledger_random *random)
 {
@@ -115,8 +114,7 @@ static void damage_account(struct ledger_random *random, struct account *a)
     }
 }
 
-// --- Imports
-// --------------------------------------------------------------------------------------
+// --- Imports ------------------------------------------------------------------------------------
 
 // A timestamp for an imported event whose kind has `last` as its last one; mostly a good one.
 static u64 pick_imported_timestamp(struct ledger_random *random, u64 last)
@@ -134,8 +132,7 @@ static u64 pick_imported_timestamp(struct ledger_random *random, u64 last)
     }
 }
 
-// --- Transfers
-// ------------------------------------------------------------------------------------
+// --- Transfers ----------------------------------------------------------------------------------
 
 static u128 random_u128_of_any_size(struct ledger_random *random)
 {
@@ -287,8 +284,7 @@ static struct transfer make_transfer(struct ledger_random *random)
     return t;
 }
 
-// --- Batches
-// --------------------------------------------------------------------------------------
+// --- Batches ------------------------------------------------------------------------------------
 
 // To just before a recent hold is due; the next step will be about it, around that nanosecond.
 static void aim_at_expiry(struct ledger_random *random)
@@ -400,8 +396,7 @@ static void next_expire(struct ledger_random *random, struct ledger_step *step)
     random->now += step->limit;
 }
 
-// --- Questions
-// ------------------------------------------------------------------------------------
+// --- Questions ----------------------------------------------------------------------------------
 
 static u64 pick_bound(struct ledger_random *random)
 {

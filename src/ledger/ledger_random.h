@@ -76,6 +76,7 @@ struct ledger_random {
     u32 aimed; // 1 + the slot of a hold that is about to expire, else 0.
 };
 
+// The same seed and configuration give the same steps.
 void ledger_random_init(struct ledger_random *random, u64 seed, struct ledger_random_config config);
 
 // The next step. Timestamps grow from step to step and leave room for every event.

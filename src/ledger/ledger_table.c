@@ -202,8 +202,7 @@ static void text_add_balances(struct text *text, u128 dp, u128 dpo, u128 cp, u12
     text_add_number(text, cpo);
 }
 
-// --- Words
-// ----------------------------------------------------------------------------------------
+// --- Words --------------------------------------------------------------------------------------
 
 static void row_cut(struct row *row, const char *line, size_t size)
 {
@@ -435,8 +434,7 @@ static struct transfer parse_transfer(struct runner *runner, struct row *row)
     return transfer;
 }
 
-// --- Batches
-// --------------------------------------------------------------------------------------
+// --- Batches ------------------------------------------------------------------------------------
 
 static struct ledger_result_rows results_of(char kind)
 {
@@ -542,8 +540,7 @@ static void run_event(struct runner *runner, struct row *row, char kind)
     if (!runner->batch_open) run_batch(runner);
 }
 
-// --- Other rows
-// -----------------------------------------------------------------------------------
+// --- Other rows ---------------------------------------------------------------------------------
 
 static void run_expire(struct runner *runner, struct row *row)
 {

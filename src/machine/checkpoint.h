@@ -71,6 +71,7 @@ struct checkpoint {
     bool frozen;
 };
 
+// For the tables of `machine`, which must outlive it. STATUS_FULL when there is no address space.
 MUST_USE enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machine,
                                      struct failure *failure);
 void checkpoint_free(struct checkpoint *checkpoint);

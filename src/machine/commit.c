@@ -28,8 +28,7 @@ struct module_context commit_context(const struct machine *machine, const struct
     };
 }
 
-// --- notes
-// ----------------------------------------------------------------------------------------
+// --- notes --------------------------------------------------------------------------------------
 
 static struct command_note *note_at(const struct machine *machine, u64 row)
 {
@@ -76,8 +75,7 @@ static void content_of(const struct frame_command *command, const u8 *body, u8 o
     memcpy(out, digest.bytes, 16);
 }
 
-// --- plans
-// ----------------------------------------------------------------------------------------
+// --- plans --------------------------------------------------------------------------------------
 
 static bool plan_fits(const struct machine *machine, const struct module *module,
                       const struct plan *plan)
@@ -205,8 +203,7 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
     return STATUS_OK;
 }
 
-// --- commands
-// -------------------------------------------------------------------------------------
+// --- commands -----------------------------------------------------------------------------------
 
 static bool is_enabled(const struct machine *machine, const struct module *module)
 {

@@ -168,6 +168,7 @@ u32 machine_tables(struct machine *machine, struct table *tables[MACHINE_TABLES_
 // Rebuilds what is not saved, once the tables and the state were loaded.
 MUST_USE enum status machine_loaded(struct machine *machine, struct failure *failure);
 
+// Asserts the invariants of the machine and its ledger. Walks every record.
 void machine_check(const struct machine *machine);
 
 #endif

@@ -27,6 +27,7 @@ struct request_source {
     u64 next;
 };
 
+// No frame is on its way. `wal` must outlive it.
 void request_source_init(struct request_source *source, struct wal *wal);
 // The functions that history is given.
 struct history_log request_source_log(struct request_source *source);

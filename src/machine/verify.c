@@ -40,8 +40,7 @@ static enum status damaged(struct verify *verify, const char *what, u64 sequence
                        (unsigned long long)sequence, what);
 }
 
-// --- rows
-// -------------------------------------------------------------------------------------------
+// --- rows ---------------------------------------------------------------------------------------
 
 static enum status rows_page_load(struct verify *verify, u64 page)
 {
@@ -136,8 +135,7 @@ static u64 align_up_page_rows(u64 row)
     return (row + HISTORY_PAGE_ROWS - 1) / HISTORY_PAGE_ROWS * HISTORY_PAGE_ROWS;
 }
 
-// --- frames
-// -----------------------------------------------------------------------------------------
+// --- frames -------------------------------------------------------------------------------------
 
 static enum status commands_check(struct verify *verify, const struct frame_view *view)
 {
@@ -274,8 +272,7 @@ static enum status log_check(struct verify *verify)
     return status;
 }
 
-// --- checkpoint and index pages
-// ---------------------------------------------------------------------
+// --- checkpoint and index pages -----------------------------------------------------------------
 
 static enum status segment_check(struct verify *verify, struct history *history,
                                  const struct history_segment *segment)

@@ -113,11 +113,14 @@ const struct module *module_of_record(u32 record_number);
 // depends on the log's secret.
 u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position, u32 index);
 
+// A record of one of the module's tables; the row must exist (asserted).
 static inline const void *module_record(const struct module_context *context, u32 table, u64 row)
 {
     assert(row < context->tables[table].count);
     return table_record(&context->tables[table], row);
 }
+// The next posting or effect of a plan, zeroed, for the module to fill in; there must be room
+// (asserted).
 struct plan_posting *plan_add_posting(struct plan *plan);
 struct plan_effect *plan_add_effect(struct plan *plan, u16 kind);
 // A write of `size` bytes; the record is given as it shall be.

@@ -41,6 +41,7 @@ i32 day_count_days(enum day_count convention, i32 from, i32 to);
 MUST_USE bool day_count_fraction(enum day_count convention, i32 from, i32 to,
                                  struct rate *fraction);
 
+// As it is written in contracts, "30E/360".
 const char *day_count_name(enum day_count convention);
 
 #endif

@@ -13,6 +13,7 @@ struct wide {
     u128 low;
 };
 
+// Exact: 128 bits by 128 bits are 256 bits.
 struct wide wide_multiply(u128 a, u128 b);
 // True on overflow of 256 bits; `*sum` is then unspecified.
 MUST_USE bool wide_add(struct wide a, struct wide b, struct wide *sum);

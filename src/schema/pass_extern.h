@@ -11,6 +11,7 @@ extern const struct schema_module SCHEMA_PASTE(SCHEMA_MODULE, _schema);
 #define FLAGS(name_, type_, ...) extern const struct schema_flags SCHEMA_OBJECT(name_);
 #define ENUMERATION(name_, type_, ...) extern const struct schema_enumeration SCHEMA_OBJECT(name_);
 #define RESULTS(name_, ...) extern const struct schema_results SCHEMA_OBJECT(name_);
-#define MACHINE(name_, states_, events_, ...) extern const struct schema_machine SCHEMA_OBJECT(name_);
+#define MACHINE(name_, states_, events_, ...) \
+    extern const struct schema_machine SCHEMA_OBJECT(name_);
 // clang-format on
 #include "schema/pass_rest.h"

@@ -11,7 +11,8 @@
 #define ARRAY(item_, name_, count_max_, ...) u32 name_##_count;
 #define BLOB(name_, size_max_, ...) u32 name_##_size;
 #define END_RECORD(name_, size_) };                                                                \
-    static_assert(sizeof(struct name_) == (size_), "the layout of " #name_ " is part of the format");
+    static_assert(sizeof(struct name_) == (size_),                                                 \
+                  "the layout of " #name_ " is part of the format");
 
 #define FLAGS(name_, type_, ...) enum name_ {
 #define FLAG(prefix_, name_, bit_, ...) prefix_##_##name_ = 1 << (bit_),

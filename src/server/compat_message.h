@@ -218,6 +218,7 @@ const char *compat_rule_text(enum compat_rule rule);
 const char *compat_command_name(u8 command);
 const char *compat_eviction_text(u8 reason);
 
+// Bytes behind the header; the header's size must have been checked.
 static inline u32 compat_body_size(const struct compat_header *header)
 {
     return header->size - COMPAT_HEADER_SIZE;
@@ -263,6 +264,7 @@ u128 compat_header_client(const struct compat_header *header);
 
 // --- Releases: major u16, minor u8, patch u8 from the top ---
 
+// The number of a release; minor and patch are below 256.
 static inline u32 compat_release(u32 major, u32 minor, u32 patch)
 {
     return major << 16 | minor << 8 | patch;

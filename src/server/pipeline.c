@@ -201,8 +201,7 @@ static void thread_give_way(int nice)
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
 }
 
-// --- the log thread
-// -------------------------------------------------------------------------------
+// --- the log thread -----------------------------------------------------------------------------
 
 static void job_write(struct pipeline *pipeline, struct job *job)
 {

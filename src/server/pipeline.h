@@ -2,11 +2,12 @@
 //
 // The pipeline: commands in, frames to the log, decisions by the machine, replies out when durable.
 //
-//   owner's thread   commands -> frame -> machine decides ............ replies (durable and
-//   decided) log thread                        \-> digest -> write, durable -/ history thread \->
-//   lists, outcome leaves, root -> segment full? sealing thread \-> sorted file upkeep thread
-//   checkpoints, merges, space for the log query threads                                 questions
-//   to history up to what is durable
+//   owner's thread   commands -> frame -> machine decides ........... replies (durable and decided)
+//   log thread                        \-> digest -> write, durable -/
+//   history thread                                 \-> lists, outcome leaves, root -> segment
+//   sealing thread                                                                   \-> sorted file
+//   upkeep thread                                      checkpoints, merges, space for the log
+//   query threads                                 questions to history up to what is durable
 //
 // While one frame is being written the next one fills: all commands that arrive meanwhile become
 // durable together. Deciding overlaps the write; nothing outward runs ahead of it (L4).
@@ -84,6 +85,8 @@ struct pipeline_stats {
 
 struct pipeline;
 
+// Starts the threads over an open node; `options` and `callbacks` are copied. The caller's thread
+// becomes the owner's thread. On failure nothing is left.
 MUST_USE enum status pipeline_new(struct pipeline **out, struct node *node,
                                   const struct pipeline_options *options,
                                   const struct pipeline_callbacks *callbacks,

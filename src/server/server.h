@@ -17,6 +17,7 @@ struct server_options {
     u64 clock_jump_max_s; // How far the clock may have jumped forwards since the last frame.
 };
 
+// Sets every option but `data`.
 void server_options_default(struct server_options *options);
 // Opens, prints one line starting `ready` on standard output, serves, stops cleanly. STATUS_OK
 // after a clean stop.

@@ -13,6 +13,7 @@ enum trace_level {
     TRACE_ERROR,
 };
 
+// One line on standard error: time, level, text. Never personal data (L9). Any thread.
 void trace(enum trace_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

@@ -147,7 +147,7 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
     header->size_of_header = sizeof *header;
     header->log_id = wal->tail.log_id;
     header->epoch = wal->tail.epoch;
-    header->sequence = wal->tail.sequence;
+    assert(header->sequence == wal->tail.sequence);
     header->body_size = size - sizeof *header;
     header->previous = wal->tail.previous;
     frame_digest(frame->head + sizeof *header, frame->head_size - sizeof *header, frame->parts,

@@ -56,14 +56,16 @@ struct wal_frame {
     u32 part_count;
 };
 
+// A log over the files of `disk`, none of which is opened or read yet. wal_free closes them.
 MUST_USE enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure);
 void wal_free(struct wal *wal);
 
 // The place that a frame of `size` bytes takes when it is appended at or behind `place`.
 u64 wal_place(u64 place, u64 size);
-// Appends; the header must have position, timestamp, command_count, flags, outcome fields set, and
-// `place` from wal_place. Fills in the rest. STATUS_FULL: nothing was appended and the caller may
-// try again; any other failure: leave the process.
+// Appends; the header must have sequence (the tail's), position, timestamp, command_count, flags
+// and outcome fields set, and `place` from wal_place. Fills in the rest, none of which another
+// thread reads meanwhile. STATUS_FULL: nothing was appended and the caller may try again; any other
+// failure: leave the process.
 MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure *failure);
 // Makes sure that the WAL_FILES_AHEAD files behind the current one have their space. STATUS_FULL
 // when it is not to be had. One thread, which may be another than the one that appends.
@@ -91,6 +93,7 @@ enum wal_end {
     WAL_TORN,  // An unfinished frame that was never acknowledged: cut it.
 };
 
+// Reads on from a place between two frames: the beginning, or what a checkpoint kept.
 MUST_USE enum status wal_reader_init(struct wal_reader *reader, struct wal *wal,
                                      const struct wal_tail *from, struct failure *failure);
 void wal_reader_free(struct wal_reader *reader);

@@ -36,8 +36,10 @@ struct oracle_answer {
     u32 reply_size;
 };
 
+// An oracle of an empty log.
 void oracle_init(struct oracle *oracle);
 void oracle_free(struct oracle *oracle);
+// Time and sequence go on to the frame's, which must come next.
 void oracle_frame_begin(struct oracle *oracle, const struct frame_header *header);
 // The next command of the frame. `first` of its frame.
 void oracle_command(struct oracle *oracle, const struct frame_header *header, bool first,

@@ -121,6 +121,7 @@ struct world {
     bool verbose;
 };
 
+// A new log on an empty disk. `verbose` prints what happens as it happens.
 void world_init(struct world *world, u64 seed, bool verbose);
 void world_free(struct world *world);
 // One step. Aborts when something is not as it must be, after world_report.
