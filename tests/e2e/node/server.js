@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A server of its own for each test file: `tael serve` in a fresh folder, started, stopped and
-// killed by the tests. TAEL names the binary (default: build/tael), TAEL_E2E_FOLDER where folders
-// are made (default: the system's temporary folder).
+// killed by the tests. TAEL_BINARY names the binary (default: build/tael), TAEL_E2E_FOLDER where
+// folders are made (default: the system's temporary folder).
 'use strict'
 
 const { spawn } = require('node:child_process')
@@ -12,7 +12,7 @@ const { tmpdir } = require('node:os')
 const path = require('node:path')
 const { createClient } = require('tigerbeetle-node')
 
-const binary = process.env.TAEL || path.join(__dirname, '../../../build/tael')
+const binary = process.env.TAEL_BINARY || path.join(__dirname, '../../../build/tael')
 const READY_TIMEOUT_MS = 60_000
 
 class Server {
