@@ -81,6 +81,8 @@ struct machine {
     struct machine_state state;
     u64 overrides[MACHINE_OVERRIDES_MAX]; // Positions whose commands are refused.
     u32 override_count;
+    // Where the position being applied is noted, in memory that outlives the process; or NULL.
+    volatile u64 *applying;
     struct create_result *results; // Scratch where a reply is not wanted or not dense.
     u8 *body;                      // Scratch for a request read back.
     struct plan *plan;             // Scratch for the plan being made.
@@ -126,6 +128,7 @@ MUST_USE enum status machine_apply(struct machine *machine, const struct frame_v
 // Makes the command at a position a refusal, whenever it is applied. Called ahead of the replay
 // with the overrides found in the log.
 void machine_override(struct machine *machine, u64 position);
+bool machine_is_overridden(const struct machine *machine, u64 position);
 
 // The session of a client, or NULL.
 const struct session *machine_session(const struct machine *machine, u128 client);
