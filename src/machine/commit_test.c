@@ -65,6 +65,7 @@ static void frame_run(struct world *world, const struct frame_command *entry, co
     memcpy(world->pack, body, command->body_size);
     u64 size = PAGE_SIZE + padded;
     world->timestamp = MAX(world->timestamp + 1000, node->machine.timestamp + 1);
+    header->sequence = node->wal.tail.sequence;
     header->position = node->machine.position + 1;
     header->timestamp = world->timestamp;
     header->command_count = 1;
