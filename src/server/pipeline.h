@@ -91,6 +91,8 @@ MUST_USE enum status pipeline_new(struct pipeline **out, struct node *node,
                                   const struct pipeline_options *options,
                                   const struct pipeline_callbacks *callbacks,
                                   struct failure *failure);
+// Asks the system to run the calling thread at once when it wakes; for the owner's thread.
+void thread_hurry(void);
 // Becomes readable when pipeline_run has something to do.
 int pipeline_fd(const struct pipeline *pipeline);
 

@@ -287,6 +287,7 @@ enum status server_run(const struct server_options *options, struct failure *fai
             (void)printf("ready compat=%s data=%s\n", compat_port_address(server->compat),
                          options->data);
             (void)fflush(stdout);
+            thread_hurry();
             serve(server);
             compat_port_drain(server->compat);
             status = pipeline_stop(server->pipeline, failure);

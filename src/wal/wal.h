@@ -24,7 +24,7 @@
 #include <stdatomic.h>
 
 #define WAL_FILE_SIZE   (64 * MIB)
-#define WAL_FILES_AHEAD 2u
+#define WAL_FILES_AHEAD 3u
 #define WAL_FILES_MAX   262144u // 16 TiB.
 
 // Where the next frame goes and what it must follow.
