@@ -220,6 +220,10 @@ void history_free(struct history *history)
     for (u32 i = 0; i < HISTORY_LIVE_SEGMENTS_MAX; i++) live_free(&history->lives[i]);
     for (u32 i = 0; i < HISTORY_ROWS_FILES_MAX; i++) {
         if (history->rows_files[i] == NULL) continue;
+        if (history->rows_files[i]->map != NULL) {
+            disk_unmap(history->disk, history->rows_files[i]->map,
+                       HISTORY_ROWS_FILE_PAGES * PAGE_SIZE);
+        }
         disk_close(history->disk, history->rows_files[i]->handle);
         free(history->rows_files[i]);
     }
@@ -673,6 +677,7 @@ enum status history_rows_open(struct history *history, u64 file, bool create, di
             rows = calloc(1, sizeof *rows);
             assert(rows != NULL);
             rows->handle = handle;
+            rows->map = disk_map(history->disk, handle, HISTORY_ROWS_FILE_PAGES * PAGE_SIZE);
             history->rows_files[file] = rows;
         }
     }
@@ -739,7 +744,11 @@ enum status history_row(struct history *history, const struct history_set *set, 
         u64 at = page % HISTORY_ROWS_FILE_PAGES;
         atomic_fetch_or_explicit(&file->verified[at / 64], 1ull << (at % 64), memory_order_relaxed);
     }
-    return disk_read(history->disk, handle, row_offset(row), out, sizeof *out, failure);
+    if (file->map == NULL) {
+        return disk_read(history->disk, handle, row_offset(row), out, sizeof *out, failure);
+    }
+    memcpy(out, file->map + row_offset(row), sizeof *out);
+    return STATUS_OK;
 }
 
 bool history_row_try(struct history *history, const struct history_set *set, u64 row,
@@ -753,7 +762,7 @@ bool history_row_try(struct history *history, const struct history_set *set, u64
     u64 page = row / HISTORY_PAGE_ROWS;
     struct history_rows_file *file = history->rows_files[page / HISTORY_ROWS_FILE_PAGES];
     if (file == NULL) return false;
-    if (page_is_verified(file, page) &&
+    if (file->map == NULL && page_is_verified(file, page) &&
         disk_try_read(history->disk, file->handle, row_offset(row), out, sizeof *out)) {
         return true;
     }

@@ -188,6 +188,7 @@ struct history_log {
 
 struct history_rows_file {
     disk_handle handle; // Plus one; 0 when not open.
+    const u8 *map;      // The whole file, or NULL.
     _Atomic u64 verified[HISTORY_ROWS_FILE_PAGES / 64];
 };
 

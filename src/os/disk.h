@@ -44,6 +44,8 @@ struct disk_operations {
                         void *context, struct failure *);
     enum status (*free_space)(struct disk *, u64 *bytes, struct failure *);
     bool (*try_read)(struct disk *, disk_handle, u64 offset, void *out, size_t size);
+    const u8 *(*map)(struct disk *, disk_handle, u64 size);
+    void (*unmap)(struct disk *, const u8 *map, u64 size);
     void (*advise)(struct disk *, disk_handle, u64 offset, u64 size);
     void (*pace)(struct disk *, disk_handle, u64 offset, u64 size);
 };
@@ -127,6 +129,17 @@ MUST_USE static inline bool disk_try_read(struct disk *disk, disk_handle handle,
                                           void *out, size_t size)
 {
     return disk->operations->try_read(disk, handle, offset, out, size);
+}
+// Maps the first `size` bytes of a file for reading, or returns NULL where that is not to be had. Bytes
+// behind the file's end must not be touched before the file has grown over them. What cannot be read
+// from the device ends the process when it is touched.
+MUST_USE static inline const u8 *disk_map(struct disk *disk, disk_handle handle, u64 size)
+{
+    return disk->operations->map(disk, handle, size);
+}
+static inline void disk_unmap(struct disk *disk, const u8 *map, u64 size)
+{
+    disk->operations->unmap(disk, map, size);
 }
 // Says that this range will be read soon; starts the read and does not wait.
 static inline void disk_advise(struct disk *disk, disk_handle handle, u64 offset, u64 size)

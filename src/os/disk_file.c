@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -228,6 +229,25 @@ static bool file_try_read(struct disk *disk, disk_handle handle, u64 offset, voi
     return preadv2(handle, &part, 1, (off_t)offset, RWF_NOWAIT) == (ssize_t)size;
 }
 
+static const u8 *file_map(struct disk *disk, disk_handle handle, u64 size)
+{
+    (void)disk;
+    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, handle, 0);
+    if (map == MAP_FAILED) return NULL;
+    (void)madvise(map, size, MADV_RANDOM); // What is wanted is said with advise.
+    return map;
+}
+
+static void file_unmap(struct disk *disk, const u8 *map, u64 size)
+{
+    union {
+        const u8 *constant;
+        void *base;
+    } pointer = {.constant = map};
+    (void)disk;
+    (void)munmap(pointer.base, size);
+}
+
 static void file_advise(struct disk *disk, disk_handle handle, u64 offset, u64 size)
 {
     (void)disk;
@@ -258,6 +278,8 @@ static const struct disk_operations file_operations = {
     .list = file_list,
     .free_space = file_free_space,
     .try_read = file_try_read,
+    .map = file_map,
+    .unmap = file_unmap,
     .advise = file_advise,
     .pace = file_pace,
 };

@@ -737,6 +737,22 @@ static enum status memory_free_space(struct disk *base, u64 *bytes, struct failu
     return status;
 }
 
+// Everything is read through the seam, where it can fail on purpose.
+static const u8 *memory_map(struct disk *base, disk_handle handle, u64 size)
+{
+    (void)base;
+    (void)handle;
+    (void)size;
+    return NULL;
+}
+
+static void memory_unmap(struct disk *base, const u8 *map, u64 size)
+{
+    (void)base;
+    (void)map;
+    (void)size;
+}
+
 static void memory_advise(struct disk *base, disk_handle handle, u64 offset, u64 size)
 {
     (void)base;
@@ -759,6 +775,8 @@ static const struct disk_operations memory_operations = {
     .list = memory_list,
     .free_space = memory_free_space,
     .try_read = memory_try_read,
+    .map = memory_map,
+    .unmap = memory_unmap,
     .advise = memory_advise,
     .pace = memory_advise, // Nothing waits on a disk in memory.
 };

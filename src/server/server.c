@@ -155,8 +155,23 @@ static enum status node_start(struct server *server, struct failure *failure)
     return STATUS_OK;
 }
 
+// A mapped file could not be read: the device failed, or somebody cut the file.
+static void bus_error(int number, siginfo_t *info, void *context)
+{
+    static const char text[] =
+        "the server leaves: a file of the data folder cannot be read (device error, or cut)\n";
+    (void)number;
+    (void)info;
+    (void)context;
+    ssize_t put = write(STDERR_FILENO, text, sizeof text - 1);
+    maybe(put > 0);
+    _exit(3);
+}
+
 static enum status signals_start(struct server *server, struct failure *failure)
 {
+    const struct sigaction on_bus_error = {.sa_sigaction = bus_error, .sa_flags = SA_SIGINFO};
+    (void)sigaction(SIGBUS, &on_bus_error, NULL);
     sigset_t set;
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);

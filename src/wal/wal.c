@@ -24,6 +24,9 @@ enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure
     enum status status =
         memory_reserve(WAL_FILES_MAX * sizeof *wal->read_files, false, &memory, failure);
     wal->read_files = memory;
+    if (status != STATUS_OK) return status;
+    status = memory_reserve(WAL_FILES_MAX * sizeof *wal->read_maps, false, &memory, failure);
+    wal->read_maps = memory;
     return status;
 }
 
@@ -32,9 +35,12 @@ void wal_free(struct wal *wal)
     if (wal->read_files == NULL) return;
     if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
     for (u64 i = 0; i < wal->read_files_end; i++) {
-        if (wal->read_files[i] != 0) disk_close(wal->disk, wal->read_files[i] - 1);
+        if (wal->read_files[i] == 0) continue;
+        if (wal->read_maps[i] != NULL) disk_unmap(wal->disk, wal->read_maps[i], WAL_FILE_SIZE);
+        disk_close(wal->disk, wal->read_files[i] - 1);
     }
     memory_release(wal->read_files, WAL_FILES_MAX * sizeof *wal->read_files);
+    memory_release(wal->read_maps, WAL_FILES_MAX * sizeof *wal->read_maps);
     (void)pthread_mutex_destroy(&wal->mutex);
     memset(wal, 0, sizeof *wal);
     wal->write_file = -1;
@@ -176,6 +182,7 @@ static enum status read_file(struct wal *wal, u64 number, disk_handle *out, stru
         status = disk_open(wal->disk, name, DISK_READ_ONLY, &handle, failure);
         if (status == STATUS_OK) {
             wal->read_files[number] = handle + 1;
+            wal->read_maps[number] = disk_map(wal->disk, handle, WAL_FILE_SIZE);
             wal->read_files_end = MAX(wal->read_files_end, number + 1);
         }
     }
@@ -189,7 +196,13 @@ enum status wal_read(struct wal *wal, u64 place, void *out, size_t size, struct 
     disk_handle handle = -1;
     enum status status = read_file(wal, place / WAL_FILE_SIZE, &handle, failure);
     if (status != STATUS_OK) return status;
-    return disk_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size, failure);
+    const u8 *map = wal->read_maps[place / WAL_FILE_SIZE];
+    if (map == NULL) {
+        return disk_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size, failure);
+    }
+    assert(place % WAL_FILE_SIZE + size <= WAL_FILE_SIZE);
+    memcpy(out, map + place % WAL_FILE_SIZE, size);
+    return STATUS_OK;
 }
 
 bool wal_try_read(struct wal *wal, u64 place, void *out, size_t size)
@@ -197,6 +210,7 @@ bool wal_try_read(struct wal *wal, u64 place, void *out, size_t size)
     disk_handle handle = -1;
     struct failure failure;
     if (read_file(wal, place / WAL_FILE_SIZE, &handle, &failure) != STATUS_OK) return false;
+    if (wal->read_maps[place / WAL_FILE_SIZE] != NULL) return false; // Ask for it, then read.
     return disk_try_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size);
 }
 

@@ -42,6 +42,7 @@ struct wal {
     disk_handle write_file; // -1 when none is open.
     u64 write_file_number;
     pthread_mutex_t mutex; // Guards the handles for reading and `prepared`.
+    const u8 **read_maps;  // Of the files open for reading; reserved memory.
     i32 *read_files;       // Handle plus one; reserved memory.
     u64 read_files_end;    // Behind the last that is open.
     u64 prepared;          // Files below this number have their space.
