@@ -2,9 +2,9 @@
 //
 // The disk seam over a folder of the file system.
 //
-// Durability of the log is by O_DIRECT | O_DSYNC over space reserved with fallocate: measured
-// beside fdatasync it is as fast for small frames and faster for large ones, and it leaves the page
-// cache to the readers of history (docs/decisions/durable-writes.md).
+// The log is written with O_DSYNC through the page cache, over blocks that were written before: as
+// fast here as past the cache, and what was just written is at hand for those who read history
+// (docs/decisions/durable-writes.md).
 #include "os/disk.h"
 
 #include <dirent.h>
@@ -50,8 +50,8 @@ static enum status file_open(struct disk *disk, const char *name, u32 flags, dis
     if (flags & DISK_CREATE) open_flags |= O_CREAT;
     int fd = -1;
     int folder = folder_of(disk)->folder_fd;
-    if (flags & DISK_DIRECT) open_flags |= O_DSYNC;
-    bool direct = (flags & (DISK_DIRECT | DISK_UNCACHED)) != 0;
+    if (flags & DISK_DURABLE) open_flags |= O_DSYNC;
+    bool direct = (flags & DISK_UNCACHED) != 0;
     fd = openat(folder, name, open_flags | (direct ? O_DIRECT : 0), 0600);
     // tmpfs and some overlays have no direct writes; a synchronous one is as safe.
     if (fd < 0 && errno == EINVAL && direct) fd = openat(folder, name, open_flags, 0600);

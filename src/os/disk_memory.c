@@ -518,7 +518,7 @@ static enum status write_locked(struct disk_memory *disk, disk_handle handle, u6
     if (disk->crashed) return power_failed(failure);
     struct disk_memory_inode *inode = inode_of(disk, handle);
     u32 flags = disk->handles[handle].flags;
-    bool direct = (flags & DISK_DIRECT) != 0;
+    bool direct = (flags & DISK_DURABLE) != 0;
     assert((flags & DISK_READ_ONLY) == 0);
     assert(!direct || (offset % PAGE_SIZE == 0 && size % PAGE_SIZE == 0));
     disk->counts[direct ? DISK_COUNT_WRITE_DIRECT : DISK_COUNT_WRITE]++;

@@ -2,7 +2,7 @@
 //
 // The disk seam in memory, with what can go wrong with a disk: the same seed gives the same faults.
 //
-// Every file has two images: what a reader sees, and what is durable. A write through a DISK_DIRECT
+// Every file has two images: what a reader sees, and what is durable. A write through a DISK_DURABLE
 // handle is durable when it returns; any other is once disk_sync returns. Names are durable when
 // disk_open (with DISK_CREATE) and disk_rename return; a removal only when a later one of these
 // does. When the power fails (`disk_memory_crash`), each page that was not durable is kept, lost,

@@ -55,7 +55,7 @@ static void test_what_is_synced_stays(void **state)
     disk_handle direct = file_open(&disk, "direct", DISK_CREATE);
     assert_int_equal(disk_allocate(&disk.disk, direct, 8 * PAGE_SIZE, &failure), STATUS_OK);
     disk_close(&disk.disk, direct);
-    direct = file_open(&disk, "direct", DISK_DIRECT);
+    direct = file_open(&disk, "direct", DISK_DURABLE);
     disk_handle cached = file_open(&disk, "cached", DISK_CREATE);
     assert_int_equal(put(&disk, direct, PAGE_SIZE, 1, PAGE_SIZE), STATUS_OK);
     assert_int_equal(put(&disk, cached, 100, 2, 5000), STATUS_OK);
@@ -149,7 +149,7 @@ static void churn(u64 seed, u64 counts[DISK_COUNT_KINDS])
             const char *name = names[random_below(&random, 3)];
             bool direct = random_chance(&random, 30);
             disk_handle file = -1;
-            u32 flags = DISK_CREATE | (direct ? DISK_DIRECT : 0);
+            u32 flags = DISK_CREATE | (direct ? DISK_DURABLE : 0);
             if (disk_open(&disk.disk, name, flags, &file, &failure) != STATUS_OK) continue;
             u64 at = random_below(&random, 16) * PAGE_SIZE;
             if (!direct) at += random_below(&random, 99);

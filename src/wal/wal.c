@@ -124,7 +124,7 @@ static enum status write_file_open(struct wal *wal, u64 place, struct failure *f
     wal->write_file = -1;
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, number);
-    status = disk_open(wal->disk, name, DISK_DIRECT, &wal->write_file, failure);
+    status = disk_open(wal->disk, name, DISK_DURABLE, &wal->write_file, failure);
     if (status != STATUS_OK) return status;
     wal->write_file_number = number;
     return STATUS_OK;
