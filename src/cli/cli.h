@@ -27,6 +27,7 @@ int account_main(int argc, char **argv);
 int transfer_main(int argc, char **argv);
 int query_main(int argc, char **argv);
 int dump_main(int argc, char **argv);
+int override_main(int argc, char **argv);
 int completion_main(int argc, char **argv);
 
 #endif

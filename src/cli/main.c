@@ -19,6 +19,7 @@ static const char help[] =
     "  tael query       ask for accounts, transfers, balances, changes\n"
     "  tael verify      check a stopped folder: chain, digests, outcomes, index\n"
     "  tael dump        print log and history of a stopped folder\n"
+    "  tael override    make a command that kills the server a refusal\n"
     "  tael bench       load a server and report what it does\n"
     "  tael completion  print completion for bash\n"
     "  tael version     print the version\n"
@@ -145,10 +146,11 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"serve", serve_main},       {"account", account_main}, {"transfer", transfer_main},
-    {"query", query_main},       {"verify", verify_main},   {"dump", dump_main},
-    {"bench", bench_main},       {"version", version_main}, {"completion", completion_main},
-    {"--version", version_main}, {"help", help_main},       {"--help", help_main},
+    {"serve", serve_main},           {"account", account_main},   {"transfer", transfer_main},
+    {"query", query_main},           {"verify", verify_main},     {"dump", dump_main},
+    {"bench", bench_main},           {"override", override_main}, {"version", version_main},
+    {"completion", completion_main}, {"--version", version_main}, {"help", help_main},
+    {"--help", help_main},
 };
 
 int main(int argc, char **argv)

@@ -290,6 +290,7 @@ bool history_can_rotate(struct history *history)
 enum status history_rotate(struct history *history, struct failure *failure)
 {
     (void)failure;
+    assert(!history_active_empty(history));
     while (history->next_row % HISTORY_PAGE_ROWS != 0) {
         memset(history_append(history), 0, sizeof(struct outcome));
     }

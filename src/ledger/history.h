@@ -299,8 +299,8 @@ MUST_USE enum status history_find_resolution(struct history *history, const stru
 // Whether a created transfer has exactly this timestamp.
 MUST_USE enum status history_has_timestamp(struct history *history, const struct history_set *set,
                                            u64 timestamp, bool *found, struct failure *failure);
-// Ends the active segment at a frame's end, pads it to a page and starts the next. Waits for a
-// buffer if sealing lags: that is how input is throttled.
+// Ends the active segment, which is not empty, at a frame's end, pads it to a page and starts the
+// next. Waits for a buffer if sealing lags: that is how input is throttled.
 MUST_USE enum status history_rotate(struct history *history, struct failure *failure);
 static inline bool history_active_full(const struct history *history)
 {
@@ -312,6 +312,10 @@ static inline bool history_active_has_room(const struct history *history)
     const struct history_live *live = history->active->live;
     return live->row_count + HISTORY_FRAME_ROWS_MAX + HISTORY_PAGE_ROWS <= HISTORY_LIVE_ROWS_MAX &&
            live->key_count + 2u * 32768u <= HISTORY_ID_SLOTS - HISTORY_ID_SLOTS / 8;
+}
+static inline bool history_active_empty(const struct history *history)
+{
+    return history->active->live->row_count == 0;
 }
 // Whether history_rotate would find a buffer without waiting.
 bool history_can_rotate(struct history *history);

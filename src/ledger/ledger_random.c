@@ -45,6 +45,15 @@ static u64 below(struct ledger_random *random, u64 bound)
     return random_below(&random->random, bound);
 }
 
+// The lower of two draws. Draws are statements of their own all over this file: the order in which
+// operands, arguments and initialisers are evaluated is the compiler's, and it must not matter.
+static u64 lower_of_two(struct ledger_random *random, u64 bound)
+{
+    const u64 a = below(random, bound);
+    const u64 b = below(random, bound);
+    return MIN(a, b);
+}
+
 static bool chance(struct ledger_random *random, u32 percent)
 {
     return random_chance(&random->random, percent);
@@ -62,14 +71,12 @@ static struct account account_of(u128 id)
 {
     struct random traits;
     random_init(&traits, (u64)id);
-    struct account account = {
-        .id = id,
-        .ledger = random_chance(&traits, 85) ? 1 : 2,
-        .code = (u16)random_between(&traits, 1, 3),
-        .user_data_128 = random_below(&traits, 3),
-        .user_data_64 = random_below(&traits, 3),
-        .user_data_32 = (u32)random_below(&traits, 3),
-    };
+    struct account account = {.id = id};
+    account.ledger = random_chance(&traits, 85) ? 1 : 2;
+    account.code = (u16)random_between(&traits, 1, 3);
+    account.user_data_128 = random_below(&traits, 3);
+    account.user_data_64 = random_below(&traits, 3);
+    account.user_data_32 = (u32)random_below(&traits, 3);
     const u64 limit = random_below(&traits, 5);
     if (limit == 0) account.flags |= ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS;
     if (limit == 1) account.flags |= ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
@@ -127,6 +134,12 @@ static u64 pick_imported_timestamp(struct ledger_random *random, u64 last)
 
 // --- Transfers ----------------------------------------------------------------------------------
 
+static u128 random_u128_of_any_size(struct ledger_random *random)
+{
+    const u64 shift = below(random, 128);
+    return random_u128(&random->random) >> shift;
+}
+
 static u128 pick_amount(struct ledger_random *random)
 {
     switch (below(random, 50)) {
@@ -135,7 +148,7 @@ static u128 pick_amount(struct ledger_random *random)
     case 2: return U128_MAX - below(random, 100);
     case 3: return (u128)1 << 127;
     case 4: return (u128)1 << 126;
-    case 5: return random_u128(&random->random) >> below(random, 128);
+    case 5: return random_u128_of_any_size(random);
     default: return 1 + below(random, 100);
     }
 }
@@ -145,7 +158,7 @@ static struct transfer *pick_recent(struct ledger_random *random)
     const u32 count = MIN(random->recent_count, (u32)LEDGER_RANDOM_RECENT_MAX);
     if (count == 0) return NULL;
     // Rather a young one.
-    const u64 age = MIN(below(random, count), below(random, count));
+    const u64 age = lower_of_two(random, count);
     return &random->recent[(random->recent_count - 1 - age) % LEDGER_RANDOM_RECENT_MAX];
 }
 
@@ -162,16 +175,14 @@ static struct transfer *pick_recent_pending(struct ledger_random *random)
 
 static struct transfer make_simple(struct ledger_random *random)
 {
-    struct transfer t = {
-        .id = random->transfers_next++,
-        .debit_account_id = pick_account_id(random),
-        .credit_account_id = pick_account_id(random),
-        .amount = pick_amount(random),
-        .user_data_128 = below(random, 3),
-        .user_data_64 = below(random, 3),
-        .user_data_32 = (u32)below(random, 3),
-        .code = (u16)(1 + below(random, 3)),
-    };
+    struct transfer t = {.id = random->transfers_next++};
+    t.debit_account_id = pick_account_id(random);
+    t.credit_account_id = pick_account_id(random);
+    t.amount = pick_amount(random);
+    t.user_data_128 = below(random, 3);
+    t.user_data_64 = below(random, 3);
+    t.user_data_32 = (u32)below(random, 3);
+    t.code = (u16)(1 + below(random, 3));
     // Mostly accounts of one ledger that differ.
     const u32 ledger = account_of(t.debit_account_id).ledger;
     for (u32 i = 0; i < 6; i++) {
@@ -411,13 +422,11 @@ static u32 pick_limit(struct ledger_random *random)
 
 static void next_account_filter(struct ledger_random *random, struct account_filter *filter)
 {
-    *filter = (struct account_filter){
-        .account_id = pick_account_id(random),
-        .timestamp_min = pick_bound(random),
-        .timestamp_max = pick_bound(random),
-        .limit = pick_limit(random),
-        .flags = (u32)below(random, 8),
-    };
+    *filter = (struct account_filter){.account_id = pick_account_id(random)};
+    filter->timestamp_min = pick_bound(random);
+    filter->timestamp_max = pick_bound(random);
+    filter->limit = pick_limit(random);
+    filter->flags = (u32)below(random, 8);
     if (chance(random, 90)) filter->flags |= ACCOUNT_FILTER_DEBITS | ACCOUNT_FILTER_CREDITS;
     if (chance(random, 15)) filter->user_data_128 = 1 + below(random, 2);
     if (chance(random, 15)) filter->user_data_64 = 1 + below(random, 2);
@@ -430,18 +439,16 @@ static void next_account_filter(struct ledger_random *random, struct account_fil
 
 static void next_query_filter(struct ledger_random *random, struct query_filter *filter)
 {
-    *filter = (struct query_filter){
-        .timestamp_min = pick_bound(random),
-        .timestamp_max = pick_bound(random),
-        .limit = pick_limit(random),
-        .flags = (u32)below(random, 2),
-    };
+    *filter = (struct query_filter){.timestamp_min = pick_bound(random)};
+    filter->timestamp_max = pick_bound(random);
+    filter->limit = pick_limit(random);
+    filter->flags = (u32)below(random, 2);
     if (chance(random, 20)) filter->user_data_128 = 1 + below(random, 2);
     if (chance(random, 20)) filter->user_data_64 = 1 + below(random, 2);
     if (chance(random, 20)) filter->user_data_32 = (u32)(1 + below(random, 2));
     if (chance(random, 20)) filter->ledger = (u32)(1 + below(random, 2));
     if (chance(random, 20)) filter->code = (u16)(1 + below(random, 3));
-    if (chance(random, 4)) filter->flags |= 2u << MIN(below(random, 31), below(random, 31));
+    if (chance(random, 4)) filter->flags |= 2u << lower_of_two(random, 31);
     if (chance(random, 2)) filter->reserved[below(random, sizeof filter->reserved)] = 1;
 }
 
@@ -479,11 +486,9 @@ static void next_question(struct ledger_random *random, struct ledger_step *step
         break;
     default:
         step->kind = LEDGER_STEP_GET_CHANGE_EVENTS;
-        step->change_events_filter = (struct change_events_filter){
-            .timestamp_min = pick_bound(random),
-            .timestamp_max = pick_bound(random),
-            .limit = pick_limit(random),
-        };
+        step->change_events_filter.timestamp_min = pick_bound(random);
+        step->change_events_filter.timestamp_max = pick_bound(random);
+        step->change_events_filter.limit = pick_limit(random);
         if (chance(random, 2)) step->change_events_filter.reserved[below(random, 44)] = 1;
         break;
     }

@@ -76,8 +76,8 @@ MUST_USE enum status checkpoint_init(struct checkpoint *checkpoint, struct machi
                                      struct failure *failure);
 void checkpoint_free(struct checkpoint *checkpoint);
 
-// Freezes the machine's state. The machine's thread, right after a frame that rotated; `tail` is
-// where the log goes on behind it.
+// Freezes the machine's state. The machine's thread, right after a frame with FRAME_ROTATE; `tail`
+// is where the log goes on behind it.
 void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
                       const struct wal_tail *tail);
 // Writes the file, any one thread. Before it, the caller makes sure that the log is durable up to

@@ -65,6 +65,7 @@ static void frame_run(struct world *world, const struct frame_command *entry, co
     memcpy(world->pack, body, command->body_size);
     u64 size = PAGE_SIZE + padded;
     world->timestamp = MAX(world->timestamp + 1000, node->machine.timestamp + 1);
+    header->sequence = node->wal.tail.sequence;
     header->position = node->machine.position + 1;
     header->timestamp = world->timestamp;
     header->command_count = 1;
@@ -319,6 +320,47 @@ static void test_replay_and_model_agree(void **state)
     assert_memory_equal(&first, &again, sizeof first);
 }
 
+static void test_an_override_makes_a_command_a_refusal(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(open_run(world, 7001, box_one), MODULE_DONE);
+    assert_int_equal(put_run(world, 7002, 11, 10).result, MODULE_DONE);
+    u64 poison = world->node.machine.position;
+    node_free(&world->node);
+    struct failure failure;
+    assert_int_equal(override_append(&world->disk.disk, poison + 9, 1, &failure), STATUS_INVALID);
+    must(override_append(&world->disk.disk, poison, 1, &failure), &failure);
+    // As after a recovery that died at this command: the overrides are looked for first.
+    struct crash_watch watch = {
+        .recovering = 1, .position = poison, .died_at = poison, .attempts = 7};
+    world->node.watch = &watch;
+    world_open(world);
+    const struct machine *machine = &world->node.machine;
+    assert_true(machine_is_overridden(machine, poison));
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 0);
+    assert_int_equal(machine->position, poison + 1);
+    assert_int_equal(put_run(world, 7003, 11, 5).result, MODULE_DONE);
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 5);
+}
+
+static void test_recovery_is_not_tried_for_ever(void **state)
+{
+    struct world *world = *state;
+    struct crash_watch watch = {0};
+    struct failure failure;
+    u32 begun = 0;
+    while (begun < 10 && crash_watch_begin(&watch, &world->node.machine, &failure) == STATUS_OK) {
+        watch.position = 42; // And here the process dies.
+        begun++;
+    }
+    assert_int_equal(begun, OVERRIDE_ATTEMPTS_MAX);
+    assert_non_null(strstr(failure.message, "command 42"));
+    machine_override(&world->node.machine, 42);
+    must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
+    crash_watch_end(&watch);
+    must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +373,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_repeated_command_gets_the_same_reply_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_replay_and_model_agree, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_override_makes_a_command_a_refusal, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_recovery_is_not_tried_for_ever, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,7 +281,7 @@ static enum status apply_compat(struct machine *machine, const struct frame_comm
 
 // --- frames --------------------------------------------------------------------------------------
 
-static bool is_overridden(const struct machine *machine, u64 position)
+bool machine_is_overridden(const struct machine *machine, u64 position)
 {
     for (u32 i = 0; i < machine->override_count; i++) {
         if (machine->overrides[i] == position) return true;
@@ -291,7 +291,7 @@ static bool is_overridden(const struct machine *machine, u64 position)
 
 void machine_override(struct machine *machine, u64 position)
 {
-    if (is_overridden(machine, position)) return;
+    if (machine_is_overridden(machine, position)) return;
     assert(machine->override_count < MACHINE_OVERRIDES_MAX);
     machine->overrides[machine->override_count++] = position;
 }
@@ -305,6 +305,7 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
     struct applied_command *applied = &out->commands[index];
     u8 *reply = applied->reply;
     machine->position++;
+    if (machine->applying != NULL) *machine->applying = machine->position;
     *applied = (struct applied_command){
         .position = machine->position,
         .timestamp = index == 0 ? frame->header->timestamp : machine->timestamp + 1,
@@ -312,7 +313,7 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         .reply = reply,
     };
     enum status status = STATUS_OK;
-    if (is_overridden(machine, machine->position)) {
+    if (machine_is_overridden(machine, machine->position)) {
         applied->result = COMMAND_OVERRIDDEN;
     } else {
         switch ((enum command_record)command->record) {
@@ -367,11 +368,9 @@ enum status machine_apply(struct machine *machine, const struct frame_view *fram
         }
     }
     applied->end_row = machine->history.next_row;
-    if (header->flags & FRAME_ROTATE) {
-        applied->rotated = true;
-        return history_rotate(&machine->history, failure);
-    }
-    return STATUS_OK;
+    // A segment without rows goes on: files are named by their rows, so no two may begin at one.
+    applied->rotated = (header->flags & FRAME_ROTATE) && !history_active_empty(&machine->history);
+    return applied->rotated ? history_rotate(&machine->history, failure) : STATUS_OK;
 }
 
 // --- replies again -------------------------------------------------------------------------------

@@ -61,9 +61,10 @@ struct session {
     u32 request;           // Its number.
     u32 operation;         // Its wire byte.
     u32 body_size;
-    u8 reserved[36];
+    u8 reserved[44];
 };
 static_assert(sizeof(struct session) == 128, "session v1");
+static_assert(offsetof(struct session, reserved) + 44 == 128, "no padding: it is hashed");
 
 struct machine {
     struct history history;
@@ -80,6 +81,8 @@ struct machine {
     struct machine_state state;
     u64 overrides[MACHINE_OVERRIDES_MAX]; // Positions whose commands are refused.
     u32 override_count;
+    // Where the position being applied is noted, in memory that outlives the process; or NULL.
+    volatile u64 *applying;
     struct create_result *results; // Scratch where a reply is not wanted or not dense.
     u8 *body;                      // Scratch for a request read back.
     struct plan *plan;             // Scratch for the plan being made.
@@ -108,7 +111,7 @@ struct applied_frame {
     u64 end_row;
     struct ledger_resolved resolved; // In: room for LEDGER_EVENTS_MAX; out: for the history thread.
     struct applied_command commands[FRAME_COMMANDS_MAX];
-    bool rotated; // A new segment was begun behind it.
+    bool rotated; // `segment` has ended behind it. Not so when it is still empty.
 };
 
 // Creates the machine from a genesis. `log` is how history reads requests.
@@ -125,6 +128,7 @@ MUST_USE enum status machine_apply(struct machine *machine, const struct frame_v
 // Makes the command at a position a refusal, whenever it is applied. Called ahead of the replay
 // with the overrides found in the log.
 void machine_override(struct machine *machine, u64 position);
+bool machine_is_overridden(const struct machine *machine, u64 position);
 
 // The session of a client, or NULL.
 const struct session *machine_session(const struct machine *machine, u128 client);

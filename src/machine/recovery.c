@@ -128,7 +128,8 @@ static enum status outcome_root_check(struct node *node, const struct frame_head
                                       struct failure *failure)
 {
     struct machine_indexer *indexer = &node->indexer;
-    if (header->sequence == 0 || header->outcome_sequence < indexer->root_first) return STATUS_OK;
+    if (header->flags & (FRAME_GENESIS | FRAME_OWNER)) return STATUS_OK;
+    if (header->outcome_sequence < indexer->root_first) return STATUS_OK;
     if (header->outcome_sequence <= indexer->sequence &&
         header->outcome_sequence + FRAME_OUTCOME_LAG_MAX > indexer->sequence) {
         const struct digest *root = machine_indexer_root(indexer, header->outcome_sequence);
@@ -279,13 +280,23 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
                       u128 log_id, const struct recovery_progress *progress,
                       struct recovery_report *report, struct failure *failure)
 {
+    struct crash_watch *watch = node->watch;
     memset(node, 0, sizeof *node);
+    node->watch = watch;
     *report = (struct recovery_report){0};
     node->disk = disk;
     struct wal_tail tail;
     struct wal_reader reader = {0};
     enum status status = wal_init(&node->wal, disk, failure);
     if (status == STATUS_OK) status = node_load(node, genesis, log_id, &tail, report, failure);
+    // Only a recovery that died before pays for looking ahead.
+    if (status == STATUS_OK && watch != NULL && watch->recovering == 1) {
+        status = override_scan(&node->wal, &tail, &node->machine, failure);
+    }
+    if (status == STATUS_OK && watch != NULL) {
+        status = crash_watch_begin(watch, &node->machine, failure);
+        node->machine.applying = &watch->position;
+    }
     if (status == STATUS_OK) status = history_cut(node, failure);
     if (status == STATUS_OK) status = wal_reader_init(&reader, &node->wal, &tail, failure);
     if (status == STATUS_OK) status = replay(node, &reader, progress, report, failure);
@@ -295,6 +306,7 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
         node_free(node);
         return status;
     }
+    if (watch != NULL) crash_watch_end(watch);
     request_source_durable(&node->source, node->wal.tail.place);
     return STATUS_OK;
 }

@@ -8,6 +8,7 @@
 #define TAEL_MACHINE_RECOVERY_H
 
 #include "machine/checkpoint.h"
+#include "machine/override.h"
 #include "machine/request_source.h"
 
 // Everything that belongs to one log, in memory.
@@ -18,7 +19,8 @@ struct node {
     struct machine machine;
     struct machine_indexer indexer;
     struct checkpoint checkpoint;
-    u64 checkpoint_place; // Of the log behind the newest checkpoint.
+    u64 checkpoint_place;      // Of the log behind the newest checkpoint.
+    struct crash_watch *watch; // Set before node_open, or NULL (machine/override.h).
 };
 
 struct recovery_progress {

@@ -165,7 +165,9 @@ static enum status commands_check(struct verify *verify, const struct frame_view
 static enum status root_check(struct verify *verify, const struct frame_header *header)
 {
     struct machine_indexer *indexer = &verify->indexer;
-    if (header->sequence == 0 || !verify->has_checkpoint) return STATUS_OK;
+    if ((header->flags & (FRAME_GENESIS | FRAME_OWNER)) || !verify->has_checkpoint) {
+        return STATUS_OK;
+    }
     if (header->outcome_sequence > indexer->sequence ||
         header->outcome_sequence + FRAME_OUTCOME_LAG_MAX <= indexer->sequence) {
         return STATUS_OK; // Behind the sealed rows, or too far back to be kept.

@@ -227,6 +227,17 @@ static bool crashes_now(struct disk_memory *disk)
     return true;
 }
 
+// Whether the operation that was just counted is the one that is to fail.
+static bool fails_now(const struct disk_memory *disk)
+{
+    return disk->operations == disk->faults.error_at;
+}
+
+static enum status simulated_error(struct failure *failure)
+{
+    return failure_set(failure, STATUS_IO, "a simulated error");
+}
+
 // The write in flight when the power fails: nothing, the first sectors, any of them, or all.
 static void write_tear(struct disk_memory *disk, struct disk_memory_inode *inode, u64 offset,
                        const u8 *data, u64 size)
@@ -392,6 +403,7 @@ static enum status open_locked(struct disk_memory *disk, const char *name, u32 f
         }
         disk->counts[DISK_COUNT_CREATE]++;
         bool crash = crashes_now(disk);
+        if (!crash && fails_now(disk)) return simulated_error(failure);
         if (!crash || random_chance(&disk->random, 50)) {
             at = disk->names.count;
             name_add(&disk->names, name, must(calloc(1, sizeof(struct disk_memory_inode))));
@@ -519,7 +531,8 @@ static enum status write_locked(struct disk_memory *disk, disk_handle handle, u6
         else inode_put(inode, offset, data, size, false);
         return power_failed(failure);
     }
-    if (happens(disk, disk->faults.write_error_rate, DISK_COUNT_WRITE_ERROR)) {
+    bool error = fails_now(disk);
+    if (happens(disk, disk->faults.write_error_rate, DISK_COUNT_WRITE_ERROR) || error) {
         write_tear(disk, inode, offset, data, size);
         return failure_set(failure, STATUS_IO, "a simulated error of writing");
     }
@@ -562,7 +575,8 @@ static enum status sync_locked(struct disk_memory *disk, disk_handle handle,
     struct disk_memory_inode *inode = inode_of(disk, handle);
     disk->counts[DISK_COUNT_SYNC]++;
     bool crash = crashes_now(disk);
-    bool error = !crash && happens(disk, disk->faults.sync_error_rate, DISK_COUNT_SYNC_ERROR);
+    bool error = !crash && (fails_now(disk) ||
+                            happens(disk, disk->faults.sync_error_rate, DISK_COUNT_SYNC_ERROR));
     for (u64 i = 0; i < inode->page_count; i++) {
         struct page *page = &inode->pages[i];
         if (page->cached == NULL || page->abandoned) continue;
@@ -601,6 +615,7 @@ static enum status memory_allocate(struct disk *base, disk_handle handle, u64 si
                                  (unsigned long long)size, base->path);
         } else {
             bool crash = crashes_now(disk);
+            if (!crash && fails_now(disk)) status = simulated_error(failure);
             inode->size = MAX(inode->size, size);
             if (!crash) inode->durable_size = inode->size;
             if (crash) status = power_failed(failure);
@@ -625,6 +640,8 @@ static enum status memory_truncate(struct disk *base, disk_handle handle, u64 si
         if (!inode_charge(disk, inode, size)) {
             status =
                 failure_set(failure, STATUS_FULL, "growing a file in %s: no space", base->path);
+        } else if (!crash && fails_now(disk)) {
+            status = simulated_error(failure);
         } else if (!crash || random_chance(&disk->random, 50)) {
             inode_cut(inode, size);
             inode->durable_size = size;
@@ -646,6 +663,7 @@ static enum status rename_locked(struct disk_memory *disk, const char *from, con
                            disk->disk.path, from);
     }
     bool crash = crashes_now(disk);
+    if (!crash && fails_now(disk)) return simulated_error(failure);
     if (!crash || random_chance(&disk->random, 50)) {
         struct disk_memory_inode *inode = disk->names.items[at].inode;
         inode->references++; // Held while it has no name.
@@ -680,6 +698,10 @@ static enum status memory_remove(struct disk *base, const char *name, struct fai
         disk->counts[DISK_COUNT_REMOVE]++;
         u32 at = name_find(&disk->names, name);
         bool crash = at != U32_MAX && crashes_now(disk);
+        if (at != U32_MAX && !crash && fails_now(disk)) {
+            status = simulated_error(failure);
+            at = U32_MAX;
+        }
         if (at != U32_MAX) name_drop(disk, &disk->names, at);
         if (crash) status = power_failed(failure);
     }

@@ -54,6 +54,7 @@ enum disk_memory_count {
 // Rates are a million-th each; 0 is never.
 struct disk_memory_faults {
     u64 crash_at; // The power fails within this operation (see disk_memory_operations); 0 never.
+    u64 error_at; // This operation fails, and no other; 0 none.
     u32 write_error_rate;
     u32 sync_error_rate;
     u32 read_error_rate;

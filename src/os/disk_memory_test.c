@@ -151,8 +151,8 @@ static void churn(u64 seed, u64 counts[DISK_COUNT_KINDS])
             disk_handle file = -1;
             u32 flags = DISK_CREATE | (direct ? DISK_DIRECT : 0);
             if (disk_open(&disk.disk, name, flags, &file, &failure) != STATUS_OK) continue;
-            u64 at =
-                random_below(&random, 16) * PAGE_SIZE + (direct ? 0 : random_below(&random, 99));
+            u64 at = random_below(&random, 16) * PAGE_SIZE;
+            if (!direct) at += random_below(&random, 99);
             (void)put(&disk, file, at, (u8)i, (1 + random_below(&random, 3)) * PAGE_SIZE);
             if (random_chance(&random, 30))
                 failed += STATUS_OK != disk_sync(&disk.disk, file, &failure);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -95,6 +96,25 @@ static enum status random_bytes(void *out, size_t size, struct failure *failure)
     return STATUS_OK;
 }
 
+// The page in which the position being applied is noted; it outlives the process, not the machine.
+static enum status watch_open(struct server *server, struct failure *failure)
+{
+    int fd = openat(server->folder.folder_fd, "applying", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)PAGE_SIZE) != 0) {
+        failure_set_errno(failure, STATUS_IO, errno, "opening %s/applying", server->options->data);
+        if (fd >= 0) (void)close(fd);
+        return STATUS_IO;
+    }
+    void *memory = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    (void)close(fd);
+    if (memory == MAP_FAILED) {
+        return failure_set_errno(failure, STATUS_IO, errno, "mapping %s/applying",
+                                 server->options->data);
+    }
+    server->node.watch = memory;
+    return STATUS_OK;
+}
+
 static enum status node_start(struct server *server, struct failure *failure)
 {
     const struct server_options *options = server->options;
@@ -107,8 +127,10 @@ static enum status node_start(struct server *server, struct failure *failure)
     };
     enum status status = random_bytes(genesis.hash_key, sizeof genesis.hash_key, failure);
     if (status == STATUS_OK) status = random_bytes(&log_id, sizeof log_id, failure);
+    server->next_status = clock_now() + NS_PER_S; // Nothing is said of what takes less.
     const struct recovery_progress progress = {.context = server, .report = recovery_report};
     struct recovery_report report;
+    if (status == STATUS_OK) status = watch_open(server, failure);
     if (status == STATUS_OK) {
         status = node_open(&server->node, &server->folder.disk, &genesis, log_id, &progress,
                            &report, failure);

@@ -26,6 +26,7 @@ enum frame_flags {
     FRAME_SEAL = 1 << 0,    // No commands: written when idle and at a clean stop.
     FRAME_GENESIS = 1 << 1, // The first frame of a log.
     FRAME_ROTATE = 1 << 2,  // Behind it a new segment of history begins.
+    FRAME_OWNER = 1 << 3,   // Appended by an owner to a stopped log: names no outcomes.
 };
 
 struct frame_header {

@@ -17,6 +17,7 @@ static const char *const count_names[] = {
     [WORLD_ROTATED] = "rotated",
     [WORLD_SEALED] = "sealed",
     [WORLD_MERGED] = "merged",
+    [WORLD_SPARES_REMOVED] = "spares-removed",
     [WORLD_CHECKPOINTS] = "checkpoints",
     [WORLD_RESTARTS] = "restarts",
     [WORLD_CRASHES] = "crashes",
@@ -221,6 +222,11 @@ static u32 trailer_put(u8 *body, u32 payload, const u16 *counts, u32 batches)
 static u32 batches_split(struct world *world, u32 count, u16 *counts, u32 most)
 {
     u32 batches = 0;
+    // Rarely as many empty ones as there can be.
+    if (below(world, 200) == 0) {
+        batches = (u32)below(world, most - 12);
+        memset(counts, 0, batches * sizeof *counts);
+    }
     while (batches + 1 < most && chance(world, 25)) {
         u32 some = (u32)below(world, count + 1);
         counts[batches++] = (u16)some;
@@ -247,14 +253,15 @@ static void request_make(struct world *world, struct world_client *client)
     u32 number = operations[transfers][which < 2 ? 0 : which - 1];
     u32 times = below(world, 150) == 0 ? 8000 / step->count : 1;
     u32 count = step->count * times;
-    u8 *body = must(malloc((size_t)count * sizeof(struct transfer) + 4096));
+    u8 *body =
+        must(malloc((size_t)count * sizeof(struct transfer) + 2 * COMPAT_BATCHES_MAX + 4096));
     for (u32 i = 0; i < times; i++) {
         memcpy(body + (size_t)i * step->count * sizeof(struct transfer), step->transfers,
                step->count * sizeof(struct transfer));
     }
     u32 size = count * (u32)sizeof(struct transfer);
     if (number >= COMPAT_SPARSE_CREATE_ACCOUNTS) {
-        u16 counts[12];
+        u16 counts[COMPAT_BATCHES_MAX];
         u32 batches = batches_split(world, count, counts, ARRAY_COUNT(counts));
         size = trailer_put(body, size, counts, batches);
     }
@@ -362,7 +369,7 @@ static void job_reply_buffers(struct world_job *job)
         const struct frame_command *command = &job->view.commands[i];
         size_t size = 64;
         if (command->record == COMMAND_COMPAT) {
-            size += (command->body_size / sizeof(struct transfer) + 1) * 16 + 4096;
+            size += command->body_size + 4096; // A result is smaller than its event.
         }
         job->applied->commands[i].reply = must(malloc(size));
     }
@@ -423,10 +430,10 @@ static bool job_begin(struct world *world)
     world->counts[WORLD_COMMANDS] += count;
     world->counts[WORLD_SEAL_FRAMES] += count == 0;
     world->counts[WORLD_ROTATED] += job->applied->rotated;
-    bool checkpoint = job->applied->rotated && !world->checkpoint_active && chance(world, 50);
+    bool checkpoint = (flags & FRAME_ROTATE) && !world->checkpoint_active && chance(world, 50);
     if (checkpoint) checkpoint_start(world, job);
-    world_note(world, "frame %llu: %u commands, rows %llu to %llu%s%s",
-               (unsigned long long)header->sequence, count,
+    world_note(world, "frame %llu: %u commands, state %08x, rows %llu to %llu%s%s",
+               (unsigned long long)header->sequence, count, load_u32(job->state.bytes),
                (unsigned long long)job->applied->first_row,
                (unsigned long long)job->applied->end_row, job->applied->rotated ? ", rotated" : "",
                checkpoint ? ", checkpoint begun" : "");
@@ -538,6 +545,16 @@ static void merge_some(struct world *world)
     world->counts[WORLD_MERGED] += merged;
 }
 
+static void remove_spare(struct world *world)
+{
+    struct failure failure;
+    bool removed = false;
+    enum status status = history_remove_spares(&world->node.machine.history, (u32)below(world, 4),
+                                               &removed, &failure);
+    if (!went(world, status, &failure, NULL)) return;
+    world->counts[WORLD_SPARES_REMOVED] += removed;
+}
+
 static void checkpoint_finish(struct world *world)
 {
     while (world->sealable_count > 0) {
@@ -562,6 +579,8 @@ static void upkeep(struct world *world)
         checkpoint_finish(world);
     } else if (chance(world, 60)) {
         (void)seal_next(world);
+    } else if (chance(world, 20)) {
+        remove_spare(world);
     } else {
         merge_some(world);
     }

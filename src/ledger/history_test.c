@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sealing and merging when the n-th operation of the disk fails, for every n: what failed has
+// changed nothing, and done again it is complete.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "ledger/history.h"
+#include "os/disk_memory.h"
+
+struct fixture {
+    struct disk_memory disk;
+    struct history history;
+    struct failure failure;
+    u64 ids; // Transfers so far; ids are 1 to this.
+};
+
+static enum status no_log(void *context, u64 place, void *out, size_t size, struct failure *failure)
+{
+    (void)context;
+    (void)place;
+    memset(out, 0, size);
+    return failure_set(failure, STATUS_NOT_FOUND, "no log");
+}
+
+static void history_begin(struct fixture *fixture)
+{
+    const struct hash_key key = {.words = {0x9e3779b97f4a7c15, 0x1234567, 0xdeadbeefcafe, 77}};
+    const struct history_log log = {.read = no_log};
+    struct failure *failure = &fixture->failure;
+    assert_int_equal(history_init(&fixture->history, &fixture->disk.disk, &key, &log, failure),
+                     STATUS_OK);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    disk_memory_init(&fixture->disk, 1);
+    history_begin(fixture);
+    assert_int_equal(history_start(&fixture->history, 0, &fixture->failure), STATUS_OK);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    history_free(&fixture->history);
+    disk_memory_free(&fixture->disk);
+    free(fixture);
+    return 0;
+}
+
+static u64 timestamp_of(u64 id)
+{
+    return 1000 + 3 * id;
+}
+
+// Appends and indexes transfers as the machine does.
+static void add_transfers(struct fixture *fixture, u32 count)
+{
+    struct history *history = &fixture->history;
+    for (u32 i = 0; i < count; i++) {
+        u64 id = ++fixture->ids;
+        u64 hash = history_hash_id(history, id);
+        struct history_segment *segment = history->active;
+        u32 slot = 0;
+        assert_int_equal(history_live_find(segment->live, hash, id, &slot), 0);
+        struct outcome *row = history_append(history);
+        *row = (struct outcome){.id = id,
+                                .amount = id,
+                                .timestamp = timestamp_of(id),
+                                .debit_row = (u32)(id % 50),
+                                .credit_row = 50,
+                                .code = 1,
+                                .kind = OUTCOME_TRANSFER,
+                                .result = OUTCOME_CREATED};
+        history_note_transfer(history, row->timestamp);
+        if (id > segment->id_max) segment->id_max = id;
+        history_live_put(segment->live, hash, slot, segment->live->row_count - 1);
+        const struct transfer transfer = {
+            .id = id, .user_data_128 = id % 10, .user_data_64 = id, .user_data_32 = 7, .code = 1};
+        history_index_row(history, segment, segment->live->row_count - 1, &transfer, 1);
+    }
+}
+
+static void check_found(struct fixture *fixture, u64 step)
+{
+    struct history *history = &fixture->history;
+    struct history_set *set = history_set_acquire(history);
+    for (u64 id = 1; id <= fixture->ids + 3; id += step) {
+        u64 row = 0;
+        assert_int_equal(history_find_row(history, set, id, history_hash_id(history, id),
+                                          history->next_row, &row, &fixture->failure),
+                         STATUS_OK);
+        assert_int_equal(row != 0, id <= fixture->ids);
+        bool found = false;
+        assert_int_equal(
+            history_has_timestamp(history, set, timestamp_of(id), &found, &fixture->failure),
+            STATUS_OK);
+        assert_int_equal(found, id <= fixture->ids);
+        assert_int_equal(
+            history_has_timestamp(history, set, timestamp_of(id) + 1, &found, &fixture->failure),
+            STATUS_OK);
+        assert_false(found);
+        if (row == 0) continue;
+        struct outcome outcome;
+        assert_int_equal(history_row(history, set, row - 1, &outcome, &fixture->failure),
+                         STATUS_OK);
+        assert_true(outcome.id == id);
+    }
+    history_set_release(history, set);
+}
+
+// Seals a segment though each operation fails once. Returns how many there are.
+static u32 seal_with_errors(struct fixture *fixture, struct history_segment *segment)
+{
+    for (u32 n = 1;; n++) {
+        fixture->disk.faults.error_at = disk_memory_operations(&fixture->disk) + n;
+        enum status status = history_seal(&fixture->history, segment, &fixture->failure);
+        fixture->disk.faults.error_at = 0;
+        if (status == STATUS_OK) return n;
+        assert_int_equal(status, STATUS_IO);
+        check_found(fixture, 997);
+    }
+}
+
+static void test_seal_fails_anywhere(void **state)
+{
+    struct fixture *fixture = *state;
+    add_transfers(fixture, 150000); // More pages than are buffered, in every list.
+    struct history_segment *segment = fixture->history.active;
+    assert_int_equal(history_rotate(&fixture->history, &fixture->failure), STATUS_OK);
+    add_transfers(fixture, 100);
+    u32 operations = seal_with_errors(fixture, segment);
+    assert_true(operations > 10);
+    check_found(fixture, 1);
+}
+
+static void seal_some(struct fixture *fixture, u32 count, u32 transfers)
+{
+    for (u32 i = 0; i < count; i++) {
+        add_transfers(fixture, transfers + 13 * i);
+        struct history_segment *segment = fixture->history.active;
+        assert_int_equal(history_rotate(&fixture->history, &fixture->failure), STATUS_OK);
+        assert_int_equal(history_seal(&fixture->history, segment, &fixture->failure), STATUS_OK);
+    }
+}
+
+static void test_merge_fails_anywhere(void **state)
+{
+    struct fixture *fixture = *state;
+    seal_some(fixture, HISTORY_MERGE_FANIN, 20000);
+    add_transfers(fixture, 100);
+    u32 failed = 0;
+    for (u32 n = 1;; n++) {
+        bool merged = false;
+        fixture->disk.faults.error_at = disk_memory_operations(&fixture->disk) + n;
+        enum status status = history_merge(&fixture->history, &merged, &fixture->failure);
+        fixture->disk.faults.error_at = 0;
+        assert_int_equal(merged, status == STATUS_OK);
+        if (status == STATUS_OK) break;
+        assert_int_equal(status, STATUS_IO);
+        failed++;
+        check_found(fixture, 997);
+    }
+    assert_true(failed > 10);
+    check_found(fixture, 1);
+    assert_int_equal(history_retired(&fixture->history), HISTORY_MERGE_FANIN);
+    history_discard(&fixture->history, HISTORY_MERGE_FANIN);
+    check_found(fixture, 7);
+}
+
+// No merge crosses a boundary, however good it would be.
+static void test_boundary(void **state)
+{
+    struct fixture *fixture = *state;
+    bool merged = false;
+    seal_some(fixture, 4, 100);
+    u64 row = fixture->history.next_row;
+    history_set_boundary(&fixture->history, row);
+    seal_some(fixture, 4, 100);
+    assert_int_equal(history_merge(&fixture->history, &merged, &fixture->failure), STATUS_OK);
+    assert_false(merged);
+    history_set_boundary(&fixture->history, 0);
+    assert_int_equal(history_merge(&fixture->history, &merged, &fixture->failure), STATUS_OK);
+    assert_true(merged);
+    check_found(fixture, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_seal_fails_anywhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge_fails_anywhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_boundary, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Overrides and the watch over crashes.
+#include "machine/override.h"
+
+#include "os/memory.h"
+
+enum status crash_watch_begin(struct crash_watch *watch, const struct machine *machine,
+                              struct failure *failure)
+{
+    if (watch->recovering == 1) { // The last recovery did not end.
+        bool same = watch->died_at == watch->position;
+        watch->attempts = same ? watch->attempts + 1 : 1;
+        watch->died_at = watch->position;
+        bool overridden = machine_is_overridden(machine, watch->died_at);
+        if (watch->attempts >= OVERRIDE_ATTEMPTS_MAX && !overridden) {
+            failure_set(failure, STATUS_INVALID,
+                        "recovery died %llu times while applying command %llu of the log",
+                        (unsigned long long)watch->attempts, (unsigned long long)watch->died_at);
+            failure_hint(failure,
+                         "report it; to go on without this command: tael override DIR --position "
+                         "%llu makes it a refusal, in the log",
+                         (unsigned long long)watch->died_at);
+            return STATUS_INVALID;
+        }
+    }
+    watch->recovering = 1;
+    return STATUS_OK;
+}
+
+void crash_watch_end(struct crash_watch *watch)
+{
+    watch->recovering = 0;
+    watch->attempts = 0;
+}
+
+enum status override_scan(struct wal *wal, const struct wal_tail *tail, struct machine *machine,
+                          struct failure *failure)
+{
+    struct wal_reader reader;
+    enum status status = wal_reader_init(&reader, wal, tail, failure);
+    while (status == STATUS_OK) {
+        struct frame_view view;
+        enum wal_end end = WAL_END;
+        status = wal_reader_next(&reader, &view, &end, failure);
+        if (status != STATUS_OK || end != WAL_FRAME) break;
+        for (u32 i = 0; i < view.header->command_count; i++) {
+            if (view.commands[i].record != COMMAND_OVERRIDE) continue;
+            if (view.commands[i].body_size != sizeof(u64)) continue;
+            machine_override(machine, load_u64(view.bodies[i]));
+        }
+    }
+    wal_reader_free(&reader);
+    return status;
+}
+
+// The end of a log: where the next frame goes, and what it must continue.
+struct log_end {
+    u64 position;  // Of the last command.
+    u64 timestamp; // Later than every timestamp that the last frame can have given.
+    u64 sequence;  // Of the last frame.
+};
+
+static enum status log_end_find(struct wal_reader *reader, struct log_end *end,
+                                struct failure *failure)
+{
+    *end = (struct log_end){0};
+    for (;;) {
+        struct frame_view view;
+        enum wal_end what = WAL_END;
+        enum status status = wal_reader_next(reader, &view, &what, failure);
+        if (status != STATUS_OK || what != WAL_FRAME) return status;
+        end->position = view.header->position + view.header->command_count - 1;
+        end->timestamp = view.header->timestamp + LEDGER_EVENTS_MAX + FRAME_COMMANDS_MAX;
+        end->sequence = view.header->sequence;
+    }
+}
+
+static enum status frame_append(struct wal *wal, const struct log_end *end, u64 position, u64 now,
+                                struct failure *failure)
+{
+    void *memory = NULL;
+    enum status status = memory_reserve(2 * PAGE_SIZE, false, &memory, failure);
+    if (status != STATUS_OK) return status;
+    u8 *pages = memory;
+    struct frame_header *header = memory;
+    struct frame_command *command = (void *)(pages + sizeof *header);
+    *header = (struct frame_header){
+        .sequence = wal->tail.sequence,
+        .position = end->position + 1,
+        .timestamp = MAX(now, end->timestamp + 1),
+        .place = wal_place(wal->tail.place, 2 * PAGE_SIZE),
+        .command_count = 1,
+        .flags = FRAME_OWNER,
+    };
+    *command = (struct frame_command){
+        .record = COMMAND_OVERRIDE,
+        .version = 1,
+        .body_size = sizeof position,
+        .body_offset = PAGE_SIZE,
+    };
+    store_u64(pages + PAGE_SIZE, position);
+    struct wal_frame frame = {
+        .head = pages,
+        .head_size = PAGE_SIZE,
+        .parts = {{.data = pages + PAGE_SIZE, .size = PAGE_SIZE}},
+        .part_count = 1,
+    };
+    status = wal_append(wal, &frame, failure);
+    memory_release(memory, 2 * PAGE_SIZE);
+    return status;
+}
+
+enum status override_append(struct disk *disk, u64 position, u64 now, struct failure *failure)
+{
+    struct wal wal;
+    struct wal_reader reader = {0};
+    struct log_end end;
+    const struct wal_tail from = {0};
+    enum status status = wal_init(&wal, disk, failure);
+    if (status != STATUS_OK) return status;
+    status = wal_reader_init(&reader, &wal, &from, failure);
+    if (status == STATUS_OK) status = log_end_find(&reader, &end, failure);
+    if (status == STATUS_OK && (position < 2 || position > end.position)) {
+        status = failure_set(failure, STATUS_INVALID,
+                             "the log has commands 2 to %llu that can be overridden, not %llu",
+                             (unsigned long long)end.position, (unsigned long long)position);
+    }
+    if (status == STATUS_OK) status = wal_reader_cut(&reader, failure);
+    if (status == STATUS_OK) status = frame_append(&wal, &end, position, now, failure);
+    if (reader.buffer != NULL) wal_reader_free(&reader);
+    wal_free(&wal);
+    return status;
+}
