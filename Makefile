@@ -5,7 +5,7 @@ DATA ?= data
 PORT ?= 3000
 SEED ?= 1
 
-.PHONY: build run test check bench sim bless format clean
+.PHONY: build run test check bench sim bless format clean help
 
 # The release: optimised, hardened, with assertions and debug information.
 build: build/build.ninja
@@ -42,6 +42,9 @@ bless: build
 # Formats every source file as `make check` wants it.
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+help:
+	@echo "build run test check bench sim bless format clean; docs/TESTING.md says what each runs"
 
 clean:
 	@rm -rf build build-*

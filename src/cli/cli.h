@@ -23,6 +23,7 @@ enum cli_form {
 // STATUS_INVALID is usage, everything else the environment.
 int cli_fail(const char *verb, const struct failure *failure);
 
+// Each verb: its arguments from its own name on; returns the exit code.
 int account_main(int argc, char **argv);
 int transfer_main(int argc, char **argv);
 int query_main(int argc, char **argv);

@@ -5,7 +5,7 @@
 //   owner's thread   commands -> frame -> machine decides ........... replies (durable and decided)
 //   log thread                        \-> digest -> write, durable -/
 //   history thread                                 \-> lists, outcome leaves, root -> segment
-//   sealing thread                                                                   \-> sorted file
+//   sealing thread                                                                  \-> sorted file
 //   upkeep thread                                      checkpoints, merges, space for the log
 //   query threads                                 questions to history up to what is durable
 //
