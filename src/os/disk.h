@@ -131,9 +131,9 @@ MUST_USE static inline bool disk_try_read(struct disk *disk, disk_handle handle,
 {
     return disk->operations->try_read(disk, handle, offset, out, size);
 }
-// Maps the first `size` bytes of a file for reading, or returns NULL where that is not to be had. Bytes
-// behind the file's end must not be touched before the file has grown over them. What cannot be read
-// from the device ends the process when it is touched.
+// Maps the first `size` bytes of a file for reading, or returns NULL where that is not to be had.
+// Bytes behind the file's end must not be touched before the file has grown over them. What cannot
+// be read from the device ends the process when it is touched.
 MUST_USE static inline const u8 *disk_map(struct disk *disk, disk_handle handle, u64 size)
 {
     return disk->operations->map(disk, handle, size);
