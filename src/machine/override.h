@@ -4,9 +4,9 @@
 //
 // The position being applied is noted in memory that outlives the process (a page of the file
 // `applying`). When the process dies three times at the same position while it recovers, it is not
-// tried again: the start is refused and names the position. The owner then appends an override to the
-// stopped log, in the open, which makes the command at that position a refusal for every machine that
-// ever applies this log.
+// tried again: the start is refused and names the position. The owner then appends an override to
+// the stopped log, in the open, which makes the command at that position a refusal for every
+// machine that ever applies this log.
 #ifndef TAEL_MACHINE_OVERRIDE_H
 #define TAEL_MACHINE_OVERRIDE_H
 
@@ -33,8 +33,8 @@ void crash_watch_end(struct crash_watch *watch);
 // Reads the overrides of the log behind `tail` into the machine, ahead of the replay.
 MUST_USE enum status override_scan(struct wal *wal, const struct wal_tail *tail,
                                    struct machine *machine, struct failure *failure);
-// Appends an override for `position` to a stopped log. `now` in nanoseconds. STATUS_INVALID when the
-// log does not reach the position.
+// Appends an override for `position` to a stopped log. `now` in nanoseconds. STATUS_INVALID when
+// the log does not reach the position.
 MUST_USE enum status override_append(struct disk *disk, u64 position, u64 now,
                                      struct failure *failure);
 

@@ -18,9 +18,8 @@ enum disk_open_flags {
     DISK_CREATE = 1 << 0,    // Create when absent; the name is durable when open returns.
     DISK_DURABLE = 1 << 1,   // Each write is durable when it returns.
     DISK_READ_ONLY = 1 << 2, // No write through this handle.
-    DISK_UNCACHED =
-        1 << 3, // Past the page cache: buffers, sizes and offsets are multiples of PAGE_SIZE;
-                // durable at disk_sync.
+    DISK_UNCACHED = 1 << 3,  // Past the page cache: buffers, sizes and offsets are multiples of
+                             // PAGE_SIZE; durable at disk_sync.
 };
 
 struct disk; // See disk_operations; one folder.
@@ -131,9 +130,9 @@ MUST_USE static inline bool disk_try_read(struct disk *disk, disk_handle handle,
 {
     return disk->operations->try_read(disk, handle, offset, out, size);
 }
-// Maps the first `size` bytes of a file for reading, or returns NULL where that is not to be had. Bytes
-// behind the file's end must not be touched before the file has grown over them. What cannot be read
-// from the device ends the process when it is touched.
+// Maps the first `size` bytes of a file for reading, or returns NULL where that is not to be had.
+// Bytes behind the file's end must not be touched before the file has grown over them. What cannot
+// be read from the device ends the process when it is touched.
 MUST_USE static inline const u8 *disk_map(struct disk *disk, disk_handle handle, u64 size)
 {
     return disk->operations->map(disk, handle, size);

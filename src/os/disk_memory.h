@@ -2,11 +2,11 @@
 //
 // The disk seam in memory, with what can go wrong with a disk: the same seed gives the same faults.
 //
-// Every file has two images: what a reader sees, and what is durable. A write through a DISK_DURABLE
-// handle is durable when it returns; any other is once disk_sync returns. Names are durable when
-// disk_open (with DISK_CREATE) and disk_rename return; a removal only when a later one of these
-// does. When the power fails (`disk_memory_crash`), each page that was not durable is kept, lost,
-// or torn between sectors, each on its own, and so is the write in flight.
+// Every file has two images: what a reader sees, and what is durable. A write through a
+// DISK_DURABLE handle is durable when it returns; any other is once disk_sync returns. Names are
+// durable when disk_open (with DISK_CREATE) and disk_rename return; a removal only when a later one
+// of these does. When the power fails (`disk_memory_crash`), each page that was not durable is
+// kept, lost, or torn between sectors, each on its own, and so is the write in flight.
 //
 // Guarantees: deterministic from the seed and the order of calls. One mutex makes it safe for
 // threads; their order is then the scheduler's. Memory in use is what is written, by pages; an

@@ -69,6 +69,7 @@ static enum status append(struct fixture *fixture, u32 body_size)
     struct frame_header *header = (void *)fixture->buffer;
     struct frame_command *command = (void *)(fixture->buffer + sizeof *header);
     *header = (struct frame_header){
+        .sequence = fixture->sequence,
         .position = fixture->sequence + 1,
         .timestamp = fixture->sequence + 1,
         .command_count = 1,
