@@ -198,8 +198,8 @@ static void job_release(struct pipeline *pipeline, struct job *job)
     notify(pipeline);
 }
 
-// The threads that a reply waits for run at once when they wake: Linux from 6.12 takes a short slice
-// as the wish to come before others with longer ones. Elsewhere nothing changes.
+// The threads that a reply waits for run at once when they wake: Linux from 6.12 takes a short
+// slice as the wish to come before others with longer ones. Elsewhere nothing changes.
 void thread_hurry(void)
 {
     const struct {
