@@ -156,7 +156,14 @@ static enum status frame_replay(struct node *node, const struct frame_view *view
     machine_index(&node->machine, &node->indexer, view, applied);
     if (names_itself) status = outcome_root_check(node, view->header, failure);
     if (status != STATUS_OK) return status;
-    return applied->rotated ? node_seal_all(node, failure) : STATUS_OK;
+    if (!applied->rotated) return STATUS_OK;
+    status = node_seal_all(node, failure);
+    // Without space the segment stays in memory, as it would have in a server that goes on.
+    if (status != STATUS_FULL || history_can_rotate(&node->machine.history)) {
+        return status == STATUS_FULL ? STATUS_OK : status;
+    }
+    failure_hint(failure, "free some space in the data folder and start again; nothing is lost");
+    return status;
 }
 
 static enum status replay(struct node *node, struct wal_reader *reader,

@@ -396,9 +396,8 @@ static void request_handle(struct compat_port *port, struct connection *connecti
         const struct compat_operation *operation = compat_operation(header->request.operation);
         bool logged = registers || compat_is_create(operation);
         struct buffer *reply = logged ? NULL : buffer_take(port->pipeline);
-        bool refused = logged
-                           ? pipeline_is_full(port->pipeline) || pipeline_room(port->pipeline) == 0
-                           : reply == NULL;
+        bool full = !registers && pipeline_is_full(port->pipeline);
+        bool refused = logged ? full || pipeline_room(port->pipeline) == 0 : reply == NULL;
         if (!refused && !port->draining) {
             buffer_give(port->pipeline, client->reply);
             client->reply = NULL;

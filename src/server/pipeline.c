@@ -871,7 +871,9 @@ static struct job *job_take(struct pipeline *pipeline, u32 *flags)
     if (rotate && !history_can_rotate(history)) rotate = false;
     if (!rotate && !history_active_has_room(history)) return NULL; // Until a segment is sealed.
     lock(pipeline);
-    bool ready = pipeline->free_job_count > 0 && !pipeline->full;
+    // When storage is full the port takes no more creates; what was taken, and new sessions, go
+    // into the space that the log has already.
+    bool ready = pipeline->free_job_count > 0;
     // The frame's file, or the next one if it does not fit, must have its space.
     u64 last = (pipeline->next_place + FRAME_SIZE_MAX) / WAL_FILE_SIZE;
     struct job *job = ready ? pipeline->free_jobs[pipeline->free_job_count - 1] : NULL;
@@ -1097,6 +1099,19 @@ static enum status threads_start(struct pipeline *pipeline, struct failure *fail
     return status;
 }
 
+// Recovery may have had no space to seal what it replayed.
+static void seals_take_up(struct pipeline *pipeline)
+{
+    struct history *history = &pipeline->node->machine.history;
+    struct history_set *set = history_set_acquire(history);
+    for (u32 i = 0; i < set->count; i++) {
+        struct history_segment *segment = set->segments[i];
+        if (!segment->sealed && segment != history->active)
+            queue_put(&pipeline->seal_queue, segment);
+    }
+    history_set_release(history, set);
+}
+
 enum status pipeline_new(struct pipeline **out, struct node *node,
                          const struct pipeline_options *options,
                          const struct pipeline_callbacks *callbacks, struct failure *failure)
@@ -1129,7 +1144,10 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
         pipeline->full = true; // Reads go on, commands wait.
         status = STATUS_OK;
     }
-    if (status == STATUS_OK) status = threads_start(pipeline, failure);
+    if (status == STATUS_OK) {
+        seals_take_up(pipeline);
+        status = threads_start(pipeline, failure);
+    }
     if (status != STATUS_OK) {
         pipeline_free(pipeline);
         return status;

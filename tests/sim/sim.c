@@ -14,6 +14,8 @@ static void on_abort(int number)
 {
     (void)number;
     (void)signal(SIGABRT, SIG_DFL);
+    // The process is ending: a report that may fail is better than none.
+    // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c)
     if (current != NULL) world_report(current, stderr);
     abort();
 }
