@@ -18,9 +18,8 @@ enum disk_open_flags {
     DISK_CREATE = 1 << 0,    // Create when absent; the name is durable when open returns.
     DISK_DURABLE = 1 << 1,   // Each write is durable when it returns.
     DISK_READ_ONLY = 1 << 2, // No write through this handle.
-    DISK_UNCACHED =
-        1 << 3, // Past the page cache: buffers, sizes and offsets are multiples of PAGE_SIZE;
-                // durable at disk_sync.
+    DISK_UNCACHED = 1 << 3,  // Past the page cache: buffers, sizes and offsets are multiples of
+                             // PAGE_SIZE; durable at disk_sync.
 };
 
 struct disk; // See disk_operations; one folder.
