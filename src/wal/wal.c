@@ -360,8 +360,8 @@ static enum status body_check(struct wal_reader *reader, const struct frame_head
     return STATUS_OK;
 }
 
-enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,
-                            struct failure *failure)
+static enum status frame_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,
+                              struct failure *failure)
 {
     u64 place = reader->tail.place;
     size_t got = 0;
@@ -418,6 +418,15 @@ enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, 
     view->bodies = reader->bodies;
     *end = WAL_FRAME;
     return STATUS_OK;
+}
+
+enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,
+                            struct failure *failure)
+{
+    enum status status = frame_next(reader, view, end, failure);
+    // What looks torn is looked at twice before it is cut: the device may have read it wrongly.
+    if (status == STATUS_OK && *end == WAL_TORN) status = frame_next(reader, view, end, failure);
+    return status;
 }
 
 enum status wal_reader_cut(struct wal_reader *reader, struct failure *failure)
