@@ -68,6 +68,7 @@ static u32 create_reply(const struct compat_operation *operation,
 {
     u32 size = 0;
     u32 event = 0;
+    assert(batches->batch_count > 0);
     u16 *counts = must(calloc(batches->batch_count, sizeof *counts));
     for (u32 i = 0; i < batches->batch_count; i++) {
         for (u32 j = 0; j < compat_batch_count(batches, i); j++, event++) {
@@ -148,7 +149,7 @@ void oracle_command(struct oracle *oracle, const struct frame_header *header, bo
     case COMMAND_REGISTER:
         session = session_find(oracle, command->command_id);
         if (session == NULL) session = session_new(oracle, command->command_id);
-        free(session->reply);
+        free(session->reply); // NOLINT: that of a new session is NULL.
         session->reply = must(calloc(1, 64));
         store_u32(session->reply, COMPAT_BODY_SIZE_MAX);
         session->reply_size = 64;
