@@ -60,10 +60,10 @@ static void balance_check(const struct ledger *ledger, u128 id, u64 debits_poste
 }
 
 // By hand from tests/fixtures/make. Transfers 1 (100), 3 (50) and 6 (20, of the hold of 30) debit
-// account 1; transfer 4 gives back the 50 that account 3 has left. 2 is refused and its id burned. Of
-// the chains of four from 100 to 179, the one with transfer 150 (148 to 151) fails whole; transfer
-// 141 moves nothing, which is allowed. The others sum to (100 + 179) * 40 - (148 + 149 + 150 + 151) -
-// 141 = 10,421.
+// account 1; transfer 4 gives back the 50 that account 3 has left. 2 is refused and its id burned.
+// Of the chains of four from 100 to 179, the one with transfer 150 (148 to 151) fails whole;
+// transfer 141 moves nothing, which is allowed. The others sum to (100 + 179) * 40 - (148 + 149 +
+// 150 + 151) - 141 = 10,421.
 static void test_the_balances_are_those_of_then(void **state)
 {
     const struct node *node = *state;
