@@ -67,6 +67,7 @@ void history_segment_close(struct history *history, struct history_segment *segm
 {
     if (segment->sealed) {
         disk_close(history->disk, segment->file.file);
+        history_note_closed(history, segment->file.name);
         atomic_fetch_sub(&history->filter_bytes, segment->file.filter_size);
         memory_release(segment->file.memory, segment->file.memory_size);
     } else {

@@ -32,7 +32,9 @@
 
 #define HISTORY_SEGMENT_ROWS (1u << 19)
 // A frame has at most 4 MiB of 128-byte events; each may add two balance snapshots of two rows.
-#define HISTORY_FRAME_ROWS_MAX (5u * 32768u)
+// A frame has at most 32,768 events and one tick of 8,189 expiries; each may add two balance snapshots of
+// two rows.
+#define HISTORY_FRAME_ROWS_MAX (5u * (32768u + 8189u))
 #define HISTORY_PAGE_ROWS      63u
 // A segment may grow to this while sealing lags; then input waits.
 #define HISTORY_LIVE_ROWS_MAX     (2u * HISTORY_SEGMENT_ROWS)
@@ -192,6 +194,14 @@ struct history_rows_file {
     _Atomic u64 verified[HISTORY_ROWS_FILE_PAGES / 64];
 };
 
+// A file that a merge made superfluous. It is spare once no checkpoint names it and no reader holds it.
+struct history_retired {
+    char name[DISK_NAME_SIZE_MAX];
+    u64 number;
+    bool unnamed; // By any checkpoint.
+    bool closed;
+};
+
 struct history {
     struct disk *disk;
     struct history_log log;
@@ -210,8 +220,9 @@ struct history {
     _Atomic u64 filter_bytes;
     _Atomic u64 boundary; // A row that no merge crosses: a checkpoint's next one; 0 none.
     // Files that a merge made superfluous; kept until no checkpoint names them.
-    char retired[HISTORY_SEGMENTS_MAX][DISK_NAME_SIZE_MAX];
+    struct history_retired retired[HISTORY_SEGMENTS_MAX];
     u32 retired_count;
+    u64 retired_number; // Of the next file to retire.
     // Files that nothing names any more, to be written over.
     char spares[HISTORY_SEGMENTS_MAX][DISK_NAME_SIZE_MAX];
     u32 spare_count;
@@ -343,11 +354,10 @@ static inline void history_set_boundary(struct history *history, u64 row)
 {
     atomic_store(&history->boundary, row);
 }
-// How many files are retired now; taken when a checkpoint takes its list of segments.
-u32 history_retired(struct history *history);
-// Makes the first `count` retired files spare, once the checkpoint taken with that count is
-// durable.
-void history_discard(struct history *history, u32 count);
+// The number of the next file to retire; taken when a checkpoint takes its list of segments.
+u64 history_retired(struct history *history);
+// No checkpoint names retired files below `number` any more: the one taken with it is durable.
+void history_discard(struct history *history, u64 number);
 // Removes one spare file if there are more than `keep`; `*removed` says so. For idle times: freeing
 // blocks may hold the device up.
 MUST_USE enum status history_remove_spares(struct history *history, u32 keep, bool *removed,

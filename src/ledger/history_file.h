@@ -82,6 +82,8 @@ MUST_USE enum status history_index_page_read(struct history *history,
 // Loads the head and the tables of a sealed file into `segment`.
 MUST_USE enum status history_segment_load(struct history *history, struct history_segment *segment,
                                           struct failure *failure);
+// A sealed file was closed by its last reader.
+void history_note_closed(struct history *history, const char *name);
 void history_segment_close(struct history *history, struct history_segment *segment);
 // Replaces `count` neighbours, the first of them `first`, by one segment.
 void history_replace(struct history *history, struct history_segment *first, u32 count,

@@ -619,8 +619,9 @@ enum status history_merge(struct history *history, bool *merged_any, struct fail
     (void)pthread_mutex_lock(&history->mutex);
     for (u32 i = first; i < first + HISTORY_MERGE_FANIN; i++) {
         assert(history->retired_count < HISTORY_SEGMENTS_MAX);
-        memcpy(history->retired[history->retired_count++], set->segments[i]->file.name,
-               DISK_NAME_SIZE_MAX);
+        struct history_retired *retired = &history->retired[history->retired_count++];
+        *retired = (struct history_retired){.number = history->retired_number++};
+        memcpy(retired->name, set->segments[i]->file.name, DISK_NAME_SIZE_MAX);
     }
     (void)pthread_mutex_unlock(&history->mutex);
     history_set_release(history, set);
@@ -628,24 +629,47 @@ enum status history_merge(struct history *history, bool *merged_any, struct fail
     return STATUS_OK;
 }
 
-u32 history_retired(struct history *history)
+u64 history_retired(struct history *history)
 {
     (void)pthread_mutex_lock(&history->mutex);
-    u32 count = history->retired_count;
+    u64 number = history->retired_number;
     (void)pthread_mutex_unlock(&history->mutex);
-    return count;
+    return number;
 }
 
-void history_discard(struct history *history, u32 count)
+// Called with the mutex held.
+static void spares_gather(struct history *history)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < history->retired_count; i++) {
+        const struct history_retired *retired = &history->retired[i];
+        if (retired->unnamed && retired->closed) {
+            assert(history->spare_count < HISTORY_SEGMENTS_MAX);
+            memcpy(history->spares[history->spare_count++], retired->name, DISK_NAME_SIZE_MAX);
+        } else {
+            history->retired[kept++] = *retired;
+        }
+    }
+    history->retired_count = kept;
+}
+
+void history_discard(struct history *history, u64 number)
 {
     (void)pthread_mutex_lock(&history->mutex);
-    for (u32 i = 0; i < count; i++) {
-        assert(history->spare_count < HISTORY_SEGMENTS_MAX);
-        memcpy(history->spares[history->spare_count++], history->retired[i], DISK_NAME_SIZE_MAX);
+    for (u32 i = 0; i < history->retired_count; i++) {
+        if (history->retired[i].number < number) history->retired[i].unnamed = true;
     }
-    history->retired_count -= count;
-    memmove(history->retired, history->retired + count,
-            history->retired_count * sizeof history->retired[0]);
+    spares_gather(history);
+    (void)pthread_mutex_unlock(&history->mutex);
+}
+
+void history_note_closed(struct history *history, const char *name)
+{
+    (void)pthread_mutex_lock(&history->mutex);
+    for (u32 i = 0; i < history->retired_count; i++) {
+        if (strcmp(history->retired[i].name, name) == 0) history->retired[i].closed = true;
+    }
+    spares_gather(history);
     (void)pthread_mutex_unlock(&history->mutex);
 }
 

@@ -245,6 +245,12 @@ u32 hold_find(const struct ledger *ledger, u128 id, u64 hash)
     return ROW_NONE;
 }
 
+bool ledger_has_room(const struct ledger *ledger, u64 accounts, u64 holds)
+{
+    return ledger->accounts.count + accounts <= ledger->accounts.capacity &&
+           ledger->hold_index.count + holds <= ledger->holds.capacity;
+}
+
 u64 ledger_next_expiry(const struct ledger *ledger)
 {
     const struct heap_item *first = heap_first(&ledger->expiries);

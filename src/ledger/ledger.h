@@ -88,6 +88,9 @@ MUST_USE enum status ledger_create_transfers(struct ledger *ledger,
                                              const struct ledger_batch *batch,
                                              struct failure *failure);
 
+// Whether the tables take this many more accounts and open holds.
+bool ledger_has_room(const struct ledger *ledger, u64 accounts, u64 holds);
+
 // When the next hold expires; U64_MAX when none will.
 u64 ledger_next_expiry(const struct ledger *ledger);
 // Expires at most `limit` holds that are due at or before `now`, in order of (expiry, timestamp).

@@ -184,7 +184,7 @@ static enum status table_write(struct checkpoint *checkpoint, u32 index, struct 
 
 // Lists the sealed segments below next_row. Returns how many.
 static u32 segments_list(struct machine *machine, u64 next_row, struct checkpoint_segment *out,
-                         u32 *retired)
+                         u64 *retired)
 {
     *retired = history_retired(&machine->history);
     struct history_set *set = history_set_acquire(&machine->history);
@@ -298,7 +298,7 @@ enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *mach
     head->outcomes = *outcomes;
     struct checkpoint_segment *segments = malloc(HISTORY_SEGMENTS_MAX * sizeof *segments);
     assert(segments != NULL);
-    u32 retired = 0;
+    u64 retired = 0;
     head->segment_count = segments_list(machine, head->next_row, segments, &retired);
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, head->tail.sequence);

@@ -495,6 +495,7 @@ void machine_index(struct machine *machine, struct machine_indexer *indexer,
     }
     assert(next_resolved == applied->resolved.count);
     u64 rows = applied->end_row - applied->first_row;
+    assert(rows <= HISTORY_FRAME_ROWS_MAX);
     if (rows > 0) {
         const struct outcome *first =
             &applied->segment->live->rows[applied->first_row - applied->segment->first_row];

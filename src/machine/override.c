@@ -34,9 +34,32 @@ void crash_watch_end(struct crash_watch *watch)
     watch->attempts = 0;
 }
 
+// Whether a frame behind `tail` was appended by an owner: by the headers alone, which is quick. What
+// ends or is damaged ends the look; replay judges it.
+static bool owner_was_here(struct wal *wal, const struct wal_tail *tail)
+{
+    struct frame_header header;
+    struct failure failure;
+    u64 sequence = tail->sequence;
+    u64 place = tail->place;
+    for (;;) {
+        if (wal_read_some(wal, place, &header, sizeof header, &failure) != STATUS_OK) return false;
+        if (!frame_header_valid(&header) || header.sequence != sequence || header.place != place) {
+            // A frame that did not fit its file opens the next one.
+            if (place % WAL_FILE_SIZE == 0) return false;
+            place = (place / WAL_FILE_SIZE + 1) * WAL_FILE_SIZE;
+            continue;
+        }
+        if (header.flags & FRAME_OWNER) return true;
+        place += frame_size(&header);
+        sequence++;
+    }
+}
+
 enum status override_scan(struct wal *wal, const struct wal_tail *tail, struct machine *machine,
                           struct failure *failure)
 {
+    if (!owner_was_here(wal, tail)) return STATUS_OK;
     struct wal_reader reader;
     enum status status = wal_reader_init(&reader, wal, tail, failure);
     while (status == STATUS_OK) {
@@ -71,7 +94,8 @@ static enum status log_end_find(struct wal_reader *reader, struct log_end *end,
         enum status status = wal_reader_next(reader, &view, &what, failure);
         if (status != STATUS_OK || what != WAL_FRAME) return status;
         end->position = view.header->position + view.header->command_count - 1;
-        end->timestamp = view.header->timestamp + LEDGER_EVENTS_MAX + FRAME_COMMANDS_MAX;
+        end->timestamp = view.header->timestamp + LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX +
+                         FRAME_COMMANDS_MAX;
         end->sequence = view.header->sequence;
     }
 }

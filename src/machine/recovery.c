@@ -296,8 +296,7 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
     struct wal_reader reader = {0};
     enum status status = wal_init(&node->wal, disk, failure);
     if (status == STATUS_OK) status = node_load(node, genesis, log_id, &tail, report, failure);
-    // Only a recovery that died before pays for looking ahead.
-    if (status == STATUS_OK && watch != NULL && watch->recovering == 1) {
+    if (status == STATUS_OK && !report->created) {
         status = override_scan(&node->wal, &tail, &node->machine, failure);
     }
     if (status == STATUS_OK && watch != NULL) {

@@ -76,17 +76,18 @@ struct history_log request_source_log(struct request_source *source)
 
 void request_source_add(struct request_source *source, const struct request_frame *frame)
 {
+    u64 durable = atomic_load_explicit(&source->durable, memory_order_acquire);
+    while (source->first < source->next) {
+        const struct request_frame *first =
+            &source->frames[source->first % REQUEST_SOURCE_FRAMES_MAX];
+        if (first->place + first->size > durable) break;
+        source->first++;
+    }
     assert(source->next - source->first < REQUEST_SOURCE_FRAMES_MAX);
     source->frames[source->next++ % REQUEST_SOURCE_FRAMES_MAX] = *frame;
 }
 
 void request_source_durable(struct request_source *source, u64 place)
 {
-    while (source->first < source->next) {
-        const struct request_frame *frame =
-            &source->frames[source->first % REQUEST_SOURCE_FRAMES_MAX];
-        if (frame->place + frame->size > place) break;
-        source->first++;
-    }
     atomic_store_explicit(&source->durable, place, memory_order_release);
 }

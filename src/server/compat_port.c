@@ -205,8 +205,21 @@ static bool reply_is_queued(const struct client *client)
     return false;
 }
 
+// Ends connections that still send the client's last reply, before its buffer goes.
+static void reply_unqueue(struct compat_port *port, const struct client *client)
+{
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &port->connections[i];
+        for (u32 j = 0; connection->fd >= 0 && j < connection->out_count; j++) {
+            if (connection->out[j].client != client) continue;
+            connection_close(port, connection, "its client went on elsewhere");
+        }
+    }
+}
+
 static void client_forget(struct compat_port *port, struct client *client)
 {
+    reply_unqueue(port, client);
     buffer_give(port->pipeline, client->reply);
     memset(client, 0, sizeof *client);
 }
@@ -397,8 +410,11 @@ static void request_handle(struct compat_port *port, struct connection *connecti
         bool logged = registers || compat_is_create(operation);
         struct buffer *reply = logged ? NULL : buffer_take(port->pipeline);
         bool full = !registers && pipeline_is_full(port->pipeline);
-        bool refused = logged ? full || pipeline_room(port->pipeline) == 0 : reply == NULL;
+        bool room = !logged || registers ||
+                    pipeline_has_room(port->pipeline, operation, compat_body_size(header));
+        bool refused = logged ? full || !room || pipeline_room(port->pipeline) == 0 : reply == NULL;
         if (!refused && !port->draining) {
+            reply_unqueue(port, client);
             buffer_give(port->pipeline, client->reply);
             client->reply = NULL;
             client->executing = true;
@@ -410,6 +426,10 @@ static void request_handle(struct compat_port *port, struct connection *connecti
             return;
         }
         // The protocol has no word for "later": the client asks again by itself.
+        if (!room) {
+            trace(TRACE_ERROR, "compat connection %u: request dropped: a table is at its limit",
+                  connection->number);
+        }
         buffer_give(port->pipeline, reply);
         if (pipeline_is_full(port->pipeline)) {
             trace(TRACE_WARNING, "compat connection %u: request dropped: storage is full",
@@ -451,8 +471,7 @@ void compat_port_query_done(struct compat_port *port, struct pipeline_query *que
     struct client *client = &port->clients[query->token];
     assert(client->executing);
     buffer_give(port->pipeline, query->body);
-    client_answer(port, client, query->reply, query->reply_size, port->machine->position,
-                  port->machine->timestamp);
+    client_answer(port, client, query->reply, query->reply_size, query->position, query->timestamp);
 }
 
 // --- receiving -----------------------------------------------------------------------------------

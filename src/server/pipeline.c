@@ -79,6 +79,8 @@ struct pipeline {
     u64 checkpoint_place;
     struct pipeline_query *held; // Answers from live state, until durable.
     bool checkpoint_active;
+    bool draining;   // Stopping: no ticks and no seals any more.
+    u32 outstanding; // Questions not answered yet.
 
     // Guarded by the mutex.
     pthread_mutex_t mutex;
@@ -234,6 +236,7 @@ static void job_write(struct pipeline *pipeline, struct job *job)
     struct failure failure;
     enum status status = wal_append(&pipeline->node->wal, &job->wal, &failure);
     if (status != STATUS_OK) fatal(pipeline, &failure);
+    request_source_durable(&pipeline->node->source, header->place + job->size);
     lock(pipeline);
     job->header_hash = pipeline->node->wal.tail.previous;
     job->durable = true;
@@ -376,6 +379,10 @@ static void upkeep_checkpoint(struct pipeline *pipeline)
     u64 sequence = pipeline->checkpoint_sequence;
     while (!(pipeline->durable >= sequence && pipeline->indexed >= sequence &&
              is_sealed_below(pipeline, checkpoint->head.next_row))) {
+        if (pipeline->stopping) { // The sealing thread may have left; the log has everything.
+            pipeline->checkpoint_asked = false;
+            return;
+        }
         wait_for(pipeline, RETRY_NS);
     }
     checkpoint->head.tail.previous = pipeline->checkpoint_previous;
@@ -620,6 +627,9 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     bool valid = compat_decode(query->operation, buffer_body(query->body), query->body_size,
                                &query->batches);
     assert(valid); // The port checks before it asks.
+    pipeline->outstanding++;
+    query->position = pipeline->node->machine.position;
+    query->timestamp = pipeline->node->machine.timestamp;
     query->sequence = pipeline->next_sequence - 1;
     query->row_end = pipeline->node->machine.history.next_row;
     query->next = NULL;
@@ -659,6 +669,8 @@ static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *qu
             memcpy(reply + i * sizeof account, &account, sizeof account);
         }
         query->sequence = pipeline->next_sequence - 1;
+        query->position = pipeline->node->machine.position;
+        query->timestamp = pipeline->node->machine.timestamp;
     }
     if (query->operation->multi_batch) {
         query->reply_size =
@@ -672,6 +684,13 @@ static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *qu
     return !live || pipeline->durable >= query->sequence;
 }
 
+static void query_hand_out(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    assert(pipeline->outstanding > 0);
+    pipeline->outstanding--;
+    pipeline->callbacks.query_done(pipeline->callbacks.context, query);
+}
+
 static void answers_hand_out(struct pipeline *pipeline)
 {
     lock(pipeline);
@@ -683,7 +702,7 @@ static void answers_hand_out(struct pipeline *pipeline)
         struct pipeline_query *query = answered;
         answered = query->next;
         if (answer_complete(pipeline, query)) {
-            pipeline->callbacks.query_done(pipeline->callbacks.context, query);
+            query_hand_out(pipeline, query);
         } else {
             query->next = pipeline->held;
             pipeline->held = query;
@@ -697,7 +716,7 @@ static void answers_hand_out(struct pipeline *pipeline)
             continue;
         }
         *link = query->next;
-        pipeline->callbacks.query_done(pipeline->callbacks.context, query);
+        query_hand_out(pipeline, query);
     }
 }
 
@@ -706,6 +725,16 @@ static void answers_hand_out(struct pipeline *pipeline)
 u32 pipeline_room(const struct pipeline *pipeline)
 {
     return WAITING_MAX - pipeline->waiting_count;
+}
+
+bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_operation *operation,
+                       u32 body_size)
+{
+    // Frames are decided as they are closed, so only what waits is not counted in the tables yet.
+    u64 events = (pipeline->waiting_bytes + body_size) / operation->event_size;
+    bool accounts = operation->kind == COMPAT_KIND_CREATE_ACCOUNTS;
+    return ledger_has_room(&pipeline->node->machine.ledger, accounts ? events : 0,
+                           accounts ? 0 : events);
 }
 
 void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command)
@@ -904,19 +933,20 @@ static bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
 {
     struct node *node = pipeline->node;
     u32 flags = 0;
-    bool tick = ledger_next_expiry(&node->machine.ledger) <= now;
+    bool tick = !pipeline->draining && ledger_next_expiry(&node->machine.ledger) <= now;
     if (pipeline->waiting_count == 0 && !tick && extra_flags == 0) return false;
     struct job *job = job_take(pipeline, &flags);
     if (job == NULL) return false;
-    u32 count = job_fill(pipeline, job, tick);
-    if (count == 0 && extra_flags == 0) {
+    // A segment without room for a frame is ended by an empty one.
+    u32 count = history_active_has_room(&node->machine.history) ? job_fill(pipeline, job, tick) : 0;
+    if (count == 0 && extra_flags == 0 && !(flags & FRAME_ROTATE)) {
         job_untake(pipeline, job);
         return false;
     }
-    if ((extra_flags & FRAME_ROTATE) && !(flags & FRAME_ROTATE)) {
-        if (!history_can_rotate(&node->machine.history)) {
-            job_untake(pipeline, job); // Only an empty frame asks for this.
-            assert(count == 0);
+    if (extra_flags & FRAME_ROTATE) { // The last frame of a server that stops; it is empty.
+        assert(count == 0);
+        if (!(flags & FRAME_ROTATE) && !history_can_rotate(&node->machine.history)) {
+            job_untake(pipeline, job);
             return false;
         }
         job->checkpoint = !pipeline->checkpoint_active;
@@ -973,7 +1003,6 @@ static void replies_hand_out(struct pipeline *pipeline)
         if (!durable) break;
         pipeline->flying_first = (pipeline->flying_first + 1) % JOBS_MAX;
         pipeline->flying_count--;
-        request_source_durable(&pipeline->node->source, job->view.header->place + job->size);
         for (u32 i = 0; i < job->view.header->command_count; i++) {
             struct pipeline_command *command = &job->commands[i];
             command->applied = job->applied.commands[i];
@@ -1028,7 +1057,8 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     u64 expiry = ledger_next_expiry(&pipeline->node->machine.ledger);
     if (expiry != U64_MAX) wait = expiry > now ? expiry - now : RETRY_NS;
     if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) wait = MIN(wait, RETRY_NS);
-    if (!pipeline->last_was_seal && pipeline->flying_count == 0 && pipeline->waiting_count == 0) {
+    bool seal = !pipeline->last_was_seal && !pipeline->draining;
+    if (seal && pipeline->flying_count == 0 && pipeline->waiting_count == 0) {
         u64 idle = now > pipeline->last_close ? now - pipeline->last_close : 0;
         if (idle >= SEAL_IDLE_NS && all_is_indexed(pipeline)) {
             (void)frame_close(pipeline, FRAME_SEAL, now);
@@ -1216,7 +1246,7 @@ static void run_until(struct pipeline *pipeline, bool (*done)(struct pipeline *)
 static bool nothing_flies(struct pipeline *pipeline)
 {
     return pipeline->flying_count == 0 && pipeline->waiting_count == 0 &&
-           all_is_indexed(pipeline) && !pipeline->checkpoint_active;
+           pipeline->outstanding == 0 && all_is_indexed(pipeline) && !pipeline->checkpoint_active;
 }
 
 static bool is_checkpointed(struct pipeline *pipeline)
@@ -1227,6 +1257,7 @@ static bool is_checkpointed(struct pipeline *pipeline)
 enum status pipeline_stop(struct pipeline *pipeline, struct failure *failure)
 {
     (void)failure;
+    pipeline->draining = true;
     run_until(pipeline, nothing_flies);
     if (pipeline->checkpoint_place != pipeline->next_place) {
         while (!pipeline_is_full(pipeline) && !frame_close(pipeline, FRAME_SEAL | FRAME_ROTATE,

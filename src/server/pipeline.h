@@ -49,6 +49,8 @@ struct pipeline_query {
     struct buffer *reply; // Set when done.
     u32 reply_size;
     u64 token;
+    u64 position;  // Set when done: what the answer shows,
+    u64 timestamp; // and the time of it.
     // The pipeline's own:
     struct compat_batches batches;
     u64 row_end;
@@ -102,6 +104,9 @@ void buffer_give(struct pipeline *pipeline, struct buffer *buffer);
 
 // Whether commands are refused for lack of space. Reads go on.
 bool pipeline_is_full(const struct pipeline *pipeline);
+// Whether the tables of the log take a command of this operation, with everything that waits.
+bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_operation *operation,
+                       u32 body_size);
 // How many more commands may be added before the next run.
 u32 pipeline_room(const struct pipeline *pipeline);
 // Adds a command to the next frame; copied. The body must be zero behind its end up to a page.

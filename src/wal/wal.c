@@ -420,6 +420,18 @@ static enum status frame_next(struct wal_reader *reader, struct frame_view *view
     return STATUS_OK;
 }
 
+enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t size,
+                          struct failure *failure)
+{
+    size_t got = 0;
+    enum status status = read_some(wal, place, out, size, &got, failure);
+    if (status == STATUS_OK && got < size) {
+        return failure_set(failure, STATUS_NOT_FOUND, "the log ends before place %llu",
+                           (unsigned long long)place);
+    }
+    return status;
+}
+
 enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,
                             struct failure *failure)
 {

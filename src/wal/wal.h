@@ -23,7 +23,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define WAL_FILE_SIZE   (64 * MIB)
+#define WAL_FILE_SIZE (64 * MIB)
+// Bodies above 64 KiB that fit a frame, and the pack of small ones.
+#define WAL_PARTS_MAX   (FRAME_SIZE_MAX / FRAME_CHUNK_SIZE + 2)
 #define WAL_FILES_AHEAD 3u
 #define WAL_FILES_MAX   262144u // 16 TiB.
 
@@ -53,7 +55,7 @@ struct wal {
 struct wal_frame {
     u8 *head;
     size_t head_size;
-    struct frame_part parts[8];
+    struct frame_part parts[WAL_PARTS_MAX];
     u32 part_count;
 };
 
@@ -76,6 +78,9 @@ bool wal_is_prepared(struct wal *wal, u64 number);
 // Reads bytes that are durable.
 MUST_USE enum status wal_read(struct wal *wal, u64 place, void *out, size_t size,
                               struct failure *failure);
+// As wal_read where the log may end before: STATUS_NOT_FOUND then.
+MUST_USE enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t size,
+                                   struct failure *failure);
 bool wal_try_read(struct wal *wal, u64 place, void *out, size_t size);
 void wal_advise(struct wal *wal, u64 place, size_t size);
 

@@ -147,7 +147,15 @@ void world_recover(struct world *world)
     world->next_sequence = world->node.wal.tail.sequence;
     world->next_place = world->node.wal.tail.place;
     world->checkpoint_active = false;
+    // Recovery may have had no space to seal what it replayed.
     world->sealable_count = 0;
+    const struct history *history = &world->node.machine.history;
+    for (u32 i = 0; i < history->set->count; i++) {
+        struct history_segment *segment = history->set->segments[i];
+        if (segment->sealed || segment == history->active) continue;
+        assert(world->sealable_count < ARRAY_COUNT(world->sealable));
+        world->sealable[world->sealable_count++] = segment;
+    }
     world->ask.ledger = &world->node.machine.ledger;
     world->ask.history = &world->node.machine.history;
     clients_return(world);
