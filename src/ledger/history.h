@@ -32,8 +32,8 @@
 
 #define HISTORY_SEGMENT_ROWS (1u << 19)
 // A frame has at most 4 MiB of 128-byte events; each may add two balance snapshots of two rows.
-// A frame has at most 32,768 events and one tick of 8,189 expiries; each may add two balance snapshots of
-// two rows.
+// A frame has at most 32,768 events and one tick of 8,189 expiries; each may add two balance
+// snapshots of two rows.
 #define HISTORY_FRAME_ROWS_MAX (5u * (32768u + 8189u))
 #define HISTORY_PAGE_ROWS      63u
 // A segment may grow to this while sealing lags; then input waits.
@@ -194,7 +194,8 @@ struct history_rows_file {
     _Atomic u64 verified[HISTORY_ROWS_FILE_PAGES / 64];
 };
 
-// A file that a merge made superfluous. It is spare once no checkpoint names it and no reader holds it.
+// A file that a merge made superfluous. It is spare once no checkpoint names it and no reader holds
+// it.
 struct history_retired {
     char name[DISK_NAME_SIZE_MAX];
     u64 number;

@@ -34,8 +34,8 @@ void crash_watch_end(struct crash_watch *watch)
     watch->attempts = 0;
 }
 
-// Whether a frame behind `tail` was appended by an owner: by the headers alone, which is quick. What
-// ends or is damaged ends the look; replay judges it.
+// Whether a frame behind `tail` was appended by an owner: by the headers alone, which is quick.
+// What ends or is damaged ends the look; replay judges it.
 static bool owner_was_here(struct wal *wal, const struct wal_tail *tail)
 {
     struct frame_header header;

@@ -31,8 +31,8 @@ struct request_source {
 void request_source_init(struct request_source *source, struct wal *wal);
 // The functions that history is given.
 struct history_log request_source_log(struct request_source *source);
-// A frame is on its way; the machine's thread. Its memory stays valid until the machine's thread itself
-// has seen that it is durable.
+// A frame is on its way; the machine's thread. Its memory stays valid until the machine's thread
+// itself has seen that it is durable.
 void request_source_add(struct request_source *source, const struct request_frame *frame);
 // Everything below `place` is durable; the thread that appended, before anybody else is told.
 void request_source_durable(struct request_source *source, u64 place);

@@ -20,6 +20,7 @@
 
 #define CONNECTIONS_MAX    256u
 #define CLIENTS_MAX        128u // More than sessions, because some are registering or were evicted.
+#define RECEIVING_MAX      128u // Messages being read at once; of 320 buffers.
 #define STAGING_SIZE       8192u
 #define SMALL_REPLIES_MAX  4u
 #define MESSAGE_TIMEOUT_NS (20 * NS_PER_S)
@@ -35,10 +36,11 @@ struct outgoing {
 struct connection {
     int fd; // -1: free.
     u32 number;
-    bool paused;  // Waits for a buffer, or for what it has to send.
-    u64 since;    // When the message being read, or the one being sent, began; 0: none.
-    u32 received; // Bytes of the message.
-    bool checked; // Its header is whole and valid.
+    bool paused;       // Waits for a buffer, or for what it has to send.
+    u64 reading_since; // When the message being read began; 0: none.
+    u64 sending_since; // When what is being sent began; 0: nothing is.
+    u32 received;      // Bytes of the message.
+    bool checked;      // Its header is whole and valid.
     _Alignas(16) struct compat_header header;
     struct buffer *buffer; // Holds the body.
     struct checksum_state sum;
@@ -75,6 +77,7 @@ struct compat_port {
     struct machine *machine;
     u128 cluster;
     u64 now;
+    u32 receiving; // Connections that hold a buffer.
     struct connection connections[CONNECTIONS_MAX];
     struct client clients[CLIENTS_MAX];
 };
@@ -97,6 +100,7 @@ static void connection_close(struct compat_port *port, struct connection *connec
     for (u32 i = 0; i < CLIENTS_MAX; i++) {
         if (port->clients[i].connection == connection) port->clients[i].connection = NULL;
     }
+    if (connection->buffer != NULL) port->receiving--;
     buffer_give(port->pipeline, connection->buffer);
     (void)close(connection->fd);
     u32 number = connection->number;
@@ -127,7 +131,10 @@ static bool connection_flush(struct compat_port *port, struct connection *connec
         memmove(&connection->out[0], &connection->out[1],
                 connection->out_count * sizeof connection->out[0]);
     }
-    connection->since = connection->out_count > 0 ? port->now : 0;
+    if (connection->out_count == 0) connection->sending_since = 0;
+    else if (connection->sending_since == 0 || before > connection->out_count) {
+        connection->sending_since = port->now;
+    }
     if (before > 1 || connection->out_count > 0) connection_watch(port, connection);
     return true;
 }
@@ -390,6 +397,16 @@ static void request_ask(struct compat_port *port, struct client *client,
     pipeline_ask(port->pipeline, &client->query);
 }
 
+// Whether the tables take what a valid request creates.
+static bool create_has_room(const struct compat_port *port,
+                            const struct compat_operation *operation,
+                            const struct compat_header *header, const struct buffer *buffer)
+{
+    struct compat_batches batches;
+    return compat_decode(operation, buffer_body(buffer), compat_body_size(header), &batches) &&
+           pipeline_has_room(port->pipeline, operation, batches.event_count);
+}
+
 // Takes the buffer over; the connection may be closed when it returns.
 static void request_handle(struct compat_port *port, struct connection *connection,
                            const struct compat_header *header, struct buffer *buffer)
@@ -410,8 +427,7 @@ static void request_handle(struct compat_port *port, struct connection *connecti
         bool logged = registers || compat_is_create(operation);
         struct buffer *reply = logged ? NULL : buffer_take(port->pipeline);
         bool full = !registers && pipeline_is_full(port->pipeline);
-        bool room = !logged || registers ||
-                    pipeline_has_room(port->pipeline, operation, compat_body_size(header));
+        bool room = !logged || registers || create_has_room(port, operation, header, buffer);
         bool refused = logged ? full || !room || pipeline_room(port->pipeline) == 0 : reply == NULL;
         if (!refused && !port->draining) {
             reply_unqueue(port, client);
@@ -494,9 +510,10 @@ static void message_handle(struct compat_port *port, struct connection *connecti
     _Alignas(16) struct compat_header header = connection->header;
     struct buffer *buffer = connection->buffer;
     connection->buffer = NULL;
+    port->receiving--;
     connection->received = 0;
     connection->checked = false;
-    connection->since = 0;
+    connection->reading_since = 0;
     if (header.view != 0) { // Never sent to a single server; not an answer's business.
         buffer_give(port->pipeline, buffer);
         return;
@@ -527,12 +544,14 @@ static bool header_handle(struct compat_port *port, struct connection *connectio
               compat_rule_text(rule));
         connection->header.command = 0;
     }
-    connection->buffer = buffer_take(port->pipeline);
+    // Half-read messages leave enough buffers for replies.
+    if (port->receiving < RECEIVING_MAX) connection->buffer = buffer_take(port->pipeline);
     if (connection->buffer == NULL) {
         connection->paused = true; // Until a buffer is given back.
         connection_watch(port, connection);
         return false;
     }
+    port->receiving++;
     checksum_begin(&connection->sum);
     connection->checked = true;
     return true;
@@ -545,7 +564,7 @@ static bool bytes_take(struct compat_port *port, struct connection *connection, 
 {
     *taken = 0;
     while (*taken < size) {
-        if (connection->since == 0) connection->since = port->now;
+        if (connection->reading_since == 0) connection->reading_since = port->now;
         if (connection->received < COMPAT_HEADER_SIZE) {
             u32 take = MIN(size - *taken, COMPAT_HEADER_SIZE - connection->received);
             memcpy((u8 *)&connection->header + connection->received, bytes + *taken, take);
@@ -706,7 +725,9 @@ void compat_port_tick(struct compat_port *port, u64 now)
             connection_read(port, connection);
             continue;
         }
-        if (connection->since != 0 && now > connection->since + MESSAGE_TIMEOUT_NS) {
+        u64 since =
+            connection->out_count > 0 ? connection->sending_since : connection->reading_since;
+        if (since != 0 && now > since + MESSAGE_TIMEOUT_NS) {
             connection_close(port, connection,
                              connection->out_count > 0 ? "does not read its replies"
                                                        : "did not finish a message in time");

@@ -728,13 +728,13 @@ u32 pipeline_room(const struct pipeline *pipeline)
 }
 
 bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_operation *operation,
-                       u32 body_size)
+                       u32 events)
 {
     // Frames are decided as they are closed, so only what waits is not counted in the tables yet.
-    u64 events = (pipeline->waiting_bytes + body_size) / operation->event_size;
+    u64 more = events + pipeline->waiting_bytes / operation->event_size;
     bool accounts = operation->kind == COMPAT_KIND_CREATE_ACCOUNTS;
-    return ledger_has_room(&pipeline->node->machine.ledger, accounts ? events : 0,
-                           accounts ? 0 : events);
+    return ledger_has_room(&pipeline->node->machine.ledger, accounts ? more : 0,
+                           accounts ? 0 : more);
 }
 
 void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command)

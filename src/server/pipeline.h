@@ -106,7 +106,7 @@ void buffer_give(struct pipeline *pipeline, struct buffer *buffer);
 bool pipeline_is_full(const struct pipeline *pipeline);
 // Whether the tables of the log take a command of this operation, with everything that waits.
 bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_operation *operation,
-                       u32 body_size);
+                       u32 events);
 // How many more commands may be added before the next run.
 u32 pipeline_room(const struct pipeline *pipeline);
 // Adds a command to the next frame; copied. The body must be zero behind its end up to a page.
