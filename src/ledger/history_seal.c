@@ -29,12 +29,14 @@ struct writer {
 
 static void writer_flush(struct writer *writer)
 {
-    if (writer->buffered > 0 && writer->status == STATUS_OK) {
-        writer->status = disk_write_one(
-            writer->disk, writer->file, (writer->page - writer->buffered) * PAGE_SIZE,
-            writer->buffer, writer->buffered * PAGE_SIZE, writer->failure);
-    }
+    u64 size = writer->buffered * PAGE_SIZE;
+    u64 offset = writer->page * PAGE_SIZE - size;
     writer->buffered = 0; // Also after a failure, so that the pages that follow find room.
+    if (size == 0 || writer->status != STATUS_OK) return;
+    writer->status =
+        disk_write_one(writer->disk, writer->file, offset, writer->buffer, size, writer->failure);
+    // Written out as it goes, so that the last sync of a long file holds nobody up.
+    if (writer->status == STATUS_OK) disk_pace(writer->disk, writer->file, offset, size);
 }
 
 static void *writer_page(struct writer *writer)
