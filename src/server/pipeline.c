@@ -98,7 +98,6 @@ struct pipeline {
     bool seal_busy;
     u64 durable;
     u64 indexed;
-    u64 indexed_rows;
     struct digest roots[FRAME_OUTCOME_LAG_MAX]; // Cumulative, by sequence modulo the size.
     struct job *checkpoint_job;                 // Asked for; NULL when taken.
     u64 checkpoint_sequence;
@@ -286,7 +285,6 @@ static void *history_thread(void *context)
         machine_index(&node->machine, &node->indexer, &job->view, &job->applied);
         lock(pipeline);
         pipeline->indexed = node->indexer.sequence;
-        pipeline->indexed_rows = node->indexer.end_row;
         pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
             *machine_indexer_root(&node->indexer, node->indexer.sequence);
         if (job->checkpoint) pipeline->checkpoint_outcomes = node->indexer.outcomes;
@@ -494,12 +492,10 @@ struct query_answer {
     u32 found; // Account rows found so far.
 };
 
-static enum status query_batch(struct pipeline *pipeline, struct history_query *scratch,
-                               const struct history_view *view, struct pipeline_query *query,
-                               u32 index, const u8 *event, u32 count, u32 limit,
-                               struct query_answer *answer, struct failure *failure)
+static enum status query_batch(struct history_query *scratch, const struct history_view *view,
+                               struct pipeline_query *query, u32 index, const u8 *event, u32 count,
+                               u32 limit, struct query_answer *answer, struct failure *failure)
 {
-    (void)pipeline;
     u32 found = 0;
     enum status status = STATUS_OK;
     void *out = answer->reply + answer->size;
@@ -563,7 +559,7 @@ static void query_execute(struct pipeline *pipeline, struct history_query *scrat
     for (u32 i = 0; i < query->batches.batch_count && status == STATUS_OK; i++) {
         u32 count = compat_batch_count(&query->batches, i);
         u32 before = answer.size;
-        status = query_batch(pipeline, scratch, &view, query, i,
+        status = query_batch(scratch, &view, query, i,
                              query->batches.events + (size_t)event * query->operation->event_size,
                              count, left, &answer, &failure);
         left -= (answer.size - before) / query->operation->result_size;
@@ -856,7 +852,7 @@ static void job_header(struct pipeline *pipeline, struct job *job, u32 count, u3
     header->place = wal_place(pipeline->next_place, job->size);
 }
 
-static void checkpoint_start(struct pipeline *pipeline, struct job *job)
+static void checkpoint_start(struct pipeline *pipeline)
 {
     struct node *node = pipeline->node;
     const struct wal_tail tail = {
@@ -868,7 +864,6 @@ static void checkpoint_start(struct pipeline *pipeline, struct job *job)
     checkpoint_begin(&node->checkpoint, &node->machine, &tail);
     pipeline->checkpoint_active = true;
     pipeline->checkpoint_place = pipeline->next_place;
-    (void)job;
 }
 
 // Decides the frame while the log thread writes it.
@@ -883,7 +878,7 @@ static void job_decide(struct pipeline *pipeline, struct job *job)
     struct failure failure;
     enum status status = machine_apply(&node->machine, &job->view, &job->applied, &failure);
     if (status != STATUS_OK) fatal(pipeline, &failure);
-    if (job->checkpoint) checkpoint_start(pipeline, job);
+    if (job->checkpoint) checkpoint_start(pipeline);
     lock(pipeline);
     if (job->checkpoint) pipeline->checkpoint_sequence = job->view.header->sequence;
     queue_put(&pipeline->history_queue, job);
@@ -1164,7 +1159,6 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pipeline->checkpoint_place = node->checkpoint_place;
     pipeline->durable = node->wal.tail.sequence - 1;
     pipeline->indexed = node->indexer.sequence;
-    pipeline->indexed_rows = node->indexer.end_row;
     pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
         *machine_indexer_root(&node->indexer, node->indexer.sequence);
     pipeline->merge_wanted = true;
@@ -1194,11 +1188,6 @@ int pipeline_fd(const struct pipeline *pipeline)
 bool pipeline_is_full(const struct pipeline *pipeline)
 {
     return __atomic_load_n(&pipeline->full, __ATOMIC_RELAXED);
-}
-
-u64 pipeline_sequence(const struct pipeline *pipeline)
-{
-    return pipeline->next_sequence - 1;
 }
 
 static bool is_idle(struct pipeline *pipeline)

@@ -119,9 +119,6 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now);
 // Waits until all is done, takes a checkpoint if the log went on, seals the log.
 MUST_USE enum status pipeline_stop(struct pipeline *pipeline, struct failure *failure);
 void pipeline_free(struct pipeline *pipeline);
-// The sequence that must be durable before live state may be shown, and what is durable.
-u64 pipeline_sequence(const struct pipeline *pipeline);
-u64 pipeline_durable(const struct pipeline *pipeline);
 void pipeline_stats(struct pipeline *pipeline, struct pipeline_stats *out);
 
 #endif
