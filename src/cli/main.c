@@ -87,6 +87,14 @@ static enum status compat_check(const char *text, struct failure *failure)
         return failure_set(failure, STATUS_INVALID, "--compat-port: unix: needs a path");
     }
     const char *colon = strrchr(text, ':');
+    if (colon != NULL && strncmp(text, "127.0.0.1:", 10) != 0 &&
+        strncmp(text, "localhost:", 10) != 0) {
+        (void)failure_set(failure, STATUS_INVALID, "--compat-port: only 127.0.0.1 is listened on");
+        failure_hint(failure,
+                     "the protocol has no authentication: let clients run on this machine, "
+                     "or reach it through a tunnel that has");
+        return STATUS_INVALID;
+    }
     const char *port = colon == NULL ? text : colon + 1;
     u128 number = 0;
     if (number_parse_u128(port, strlen(port), &number) == NUMBER_OK && number <= UINT16_MAX) {
