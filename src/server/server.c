@@ -277,6 +277,7 @@ static void serve(struct server *server)
             }
         }
         wait = pipeline_run(server->pipeline, time_read(server, now));
+        if (compat_port_resume(server->compat)) wait = 0;
         if (now >= server->next_tick) {
             compat_port_tick(server->compat, now);
             server->next_tick = now + TICK_NS;
