@@ -32,6 +32,7 @@ struct world {
     int epoll_fd;
     char path[64];
     u64 time;
+    u32 asked_first; // Batches of the question that was answered first; 0: none was.
     _Alignas(16) u8 body[COMPAT_BODY_SIZE_MAX];
 };
 
@@ -85,7 +86,9 @@ static void command_done(void *context, struct pipeline_command *command)
 
 static void query_done(void *context, struct pipeline_query *query)
 {
-    compat_port_query_done(((struct world *)context)->port, query);
+    struct world *world = context;
+    if (world->asked_first == 0) world->asked_first = query->batches.batch_count;
+    compat_port_query_done(world->port, query);
 }
 
 static void fatal(void *context, const struct failure *failure)
@@ -439,6 +442,43 @@ static void test_an_eviction_is_told_once_its_cause_is_durable(void **state)
     peers_close(peers);
 }
 
+// --- questions -----------------------------------------------------------------------------------
+
+static void test_a_message_of_many_questions_lets_others_pass(void **state)
+{
+    struct world *world = *state;
+    enum { MANY = 1000 };
+    u16 counts[MANY];
+    for (u32 i = 0; i < MANY; i++) counts[i] = 1;
+    struct peer peers[3] = {peer_register(world, 1), peer_register(world, 2),
+                            peer_register(world, 3)};
+    // Both wait until what was told before them is durable.
+    gate_set(true);
+    peer_send_accounts(world, &peers[0], 1, 2000);
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    struct compat_header header =
+        request_of(&peers[1], COMPAT_OPERATION_BASE + COMPAT_QUERY_ACCOUNTS);
+    for (u32 i = 0; i < MANY; i++) {
+        const struct query_filter filter = {.limit = 3, .timestamp_min = i + 1};
+        memcpy(world->body + i * sizeof filter, &filter, sizeof filter);
+    }
+    u32 size = compat_trailer_write(world->body, MANY * sizeof(struct query_filter),
+                                    sizeof(struct query_filter), counts, MANY);
+    peer_send(world, &peers[1], &header, world->body, size);
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    peer_send_lookup(world, &peers[2]);
+    assert_false(peer_hears(world, &peers[2]));
+    gate_set(false);
+    expect_reply(world, &peers[0]);
+    expect_reply(world, &peers[2]);
+    expect_reply(world, &peers[1]);
+    assert_int_equal(world->asked_first, 1);
+    u32 payload = MANY * 3 * (u32)sizeof(struct account);
+    assert_int_equal(peers[1].answer.size, COMPAT_HEADER_SIZE + payload +
+                                               compat_trailer_size(MANY, sizeof(struct account)));
+    for (u32 i = 0; i < 3; i++) (void)close(peers[i].fd);
+}
+
 // --- buffers -------------------------------------------------------------------------------------
 
 static struct buffer *buffers_take_all(struct world *world)
@@ -509,6 +549,7 @@ int main(void)
         TEST(test_a_request_must_be_of_its_session),
         TEST(test_who_only_asks_is_not_silent),
         TEST(test_an_eviction_is_told_once_its_cause_is_durable),
+        TEST(test_a_message_of_many_questions_lets_others_pass),
         TEST(test_connections_go_on_when_buffers_return),
         TEST(test_who_leaves_while_it_waits_is_let_go),
     };

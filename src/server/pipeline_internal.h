@@ -46,6 +46,12 @@ struct queue {
     u32 count;
 };
 
+// A queue of questions, guarded by the mutex.
+struct query_queue {
+    struct pipeline_query *first;
+    struct pipeline_query *last; // While there is a first.
+};
+
 struct pipeline {
     struct node *node;
     struct pipeline_options options;
@@ -83,9 +89,8 @@ struct pipeline {
     struct queue log_queue;
     struct queue history_queue;
     struct queue seal_queue; // struct history_segment.
-    struct pipeline_query *asked_first;
-    struct pipeline_query *asked_last;
-    struct pipeline_query *answered;
+    struct query_queue asked;
+    struct query_queue answered;
     bool log_busy;
     bool seal_busy;
     u64 durable;

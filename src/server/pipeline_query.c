@@ -5,21 +5,30 @@
 
 #include <stdlib.h>
 
+// Puts a question behind the others; with the mutex held.
+static void query_put(struct query_queue *queue, struct pipeline_query *query)
+{
+    query->next = NULL;
+    if (queue->first == NULL) queue->first = query;
+    else queue->last->next = query;
+    queue->last = query;
+}
+
 // --- the query threads ---------------------------------------------------------------------------
 
-struct query_answer {
-    u8 *reply;
-    u32 size;
-    u32 found; // Account rows found so far.
-};
-
+// Executes the next batch of a question.
 static enum status query_batch(struct history_query *scratch, const struct history_view *view,
-                               struct pipeline_query *query, u32 index, const u8 *event, u32 count,
-                               u32 limit, struct query_answer *answer, struct failure *failure)
+                               struct pipeline_query *query, struct failure *failure)
 {
+    u32 index = query->batch++;
+    u32 count = compat_batch_count(&query->batches, index);
+    const u32 result_size = query->operation->result_size;
+    const u8 *event = query->batches.events + (size_t)query->event * query->operation->event_size;
+    u32 limit = compat_results_max(query->operation, query->batches.batch_count) -
+                query->reply_size / result_size;
     u32 found = 0;
     enum status status = STATUS_OK;
-    void *out = answer->reply + answer->size;
+    void *out = buffer_body(query->reply) + query->reply_size;
     union {
         struct account_filter account;
         struct query_filter query;
@@ -48,8 +57,8 @@ static enum status query_batch(struct history_query *scratch, const struct histo
     case COMPAT_KIND_QUERY_ACCOUNTS:
         if (!query_filter_valid(&filter.query)) break;
         status = history_query_accounts(scratch, view, &filter.query, limit,
-                                        query->accounts + answer->found, &found, failure);
-        answer->found += found;
+                                        query->accounts + query->accounts_found, &found, failure);
+        query->accounts_found += found;
         break;
     case COMPAT_KIND_CHANGE_EVENTS:
         if (!change_events_filter_valid(&filter.change)) break;
@@ -58,11 +67,14 @@ static enum status query_batch(struct history_query *scratch, const struct histo
     default: assert(false);
     }
     query->counts[index] = (u16)found;
-    answer->size += found * query->operation->result_size;
+    query->event += count;
+    query->reply_size += found * result_size;
     return status;
 }
 
-static void query_execute(struct pipeline *pipeline, struct history_query *scratch,
+// The segments are held for one batch only: as long as a live one is, its memory is not free for
+// what comes in.
+static void query_advance(struct pipeline *pipeline, struct history_query *scratch,
                           struct pipeline_query *query)
 {
     struct machine *machine = &pipeline->node->machine;
@@ -72,23 +84,10 @@ static void query_execute(struct pipeline *pipeline, struct history_query *scrat
         .accounts = (const struct account *)machine->ledger.accounts.memory,
         .row_end = query->row_end,
     };
-    struct query_answer answer = {.reply = buffer_body(query->reply)};
     struct failure failure;
-    enum status status = STATUS_OK;
-    u32 event = 0;
-    u32 left = compat_results_max(query->operation, query->batches.batch_count);
-    for (u32 i = 0; i < query->batches.batch_count && status == STATUS_OK; i++) {
-        u32 count = compat_batch_count(&query->batches, i);
-        u32 before = answer.size;
-        status = query_batch(scratch, &view, query, i,
-                             query->batches.events + (size_t)event * query->operation->event_size,
-                             count, left, &answer, &failure);
-        left -= (answer.size - before) / query->operation->result_size;
-        event += count;
-    }
+    enum status status = query_batch(scratch, &view, query, &failure);
     history_set_release(&machine->history, view.set);
     if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
-    query->reply_size = answer.size;
 }
 
 void *query_thread(void *context)
@@ -98,19 +97,23 @@ void *query_thread(void *context)
     struct pipeline *pipeline = start.pipeline;
     pipeline_lock(pipeline);
     for (;;) {
-        struct pipeline_query *query = pipeline->asked_first;
+        struct pipeline_query *query = pipeline->asked.first;
         if (query == NULL || pipeline->durable < query->sequence ||
             pipeline->indexed < query->sequence) {
             if (pipeline->stopping && query == NULL) break;
             (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
             continue;
         }
-        pipeline->asked_first = query->next;
+        pipeline->asked.first = query->next;
+        // One batch each: a message of many does not hold up those behind it.
         pipeline_unlock(pipeline);
-        query_execute(pipeline, start.scratch, query);
+        query_advance(pipeline, start.scratch, query);
         pipeline_lock(pipeline);
-        query->next = pipeline->answered;
-        pipeline->answered = query;
+        if (query->batch < query->batches.batch_count) {
+            query_put(&pipeline->asked, query);
+            continue;
+        }
+        query_put(&pipeline->answered, query);
         pipeline_notify(pipeline);
     }
     pipeline_unlock(pipeline);
@@ -144,7 +147,10 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     query->timestamp = pipeline->node->machine.timestamp;
     query->sequence = pipeline->next_sequence - 1;
     query->row_end = pipeline->node->machine.history.next_row;
-    query->next = NULL;
+    query->reply_size = 0;
+    query->batch = 0;
+    query->event = 0;
+    query->accounts_found = 0;
     if (machine_query_is_live(query->operation)) {
         query->reply_size = machine_lookup_accounts(&pipeline->node->machine, query->operation,
                                                     &query->batches, buffer_body(query->reply));
@@ -161,9 +167,7 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
         accounts_resolve(pipeline, query);
     }
     pipeline_lock(pipeline);
-    if (pipeline->asked_first == NULL) pipeline->asked_first = query;
-    else pipeline->asked_last->next = query;
-    pipeline->asked_last = query;
+    query_put(&pipeline->asked, query);
     pipeline_changed(pipeline);
     pipeline_unlock(pipeline);
 }
@@ -206,8 +210,8 @@ static void query_hand_out(struct pipeline *pipeline, struct pipeline_query *que
 void answers_hand_out(struct pipeline *pipeline)
 {
     pipeline_lock(pipeline);
-    struct pipeline_query *answered = pipeline->answered;
-    pipeline->answered = NULL;
+    struct pipeline_query *answered = pipeline->answered.first;
+    pipeline->answered.first = NULL;
     u64 durable = pipeline->durable;
     pipeline_unlock(pipeline);
     while (answered != NULL) {
