@@ -432,6 +432,35 @@ enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t size,
     return status;
 }
 
+// Reads the header at `place`. False when there is none there.
+static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
+{
+    struct failure failure;
+    return wal_read_some(wal, place, out, sizeof *out, &failure) == STATUS_OK &&
+           frame_header_valid(out) && out->place == place;
+}
+
+u64 wal_extent(struct wal *wal)
+{
+    struct frame_header header;
+    u64 first = 0; // Holds a frame, unless it is the first file of all.
+    u64 end = 1;   // Files from here on hold none, once the search is over.
+    while (end < WAL_FILES_MAX && header_at(wal, end * WAL_FILE_SIZE, &header)) {
+        first = end;
+        end *= 2;
+    }
+    while (end - first > 1) {
+        u64 middle = first + (end - first) / 2;
+        if (header_at(wal, middle * WAL_FILE_SIZE, &header)) first = middle;
+        else end = middle;
+    }
+    u64 place = first * WAL_FILE_SIZE;
+    while (place < (first + 1) * WAL_FILE_SIZE && header_at(wal, place, &header)) {
+        place += frame_size(&header);
+    }
+    return place;
+}
+
 enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,
                             struct failure *failure)
 {
