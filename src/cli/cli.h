@@ -23,8 +23,8 @@ enum cli_form {
 // STATUS_INVALID is usage, everything else the environment.
 int cli_fail(const char *verb, const struct failure *failure);
 
-// From here on SIGINT and SIGTERM only set what cli_is_interrupted tells; whoever works for long asks
-// it and ends soon after.
+// From here on SIGINT and SIGTERM only set what cli_is_interrupted tells; whoever works for long
+// asks it and ends soon after.
 void cli_interrupt_install(void);
 bool cli_is_interrupted(void);
 

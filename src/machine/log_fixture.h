@@ -9,5 +9,7 @@
 
 // Puts the fixture into an empty disk as the first file of a log. Aborts when it is not to be had.
 void log_fixture_load(struct disk_memory *disk);
+// Zeroes the log behind the frame that holds the command at `position`.
+void log_fixture_cut(struct disk_memory *disk, u64 position);
 
 #endif
