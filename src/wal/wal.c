@@ -19,14 +19,12 @@ enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure
     memset(wal, 0, sizeof *wal);
     wal->disk = disk;
     wal->write_file = -1;
+    wal->scan_file = -1;
     (void)pthread_mutex_init(&wal->mutex, NULL);
     void *memory = NULL;
     enum status status =
         memory_reserve(WAL_FILES_MAX * sizeof *wal->read_files, false, &memory, failure);
     wal->read_files = memory;
-    if (status != STATUS_OK) return status;
-    status = memory_reserve(WAL_FILES_MAX * sizeof *wal->read_maps, false, &memory, failure);
-    wal->read_maps = memory;
     return status;
 }
 
@@ -34,16 +32,17 @@ void wal_free(struct wal *wal)
 {
     if (wal->read_files == NULL) return;
     if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
-    for (u64 i = 0; i < wal->read_files_end; i++) {
-        if (wal->read_files[i] == 0) continue;
-        if (wal->read_maps[i] != NULL) disk_unmap(wal->disk, wal->read_maps[i], WAL_FILE_SIZE);
-        disk_close(wal->disk, wal->read_files[i] - 1);
+    if (wal->scan_file >= 0) disk_close(wal->disk, wal->scan_file);
+    for (u64 i = 0; i < wal->read_end; i++) {
+        struct wal_file *file = &wal->read_files[i];
+        if (file->map != NULL) disk_unmap(wal->disk, file->map, WAL_FILE_SIZE);
+        if (file->handle != 0) disk_close(wal->disk, file->handle - 1);
     }
     memory_release(wal->read_files, WAL_FILES_MAX * sizeof *wal->read_files);
-    memory_release(wal->read_maps, WAL_FILES_MAX * sizeof *wal->read_maps);
     (void)pthread_mutex_destroy(&wal->mutex);
     memset(wal, 0, sizeof *wal);
     wal->write_file = -1;
+    wal->scan_file = -1;
 }
 
 u64 wal_place(u64 place, u64 size)
@@ -76,6 +75,8 @@ static enum status file_prewrite(struct wal *wal, disk_handle handle, struct fai
     return status;
 }
 
+static enum status read_open(struct wal *wal, u64 number, struct failure *failure);
+
 static enum status file_prepare(struct wal *wal, u64 number, struct failure *failure)
 {
     if (wal_is_prepared(wal, number)) return STATUS_OK;
@@ -105,6 +106,10 @@ enum status wal_prepare(struct wal *wal, struct failure *failure)
     enum status status = STATUS_OK;
     for (u64 i = 0; i <= WAL_FILES_AHEAD && status == STATUS_OK; i++) {
         status = file_prepare(wal, number + i, failure);
+    }
+    for (; wal->populated < number && status == STATUS_OK; wal->populated++) {
+        status = read_open(wal, wal->populated, failure);
+        disk_populate(wal->disk, wal->read_files[wal->populated].map, 0, WAL_FILE_SIZE);
     }
     return status;
 }
@@ -170,56 +175,73 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
     return STATUS_OK;
 }
 
-static enum status read_file(struct wal *wal, u64 number, disk_handle *out, struct failure *failure)
+// --- random reads -------------------------------------------------------------------------------
+
+// Opens a file for random reads, unless another thread was quicker.
+static enum status read_open(struct wal *wal, u64 number, struct failure *failure)
 {
     enum status status = STATUS_OK;
     assert(number < WAL_FILES_MAX);
+    struct wal_file *file = &wal->read_files[number];
     (void)pthread_mutex_lock(&wal->mutex);
-    if (wal->read_files[number] == 0) {
+    if (file->map == NULL && file->handle == 0) {
         char name[DISK_NAME_SIZE_MAX];
         file_name(name, number);
         disk_handle handle = -1;
         status = disk_open(wal->disk, name, DISK_READ_ONLY, &handle, failure);
         if (status == STATUS_OK) {
-            wal->read_files[number] = handle + 1;
-            wal->read_maps[number] = disk_map(wal->disk, handle, WAL_FILE_SIZE);
-            wal->read_files_end = MAX(wal->read_files_end, number + 1);
+            const u8 *map = disk_map(wal->disk, handle, WAL_FILE_SIZE);
+            if (map != NULL) disk_close(wal->disk, handle);
+            else atomic_store_explicit(&file->handle, handle + 1, memory_order_release);
+            atomic_store_explicit(&file->map, map, memory_order_release);
+            wal->read_end = MAX(wal->read_end, number + 1);
         }
     }
-    *out = wal->read_files[number] - 1;
     (void)pthread_mutex_unlock(&wal->mutex);
     return status;
 }
 
+static const u8 *read_map(struct wal *wal, u64 place)
+{
+    return atomic_load_explicit(&wal->read_files[place / WAL_FILE_SIZE].map, memory_order_acquire);
+}
+
 enum status wal_read(struct wal *wal, u64 place, void *out, size_t size, struct failure *failure)
 {
-    disk_handle handle = -1;
-    enum status status = read_file(wal, place / WAL_FILE_SIZE, &handle, failure);
-    if (status != STATUS_OK) return status;
-    const u8 *map = wal->read_maps[place / WAL_FILE_SIZE];
-    if (map == NULL) {
-        return disk_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size, failure);
+    struct wal_file *file = &wal->read_files[place / WAL_FILE_SIZE];
+    u64 offset = place % WAL_FILE_SIZE;
+    const u8 *map = atomic_load_explicit(&file->map, memory_order_acquire);
+    if (map == NULL && atomic_load_explicit(&file->handle, memory_order_acquire) == 0) {
+        enum status status = read_open(wal, place / WAL_FILE_SIZE, failure);
+        if (status != STATUS_OK) return status;
+        map = atomic_load_explicit(&file->map, memory_order_acquire);
     }
-    assert(place % WAL_FILE_SIZE + size <= WAL_FILE_SIZE);
-    memcpy(out, map + place % WAL_FILE_SIZE, size);
+    if (map == NULL) {
+        disk_handle handle = atomic_load_explicit(&file->handle, memory_order_acquire) - 1;
+        return disk_read(wal->disk, handle, offset, out, size, failure);
+    }
+    assert(offset + size <= WAL_FILE_SIZE);
+    memcpy(out, map + offset, size);
     return STATUS_OK;
 }
 
-bool wal_try_read(struct wal *wal, u64 place, void *out, size_t size)
+void wal_prefetch(struct wal *wal, u64 place, size_t size)
 {
-    disk_handle handle = -1;
-    struct failure failure;
-    if (read_file(wal, place / WAL_FILE_SIZE, &handle, &failure) != STATUS_OK) return false;
-    if (wal->read_maps[place / WAL_FILE_SIZE] != NULL) return false; // Ask for it, then read.
-    return disk_try_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size);
+    const u8 *map = read_map(wal, place);
+    if (map == NULL) return;
+    for (size_t at = 0; at < size; at += CACHE_LINE_SIZE) {
+        __builtin_prefetch(map + place % WAL_FILE_SIZE + at);
+    }
 }
 
 void wal_advise(struct wal *wal, u64 place, size_t size)
 {
-    disk_handle handle = -1;
-    struct failure failure;
-    if (read_file(wal, place / WAL_FILE_SIZE, &handle, &failure) != STATUS_OK) return;
-    disk_advise(wal->disk, handle, place % WAL_FILE_SIZE, size);
+    struct failure failure; // The read that follows will say what is wrong.
+    if (read_map(wal, place) == NULL &&
+        read_open(wal, place / WAL_FILE_SIZE, &failure) != STATUS_OK) {
+        return;
+    }
+    disk_advise(wal->disk, read_map(wal, place), place % WAL_FILE_SIZE, size);
 }
 
 // --- reading back -------------------------------------------------------------------------------
@@ -242,22 +264,33 @@ void wal_reader_free(struct wal_reader *reader)
     reader->buffer = NULL;
 }
 
+// Opens the file `number` for reading back.
+static enum status scan_open(struct wal *wal, u64 number, struct failure *failure)
+{
+    if (wal->scan_file >= 0 && wal->scan_number == number) return STATUS_OK;
+    if (wal->scan_file >= 0) disk_close(wal->disk, wal->scan_file);
+    wal->scan_file = -1;
+    wal->scan_number = number;
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, number);
+    return disk_open(wal->disk, name, DISK_READ_ONLY, &wal->scan_file, failure);
+}
+
 // Reads up to `size` bytes at `place`; short at the end of what exists.
 static enum status read_some(struct wal *wal, u64 place, u8 *out, size_t size, size_t *got,
                              struct failure *failure)
 {
     *got = 0;
-    disk_handle handle = -1;
-    enum status status = read_file(wal, place / WAL_FILE_SIZE, &handle, failure);
+    enum status status = scan_open(wal, place / WAL_FILE_SIZE, failure);
     if (status == STATUS_NOT_FOUND) return STATUS_OK;
     if (status != STATUS_OK) return status;
     u64 file_size = 0;
-    status = disk_size(wal->disk, handle, &file_size, failure);
+    status = disk_size(wal->disk, wal->scan_file, &file_size, failure);
     if (status != STATUS_OK) return status;
     u64 offset = place % WAL_FILE_SIZE;
     if (offset >= file_size) return STATUS_OK;
     *got = MIN(size, MIN(file_size, WAL_FILE_SIZE) - offset);
-    return disk_read(wal->disk, handle, offset, out, *got, failure);
+    return disk_read(wal->disk, wal->scan_file, offset, out, *got, failure);
 }
 
 // Whether a whole frame of this log with a later sequence lies anywhere behind `place`: then what
@@ -475,6 +508,7 @@ enum status wal_reader_cut(struct wal_reader *reader, struct failure *failure)
     struct wal *wal = reader->wal;
     wal->tail = reader->tail;
     u64 place = reader->tail.place;
+    wal->populated = align_up(place, WAL_FILE_SIZE) / WAL_FILE_SIZE;
     u64 number = place / WAL_FILE_SIZE;
     for (u64 i = number; i <= number + 1; i++) {
         size_t got = 0;

@@ -135,7 +135,7 @@ void world_init(struct world *world, u64 seed, bool verbose)
     // The genesis frame is the oracle's too; what the state is after it, only the machine knows.
     world->oracle.position = 1;
     world->oracle.timestamp = world->genesis.created_at;
-    world->disk.faults = (struct disk_memory_faults){.try_read_miss_rate = 200000};
+    world->disk.faults = (struct disk_memory_faults){0};
     struct recovery_report report;
     enum status status = node_open(&world->node, &world->disk.disk, &world->genesis,
                                    (u128)seed << 64 | 0x7ae1, NULL, &report, &failure);
@@ -690,7 +690,7 @@ void world_step(struct world *world)
 
 void world_finish(struct world *world)
 {
-    world->disk.faults = (struct disk_memory_faults){.try_read_miss_rate = 200000};
+    world->disk.faults = (struct disk_memory_faults){0};
     world->disk.capacity = 1ull << 60;
     if (!world_flush(world)) world_fail(world, "died without a fault");
     world_check_sessions(world);
