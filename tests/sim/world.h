@@ -87,7 +87,7 @@ enum world_count {
     WORLD_ROT_HARMLESS,
     WORLD_POISONED, // Commands that ended the process and each recovery.
     WORLD_OVERRIDDEN,
-    WORLD_LIES, // Writes that were said to be durable and were lost, or went elsewhere.
+    WORLD_LIES, // Worlds whose disk said that a write was durable, and lost or misplaced it.
     WORLD_LIES_MET,
     WORLD_LIES_NAMED,
     WORLD_LIES_REFUSED,
@@ -132,6 +132,7 @@ struct world {
     u64 poison; // Position of the command that ends the process; 0 none.
     u64 overrides;
     bool lying;    // The disk lies, or has lied.
+    u64 lies;      // How often.
     bool lie_met;  // What it left was read and named.
     u64 lie_first; // The first frame acknowledged since, with the states from the one before it on.
     struct digest lie_states[WORLD_LIES_MAX];

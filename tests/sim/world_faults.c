@@ -87,8 +87,8 @@ static u64 lies_told(const struct world *world)
     return world->disk.counts[DISK_COUNT_WRITE_LOST] + world->disk.counts[DISK_COUNT_MISDIRECTED];
 }
 
-// Works until the disk has lied once, and a while longer. False when it did not lie.
-static bool lie_live_with(struct world *world)
+// Works until the disk has lied, and a while longer. Returns how often it did.
+static u64 lies_live_with(struct world *world)
 {
     struct disk_memory_faults *faults = &world->disk.faults;
     u32 *rate = chance(world, 50) ? &faults->write_lost_rate : &faults->misdirected_rate;
@@ -103,7 +103,7 @@ static bool lie_live_with(struct world *world)
         if (longer-- == 0) break;
     }
     *rate = 0;
-    return lies_told(world) > before;
+    return lies_told(world) - before;
 }
 
 // A place is named: a file, a frame, a row.
@@ -131,13 +131,13 @@ static bool lie_is_named(struct world *world)
     return true;
 }
 
-// The node is open. Its state must be one that was acknowledged: the last, or the one before when
-// the lie was about the last frame of the log. Answers are the model's or refusals.
+// The node is open. Its state must be one that was acknowledged: the last, or an earlier one when
+// the lies were about all frames behind it. Answers are the model's or refusals.
 static void lie_judge_open(struct world *world, bool named)
 {
     struct oracle *oracle = &world->oracle;
     u64 last = world->node.wal.tail.sequence - 1;
-    if (last > oracle->sequence || last + 1 < oracle->sequence) {
+    if (last > oracle->sequence || last + world->lies < oracle->sequence) {
         world_fail(world, "the log ends at frame %llu, must end at %llu", (unsigned long long)last,
                    (unsigned long long)oracle->sequence);
     }
@@ -168,9 +168,9 @@ void world_lie(struct world *world)
     world->lie_first = world->oracle.sequence + 1;
     world->lie_states[0] = world->state_durable;
     world->ask.may_fail = true;
-    bool lied = lie_live_with(world);
+    world->lies = lies_live_with(world);
     if (!world->lie_met) (void)world_flush(world);
-    world->counts[WORLD_LIES] += lied;
+    world->counts[WORLD_LIES] += world->lies > 0;
     world->counts[WORLD_LIES_MET] += world->lie_met;
     world_jobs_forget(world);
     node_free(&world->node);
