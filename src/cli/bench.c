@@ -459,7 +459,7 @@ static void drain_await(struct run *run)
     const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
     struct bench_status status;
     if (run->server.folder[0] == 0) return;
-    while (!bench_is_interrupted() && compat_client_now() - began_at < limit_ns) {
+    while (!cli_is_interrupted() && compat_client_now() - began_at < limit_ns) {
         const bool is_known = bench_status_read(run->server.folder, run->loaded_at, &status);
         const bool is_unchanged = compat_client_now() - began_at > unknown_ns && !status.is_fresh;
         if (!is_known && is_unchanged) return;
@@ -809,7 +809,7 @@ int bench_main(int argc, char **argv)
     };
     run.client_options = (struct compat_client_options){.cluster = options->cluster};
     run.progress.is_shown = options->shows_progress;
-    bench_interrupt_install();
+    cli_interrupt_install();
     const enum status status = run_all(&run, &failure);
     if (status != STATUS_OK) {
         (void)fprintf(stderr, "tael bench: %s\n", failure.message);

@@ -4,7 +4,7 @@
 #ifndef TAEL_CLI_BENCH_INTERNAL_H
 #define TAEL_CLI_BENCH_INTERNAL_H
 
-#include "base/base.h"
+#include "cli/cli.h"
 #include "ledger/ledger_types.h"
 #include "server/compat_client.h"
 
@@ -122,10 +122,6 @@ MUST_USE enum status bench_loop_run(struct bench_loop *loop, struct failure *fai
 void bench_progress_clear(struct bench_progress *progress);
 // Sends one more request and does not wait for its answer.
 MUST_USE enum status bench_actor_fire(struct bench_actor *actor, struct failure *failure);
-
-// Set by a signal; loops end soon after.
-bool bench_is_interrupted(void);
-void bench_interrupt_install(void);
 
 // --- Whose server it is ---
 

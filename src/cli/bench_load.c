@@ -5,7 +5,6 @@
 
 #include "base/checksum.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,26 +12,6 @@
 static const u64 answer_timeout_ns = 120 * NS_PER_S;
 static const u64 connect_timeout_ns = 10 * NS_PER_S;
 static const u64 tick_ns = 100 * NS_PER_MS;
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt_take(int signal_number)
-{
-    (void)signal_number;
-    interrupted = 1;
-}
-
-void bench_interrupt_install(void)
-{
-    const struct sigaction action = {.sa_handler = interrupt_take};
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
-bool bench_is_interrupted(void)
-{
-    return interrupted != 0;
-}
 
 // --- Content ---
 
@@ -462,7 +441,7 @@ enum status bench_loop_run(struct bench_loop *loop, struct failure *failure)
         const u64 now = compat_client_now();
         state.is_stopping = now >= loop->until || (left_ahead == 0 && loop->until == U64_MAX);
         if (left == 0) break;
-        if (bench_is_interrupted()) return failure_set(failure, STATUS_IO, "interrupted");
+        if (cli_is_interrupted()) return failure_set(failure, STATUS_IO, "interrupted");
         const bool made = body_make_ahead(loop, &state);
         compat_client_wait(clients, loop->count, made ? 0 : now + tick_ns);
         loop_tick(loop, &state, now);

@@ -62,13 +62,6 @@ struct options {
     int rest_count;
 };
 
-int cli_fail(const char *verb, const struct failure *failure)
-{
-    (void)fprintf(stderr, "tael %s: %s\n", verb, failure->message);
-    if (failure->hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure->hint);
-    return failure->status == STATUS_INVALID ? EXIT_USAGE : EXIT_ENVIRONMENT;
-}
-
 // --- help
 // -----------------------------------------------------------------------------------------
 

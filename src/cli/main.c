@@ -3,7 +3,6 @@
 // The program: one verb, then its flags.
 #include "cli/bench.h"
 #include "cli/cli.h"
-#include "cli/verify.h"
 #include "codec/number.h"
 #include "server/server.h"
 

@@ -163,6 +163,21 @@ static enum status pending_row(const struct history_view *view, u64 row,
     return status;
 }
 
+// Reads the request of a row from the log, which must hold that transfer there.
+static enum status request_read(const struct history_view *view, u64 row,
+                                const struct outcome *outcome, struct transfer *out,
+                                struct failure *failure)
+{
+    const struct history_log *log = &view->history->log;
+    u64 place = outcome_place(outcome);
+    enum status status = log->read(log->context, place, out, sizeof *out, failure);
+    if (status != STATUS_OK || out->id == outcome->id) return status;
+    return failure_set(failure, STATUS_CORRUPT,
+                       "history: row %llu points to place %llu of the log, which holds another "
+                       "transfer",
+                       (unsigned long long)row, (unsigned long long)place);
+}
+
 // Completes the request of a row to the transfer as it became.
 static enum status transfer_complete(const struct history_view *view, u64 row,
                                      const struct outcome *outcome, struct transfer *transfer,
@@ -188,8 +203,7 @@ static enum status transfer_complete(const struct history_view *view, u64 row,
     status = history_row(view->history, view->set, row_of_pending, &pending_outcome, failure);
     if (status != STATUS_OK) return status;
     struct transfer pending;
-    status = view->history->log.read(view->history->log.context, outcome_place(&pending_outcome),
-                                     &pending, sizeof pending, failure);
+    status = request_read(view, row_of_pending, &pending_outcome, &pending, failure);
     if (status != STATUS_OK) return status;
     if (transfer->user_data_128 == 0) transfer->user_data_128 = pending.user_data_128;
     if (transfer->user_data_64 == 0) transfer->user_data_64 = pending.user_data_64;
@@ -229,15 +243,8 @@ enum status history_transfer(const struct history_view *view, u64 row,
 {
     assert(outcome_is_transfer(outcome) && outcome->result == OUTCOME_CREATED);
     if (outcome->kind == OUTCOME_POSTING) return posting_make(view, row, outcome, out, failure);
-    const struct history_log *log = &view->history->log;
-    enum status status = log->read(log->context, outcome_place(outcome), out, sizeof *out, failure);
+    enum status status = request_read(view, row, outcome, out, failure);
     if (status != STATUS_OK) return status;
-    if (out->id != outcome->id) {
-        return failure_set(failure, STATUS_CORRUPT,
-                           "history: row %llu points to place %llu of the log, which holds another "
-                           "transfer",
-                           (unsigned long long)row, (unsigned long long)outcome_place(outcome));
-    }
     return transfer_complete(view, row, outcome, out, failure);
 }
 
@@ -631,8 +638,7 @@ static enum status state_apply(const struct history_view *view, struct account_s
     struct transfer request = {0};
     enum status status = STATUS_OK;
     if (outcome->pending_distance == OUTCOME_PENDING_FAR) {
-        status = view->history->log.read(view->history->log.context, outcome_place(outcome),
-                                         &request, sizeof request, failure);
+        status = request_read(view, row, outcome, &request, failure);
         if (status != STATUS_OK) return status;
     }
     u64 row_of_pending = 0;

@@ -293,14 +293,22 @@ static enum status read_some(struct wal *wal, u64 place, u8 *out, size_t size, s
     return disk_read(wal->disk, wal->scan_file, offset, out, *got, failure);
 }
 
-// Whether a whole frame of this log with a later sequence lies anywhere behind `place`: then what
-// is at `place` was once complete. Scans to the end of the file after the one of `place`.
-static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
-                               struct failure *failure)
+// A header that says that the frame at a place was once complete.
+struct witness {
+    u64 sequence; // Of its frame; 0: there is none.
+    u64 at;       // Where it lies.
+};
+
+// Looks for a header of this log that can only be there when what is at `place` was complete, or
+// was written elsewhere: one of a later frame, or one of this frame in another place. From `place`
+// to the end of the file after its own.
+static enum status witness_find(struct wal_reader *reader, u64 place, struct witness *out,
+                                struct failure *failure)
 {
-    *found = 0;
+    const struct wal_tail *tail = &reader->tail;
+    *out = (struct witness){0};
     u64 end = (place / WAL_FILE_SIZE + 2) * WAL_FILE_SIZE;
-    for (u64 at = place + PAGE_SIZE; at < end;) {
+    for (u64 at = place; at < end;) {
         size_t got = 0;
         size_t want = MIN(FRAME_SIZE_MAX, WAL_FILE_SIZE - at % WAL_FILE_SIZE);
         enum status status = read_some(reader->wal, at, reader->buffer, want, &got, failure);
@@ -309,12 +317,12 @@ static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
             struct frame_header header;
             memcpy(&header, reader->buffer + i, sizeof header);
             // A log whose first frame is damaged has an id that is not known yet.
-            bool ours = reader->tail.sequence == 0 || header.log_id == reader->tail.log_id;
-            if (header.magic == FRAME_MAGIC && frame_header_valid(&header) && ours &&
-                header.place == at + i && header.sequence > reader->tail.sequence) {
-                *found = header.sequence;
-                return STATUS_OK;
-            }
+            bool ours = tail->sequence == 0 || header.log_id == tail->log_id;
+            if (header.magic != FRAME_MAGIC || !ours || !frame_header_valid(&header)) continue;
+            bool misplaced = header.sequence == tail->sequence && header.place != at + i;
+            if (header.sequence <= tail->sequence && !misplaced) continue;
+            *out = (struct witness){.sequence = header.sequence, .at = at + i};
+            return STATUS_OK;
         }
         at += want;
     }
@@ -325,21 +333,24 @@ static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
 static enum status judge(struct wal_reader *reader, u64 place, const char *what, enum wal_end *end,
                          struct failure *failure)
 {
-    u64 later = 0;
-    enum status status = later_frame(reader, place, &later, failure);
+    struct witness witness;
+    enum status status = witness_find(reader, place, &witness, failure);
     if (status != STATUS_OK) return status;
-    if (later == 0) {
+    if (witness.sequence == 0) {
         *end = WAL_TORN;
         return STATUS_OK;
     }
     char name[DISK_NAME_SIZE_MAX];
+    char other_name[DISK_NAME_SIZE_MAX];
     file_name(name, place / WAL_FILE_SIZE);
-    failure_set(
-        failure, STATUS_CORRUPT,
-        "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu behind it "
-        "is whole",
-        reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
-        (unsigned long long)reader->tail.sequence, what, (unsigned long long)later);
+    file_name(other_name, witness.at / WAL_FILE_SIZE);
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu is in "
+                "%s at %llu",
+                reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
+                (unsigned long long)reader->tail.sequence, what,
+                (unsigned long long)witness.sequence, other_name,
+                (unsigned long long)(witness.at % WAL_FILE_SIZE));
     failure_hint(failure, "do not delete anything: restore this file from a backup or a replica, "
                           "then start again");
     return STATUS_CORRUPT;
@@ -355,9 +366,23 @@ static bool commands_valid(const struct frame_header *header, const u8 *frame)
         if (command->body_offset % FRAME_BODY_ALIGNMENT != 0) return false;
         if (command->body_size > 0 && command->body_offset < head) return false;
         if ((u64)command->body_offset + command->body_size > size) return false;
-        if (!is_zero(command->reserved, sizeof command->reserved)) return false;
     }
     return true;
+}
+
+// Whether a frame uses nothing that this format leaves zero.
+static bool fields_known(const struct frame_header *header, const struct frame_command *commands)
+{
+    const u32 flags = FRAME_SEAL | FRAME_GENESIS | FRAME_ROTATE | FRAME_OWNER;
+    bool known =
+        (header->flags & ~flags) == 0 && is_zero(header->reserved, sizeof header->reserved);
+    for (u32 i = 0; i < header->command_count && known; i++) {
+        known = commands[i].version == 1 && commands[i].flags == 0 &&
+                commands[i].signature_scheme == 0 &&
+                is_zero(commands[i].signature, sizeof commands[i].signature) &&
+                is_zero(commands[i].reserved, sizeof commands[i].reserved);
+    }
+    return known;
 }
 
 // Whether the header continues the chain of the reader.
@@ -438,6 +463,11 @@ static enum status frame_next(struct wal_reader *reader, struct frame_view *view
     if (status != STATUS_OK) return status;
     if (!whole) return judge(reader, place, "has a damaged body", end, failure);
     const struct frame_header *kept = (const void *)reader->buffer;
+    if (!fields_known(kept, (const void *)(reader->buffer + sizeof *kept))) {
+        return failure_set(failure, STATUS_UNSUPPORTED,
+                           "frame %llu uses fields that this binary does not know",
+                           (unsigned long long)kept->sequence);
+    }
     sha256(kept, sizeof *kept, &reader->tail.previous);
     reader->tail.log_id = kept->log_id;
     reader->tail.epoch = kept->epoch;
@@ -463,6 +493,35 @@ enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t size,
                            (unsigned long long)place);
     }
     return status;
+}
+
+// Reads the header at `place`. False when there is none there.
+static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
+{
+    struct failure failure;
+    return wal_read_some(wal, place, out, sizeof *out, &failure) == STATUS_OK &&
+           frame_header_valid(out) && out->place == place;
+}
+
+u64 wal_extent(struct wal *wal)
+{
+    struct frame_header header;
+    u64 first = 0; // Holds a frame, unless it is the first file of all.
+    u64 end = 1;   // Files from here on hold none, once the search is over.
+    while (end < WAL_FILES_MAX && header_at(wal, end * WAL_FILE_SIZE, &header)) {
+        first = end;
+        end *= 2;
+    }
+    while (end - first > 1) {
+        u64 middle = first + (end - first) / 2;
+        if (header_at(wal, middle * WAL_FILE_SIZE, &header)) first = middle;
+        else end = middle;
+    }
+    u64 place = first * WAL_FILE_SIZE;
+    while (place < (first + 1) * WAL_FILE_SIZE && header_at(wal, place, &header)) {
+        place += frame_size(&header);
+    }
+    return place;
 }
 
 enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,

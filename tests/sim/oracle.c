@@ -38,14 +38,18 @@ const struct oracle_session *oracle_session(const struct oracle *oracle, u128 cl
     return NULL;
 }
 
-// A free place, else that of the session whose last command lies furthest back.
-static struct oracle_session *session_new(struct oracle *oracle, u128 client)
+// A free place, else that of the session that is named, else that of the one whose last command
+// lies furthest back.
+static struct oracle_session *session_new(struct oracle *oracle, u128 client, u64 named)
 {
     struct oracle_session *place = session_find(oracle, 0);
     if (place == NULL) {
         place = &oracle->sessions[0];
         for (u32 i = 1; i < MACHINE_SESSIONS_MAX; i++) {
             if (oracle->sessions[i].position < place->position) place = &oracle->sessions[i];
+        }
+        for (u32 i = 0; i < MACHINE_SESSIONS_MAX; i++) {
+            if (oracle->sessions[i].number == named) place = &oracle->sessions[i];
         }
         oracle->evicted++;
     }
@@ -133,6 +137,19 @@ void oracle_frame_begin(struct oracle *oracle, const struct frame_header *header
     oracle->timestamp = header->timestamp;
 }
 
+void oracle_override(struct oracle *oracle, u64 position)
+{
+    assert(oracle->override_count < ARRAY_COUNT(oracle->overrides));
+    oracle->overrides[oracle->override_count++] = position;
+}
+
+void oracle_owner_frame(struct oracle *oracle, u64 timestamp)
+{
+    oracle->position++;
+    oracle->sequence++;
+    oracle->timestamp = timestamp;
+}
+
 void oracle_command(struct oracle *oracle, const struct frame_header *header, bool first,
                     const struct frame_command *command, const u8 *body,
                     struct oracle_answer *answer)
@@ -140,15 +157,18 @@ void oracle_command(struct oracle *oracle, const struct frame_header *header, bo
     *answer = (struct oracle_answer){.result = COMMAND_DONE};
     oracle->position++;
     oracle->timestamp = first ? header->timestamp : oracle->timestamp + 1;
+    for (u32 i = 0; i < oracle->override_count; i++) {
+        if (oracle->overrides[i] == oracle->position) answer->result = COMMAND_OVERRIDDEN;
+    }
     struct oracle_session *session = NULL;
-    switch (command->record) {
+    switch (answer->result == COMMAND_OVERRIDDEN ? COMMAND_OVERRIDE : command->record) {
     case COMMAND_TICK:
         oracle->timestamp +=
             ledger_model_expire(oracle->model, oracle->timestamp, LEDGER_BATCH_EVENTS_MAX);
         break;
     case COMMAND_REGISTER:
         session = session_find(oracle, command->command_id);
-        if (session == NULL) session = session_new(oracle, command->command_id);
+        if (session == NULL) session = session_new(oracle, command->command_id, command->session);
         free(session->reply); // NOLINT: that of a new session is NULL.
         session->reply = must(calloc(1, 64));
         store_u32(session->reply, COMPAT_BODY_SIZE_MAX);
