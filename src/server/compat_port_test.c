@@ -454,7 +454,8 @@ static void test_a_message_of_many_questions_lets_others_pass(void **state)
                             peer_register(world, 3)};
     // Both wait until what was told before them is durable.
     gate_set(true);
-    peer_send_accounts(world, &peers[0], 1, 2000);
+    // Enough accounts for a frame of their own beside one that waits at the gate: a seal may.
+    peer_send_accounts(world, &peers[0], 1, 2100);
     for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
     struct compat_header header =
         request_of(&peers[1], COMPAT_OPERATION_BASE + COMPAT_QUERY_ACCOUNTS);
