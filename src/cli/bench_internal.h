@@ -4,7 +4,7 @@
 #ifndef TAEL_CLI_BENCH_INTERNAL_H
 #define TAEL_CLI_BENCH_INTERNAL_H
 
-#include "base/base.h"
+#include "cli/cli.h"
 #include "ledger/ledger_types.h"
 #include "server/compat_client.h"
 
@@ -90,7 +90,17 @@ struct bench_actor {
     u64 last_timestamp;
     u64 acknowledged; // Events.
     u64 last_index;   // Of the last event acknowledged.
+    u64 late_ns;      // How long after its time the request in flight was sent, at a given rate.
     struct bench_latencies latencies;
+    size_t reported; // Latencies that are in a window already.
+};
+
+// One part of a run, so that a long one shows whether it drifts.
+struct bench_window {
+    u64 transfers;
+    u64 elapsed_ns;
+    struct bench_quantiles batch;
+    u64 rss;
 };
 
 struct bench_progress {
@@ -107,6 +117,10 @@ struct bench_loop {
     struct bench_progress *progress;
     void (*tick)(void *context); // Called about ten times a second; may be NULL.
     void *context;
+    u64 rate;                     // Events a second that are sent, at most; 0: no limit.
+    struct bench_window *windows; // Out: as many equal parts of the run; NULL for none.
+    u32 window_count;
+    u64 (*rss)(void *context); // Of the server, at the end of a window; NULL when windows is.
     u64 elapsed_ns; // Out: from the first submit to the last answer of those not in the background.
 };
 
@@ -122,10 +136,6 @@ MUST_USE enum status bench_loop_run(struct bench_loop *loop, struct failure *fai
 void bench_progress_clear(struct bench_progress *progress);
 // Sends one more request and does not wait for its answer.
 MUST_USE enum status bench_actor_fire(struct bench_actor *actor, struct failure *failure);
-
-// Set by a signal; loops end soon after.
-bool bench_is_interrupted(void);
-void bench_interrupt_install(void);
 
 // --- Whose server it is ---
 

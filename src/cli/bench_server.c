@@ -3,7 +3,6 @@
 // The server under load: started, measured, stopped and removed.
 #include "cli/bench_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -33,31 +32,6 @@ enum status bench_folder_make(struct bench_server *server, const char *parent,
     return STATUS_OK;
 }
 
-// Visits the files of a folder, and of the folders in it.
-static void files_visit(const char *folder, void (*visit)(const char *path, void *context),
-                        void *context, u32 depth)
-{
-    DIR *entries = opendir(folder);
-    if (entries == NULL) return;
-    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        char path[8192];
-        const int length = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (length < 0 || (size_t)length >= sizeof path) continue;
-        struct stat about;
-        if (lstat(path, &about) != 0) continue;
-        if (S_ISDIR(about.st_mode) && depth > 0) files_visit(path, visit, context, depth - 1);
-        visit(path, context);
-    }
-    (void)closedir(entries);
-}
-
-static void file_remove(const char *path, void *context)
-{
-    (void)context;
-    (void)remove(path);
-}
-
 static void log_name(const char *folder, char out[8192])
 {
     (void)snprintf(out, 8192, "%s.log", folder);
@@ -66,8 +40,7 @@ static void log_name(const char *folder, char out[8192])
 void bench_folder_remove(const char *folder)
 {
     char path[8192];
-    files_visit(folder, file_remove, NULL, 4);
-    (void)rmdir(folder);
+    cli_folder_remove(folder);
     log_name(folder, path);
     (void)remove(path);
 }
@@ -94,7 +67,7 @@ static void file_add_size(const char *path, void *context)
 u64 bench_folder_size(const char *folder)
 {
     u64 sum = 0;
-    files_visit(folder, file_add_size, &sum, 4);
+    cli_files_visit(folder, file_add_size, &sum);
     return sum;
 }
 
@@ -109,7 +82,7 @@ static void file_forget(const char *path, void *context)
 
 void bench_folder_forget(const char *folder)
 {
-    files_visit(folder, file_forget, NULL, 4);
+    cli_files_visit(folder, file_forget, NULL);
 }
 
 bool bench_status_read(const char *folder, u64 after, struct bench_status *out)
@@ -199,7 +172,7 @@ static enum status ready_await(struct bench_server *server, struct failure *fail
     char line[1024];
     size_t size = 0;
     const u64 deadline = compat_client_now() + ready_timeout_ns;
-    while (compat_client_now() < deadline && !bench_is_interrupted()) {
+    while (compat_client_now() < deadline && !cli_is_interrupted()) {
         struct pollfd waiting = {.fd = server->output, .events = POLLIN};
         if (poll(&waiting, 1, 100) <= 0) continue;
         if (size == sizeof line - 1) size = 0; // No line of ours is that long.

@@ -23,7 +23,20 @@ enum cli_form {
 // STATUS_INVALID is usage, everything else the environment.
 int cli_fail(const char *verb, const struct failure *failure);
 
+// From here on SIGINT and SIGTERM only set what cli_is_interrupted tells; whoever works for long
+// asks it and ends soon after.
+void cli_interrupt_install(void);
+bool cli_is_interrupted(void);
+
+// Visits the files and folders of a folder, and of the folders in it, what is inside first. What
+// cannot be read is left out.
+void cli_files_visit(const char *folder, void (*visit)(const char *path, void *context),
+                     void *context);
+// Removes a folder with everything in it, as far as that goes.
+void cli_folder_remove(const char *folder);
+
 // Each verb: its arguments from its own name on; returns the exit code.
+int verify_main(int argc, char **argv);
 int account_main(int argc, char **argv);
 int transfer_main(int argc, char **argv);
 int query_main(int argc, char **argv);

@@ -15,9 +15,13 @@ static const char help[] =
     "\n"
     "For a server that dies at every start while it applies command N: appends to the log of the\n"
     "stopped folder DIR an override that makes this command a refusal, for ever and for everyone\n"
-    "who applies this log. Nothing is removed; `tael dump` shows both.\n"
+    "who applies this log. Nothing is removed; `tael dump` shows both. Refused for a command that\n"
+    "did not kill the server: one whose outcome is in a checkpoint or named in the log.\n"
     "\n"
-    "Exit code: 0 done, 2 usage or no such command, 3 environment.\n";
+    "  --position N   the command, as the refused start names it\n"
+    "  --json         print what was done as JSON\n"
+    "\n"
+    "Exit code: 0 done, 1 refused (the reason is printed), 2 usage, 3 environment.\n";
 
 int override_main(int argc, char **argv)
 {
@@ -54,7 +58,10 @@ int override_main(int argc, char **argv)
         disk_folder_close(folder);
     }
     free(folder);
-    if (status != STATUS_OK) return cli_fail("override", &failure);
+    if (status != STATUS_OK) {
+        int code = cli_fail("override", &failure);
+        return status == STATUS_INVALID ? EXIT_REFUSED : code;
+    }
     (void)printf(json ? "{\"overridden\":%llu}\n" : "command %llu is a refusal from now on\n",
                  (unsigned long long)position);
     return EXIT_DONE;

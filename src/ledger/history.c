@@ -211,6 +211,15 @@ enum status history_init(struct history *history, struct disk *disk, const struc
     return status;
 }
 
+static void rows_file_close(struct history *history, struct history_rows_file *file)
+{
+    if (file->map != NULL) {
+        disk_unmap(history->disk, file->map, HISTORY_ROWS_FILE_PAGES * PAGE_SIZE);
+    }
+    disk_close(history->disk, file->handle);
+    free(file);
+}
+
 void history_free(struct history *history)
 {
     if (history->set != NULL) {
@@ -220,13 +229,8 @@ void history_free(struct history *history)
     }
     for (u32 i = 0; i < HISTORY_LIVE_SEGMENTS_MAX; i++) live_free(&history->lives[i]);
     for (u32 i = 0; i < HISTORY_ROWS_FILES_MAX; i++) {
-        if (history->rows_files[i] == NULL) continue;
-        if (history->rows_files[i]->map != NULL) {
-            disk_unmap(history->disk, history->rows_files[i]->map,
-                       HISTORY_ROWS_FILE_PAGES * PAGE_SIZE);
-        }
-        disk_close(history->disk, history->rows_files[i]->handle);
-        free(history->rows_files[i]);
+        struct history_rows_file *file = history->rows_files[i];
+        if (file != NULL) rows_file_close(history, file);
     }
     memory_release(history->sort_scratch, 2 * HISTORY_LIVE_ROWS_MAX * sizeof(u64));
     (void)pthread_mutex_destroy(&history->mutex);
@@ -662,37 +666,39 @@ struct history_segment *history_segment_of(const struct history_set *set, u64 ro
     return set->segments[low];
 }
 
-enum status history_rows_open(struct history *history, u64 file, bool create, disk_handle *out,
-                              struct failure *failure)
+static struct history_rows_file *rows_file(struct history *history, u64 file)
 {
-    assert(file < HISTORY_ROWS_FILES_MAX);
-    enum status status = STATUS_OK;
-    (void)pthread_mutex_lock(&history->mutex);
-    struct history_rows_file *rows = history->rows_files[file];
-    if (rows == NULL) {
-        char name[DISK_NAME_SIZE_MAX];
-        (void)snprintf(name, sizeof name, "rows-%08llx", (unsigned long long)file);
-        disk_handle handle = -1;
-        status = disk_open(history->disk, name, create ? DISK_CREATE : 0, &handle, failure);
-        if (status == STATUS_OK) {
-            rows = calloc(1, sizeof *rows);
-            assert(rows != NULL);
-            rows->handle = handle;
-            rows->map = disk_map(history->disk, handle, HISTORY_ROWS_FILE_PAGES * PAGE_SIZE);
-            history->rows_files[file] = rows;
-        }
-    }
-    if (status == STATUS_OK) *out = rows->handle;
-    (void)pthread_mutex_unlock(&history->mutex);
-    return status;
+    return atomic_load_explicit(&history->rows_files[file], memory_order_acquire);
 }
 
-static enum status rows_page_verify(struct history *history, disk_handle handle, u64 page,
-                                    struct failure *failure)
+enum status history_rows_open(struct history *history, u64 file, bool create,
+                              struct history_rows_file **out, struct failure *failure)
+{
+    assert(file < HISTORY_ROWS_FILES_MAX);
+    *out = rows_file(history, file);
+    if (*out != NULL) return STATUS_OK;
+    // Opened without the mutex, which the machine takes: creating waits for the device.
+    char name[DISK_NAME_SIZE_MAX];
+    (void)snprintf(name, sizeof name, "rows-%08llx", (unsigned long long)file);
+    disk_handle handle = -1;
+    enum status status = disk_open(history->disk, name, create ? DISK_CREATE : 0, &handle, failure);
+    if (status != STATUS_OK) return status;
+    struct history_rows_file *rows = calloc(1, sizeof *rows);
+    assert(rows != NULL);
+    rows->handle = handle;
+    rows->map = disk_map(history->disk, handle, HISTORY_ROWS_FILE_PAGES * PAGE_SIZE);
+    if (atomic_compare_exchange_strong(&history->rows_files[file], out, rows)) *out = rows;
+    else rows_file_close(history, rows); // Another thread was quicker.
+    return STATUS_OK;
+}
+
+static enum status rows_page_verify(struct history *history, const struct history_rows_file *file,
+                                    u64 page, struct failure *failure)
 {
     struct history_rows_page bytes;
     u64 offset = page % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE;
-    enum status status = disk_read(history->disk, handle, offset, &bytes, sizeof bytes, failure);
+    enum status status =
+        disk_read(history->disk, file->handle, offset, &bytes, sizeof bytes, failure);
     if (status != STATUS_OK) return status;
     u128 sum = checksum((const u8 *)&bytes + 16, sizeof bytes - 16);
     if (memcmp(&sum, bytes.checksum, 16) != 0 || bytes.magic != HISTORY_ROWS_MAGIC ||
@@ -717,6 +723,35 @@ static bool page_is_verified(struct history_rows_file *file, u64 page)
     return (atomic_load_explicit(&file->verified[at / 64], memory_order_relaxed) >> (at % 64)) & 1;
 }
 
+// Opens the file of a page and verifies the page if no one did yet.
+static enum status rows_page_open(struct history *history, u64 page, struct history_rows_file **out,
+                                  struct failure *failure)
+{
+    enum status status =
+        history_rows_open(history, page / HISTORY_ROWS_FILE_PAGES, false, out, failure);
+    if (status != STATUS_OK || page_is_verified(*out, page)) return status;
+    status = rows_page_verify(history, *out, page, failure);
+    if (status != STATUS_OK) return status;
+    u64 at = page % HISTORY_ROWS_FILE_PAGES;
+    atomic_fetch_or_explicit(&(*out)->verified[at / 64], 1ull << (at % 64), memory_order_relaxed);
+    return STATUS_OK;
+}
+
+enum status history_rows_read_back(struct history *history, u64 first_page, u64 page_count,
+                                   struct failure *failure)
+{
+    struct history_rows_file *file = NULL;
+    enum status status = STATUS_OK;
+    for (u64 i = 0; i < page_count && status == STATUS_OK; i++) {
+        status = rows_page_open(history, first_page + i, &file, failure);
+    }
+    if (status == STATUS_OK && page_count > 0) {
+        disk_populate(history->disk, file->map, first_page % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE,
+                      page_count * PAGE_SIZE);
+    }
+    return status;
+}
+
 static u64 row_offset(u64 row)
 {
     u64 page = row / HISTORY_PAGE_ROWS;
@@ -733,40 +768,35 @@ enum status history_row(struct history *history, const struct history_set *set, 
         *out = segment->live->rows[row - segment->first_row];
         return STATUS_OK;
     }
-    u64 page = row / HISTORY_PAGE_ROWS;
-    disk_handle handle = -1;
-    enum status status =
-        history_rows_open(history, page / HISTORY_ROWS_FILE_PAGES, false, &handle, failure);
+    struct history_rows_file *file = NULL;
+    enum status status = rows_page_open(history, row / HISTORY_PAGE_ROWS, &file, failure);
     if (status != STATUS_OK) return status;
-    struct history_rows_file *file = history->rows_files[page / HISTORY_ROWS_FILE_PAGES];
-    if (!page_is_verified(file, page)) {
-        status = rows_page_verify(history, handle, page, failure);
-        if (status != STATUS_OK) return status;
-        u64 at = page % HISTORY_ROWS_FILE_PAGES;
-        atomic_fetch_or_explicit(&file->verified[at / 64], 1ull << (at % 64), memory_order_relaxed);
-    }
     if (file->map == NULL) {
-        return disk_read(history->disk, handle, row_offset(row), out, sizeof *out, failure);
+        return disk_read(history->disk, file->handle, row_offset(row), out, sizeof *out, failure);
     }
     memcpy(out, file->map + row_offset(row), sizeof *out);
     return STATUS_OK;
 }
 
-bool history_row_try(struct history *history, const struct history_set *set, u64 row,
-                     struct outcome *out)
+bool history_row_prefetch(struct history *history, const struct history_set *set, u64 row)
 {
     const struct history_segment *segment = history_segment_of(set, row);
     if (!segment->sealed) {
-        *out = segment->live->rows[row - segment->first_row];
+        __builtin_prefetch(&segment->live->rows[row - segment->first_row]);
         return true;
     }
     u64 page = row / HISTORY_PAGE_ROWS;
-    struct history_rows_file *file = history->rows_files[page / HISTORY_ROWS_FILE_PAGES];
-    if (file == NULL) return false;
-    if (file->map == NULL && page_is_verified(file, page) &&
-        disk_try_read(history->disk, file->handle, row_offset(row), out, sizeof *out)) {
-        return true;
-    }
-    disk_advise(history->disk, file->handle, page % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE, PAGE_SIZE);
-    return false;
+    struct history_rows_file *file = rows_file(history, page / HISTORY_ROWS_FILE_PAGES);
+    if (file == NULL || !page_is_verified(file, page)) return false;
+    if (file->map != NULL) __builtin_prefetch(file->map + row_offset(row));
+    return true;
+}
+
+void history_row_advise(struct history *history, const struct history_set *set, u64 row)
+{
+    if (!history_segment_of(set, row)->sealed) return;
+    u64 page = row / HISTORY_PAGE_ROWS;
+    const struct history_rows_file *file = rows_file(history, page / HISTORY_ROWS_FILE_PAGES);
+    if (file == NULL) return; // The first read opens it.
+    disk_advise(history->disk, file->map, page % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE, PAGE_SIZE);
 }

@@ -184,13 +184,15 @@ struct history_log {
     void *context;
     // Reads `size` bytes at `place`, from memory while the frame is not durable yet.
     enum status (*read)(void *context, u64 place, void *out, size_t size, struct failure *);
-    bool (*try_read)(void *context, u64 place, void *out, size_t size);
+    // Say that bytes will be read soon: brings them towards the processor if they are in memory;
+    // starts reading them from the device. Neither waits.
+    void (*prefetch)(void *context, u64 place, size_t size);
     void (*advise)(void *context, u64 place, size_t size);
 };
 
 struct history_rows_file {
-    disk_handle handle; // Plus one; 0 when not open.
-    const u8 *map;      // The whole file, or NULL.
+    disk_handle handle;
+    const u8 *map; // The whole file, or NULL.
     _Atomic u64 verified[HISTORY_ROWS_FILE_PAGES / 64];
 };
 
@@ -214,7 +216,7 @@ struct history {
     struct history_segment *active;
     u64 next_row; // First row of nothing yet; the machine's.
     struct history_live lives[HISTORY_LIVE_SEGMENTS_MAX];
-    struct history_rows_file *rows_files[HISTORY_ROWS_FILES_MAX];
+    _Atomic(struct history_rows_file *) rows_files[HISTORY_ROWS_FILES_MAX];
     u128 older_id_max; // Over all segments but the active one; the machine's.
     bool older_ids;    // Any key in them.
     u64 *sort_scratch; // The sealing thread's: twice a list.
@@ -372,9 +374,11 @@ struct history_segment *history_segment_of(const struct history_set *set, u64 ro
 // Reads a row that is committed and, for other threads than the machine's, durable.
 MUST_USE enum status history_row(struct history *history, const struct history_set *set, u64 row,
                                  struct outcome *out, struct failure *failure);
-// As history_row, but only when no wait is needed. On false the read has been started.
-bool history_row_try(struct history *history, const struct history_set *set, u64 row,
-                     struct outcome *out);
+// Whether the row was read before, or is in a live segment: then it is likely, and no more, that
+// reading it again waits for nothing. If so, brings it towards the processor.
+bool history_row_prefetch(struct history *history, const struct history_set *set, u64 row);
+// Starts reading a row from the device.
+void history_row_advise(struct history *history, const struct history_set *set, u64 row);
 
 // What a filter is asked with. It is made from the 32-bit key, so that filters are built from the
 // entries alone; the keys that collide cost a look at the section.

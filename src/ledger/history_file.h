@@ -5,12 +5,13 @@
 #ifndef TAEL_LEDGER_HISTORY_FILE_H
 #define TAEL_LEDGER_HISTORY_FILE_H
 
+#include "base/checksum.h"
 #include "ledger/history.h"
 
 #define HISTORY_PAGE_ENTRIES 509u
 #define HISTORY_INDEX_MAGIC  0x5845444e494c4554ull // "TELINDEX"
 #define HISTORY_ROWS_MAGIC   0x53574f524c454154ull // "TAELROWS"
-#define HISTORY_FORMAT       1u
+#define HISTORY_FORMAT       2u
 
 struct history_index_page {
     u64 entries[HISTORY_PAGE_ENTRIES];
@@ -71,9 +72,20 @@ static inline bool outcome_is_in_order(const struct outcome *outcome, enum histo
     if (outcome->result != OUTCOME_CREATED) return false;
     return order == ORDER_TRANSFER ? outcome_is_transfer(outcome) : outcome->kind == OUTCOME_EXPIRY;
 }
-// Opens the file of rows `file`, creating it if asked.
+// Opens the file of rows `file`, creating it if asked. Any thread.
 MUST_USE enum status history_rows_open(struct history *history, u64 file, bool create,
-                                       disk_handle *out, struct failure *failure);
+                                       struct history_rows_file **out, struct failure *failure);
+// Reads pages of one file back that were just written: readers then find them verified and mapped.
+MUST_USE enum status history_rows_read_back(struct history *history, u64 first_page, u64 page_count,
+                                            struct failure *failure);
+// What an index page is sealed with: its content's checksum tied to its segment, so that a page
+// that another file left in recycled blocks is noticed.
+static inline u128 history_index_page_sum(const struct history_segment *segment,
+                                          const struct history_index_page *page)
+{
+    u128 sum = checksum(page, offsetof(struct history_index_page, checksum));
+    return sum ^ ((u128)segment->first_row << 64 | segment->row_count);
+}
 // Reads one verified index page.
 MUST_USE enum status history_index_page_read(struct history *history,
                                              const struct history_segment *segment, u64 page,

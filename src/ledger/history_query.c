@@ -10,6 +10,11 @@
 
 #define CURSORS_MAX 8u
 #define CHUNK_ROWS  1024u
+// What is read is brought towards the processor this many reads ahead.
+#define PREFETCH_AHEAD 8u
+// Whether a read waited for the device is looked at after each of the first ones, then after so many.
+#define FIRST_READS 4u
+#define WARM_READS  32u
 
 struct account_state {
     u32 account_row_plus_one;
@@ -61,7 +66,11 @@ struct history_query {
     u32 *matches[CURSORS_MAX];
     u64 rows[CHUNK_ROWS];
     struct outcome outcomes[CHUNK_ROWS];
-    bool loaded[CHUNK_ROWS];
+    // What is in memory is just read. Once anything had to be waited for, the question is cold: the
+    // reads of a chunk are then all started before the first is waited for, so that it costs a few
+    // turns of the device and not one a row.
+    bool cold;
+    u64 major_faults; // Of this thread when the question began.
     struct event_stream streams[ORDER_COUNT];
     struct event_row events[LEDGER_CHANGE_EVENTS_MAX];
     // Balances on the way, of the accounts of an answer of change events: open addressing by row.
@@ -155,6 +164,21 @@ static enum status pending_row(const struct history_view *view, u64 row,
     return status;
 }
 
+// Reads the request of a row from the log, which must hold that transfer there.
+static enum status request_read(const struct history_view *view, u64 row,
+                                const struct outcome *outcome, struct transfer *out,
+                                struct failure *failure)
+{
+    const struct history_log *log = &view->history->log;
+    u64 place = outcome_place(outcome);
+    enum status status = log->read(log->context, place, out, sizeof *out, failure);
+    if (status != STATUS_OK || out->id == outcome->id) return status;
+    return failure_set(failure, STATUS_CORRUPT,
+                       "history: row %llu points to place %llu of the log, which holds another "
+                       "transfer",
+                       (unsigned long long)row, (unsigned long long)place);
+}
+
 // Completes the request of a row to the transfer as it became.
 static enum status transfer_complete(const struct history_view *view, u64 row,
                                      const struct outcome *outcome, struct transfer *transfer,
@@ -180,8 +204,7 @@ static enum status transfer_complete(const struct history_view *view, u64 row,
     status = history_row(view->history, view->set, row_of_pending, &pending_outcome, failure);
     if (status != STATUS_OK) return status;
     struct transfer pending;
-    status = view->history->log.read(view->history->log.context, outcome_place(&pending_outcome),
-                                     &pending, sizeof pending, failure);
+    status = request_read(view, row_of_pending, &pending_outcome, &pending, failure);
     if (status != STATUS_OK) return status;
     if (transfer->user_data_128 == 0) transfer->user_data_128 = pending.user_data_128;
     if (transfer->user_data_64 == 0) transfer->user_data_64 = pending.user_data_64;
@@ -221,28 +244,40 @@ enum status history_transfer(const struct history_view *view, u64 row,
 {
     assert(outcome_is_transfer(outcome) && outcome->result == OUTCOME_CREATED);
     if (outcome->kind == OUTCOME_POSTING) return posting_make(view, row, outcome, out, failure);
-    const struct history_log *log = &view->history->log;
-    enum status status = log->read(log->context, outcome_place(outcome), out, sizeof *out, failure);
+    enum status status = request_read(view, row, outcome, out, failure);
     if (status != STATUS_OK) return status;
-    if (out->id != outcome->id) {
-        return failure_set(failure, STATUS_CORRUPT,
-                           "history: row %llu points to place %llu of the log, which holds another "
-                           "transfer",
-                           (unsigned long long)row, (unsigned long long)outcome_place(outcome));
-    }
     return transfer_complete(view, row, outcome, out, failure);
 }
 
-// Loads the outcome of each row of the chunk; all reads that wait are started first.
+static void temperature_begin(struct history_query *query)
+{
+    query->cold = false;
+    query->major_faults = memory_major_faults();
+}
+
+// Whether read `index` of a chunk is one at which to look, and the question is cold.
+static bool found_cold(struct history_query *query, u32 index)
+{
+    if (index > FIRST_READS && index % WARM_READS != 0) return false;
+    if (!query->cold) query->cold = memory_major_faults() != query->major_faults;
+    return query->cold;
+}
+
+// Loads the outcome of each row of the chunk.
 static enum status chunk_load(struct history_query *query, const struct history_view *view,
                               u32 count, struct failure *failure)
 {
+    bool advised = false;
     for (u32 i = 0; i < count; i++) {
-        query->loaded[i] =
-            history_row_try(view->history, view->set, query->rows[i], &query->outcomes[i]);
-    }
-    for (u32 i = 0; i < count; i++) {
-        if (query->loaded[i]) continue;
+        u32 ahead = MIN(i + PREFETCH_AHEAD, count - 1);
+        bool near = history_row_prefetch(view->history, view->set, query->rows[ahead]);
+        if (!near) query->cold = true;
+        if (!advised && (!near || found_cold(query, i))) {
+            for (u32 j = i; j < count; j++) {
+                history_row_advise(view->history, view->set, query->rows[j]);
+            }
+            advised = true;
+        }
         enum status status =
             history_row(view->history, view->set, query->rows[i], &query->outcomes[i], failure);
         if (status != STATUS_OK) return status;
@@ -385,11 +420,9 @@ static void selection_period(struct selection *selection, u64 min, u64 max)
     selection->timestamp_max = max == 0 ? LEDGER_TIMESTAMP_MAX : max;
 }
 
-// Keeps the rows of the chunk for which `keep` holds and starts the reads of their requests.
-static u32 chunk_keep(struct history_query *query, const struct history_view *view,
-                      const struct selection *selection, u32 count)
+// Keeps the rows of the chunk that are transfers of the period.
+static u32 chunk_keep(struct history_query *query, const struct selection *selection, u32 count)
 {
-    const struct history_log *log = &view->history->log;
     u32 kept = 0;
     for (u32 i = 0; i < count; i++) {
         const struct outcome *outcome = &query->outcomes[i];
@@ -400,14 +433,22 @@ static u32 chunk_keep(struct history_query *query, const struct history_view *vi
         query->outcomes[kept] = *outcome;
         kept++;
     }
-    struct transfer request;
-    for (u32 i = 0; i < kept; i++) {
-        u64 place = outcome_place(&query->outcomes[i]);
-        if (!log->try_read(log->context, place, &request, sizeof request)) {
-            log->advise(log->context, place, sizeof request);
-        }
-    }
     return kept;
+}
+
+// Called before the request of row `index` of the chunk is read: brings those behind it nearer.
+static void chunk_requests_ahead(struct history_query *query, const struct history_view *view,
+                                 u32 index, u32 count, bool *advised)
+{
+    const struct history_log *log = &view->history->log;
+    if (!*advised && found_cold(query, index)) {
+        for (u32 i = index; i < count; i++) {
+            log->advise(log->context, outcome_place(&query->outcomes[i]), sizeof(struct transfer));
+        }
+        *advised = true;
+    }
+    u32 ahead = MIN(index + PREFETCH_AHEAD, count - 1);
+    log->prefetch(log->context, outcome_place(&query->outcomes[ahead]), sizeof(struct transfer));
 }
 
 static bool matches_user_data(const struct transfer *transfer, u128 user_data_128, u64 user_data_64,
@@ -442,9 +483,11 @@ static enum status transfers_collect(struct history_query *query, const struct h
         if (status != STATUS_OK || count == 0) return status;
         status = chunk_load(query, view, count, failure);
         if (status != STATUS_OK) return status;
-        count = chunk_keep(query, view, selection, count);
+        count = chunk_keep(query, selection, count);
+        bool advised = false;
         for (u32 i = 0; i < count; i++) {
             struct transfer transfer;
+            chunk_requests_ahead(query, view, i, count, &advised);
             status =
                 history_transfer(view, query->rows[i], &query->outcomes[i], &transfer, failure);
             if (status != STATUS_OK) return status;
@@ -487,6 +530,7 @@ enum status history_account_transfers(struct history_query *query, const struct 
 {
     *out_count = 0;
     if (account_row == U32_MAX) return STATUS_OK;
+    temperature_begin(query);
     struct selection selection = account_selection(view, filter, account_row);
     const struct wanted wanted = {.user_data_128 = filter->user_data_128,
                                   .user_data_64 = filter->user_data_64,
@@ -500,6 +544,7 @@ enum status history_query_transfers(struct history_query *query, const struct hi
                                     const struct query_filter *filter, u32 limit,
                                     struct transfer *out, u32 *out_count, struct failure *failure)
 {
+    temperature_begin(query);
     struct selection selection = {
         .reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0,
         .order = ORDER_TRANSFER,
@@ -533,6 +578,7 @@ enum status history_query_accounts(struct history_query *query, const struct his
                                    const struct query_filter *filter, u32 limit, u32 *out_rows,
                                    u32 *out_count, struct failure *failure)
 {
+    temperature_begin(query);
     struct selection selection = {
         .reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0,
         .order = ORDER_COUNT,
@@ -593,8 +639,7 @@ static enum status state_apply(const struct history_view *view, struct account_s
     struct transfer request = {0};
     enum status status = STATUS_OK;
     if (outcome->pending_distance == OUTCOME_PENDING_FAR) {
-        status = view->history->log.read(view->history->log.context, outcome_place(outcome),
-                                         &request, sizeof request, failure);
+        status = request_read(view, row, outcome, &request, failure);
         if (status != STATUS_OK) return status;
     }
     u64 row_of_pending = 0;
@@ -720,6 +765,7 @@ enum status history_account_balances(struct history_query *query, const struct h
 {
     *out_count = 0;
     if (account_row == U32_MAX) return STATUS_OK;
+    temperature_begin(query);
     struct selection selection = account_selection(view, filter, account_row);
     const struct wanted wanted = {.user_data_128 = filter->user_data_128,
                                   .user_data_64 = filter->user_data_64,
@@ -928,7 +974,7 @@ static enum status events_choose(struct history_query *query, const struct histo
                                                                &expiries->events[expiries->at]));
         struct event_stream *stream = transfer ? transfers : expiries;
         query->events[(*count)++] = stream->events[stream->at++];
-        if (stream->at < stream->count) continue;
+        if (stream->at < stream->count || *count == limit) continue;
         enum status status = stream_fill(query, view, stream, failure);
         if (status != STATUS_OK) return status;
     }
@@ -941,10 +987,7 @@ static enum status states_roll(struct history_query *query, const struct history
 {
     for (u64 row = from; row < to; row++) {
         struct outcome outcome;
-        enum status status = STATUS_OK;
-        if (!history_row_try(view->history, view->set, row, &outcome)) {
-            status = history_row(view->history, view->set, row, &outcome, failure);
-        }
+        enum status status = history_row(view->history, view->set, row, &outcome, failure);
         if (status != STATUS_OK) return status;
         if (!outcome_is_in_order(&outcome, ORDER_TRANSFER) &&
             !outcome_is_in_order(&outcome, ORDER_EXPIRY)) {
@@ -969,6 +1012,7 @@ enum status history_change_events(struct history_query *query, const struct hist
     u32 count = 0;
     limit = MIN(MIN(limit, filter->limit), LEDGER_CHANGE_EVENTS_MAX);
     *out_count = 0;
+    temperature_begin(query);
     enum status status = events_choose(query, view, filter, limit, &count, failure);
     if (status != STATUS_OK) return status;
     memset(query->states, 0, STATES_COUNT * sizeof *query->states);

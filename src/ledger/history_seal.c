@@ -54,7 +54,7 @@ static void *writer_page(struct writer *writer)
 struct section_writer {
     struct history *history;
     struct writer *writer;
-    struct history_sealed *file;
+    struct history_segment *segment; // What is written.
     enum history_section section;
     bool filtered; // Its keys go into the filter.
     struct history_index_page *page;
@@ -64,17 +64,17 @@ struct section_writer {
 };
 
 static struct section_writer section_begin(struct history *history, struct writer *writer,
-                                           struct history_sealed *file,
+                                           struct history_segment *segment,
                                            enum history_section section)
 {
-    file->page_first[section] = writer->page;
+    segment->file.page_first[section] = writer->page;
     return (struct section_writer){
         .history = history,
         .writer = writer,
-        .file = file,
+        .segment = segment,
         .section = section,
         .filtered = section == SECTION_ID || section == SECTION_RESOLUTION,
-        .fences = file->fences[section],
+        .fences = segment->file.fences[section],
     };
 }
 
@@ -82,7 +82,7 @@ static void section_page_end(struct section_writer *section)
 {
     struct history_index_page *page = section->page;
     if (page == NULL) return;
-    u128 sum = checksum(page, offsetof(struct history_index_page, checksum));
+    u128 sum = history_index_page_sum(section->segment, page);
     memcpy(page->checksum, &sum, sizeof page->checksum);
     section->page = NULL;
 }
@@ -96,7 +96,7 @@ static inline void section_add(struct section_writer *section, u64 entry)
     }
     if (section->filtered) {
         u64 hash = history_filter_hash(section->history, section->section, (u32)(entry >> 32));
-        filter_add(section->file->filter, section->file->filter_size, hash);
+        filter_add(section->segment->file.filter, section->segment->file.filter_size, hash);
     }
     struct history_index_page *page = section->page;
     page->entries[page->count++] = entry;
@@ -236,7 +236,7 @@ static enum status rows_write_range(struct history *history, const struct histor
                                     u64 first_row, u64 first_page, u64 page_count, u8 *buffer,
                                     struct failure *failure)
 {
-    disk_handle file = -1;
+    struct history_rows_file *file = NULL;
     enum status status =
         history_rows_open(history, first_page / HISTORY_ROWS_FILE_PAGES, true, &file, failure);
     if (status != STATUS_OK) return status;
@@ -253,12 +253,15 @@ static enum status rows_write_range(struct history *history, const struct histor
             memcpy(page->checksum, &sum, sizeof page->checksum);
         }
         u64 offset = (first_page + done) % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE;
-        status = disk_write_one(history->disk, file, offset, buffer, count * PAGE_SIZE, failure);
+        status =
+            disk_write_one(history->disk, file->handle, offset, buffer, count * PAGE_SIZE, failure);
         if (status != STATUS_OK) return status;
-        disk_pace(history->disk, file, offset, count * PAGE_SIZE);
+        disk_pace(history->disk, file->handle, offset, count * PAGE_SIZE);
         done += count;
     }
-    return disk_sync(history->disk, file, failure);
+    status = disk_sync(history->disk, file->handle, failure);
+    if (status != STATUS_OK) return status;
+    return history_rows_read_back(history, first_page, page_count, failure);
 }
 
 // Writes the rows of a live segment into the rows files and makes them durable.
@@ -318,7 +321,7 @@ enum status history_seal(struct history *history, struct history_segment *segmen
         // Readers scan the list while it is live, so it is sorted in a copy.
         u64 count = sealed->file.entry_count[i];
         struct section_writer section =
-            section_begin(history, &writer, &sealed->file, (enum history_section)i);
+            section_begin(history, &writer, sealed, (enum history_section)i);
         u64 *sorted = history->sort_scratch;
         memcpy(sorted, live->lists[i].entries, count * sizeof(u64));
         sort_u64_by_high32(sorted, sorted + HISTORY_LIVE_ROWS_MAX, count);
@@ -353,7 +356,7 @@ enum status history_index_page_read(struct history *history, const struct histor
     enum status status =
         disk_read(history->disk, segment->file.file, page * PAGE_SIZE, out, sizeof *out, failure);
     if (status != STATUS_OK) return status;
-    u128 sum = checksum(out, offsetof(struct history_index_page, checksum));
+    u128 sum = history_index_page_sum(segment, out);
     if (memcmp(&sum, out->checksum, sizeof out->checksum) != 0 || out->page != page ||
         out->count > HISTORY_PAGE_ENTRIES) {
         return index_damaged(segment, page * PAGE_SIZE, failure);
@@ -592,7 +595,7 @@ static enum status merge_group(struct history *history, const struct history_set
     assert(runs != NULL);
     for (u32 i = 0; i < SECTION_COUNT && status == STATUS_OK; i++) {
         struct section_writer section =
-            section_begin(history, &writer, &merged->file, (enum history_section)i);
+            section_begin(history, &writer, merged, (enum history_section)i);
         status = merge_section(history, group, (enum history_section)i, runs, &section, failure);
     }
     free(runs);

@@ -194,12 +194,43 @@ static void test_boundary(void **state)
     check_found(fixture, 1);
 }
 
+// A whole page of one segment's index in the place of the same page of another's: lost writes into
+// a recycled file leave such.
+static void test_page_of_another_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history *history = &fixture->history;
+    struct disk *disk = &fixture->disk.disk;
+    seal_some(fixture, 2, 1000);
+    struct history_set *set = history_set_acquire(history);
+    const struct history_sealed *from = &set->segments[0]->file;
+    const struct history_sealed *to = &set->segments[1]->file;
+    assert_int_equal(from->page_first[SECTION_ID], to->page_first[SECTION_ID]);
+    u64 offset = from->page_first[SECTION_ID] * PAGE_SIZE;
+    u64 size = (from->page_first[SECTION_RESOLUTION] - from->page_first[SECTION_ID]) * PAGE_SIZE;
+    u8 *pages = malloc(size);
+    assert_non_null(pages);
+    assert_int_equal(disk_read(disk, from->file, offset, pages, size, &fixture->failure),
+                     STATUS_OK);
+    assert_int_equal(disk_write_one(disk, to->file, offset, pages, size, &fixture->failure),
+                     STATUS_OK);
+    free(pages);
+    u64 id = 1500; // Of the second segment.
+    u64 row = 0;
+    assert_int_equal(history_find_row(history, set, id, history_hash_id(history, id),
+                                      history->next_row, &row, &fixture->failure),
+                     STATUS_CORRUPT);
+    assert_non_null(strstr(fixture->failure.message, to->name));
+    history_set_release(history, set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_seal_fails_anywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge_fails_anywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_boundary, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_page_of_another_file, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

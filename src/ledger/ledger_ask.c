@@ -6,9 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void must(const char *what, enum status status, const struct failure *failure)
+// A failure ends the process, or is kept and the answer is empty.
+static void answered(struct ledger_ask *ask, u32 *count, const char *what, enum status status,
+                     const struct failure *failure)
 {
     if (status == STATUS_OK) return;
+    if (ask->may_fail) {
+        ask->status = status;
+        *count = 0;
+        return;
+    }
     fprintf(stderr, "%s: %s: %s\n", what, status_name(status), failure->message);
     abort();
 }
@@ -40,8 +47,8 @@ static bool ask_lookup_transfer(void *context, u128 id, struct transfer *out)
     struct failure failure;
     u32 count = 0;
     const struct history_view view = view_open(ask);
-    must("lookup", history_lookup_transfers(ask->query, &view, &id, 1, out, &count, &failure),
-         &failure);
+    answered(ask, &count, "lookup",
+             history_lookup_transfers(ask->query, &view, &id, 1, out, &count, &failure), &failure);
     view_close(&view);
     return count == 1;
 }
@@ -55,8 +62,8 @@ static u32 ask_account_transfers(void *context, const struct account_filter *fil
     u32 count = 0;
     u32 row = ledger_account_row(ask->ledger, filter->account_id);
     const struct history_view view = view_open(ask);
-    must(
-        "account transfers",
+    answered(
+        ask, &count, "account transfers",
         history_account_transfers(ask->query, &view, filter, row, limit_max, out, &count, &failure),
         &failure);
     view_close(&view);
@@ -74,9 +81,10 @@ static u32 ask_account_balances(void *context, const struct account_filter *filt
     if ((ledger_account(ask->ledger, row)->flags & ACCOUNT_HISTORY) == 0) return 0;
     u32 count = 0;
     const struct history_view view = view_open(ask);
-    must("account balances",
-         history_account_balances(ask->query, &view, filter, row, limit_max, out, &count, &failure),
-         &failure);
+    answered(
+        ask, &count, "account balances",
+        history_account_balances(ask->query, &view, filter, row, limit_max, out, &count, &failure),
+        &failure);
     view_close(&view);
     return count;
 }
@@ -91,9 +99,9 @@ static u32 ask_query_accounts(void *context, const struct query_filter *filter, 
     u32 *rows = malloc(MAX(limit_max, 1) * sizeof *rows);
     if (rows == NULL) abort();
     const struct history_view view = view_open(ask);
-    must("query accounts",
-         history_query_accounts(ask->query, &view, filter, limit_max, rows, &count, &failure),
-         &failure);
+    answered(ask, &count, "query accounts",
+             history_query_accounts(ask->query, &view, filter, limit_max, rows, &count, &failure),
+             &failure);
     view_close(&view);
     for (u32 i = 0; i < count; i++) ledger_account_view(ask->ledger, rows[i], &out[i]);
     free(rows);
@@ -108,9 +116,9 @@ static u32 ask_query_transfers(void *context, const struct query_filter *filter,
     if (!query_filter_valid(filter)) return 0;
     u32 count = 0;
     const struct history_view view = view_open(ask);
-    must("query transfers",
-         history_query_transfers(ask->query, &view, filter, limit_max, out, &count, &failure),
-         &failure);
+    answered(ask, &count, "query transfers",
+             history_query_transfers(ask->query, &view, filter, limit_max, out, &count, &failure),
+             &failure);
     view_close(&view);
     return count;
 }
@@ -123,9 +131,9 @@ static u32 ask_change_events(void *context, const struct change_events_filter *f
     if (!change_events_filter_valid(filter)) return 0;
     u32 count = 0;
     const struct history_view view = view_open(ask);
-    must("change events",
-         history_change_events(ask->query, &view, filter, limit_max, out, &count, &failure),
-         &failure);
+    answered(ask, &count, "change events",
+             history_change_events(ask->query, &view, filter, limit_max, out, &count, &failure),
+             &failure);
     view_close(&view);
     return count;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Questions to a real ledger and its history, as the functions of an executor. Tests only; a
-// failure of the environment aborts.
+// failure of the environment aborts unless it is expected.
 #ifndef TAEL_LEDGER_LEDGER_ASK_H
 #define TAEL_LEDGER_LEDGER_ASK_H
 
@@ -14,6 +14,8 @@ struct ledger_ask {
     const struct ledger *ledger;
     struct history *history;
     struct history_query *query;
+    bool may_fail;      // A failure is kept in `status` and answers with nothing.
+    enum status status; // The last failure; whoever asks sets it back.
 };
 
 // Sets every function that asks and `check`; the others are left.

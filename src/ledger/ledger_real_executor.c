@@ -50,15 +50,7 @@ static enum status log_read(void *context, u64 place, void *out, size_t size,
     return STATUS_OK;
 }
 
-static bool log_try_read(void *context, u64 place, void *out, size_t size)
-{
-    struct ledger_real *real = context;
-    struct failure failure;
-    if (random_chance(&real->random, 20)) return false;
-    return log_read(context, place, out, size, &failure) == STATUS_OK;
-}
-
-static void log_advise(void *context, u64 place, size_t size)
+static void log_hint(void *context, u64 place, size_t size)
 {
     (void)context;
     (void)place;
@@ -86,11 +78,10 @@ static void real_start(struct ledger_real *real)
     struct hash_key key;
     const struct ledger_limits limits = {.accounts_max = 1u << 20, .holds_max = 1u << 20};
     const struct history_log log = {
-        .context = real, .read = log_read, .try_read = log_try_read, .advise = log_advise};
+        .context = real, .read = log_read, .prefetch = log_hint, .advise = log_hint};
     random_init(&real->random, real->seed);
     for (u32 i = 0; i < ARRAY_COUNT(key.words); i++) key.words[i] = random_u64(&real->random);
     disk_memory_init(&real->disk, real->seed);
-    real->disk.faults.try_read_miss_rate = 200000;
     must("history", history_init(&real->history, &real->disk.disk, &key, &log, &failure), &failure);
     must("ledger", ledger_init(&real->ledger, &limits, &real->history, &failure), &failure);
     must("history", history_start(&real->history, 0, &failure), &failure);

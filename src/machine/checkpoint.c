@@ -177,6 +177,7 @@ static enum status table_write(struct checkpoint *checkpoint, u32 index, struct 
         if (status != STATUS_OK) return status;
         disk_pace(disk, file, offset, count * PAGE_SIZE);
     }
+    table_frozen_done(checkpoint->tables[index]);
     memset(dirty, 0, (out->page_count / 64 + 1) * sizeof *dirty);
     root_of(checkpoint->digests[index], out->page_count, &out->root);
     return STATUS_OK;
@@ -341,8 +342,11 @@ static enum status head_read(struct disk *disk, const char *name, struct checkpo
     if (status != STATUS_OK) return status;
     u128 sum =
         checksum((const u8 *)head + sizeof head->checksum, sizeof *head - sizeof head->checksum);
+    // A whole head of another checkpoint is there when the disk lost the write of this one's.
+    char own_name[DISK_NAME_SIZE_MAX];
+    file_name(own_name, head->tail.sequence);
     if (memcmp(&sum, head->checksum, sizeof head->checksum) != 0 ||
-        head->magic != CHECKPOINT_MAGIC) {
+        head->magic != CHECKPOINT_MAGIC || strcmp(name, own_name) != 0) {
         failure_set(failure, STATUS_CORRUPT, "%s/%s is damaged", disk->path, name);
         failure_hint(failure,
                      "a checkpoint is made from the log: remove it, and the log is replayed "

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The log that a server of format 0.1 wrote is replayed to what it was (tests/fixtures/README.md).
-#include "machine/recovery.h"
-#include "os/disk_memory.h"
+#include "machine/log_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
-
-#define FIXTURE TAEL_SOURCE_DIRECTORY "/tests/fixtures/log-0.1.bin"
 
 // What the server that wrote the log had in the end: `tael verify` prints both.
 #define LOG_FIXTURE_STATE "b74fd84ea128f341b695cd89b54cca65c0a630f7e1f01434ee1c7f3ccf65cb9f"
@@ -22,30 +20,6 @@ static void hex(const struct digest *digest, char out[65])
     for (size_t i = 0; i < sizeof digest->bytes; i++) {
         (void)snprintf(out + 2 * i, 3, "%02x", digest->bytes[i]);
     }
-}
-
-// Puts the fixture into a disk as the first file of a log.
-static void fixture_load(struct disk_memory *disk)
-{
-    FILE *file = fopen(FIXTURE, "rb");
-    assert_non_null(file);
-    u8 *bytes = malloc(16 * MIB);
-    assert_non_null(bytes);
-    size_t size = fread(bytes, 1, 16 * MIB, file);
-    (void)fclose(file);
-    struct failure failure;
-    disk_handle handle = -1;
-    enum status status = disk_open(&disk->disk, "log-00000000", DISK_CREATE, &handle, &failure);
-    if (status == STATUS_OK) {
-        status = disk_allocate(&disk->disk, handle, WAL_FILE_SIZE, &failure);
-    }
-    if (status == STATUS_OK) {
-        status = disk_write_one(&disk->disk, handle, 0, bytes, size, &failure);
-    }
-    if (status == STATUS_OK) status = disk_sync(&disk->disk, handle, &failure);
-    if (status != STATUS_OK) fail_msg("%s", failure.message);
-    disk_close(&disk->disk, handle);
-    free(bytes);
 }
 
 static void balance_check(const struct ledger *ledger, u128 id, u64 debits_posted,
@@ -96,7 +70,7 @@ int main(void)
     struct recovery_report report;
     struct failure failure;
     disk_memory_init(&disk, 1);
-    fixture_load(&disk);
+    log_fixture_load(&disk);
     if (node_open(&node, &disk.disk, NULL, 0, NULL, &report, &failure) != STATUS_OK) {
         (void)fprintf(stderr, "%s\n", failure.message);
         return 1;

@@ -3,7 +3,10 @@
 // Overrides and the watch over crashes.
 #include "machine/override.h"
 
+#include "machine/checkpoint.h"
 #include "os/memory.h"
+
+#include <stdlib.h>
 
 enum status crash_watch_begin(struct crash_watch *watch, const struct machine *machine,
                               struct failure *failure)
@@ -77,27 +80,53 @@ enum status override_scan(struct wal *wal, const struct wal_tail *tail, struct m
     return status;
 }
 
-// The end of a log: where the next frame goes, and what it must continue.
+// What an override must know of the log.
 struct log_end {
     u64 position;  // Of the last command.
     u64 timestamp; // Later than every timestamp that the last frame can have given.
-    u64 sequence;  // Of the last frame.
+    bool is_known; // A frame names the outcomes of the command that is to be overridden.
 };
 
-static enum status log_end_find(struct wal_reader *reader, struct log_end *end,
+static enum status log_end_find(struct wal_reader *reader, u64 position, struct log_end *end,
                                 struct failure *failure)
 {
+    u64 holder = U64_MAX; // Sequence of the frame that holds the command.
     *end = (struct log_end){0};
     for (;;) {
         struct frame_view view;
         enum wal_end what = WAL_END;
         enum status status = wal_reader_next(reader, &view, &what, failure);
         if (status != STATUS_OK || what != WAL_FRAME) return status;
-        end->position = view.header->position + view.header->command_count - 1;
-        end->timestamp = view.header->timestamp + LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX +
-                         FRAME_COMMANDS_MAX;
-        end->sequence = view.header->sequence;
+        const struct frame_header *header = view.header;
+        end->position = header->position + header->command_count - 1;
+        end->timestamp =
+            header->timestamp + LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX + FRAME_COMMANDS_MAX;
+        if (position >= header->position && position <= end->position) holder = header->sequence;
+        bool names = (header->flags & (FRAME_GENESIS | FRAME_OWNER)) == 0;
+        if (names && header->outcome_sequence >= holder) end->is_known = true;
     }
+}
+
+static enum status position_check(struct disk *disk, u64 position, const struct log_end *end,
+                                  struct failure *failure)
+{
+    if (position < 2 || position > end->position) {
+        return failure_set(failure, STATUS_INVALID,
+                           "the log has commands 2 to %llu that can be overridden, not %llu",
+                           (unsigned long long)end->position, (unsigned long long)position);
+    }
+    struct checkpoint_head *head = malloc(sizeof *head);
+    assert(head != NULL);
+    enum status status = checkpoint_find(disk, head, failure);
+    bool is_covered = status == STATUS_OK && position <= head->position;
+    free(head);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+    if (!is_covered && !end->is_known) return STATUS_OK;
+    failure_set(failure, STATUS_INVALID,
+                "command %llu was applied and its outcome is known: it cannot become a refusal",
+                (unsigned long long)position);
+    failure_hint(failure, "the start that was refused names the position of the command");
+    return STATUS_INVALID;
 }
 
 static enum status frame_append(struct wal *wal, const struct log_end *end, u64 position, u64 now,
@@ -144,12 +173,8 @@ enum status override_append(struct disk *disk, u64 position, u64 now, struct fai
     enum status status = wal_init(&wal, disk, failure);
     if (status != STATUS_OK) return status;
     status = wal_reader_init(&reader, &wal, &from, failure);
-    if (status == STATUS_OK) status = log_end_find(&reader, &end, failure);
-    if (status == STATUS_OK && (position < 2 || position > end.position)) {
-        status = failure_set(failure, STATUS_INVALID,
-                             "the log has commands 2 to %llu that can be overridden, not %llu",
-                             (unsigned long long)end.position, (unsigned long long)position);
-    }
+    if (status == STATUS_OK) status = log_end_find(&reader, position, &end, failure);
+    if (status == STATUS_OK) status = position_check(disk, position, &end, failure);
     if (status == STATUS_OK) status = wal_reader_cut(&reader, failure);
     if (status == STATUS_OK) status = frame_append(&wal, &end, position, now, failure);
     if (reader.buffer != NULL) wal_reader_free(&reader);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REPORT_FRAMES 64u
+#define REPORT_FRAMES 16u
 
 void node_free(struct node *node)
 {
@@ -125,7 +125,7 @@ enum status node_seal_all(struct node *node, struct failure *failure)
 
 // The outcomes that a header names must be those that applying the log gives.
 static enum status outcome_root_check(struct node *node, const struct frame_header *header,
-                                      struct failure *failure)
+                                      struct recovery_report *report, struct failure *failure)
 {
     struct machine_indexer *indexer = &node->indexer;
     if (header->flags & (FRAME_GENESIS | FRAME_OWNER)) return STATUS_OK;
@@ -133,7 +133,10 @@ static enum status outcome_root_check(struct node *node, const struct frame_head
     if (header->outcome_sequence <= indexer->sequence &&
         header->outcome_sequence + FRAME_OUTCOME_LAG_MAX > indexer->sequence) {
         const struct digest *root = machine_indexer_root(indexer, header->outcome_sequence);
-        if (memcmp(root, &header->outcome_root, sizeof *root) == 0) return STATUS_OK;
+        if (memcmp(root, &header->outcome_root, sizeof *root) == 0) {
+            report->roots++;
+            return STATUS_OK;
+        }
     }
     failure_set(failure, STATUS_CORRUPT,
                 "frame %llu names other outcomes up to frame %llu than applying the log gives",
@@ -144,17 +147,19 @@ static enum status outcome_root_check(struct node *node, const struct frame_head
 }
 
 static enum status frame_replay(struct node *node, const struct frame_view *view,
-                                struct applied_frame *applied, struct failure *failure)
+                                struct applied_frame *applied, struct recovery_report *report,
+                                struct failure *failure)
 {
     // A header may name its own outcomes: it may have been decided before it was written.
     bool names_itself = view->header->outcome_sequence == view->header->sequence;
-    enum status status = names_itself ? STATUS_OK : outcome_root_check(node, view->header, failure);
+    enum status status = STATUS_OK;
+    if (!names_itself) status = outcome_root_check(node, view->header, report, failure);
     if (status != STATUS_OK) return status;
     for (u32 i = 0; i < view->header->command_count; i++) applied->commands[i].reply = NULL;
     status = machine_apply(&node->machine, view, applied, failure);
     if (status != STATUS_OK) return status;
     machine_index(&node->machine, &node->indexer, view, applied);
-    if (names_itself) status = outcome_root_check(node, view->header, failure);
+    if (names_itself) status = outcome_root_check(node, view->header, report, failure);
     if (status != STATUS_OK) return status;
     if (!applied->rotated) return STATUS_OK;
     status = node_seal_all(node, failure);
@@ -167,7 +172,8 @@ static enum status frame_replay(struct node *node, const struct frame_view *view
 }
 
 static enum status replay(struct node *node, struct wal_reader *reader,
-                          const struct recovery_progress *progress, struct recovery_report *report,
+                          const struct recovery_progress *progress,
+                          const struct replay_check *check, struct recovery_report *report,
                           struct failure *failure)
 {
     struct applied_frame *applied = malloc(sizeof *applied);
@@ -177,6 +183,7 @@ static enum status replay(struct node *node, struct wal_reader *reader,
     assert(applied != NULL);
     applied->resolved.items = resolved;
     u64 start = reader->tail.place;
+    u64 total = MAX(wal_extent(reader->wal), start) - start;
     while (status == STATUS_OK) {
         struct frame_view view;
         enum wal_end end = WAL_END;
@@ -186,12 +193,15 @@ static enum status replay(struct node *node, struct wal_reader *reader,
             report->torn = end == WAL_TORN;
             break;
         }
-        status = frame_replay(node, &view, applied, failure);
+        status = frame_replay(node, &view, applied, report, failure);
         report->frames++;
         report->commands += view.header->command_count;
+        if (status == STATUS_OK && check != NULL) {
+            status = check->frame(check->context, node, &reader->tail, failure);
+        }
         if (status == STATUS_OK && progress != NULL && report->frames % REPORT_FRAMES == 0 &&
-            !progress->report(progress->context, reader->tail.place - start, 0)) {
-            status = failure_set(failure, STATUS_CANCELLED, "recovery was stopped");
+            !progress->report(progress->context, reader->tail.place - start, total)) {
+            status = failure_set(failure, STATUS_CANCELLED, "the replay was stopped");
         }
     }
     if (resolved != NULL) memory_release(resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
@@ -305,7 +315,7 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
     }
     if (status == STATUS_OK) status = history_cut(node, failure);
     if (status == STATUS_OK) status = wal_reader_init(&reader, &node->wal, &tail, failure);
-    if (status == STATUS_OK) status = replay(node, &reader, progress, report, failure);
+    if (status == STATUS_OK) status = replay(node, &reader, progress, NULL, report, failure);
     if (status == STATUS_OK) status = wal_reader_cut(&reader, failure);
     if (reader.buffer != NULL) wal_reader_free(&reader);
     if (status != STATUS_OK) {
@@ -315,4 +325,31 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
     if (watch != NULL) crash_watch_end(watch);
     request_source_durable(&node->source, node->wal.tail.place);
     return STATUS_OK;
+}
+
+enum status node_replay(struct node *node, struct disk *log, struct disk *scratch,
+                        const struct recovery_progress *progress, const struct replay_check *check,
+                        struct recovery_report *report, struct failure *failure)
+{
+    memset(node, 0, sizeof *node);
+    *report = (struct recovery_report){0};
+    node->disk = scratch;
+    const struct wal_tail tail = {0};
+    struct wal_reader reader = {0};
+    struct genesis genesis;
+    bool exists = false;
+    enum status status = wal_init(&node->wal, log, failure);
+    if (status == STATUS_OK) status = genesis_read(node, &genesis, &exists, failure);
+    if (status == STATUS_OK && !exists) {
+        status = failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", log->path);
+    }
+    if (status == STATUS_OK) status = machine_make(node, &genesis, failure);
+    if (status == STATUS_OK) status = history_start(&node->machine.history, 0, failure);
+    if (status == STATUS_OK) status = override_scan(&node->wal, &tail, &node->machine, failure);
+    if (status == STATUS_OK) status = wal_reader_init(&reader, &node->wal, &tail, failure);
+    if (status == STATUS_OK) status = replay(node, &reader, progress, check, report, failure);
+    node->wal.tail = reader.tail;
+    if (reader.buffer != NULL) wal_reader_free(&reader);
+    if (status != STATUS_OK) node_free(node);
+    return status;
 }

@@ -25,7 +25,7 @@ struct node {
 
 struct recovery_progress {
     void *context;
-    // Called now and then; `done` of `total` bytes of log. Returns false to stop
+    // Called now and then; `done` of about `total` bytes of log. Returns false to stop
     // (STATUS_CANCELLED).
     bool (*report)(void *context, u64 done, u64 total);
 };
@@ -35,7 +35,8 @@ struct recovery_report {
     u64 checkpoint_sequence; // 0: none.
     u64 frames;              // Applied from the log.
     u64 commands;
-    bool torn; // An unfinished frame was cut.
+    u64 roots; // Headers that named the outcomes which applying gave.
+    bool torn; // An unfinished frame was cut; by node_replay only seen.
 };
 
 // Opens the log of `disk`, or creates it from `genesis` when the folder has none and genesis is not
@@ -44,6 +45,20 @@ MUST_USE enum status node_open(struct node *node, struct disk *disk, const struc
                                u128 log_id, const struct recovery_progress *progress,
                                struct recovery_report *report, struct failure *failure);
 void node_free(struct node *node);
+
+// What to do behind each frame that was applied. A status other than STATUS_OK ends the replay.
+struct replay_check {
+    void *context;
+    enum status (*frame)(void *context, struct node *node, const struct wal_tail *tail,
+                         struct failure *failure);
+};
+// Applies the log in `log` from its first frame to a machine whose history goes to the empty folder
+// `scratch`, as node_open would; neither reads a checkpoint nor changes anything in `log`. On
+// failure the node is freed.
+MUST_USE enum status node_replay(struct node *node, struct disk *log, struct disk *scratch,
+                                 const struct recovery_progress *progress,
+                                 const struct replay_check *check, struct recovery_report *report,
+                                 struct failure *failure);
 
 // Seals every live segment but the active one; for one thread that does everything itself.
 MUST_USE enum status node_seal_all(struct node *node, struct failure *failure);

@@ -51,11 +51,10 @@ static enum status source_read(void *context, u64 place, void *out, size_t size,
     return STATUS_OK;
 }
 
-static bool source_try_read(void *context, u64 place, void *out, size_t size)
+static void source_prefetch(void *context, u64 place, size_t size)
 {
     struct request_source *source = context;
-    if (place >= atomic_load_explicit(&source->durable, memory_order_acquire)) return true;
-    return wal_try_read(source->wal, place, out, size);
+    wal_prefetch(source->wal, place, size);
 }
 
 static void source_advise(void *context, u64 place, size_t size)
@@ -69,7 +68,7 @@ struct history_log request_source_log(struct request_source *source)
     return (struct history_log){
         .context = source,
         .read = source_read,
-        .try_read = source_try_read,
+        .prefetch = source_prefetch,
         .advise = source_advise,
     };
 }

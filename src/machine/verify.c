@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REPORT_FRAMES 64u
+#define REPORT_FRAMES 16u
 
 struct verify {
     struct disk *disk;
@@ -242,6 +242,7 @@ static enum status log_check(struct verify *verify)
     const struct wal_tail from = {0};
     enum status status = wal_reader_init(&reader, &verify->wal, &from, verify->failure);
     u64 frames = 0;
+    u64 total = wal_extent(&verify->wal);
     while (status == STATUS_OK) {
         struct frame_view view;
         enum wal_end end = WAL_END;
@@ -255,7 +256,7 @@ static enum status log_check(struct verify *verify)
         if (status == STATUS_OK) status = checkpoint_place_check(verify, &reader.tail);
         frames++;
         if (status == STATUS_OK && frames % REPORT_FRAMES == 0 && verify->progress != NULL &&
-            !verify->progress->report(verify->progress->context, "log", reader.tail.place, 0)) {
+            !verify->progress->report(verify->progress->context, "log", reader.tail.place, total)) {
             status = failure_set(verify->failure, STATUS_CANCELLED, "stopped");
         }
     }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verification of a stopped folder without applying it: everything that digests, chains and
-// checksums can tell.
+// Verification of a stopped folder: without applying it, by everything that digests, chains and
+// checksums can tell (verify_folder); and by applying all of it again (verify_replay).
 //
-// Checked: the chain of headers and the digest of every body (L5); positions without gaps, times
-// that only grow; that every outcome row belongs to its request in the log; that the outcomes give
-// the roots that the headers name; the newest checkpoint's pages, roots and place in the chain;
-// every page of the history that it names. Not checked: that the machine decides again as it did
-// (that is replay, `tael verify --replay`).
+// verify_folder checks the chain of headers and the digest of every body (L5); positions without
+// gaps, times that only grow; that every outcome row belongs to its request in the log; that the
+// outcomes give the roots that the headers name; the newest checkpoint's pages, roots and place in
+// the chain; every page of the history that it names. It costs one reading of everything.
+// verify_replay checks that the machine decides again as it did (L4, L6): that the outcomes of each
+// frame give the roots that the headers name, and that the state behind the checkpoint's frame is
+// the checkpoint's. It costs what posting everything again without a network would, and space for
+// history and indexes in a scratch folder. Neither changes anything in the folder.
 #ifndef TAEL_MACHINE_VERIFY_H
 #define TAEL_MACHINE_VERIFY_H
 
@@ -27,16 +30,30 @@ struct verify_report {
     u128 log_id;
     struct digest head;  // Hash of the last header.
     struct digest state; // State digest of the checkpoint.
+    // Of verify_replay.
+    u64 replayed_frames;
+    u64 replayed_roots;           // Headers whose outcome root is that of the replay.
+    bool replayed_checkpoint;     // The checkpoint was compared and agrees.
+    struct digest replayed_state; // State digest behind the last frame.
 };
 
 struct verify_progress {
     void *context;
-    // `part` names what is being checked. Returns false to stop (STATUS_CANCELLED).
+    // `part` names what is being checked: "log" and "replay" in bytes, "index" in segments. `total`
+    // is 0 when it is not known. Returns false to stop (STATUS_CANCELLED).
     bool (*report)(void *context, const char *part, u64 done, u64 total);
 };
 
-// Verifies the folder. STATUS_CORRUPT names the first place where something does not hold.
+// Verifies the folder and fills in all of the report. STATUS_CORRUPT names the first place where
+// something does not hold. `progress` may be NULL.
 MUST_USE enum status verify_folder(struct disk *disk, const struct verify_progress *progress,
+                                   struct verify_report *report, struct failure *failure);
+
+// Replays the log of a folder that verify_folder found whole, with history in the empty folder
+// `scratch`, and fills in its part of the report. STATUS_CORRUPT names the first difference, and
+// STATUS_FULL comes from the scratch folder. `progress` may be NULL.
+MUST_USE enum status verify_replay(struct disk *disk, struct disk *scratch,
+                                   const struct verify_progress *progress,
                                    struct verify_report *report, struct failure *failure);
 
 #endif

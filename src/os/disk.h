@@ -43,10 +43,10 @@ struct disk_operations {
     enum status (*list)(struct disk *, bool (*visit)(void *context, const char *name),
                         void *context, struct failure *);
     enum status (*free_space)(struct disk *, u64 *bytes, struct failure *);
-    bool (*try_read)(struct disk *, disk_handle, u64 offset, void *out, size_t size);
     const u8 *(*map)(struct disk *, disk_handle, u64 size);
     void (*unmap)(struct disk *, const u8 *map, u64 size);
-    void (*advise)(struct disk *, disk_handle, u64 offset, u64 size);
+    void (*advise)(struct disk *, const u8 *map, u64 offset, u64 size);
+    void (*populate)(struct disk *, const u8 *map, u64 offset, u64 size);
     void (*pace)(struct disk *, disk_handle, u64 offset, u64 size);
 };
 
@@ -124,15 +124,9 @@ MUST_USE static inline enum status disk_free_space(struct disk *disk, u64 *bytes
 {
     return disk->operations->free_space(disk, bytes, failure);
 }
-// Reads when no wait for the device is needed; false when it is, or when anything is wrong.
-MUST_USE static inline bool disk_try_read(struct disk *disk, disk_handle handle, u64 offset,
-                                          void *out, size_t size)
-{
-    return disk->operations->try_read(disk, handle, offset, out, size);
-}
 // Maps the first `size` bytes of a file for reading, or returns NULL where that is not to be had.
 // Bytes behind the file's end must not be touched before the file has grown over them. What cannot
-// be read from the device ends the process when it is touched.
+// be read from the device ends the process when it is touched. The map outlives the handle.
 MUST_USE static inline const u8 *disk_map(struct disk *disk, disk_handle handle, u64 size)
 {
     return disk->operations->map(disk, handle, size);
@@ -141,12 +135,18 @@ static inline void disk_unmap(struct disk *disk, const u8 *map, u64 size)
 {
     disk->operations->unmap(disk, map, size);
 }
-// Says that this range will be read soon; starts the read and does not wait.
-static inline void disk_advise(struct disk *disk, disk_handle handle, u64 offset, u64 size)
+// Says that this range of a map will be read soon; starts the read and does not wait. Both take a
+// NULL map and then do nothing.
+static inline void disk_advise(struct disk *disk, const u8 *map, u64 offset, u64 size)
 {
-    disk->operations->advise(disk, handle, offset, size);
+    if (map != NULL) disk->operations->advise(disk, map, offset, size);
 }
-
+// Enters a range that was just written, and is therefore in the page cache, into the page tables at
+// once, so that no reader pays for it page by page.
+static inline void disk_populate(struct disk *disk, const u8 *map, u64 offset, u64 size)
+{
+    if (map != NULL) disk->operations->populate(disk, map, offset, size);
+}
 // Says that this range was just written and more will follow: starts writing it out and waits until
 // what came before it is, so that one long write never crowds out the log's short ones. Not a sync.
 static inline void disk_pace(struct disk *disk, disk_handle handle, u64 offset, u64 size)

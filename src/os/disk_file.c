@@ -222,13 +222,6 @@ static enum status file_free_space(struct disk *disk, u64 *bytes, struct failure
     return STATUS_OK;
 }
 
-static bool file_try_read(struct disk *disk, disk_handle handle, u64 offset, void *out, size_t size)
-{
-    (void)disk;
-    struct iovec part = {.iov_base = out, .iov_len = size};
-    return preadv2(handle, &part, 1, (off_t)offset, RWF_NOWAIT) == (ssize_t)size;
-}
-
 static const u8 *file_map(struct disk *disk, disk_handle handle, u64 size)
 {
     (void)disk;
@@ -238,20 +231,40 @@ static const u8 *file_map(struct disk *disk, disk_handle handle, u64 size)
     return map;
 }
 
-static void file_unmap(struct disk *disk, const u8 *map, u64 size)
+// The C library takes the addresses of read-only maps without const.
+static void *address_in(const u8 *map, u64 offset)
 {
     union {
         const u8 *constant;
         void *base;
-    } pointer = {.constant = map};
-    (void)disk;
-    (void)munmap(pointer.base, size);
+    } pointer = {.constant = map + offset};
+    return pointer.base;
 }
 
-static void file_advise(struct disk *disk, disk_handle handle, u64 offset, u64 size)
+static void file_unmap(struct disk *disk, const u8 *map, u64 size)
 {
     (void)disk;
-    (void)posix_fadvise(handle, (off_t)offset, (off_t)size, POSIX_FADV_WILLNEED);
+    (void)munmap(address_in(map, 0), size);
+}
+
+static void file_advise(struct disk *disk, const u8 *map, u64 offset, u64 size)
+{
+    (void)disk;
+    u64 first = align_down(offset, PAGE_SIZE);
+    (void)madvise(address_in(map, first), align_up(offset + size, PAGE_SIZE) - first,
+                  MADV_WILLNEED);
+}
+
+// From Linux 5.14 on; older kernels refuse, and readers fault the pages in.
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+static void file_populate(struct disk *disk, const u8 *map, u64 offset, u64 size)
+{
+    (void)disk;
+    assert(offset % PAGE_SIZE == 0);
+    (void)madvise(address_in(map, offset), size, MADV_POPULATE_READ);
 }
 
 static void file_pace(struct disk *disk, disk_handle handle, u64 offset, u64 size)
@@ -277,10 +290,10 @@ static const struct disk_operations file_operations = {
     .remove = file_remove,
     .list = file_list,
     .free_space = file_free_space,
-    .try_read = file_try_read,
     .map = file_map,
     .unmap = file_unmap,
     .advise = file_advise,
+    .populate = file_populate,
     .pace = file_pace,
 };
 

@@ -486,23 +486,6 @@ static enum status memory_read(struct disk *base, disk_handle handle, u64 offset
     return status;
 }
 
-static bool memory_try_read(struct disk *base, disk_handle handle, u64 offset, void *out,
-                            size_t size)
-{
-    struct disk_memory *disk = memory_of(base);
-    bool done = false;
-    (void)pthread_mutex_lock(&disk->mutex);
-    if (!disk->crashed) {
-        const struct disk_memory_inode *inode = inode_of(disk, handle);
-        bool miss = disk->faults.try_read_miss_rate > 0 &&
-                    random_below(&disk->random, 1000000) < disk->faults.try_read_miss_rate;
-        done = !miss && offset <= inode->size && size <= inode->size - offset;
-        if (done) read_locked(disk, inode, offset, out, size);
-    }
-    (void)pthread_mutex_unlock(&disk->mutex);
-    return done;
-}
-
 // Where a misdirected write goes: another page of the file.
 static u64 misdirect(struct disk_memory *disk, const struct disk_memory_inode *inode, u64 offset,
                      u64 size)
@@ -753,7 +736,16 @@ static void memory_unmap(struct disk *base, const u8 *map, u64 size)
     (void)size;
 }
 
-static void memory_advise(struct disk *base, disk_handle handle, u64 offset, u64 size)
+static void memory_advise(struct disk *base, const u8 *map, u64 offset, u64 size)
+{
+    (void)base;
+    (void)map;
+    (void)offset;
+    (void)size;
+}
+
+// Nothing waits on a disk in memory.
+static void memory_pace(struct disk *base, disk_handle handle, u64 offset, u64 size)
 {
     (void)base;
     (void)handle;
@@ -774,11 +766,11 @@ static const struct disk_operations memory_operations = {
     .remove = memory_remove,
     .list = memory_list,
     .free_space = memory_free_space,
-    .try_read = memory_try_read,
     .map = memory_map,
     .unmap = memory_unmap,
     .advise = memory_advise,
-    .pace = memory_advise, // Nothing waits on a disk in memory.
+    .populate = memory_advise,
+    .pace = memory_pace,
 };
 
 void disk_memory_init(struct disk_memory *disk, u64 seed)

@@ -61,7 +61,6 @@ struct disk_memory_faults {
     u32 read_rot_rate; // One bit of what is read, this time only.
     u32 misdirected_rate;
     u32 write_lost_rate;
-    u32 try_read_miss_rate; // Not a fault: a read that would have to wait.
 };
 
 enum disk_memory_crash {

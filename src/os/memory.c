@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #define HUGE_PAGE_SIZE (2 * MIB)
 
@@ -43,4 +44,12 @@ void memory_decommit(void *memory, size_t size)
     if (size == 0) return;
     int result = madvise(memory, align_up(size, PAGE_SIZE), MADV_DONTNEED);
     assert(result == 0);
+}
+
+u64 memory_major_faults(void)
+{
+    struct rusage usage;
+    int result = getrusage(RUSAGE_THREAD, &usage);
+    assert(result == 0);
+    return (u64)usage.ru_majflt;
 }

@@ -14,4 +14,7 @@ void memory_release(void *memory, size_t size);
 // Gives touched pages back; the next touch finds zeroes. `memory` is page-aligned.
 void memory_decommit(void *memory, size_t size);
 
+// How often the calling thread touched a page of a map that had to be read from the device first.
+u64 memory_major_faults(void);
+
 #endif

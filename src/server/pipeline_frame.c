@@ -9,6 +9,7 @@
 
 #define BODY_PACKED_MAX  (64 * KIB)
 #define INLINE_WRITE_MAX (64 * KIB)
+#define INLINE_AFTER     8u          // As many small frames in a row.
 #define GROUP_BYTES      (256 * KIB) // Enough to begin a frame while another is being written.
 #define SEAL_IDLE_NS     NS_PER_MS
 
@@ -253,12 +254,15 @@ bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
     request_source_add(&node->source, &request);
     pipeline->next_sequence++;
     pipeline->next_place = place + job->size;
-    pipeline->last_close = now;
+    pipeline->last_active = now;
     pipeline->last_was_seal = count == 0;
     pipeline->flying[(pipeline->flying_first + pipeline->flying_count++) % JOBS_MAX] = job;
     pipeline_lock(pipeline);
     bool alone = pipeline->log_queue.count == 0 && !pipeline->log_busy;
-    bool here = alone && job->size <= INLINE_WRITE_MAX;
+    // A write holds this thread up; no client with a large request shall wait for it.
+    bool small = job->size <= INLINE_WRITE_MAX;
+    pipeline->small_frames = small ? pipeline->small_frames + 1 : 0;
+    bool here = alone && pipeline->small_frames > INLINE_AFTER;
     if (!here) {
         queue_put(&pipeline->log_queue, job);
         pipeline_changed(pipeline);
@@ -292,6 +296,7 @@ static void replies_hand_out(struct pipeline *pipeline)
         if (!durable) break;
         pipeline->flying_first = (pipeline->flying_first + 1) % JOBS_MAX;
         pipeline->flying_count--;
+        pipeline->last_active = pipeline->now;
         for (u32 i = 0; i < job->view.header->command_count; i++) {
             struct pipeline_command *command = &job->commands[i];
             command->applied = job->applied.commands[i];
@@ -353,7 +358,7 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) wait = MIN(wait, RETRY_NS);
     bool seal = !pipeline->last_was_seal && !pipeline->draining;
     if (seal && pipeline->flying_count == 0 && pipeline->waiting_count == 0) {
-        u64 idle = now > pipeline->last_close ? now - pipeline->last_close : 0;
+        u64 idle = now > pipeline->last_active ? now - pipeline->last_active : 0;
         if (idle >= SEAL_IDLE_NS && pipeline_all_is_indexed(pipeline)) {
             (void)frame_close(pipeline, FRAME_SEAL, now);
             replies_hand_out(pipeline);

@@ -71,8 +71,9 @@ struct pipeline {
     u32 flying_count;
     u64 next_sequence;
     u64 next_place;
-    u64 now;        // The time of frames at the last run.
-    u64 last_close; // When the last frame was closed.
+    u64 now;          // The time of frames at the last run.
+    u64 last_active;  // When a frame was last closed or answered.
+    u32 small_frames; // In a row, up to the last one.
     bool last_was_seal;
     u64 checkpoint_place;
     struct pipeline_query *held; // Answers from live state, until durable.

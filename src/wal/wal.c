@@ -19,14 +19,12 @@ enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure
     memset(wal, 0, sizeof *wal);
     wal->disk = disk;
     wal->write_file = -1;
+    wal->scan_file = -1;
     (void)pthread_mutex_init(&wal->mutex, NULL);
     void *memory = NULL;
     enum status status =
         memory_reserve(WAL_FILES_MAX * sizeof *wal->read_files, false, &memory, failure);
     wal->read_files = memory;
-    if (status != STATUS_OK) return status;
-    status = memory_reserve(WAL_FILES_MAX * sizeof *wal->read_maps, false, &memory, failure);
-    wal->read_maps = memory;
     return status;
 }
 
@@ -34,16 +32,17 @@ void wal_free(struct wal *wal)
 {
     if (wal->read_files == NULL) return;
     if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
-    for (u64 i = 0; i < wal->read_files_end; i++) {
-        if (wal->read_files[i] == 0) continue;
-        if (wal->read_maps[i] != NULL) disk_unmap(wal->disk, wal->read_maps[i], WAL_FILE_SIZE);
-        disk_close(wal->disk, wal->read_files[i] - 1);
+    if (wal->scan_file >= 0) disk_close(wal->disk, wal->scan_file);
+    for (u64 i = 0; i < wal->read_end; i++) {
+        struct wal_file *file = &wal->read_files[i];
+        if (file->map != NULL) disk_unmap(wal->disk, file->map, WAL_FILE_SIZE);
+        if (file->handle != 0) disk_close(wal->disk, file->handle - 1);
     }
     memory_release(wal->read_files, WAL_FILES_MAX * sizeof *wal->read_files);
-    memory_release(wal->read_maps, WAL_FILES_MAX * sizeof *wal->read_maps);
     (void)pthread_mutex_destroy(&wal->mutex);
     memset(wal, 0, sizeof *wal);
     wal->write_file = -1;
+    wal->scan_file = -1;
 }
 
 u64 wal_place(u64 place, u64 size)
@@ -76,6 +75,8 @@ static enum status file_prewrite(struct wal *wal, disk_handle handle, struct fai
     return status;
 }
 
+static enum status read_open(struct wal *wal, u64 number, struct failure *failure);
+
 static enum status file_prepare(struct wal *wal, u64 number, struct failure *failure)
 {
     if (wal_is_prepared(wal, number)) return STATUS_OK;
@@ -105,6 +106,10 @@ enum status wal_prepare(struct wal *wal, struct failure *failure)
     enum status status = STATUS_OK;
     for (u64 i = 0; i <= WAL_FILES_AHEAD && status == STATUS_OK; i++) {
         status = file_prepare(wal, number + i, failure);
+    }
+    for (; wal->populated < number && status == STATUS_OK; wal->populated++) {
+        status = read_open(wal, wal->populated, failure);
+        disk_populate(wal->disk, wal->read_files[wal->populated].map, 0, WAL_FILE_SIZE);
     }
     return status;
 }
@@ -170,56 +175,73 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
     return STATUS_OK;
 }
 
-static enum status read_file(struct wal *wal, u64 number, disk_handle *out, struct failure *failure)
+// --- random reads -------------------------------------------------------------------------------
+
+// Opens a file for random reads, unless another thread was quicker.
+static enum status read_open(struct wal *wal, u64 number, struct failure *failure)
 {
     enum status status = STATUS_OK;
     assert(number < WAL_FILES_MAX);
+    struct wal_file *file = &wal->read_files[number];
     (void)pthread_mutex_lock(&wal->mutex);
-    if (wal->read_files[number] == 0) {
+    if (file->map == NULL && file->handle == 0) {
         char name[DISK_NAME_SIZE_MAX];
         file_name(name, number);
         disk_handle handle = -1;
         status = disk_open(wal->disk, name, DISK_READ_ONLY, &handle, failure);
         if (status == STATUS_OK) {
-            wal->read_files[number] = handle + 1;
-            wal->read_maps[number] = disk_map(wal->disk, handle, WAL_FILE_SIZE);
-            wal->read_files_end = MAX(wal->read_files_end, number + 1);
+            const u8 *map = disk_map(wal->disk, handle, WAL_FILE_SIZE);
+            if (map != NULL) disk_close(wal->disk, handle);
+            else atomic_store_explicit(&file->handle, handle + 1, memory_order_release);
+            atomic_store_explicit(&file->map, map, memory_order_release);
+            wal->read_end = MAX(wal->read_end, number + 1);
         }
     }
-    *out = wal->read_files[number] - 1;
     (void)pthread_mutex_unlock(&wal->mutex);
     return status;
 }
 
+static const u8 *read_map(struct wal *wal, u64 place)
+{
+    return atomic_load_explicit(&wal->read_files[place / WAL_FILE_SIZE].map, memory_order_acquire);
+}
+
 enum status wal_read(struct wal *wal, u64 place, void *out, size_t size, struct failure *failure)
 {
-    disk_handle handle = -1;
-    enum status status = read_file(wal, place / WAL_FILE_SIZE, &handle, failure);
-    if (status != STATUS_OK) return status;
-    const u8 *map = wal->read_maps[place / WAL_FILE_SIZE];
-    if (map == NULL) {
-        return disk_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size, failure);
+    struct wal_file *file = &wal->read_files[place / WAL_FILE_SIZE];
+    u64 offset = place % WAL_FILE_SIZE;
+    const u8 *map = atomic_load_explicit(&file->map, memory_order_acquire);
+    if (map == NULL && atomic_load_explicit(&file->handle, memory_order_acquire) == 0) {
+        enum status status = read_open(wal, place / WAL_FILE_SIZE, failure);
+        if (status != STATUS_OK) return status;
+        map = atomic_load_explicit(&file->map, memory_order_acquire);
     }
-    assert(place % WAL_FILE_SIZE + size <= WAL_FILE_SIZE);
-    memcpy(out, map + place % WAL_FILE_SIZE, size);
+    if (map == NULL) {
+        disk_handle handle = atomic_load_explicit(&file->handle, memory_order_acquire) - 1;
+        return disk_read(wal->disk, handle, offset, out, size, failure);
+    }
+    assert(offset + size <= WAL_FILE_SIZE);
+    memcpy(out, map + offset, size);
     return STATUS_OK;
 }
 
-bool wal_try_read(struct wal *wal, u64 place, void *out, size_t size)
+void wal_prefetch(struct wal *wal, u64 place, size_t size)
 {
-    disk_handle handle = -1;
-    struct failure failure;
-    if (read_file(wal, place / WAL_FILE_SIZE, &handle, &failure) != STATUS_OK) return false;
-    if (wal->read_maps[place / WAL_FILE_SIZE] != NULL) return false; // Ask for it, then read.
-    return disk_try_read(wal->disk, handle, place % WAL_FILE_SIZE, out, size);
+    const u8 *map = read_map(wal, place);
+    if (map == NULL) return;
+    for (size_t at = 0; at < size; at += CACHE_LINE_SIZE) {
+        __builtin_prefetch(map + place % WAL_FILE_SIZE + at);
+    }
 }
 
 void wal_advise(struct wal *wal, u64 place, size_t size)
 {
-    disk_handle handle = -1;
-    struct failure failure;
-    if (read_file(wal, place / WAL_FILE_SIZE, &handle, &failure) != STATUS_OK) return;
-    disk_advise(wal->disk, handle, place % WAL_FILE_SIZE, size);
+    struct failure failure; // The read that follows will say what is wrong.
+    if (read_map(wal, place) == NULL &&
+        read_open(wal, place / WAL_FILE_SIZE, &failure) != STATUS_OK) {
+        return;
+    }
+    disk_advise(wal->disk, read_map(wal, place), place % WAL_FILE_SIZE, size);
 }
 
 // --- reading back -------------------------------------------------------------------------------
@@ -242,32 +264,51 @@ void wal_reader_free(struct wal_reader *reader)
     reader->buffer = NULL;
 }
 
+// Opens the file `number` for reading back.
+static enum status scan_open(struct wal *wal, u64 number, struct failure *failure)
+{
+    if (wal->scan_file >= 0 && wal->scan_number == number) return STATUS_OK;
+    if (wal->scan_file >= 0) disk_close(wal->disk, wal->scan_file);
+    wal->scan_file = -1;
+    wal->scan_number = number;
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, number);
+    return disk_open(wal->disk, name, DISK_READ_ONLY, &wal->scan_file, failure);
+}
+
 // Reads up to `size` bytes at `place`; short at the end of what exists.
 static enum status read_some(struct wal *wal, u64 place, u8 *out, size_t size, size_t *got,
                              struct failure *failure)
 {
     *got = 0;
-    disk_handle handle = -1;
-    enum status status = read_file(wal, place / WAL_FILE_SIZE, &handle, failure);
+    enum status status = scan_open(wal, place / WAL_FILE_SIZE, failure);
     if (status == STATUS_NOT_FOUND) return STATUS_OK;
     if (status != STATUS_OK) return status;
     u64 file_size = 0;
-    status = disk_size(wal->disk, handle, &file_size, failure);
+    status = disk_size(wal->disk, wal->scan_file, &file_size, failure);
     if (status != STATUS_OK) return status;
     u64 offset = place % WAL_FILE_SIZE;
     if (offset >= file_size) return STATUS_OK;
     *got = MIN(size, MIN(file_size, WAL_FILE_SIZE) - offset);
-    return disk_read(wal->disk, handle, offset, out, *got, failure);
+    return disk_read(wal->disk, wal->scan_file, offset, out, *got, failure);
 }
 
-// Whether a whole frame of this log with a later sequence lies anywhere behind `place`: then what
-// is at `place` was once complete. Scans to the end of the file after the one of `place`.
-static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
-                               struct failure *failure)
+// A header that says that the frame at a place was once complete.
+struct witness {
+    u64 sequence; // Of its frame; 0: there is none.
+    u64 at;       // Where it lies.
+};
+
+// Looks for a header of this log that can only be there when what is at `place` was complete, or
+// was written elsewhere: one of a later frame, or one of this frame in another place. From `place`
+// to the end of the file after its own.
+static enum status witness_find(struct wal_reader *reader, u64 place, struct witness *out,
+                                struct failure *failure)
 {
-    *found = 0;
+    const struct wal_tail *tail = &reader->tail;
+    *out = (struct witness){0};
     u64 end = (place / WAL_FILE_SIZE + 2) * WAL_FILE_SIZE;
-    for (u64 at = place + PAGE_SIZE; at < end;) {
+    for (u64 at = place; at < end;) {
         size_t got = 0;
         size_t want = MIN(FRAME_SIZE_MAX, WAL_FILE_SIZE - at % WAL_FILE_SIZE);
         enum status status = read_some(reader->wal, at, reader->buffer, want, &got, failure);
@@ -276,12 +317,12 @@ static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
             struct frame_header header;
             memcpy(&header, reader->buffer + i, sizeof header);
             // A log whose first frame is damaged has an id that is not known yet.
-            bool ours = reader->tail.sequence == 0 || header.log_id == reader->tail.log_id;
-            if (header.magic == FRAME_MAGIC && frame_header_valid(&header) && ours &&
-                header.place == at + i && header.sequence > reader->tail.sequence) {
-                *found = header.sequence;
-                return STATUS_OK;
-            }
+            bool ours = tail->sequence == 0 || header.log_id == tail->log_id;
+            if (header.magic != FRAME_MAGIC || !ours || !frame_header_valid(&header)) continue;
+            bool misplaced = header.sequence == tail->sequence && header.place != at + i;
+            if (header.sequence <= tail->sequence && !misplaced) continue;
+            *out = (struct witness){.sequence = header.sequence, .at = at + i};
+            return STATUS_OK;
         }
         at += want;
     }
@@ -292,21 +333,24 @@ static enum status later_frame(struct wal_reader *reader, u64 place, u64 *found,
 static enum status judge(struct wal_reader *reader, u64 place, const char *what, enum wal_end *end,
                          struct failure *failure)
 {
-    u64 later = 0;
-    enum status status = later_frame(reader, place, &later, failure);
+    struct witness witness;
+    enum status status = witness_find(reader, place, &witness, failure);
     if (status != STATUS_OK) return status;
-    if (later == 0) {
+    if (witness.sequence == 0) {
         *end = WAL_TORN;
         return STATUS_OK;
     }
     char name[DISK_NAME_SIZE_MAX];
+    char other_name[DISK_NAME_SIZE_MAX];
     file_name(name, place / WAL_FILE_SIZE);
-    failure_set(
-        failure, STATUS_CORRUPT,
-        "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu behind it "
-        "is whole",
-        reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
-        (unsigned long long)reader->tail.sequence, what, (unsigned long long)later);
+    file_name(other_name, witness.at / WAL_FILE_SIZE);
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu is in "
+                "%s at %llu",
+                reader->wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
+                (unsigned long long)reader->tail.sequence, what,
+                (unsigned long long)witness.sequence, other_name,
+                (unsigned long long)(witness.at % WAL_FILE_SIZE));
     failure_hint(failure, "do not delete anything: restore this file from a backup or a replica, "
                           "then start again");
     return STATUS_CORRUPT;
@@ -322,9 +366,23 @@ static bool commands_valid(const struct frame_header *header, const u8 *frame)
         if (command->body_offset % FRAME_BODY_ALIGNMENT != 0) return false;
         if (command->body_size > 0 && command->body_offset < head) return false;
         if ((u64)command->body_offset + command->body_size > size) return false;
-        if (!is_zero(command->reserved, sizeof command->reserved)) return false;
     }
     return true;
+}
+
+// Whether a frame uses nothing that this format leaves zero.
+static bool fields_known(const struct frame_header *header, const struct frame_command *commands)
+{
+    const u32 flags = FRAME_SEAL | FRAME_GENESIS | FRAME_ROTATE | FRAME_OWNER;
+    bool known =
+        (header->flags & ~flags) == 0 && is_zero(header->reserved, sizeof header->reserved);
+    for (u32 i = 0; i < header->command_count && known; i++) {
+        known = commands[i].version == 1 && commands[i].flags == 0 &&
+                commands[i].signature_scheme == 0 &&
+                is_zero(commands[i].signature, sizeof commands[i].signature) &&
+                is_zero(commands[i].reserved, sizeof commands[i].reserved);
+    }
+    return known;
 }
 
 // Whether the header continues the chain of the reader.
@@ -405,6 +463,11 @@ static enum status frame_next(struct wal_reader *reader, struct frame_view *view
     if (status != STATUS_OK) return status;
     if (!whole) return judge(reader, place, "has a damaged body", end, failure);
     const struct frame_header *kept = (const void *)reader->buffer;
+    if (!fields_known(kept, (const void *)(reader->buffer + sizeof *kept))) {
+        return failure_set(failure, STATUS_UNSUPPORTED,
+                           "frame %llu uses fields that this binary does not know",
+                           (unsigned long long)kept->sequence);
+    }
     sha256(kept, sizeof *kept, &reader->tail.previous);
     reader->tail.log_id = kept->log_id;
     reader->tail.epoch = kept->epoch;
@@ -432,6 +495,35 @@ enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t size,
     return status;
 }
 
+// Reads the header at `place`. False when there is none there.
+static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
+{
+    struct failure failure;
+    return wal_read_some(wal, place, out, sizeof *out, &failure) == STATUS_OK &&
+           frame_header_valid(out) && out->place == place;
+}
+
+u64 wal_extent(struct wal *wal)
+{
+    struct frame_header header;
+    u64 first = 0; // Holds a frame, unless it is the first file of all.
+    u64 end = 1;   // Files from here on hold none, once the search is over.
+    while (end < WAL_FILES_MAX && header_at(wal, end * WAL_FILE_SIZE, &header)) {
+        first = end;
+        end *= 2;
+    }
+    while (end - first > 1) {
+        u64 middle = first + (end - first) / 2;
+        if (header_at(wal, middle * WAL_FILE_SIZE, &header)) first = middle;
+        else end = middle;
+    }
+    u64 place = first * WAL_FILE_SIZE;
+    while (place < (first + 1) * WAL_FILE_SIZE && header_at(wal, place, &header)) {
+        place += frame_size(&header);
+    }
+    return place;
+}
+
 enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,
                             struct failure *failure)
 {
@@ -446,6 +538,7 @@ enum status wal_reader_cut(struct wal_reader *reader, struct failure *failure)
     struct wal *wal = reader->wal;
     wal->tail = reader->tail;
     u64 place = reader->tail.place;
+    wal->populated = align_up(place, WAL_FILE_SIZE) / WAL_FILE_SIZE;
     u64 number = place / WAL_FILE_SIZE;
     for (u64 i = number; i <= number + 1; i++) {
         size_t got = 0;

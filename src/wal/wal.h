@@ -38,16 +38,25 @@ struct wal_tail {
     struct digest previous; // Hash of the last header.
 };
 
+// A file for random reads. A mapped one needs no handle, so that a long log does not use them up.
+struct wal_file {
+    _Atomic(const u8 *) map;
+    _Atomic disk_handle handle; // Plus one, where the disk has no maps; 0 none.
+};
+
 struct wal {
     struct disk *disk;
     struct wal_tail tail;
     disk_handle write_file; // -1 when none is open.
     u64 write_file_number;
-    pthread_mutex_t mutex; // Guards the handles for reading and `prepared`.
-    const u8 **read_maps;  // Of the files open for reading; reserved memory.
-    i32 *read_files;       // Handle plus one; reserved memory.
-    u64 read_files_end;    // Behind the last that is open.
-    u64 prepared;          // Files below this number have their space.
+    pthread_mutex_t mutex;       // Guards the opening of files for reading, and `prepared`.
+    struct wal_file *read_files; // By number, in reserved memory.
+    u64 read_end;                // Behind the last file that was opened for reading.
+    u64 populated; // Maps below this number are entered into the page tables; wal_prepare's.
+    u64 prepared;  // Files below this number have their space.
+    // The file that is being read back, and its number; no thread but the one that recovers.
+    disk_handle scan_file; // -1 when none is open.
+    u64 scan_number;
 };
 
 // A frame on its way: the header (its first 256 bytes are filled in by wal_append), what is behind
@@ -70,19 +79,27 @@ u64 wal_place(u64 place, u64 size);
 // thread reads meanwhile. STATUS_FULL: nothing was appended and the caller may try again; any other
 // failure: leave the process.
 MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure *failure);
-// Makes sure that the WAL_FILES_AHEAD files behind the current one have their space. STATUS_FULL
-// when it is not to be had. One thread, which may be another than the one that appends.
+// Makes sure that the WAL_FILES_AHEAD files behind the current one have their space, and enters
+// those that were filled since the last call into the page tables for readers. STATUS_FULL when
+// space is not to be had. One thread, which may be another than the one that appends.
 MUST_USE enum status wal_prepare(struct wal *wal, struct failure *failure);
 // Whether file `number` has its space. Any thread.
 bool wal_is_prepared(struct wal *wal, u64 number);
 // Reads bytes that are durable.
 MUST_USE enum status wal_read(struct wal *wal, u64 place, void *out, size_t size,
                               struct failure *failure);
-// As wal_read where the log may end before: STATUS_NOT_FOUND then.
+// As wal_read where the log may end before: STATUS_NOT_FOUND then. For reading back in order, by
+// the thread that recovers.
 MUST_USE enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t size,
                                    struct failure *failure);
-bool wal_try_read(struct wal *wal, u64 place, void *out, size_t size);
+// Says that bytes will be read soon: brings them towards the processor if they are in memory, or
+// starts reading them from the device. Neither waits.
+void wal_prefetch(struct wal *wal, u64 place, size_t size);
 void wal_advise(struct wal *wal, u64 place, size_t size);
+
+// The place behind the last frame, by the headers of the last file alone: quick, and good for
+// telling how much there is to read. Nothing is verified; 0 when there is nothing or the disk fails.
+u64 wal_extent(struct wal *wal);
 
 // --- reading frames back ------------------------------------------------------------------------
 

@@ -21,9 +21,15 @@ struct fixture {
     struct wal wal;
     struct wal_reader reader;
     struct failure failure;
-    u64 sequence; // Of the next frame.
-    u8 *buffer;   // FRAME_SIZE_MAX.
+    u64 sequence;      // Of the next frame.
+    u64 damage_offset; // A byte of the next frames to change before they are written; 0 none.
+    u8 *buffer;        // FRAME_SIZE_MAX.
 };
+
+static void must(const struct fixture *fixture, enum status status)
+{
+    if (status != STATUS_OK) fail_msg("%s", fixture->failure.message);
+}
 
 static void wal_begin(struct fixture *fixture)
 {
@@ -80,6 +86,7 @@ static enum status append(struct fixture *fixture, u32 body_size)
     for (u64 i = 0; i < body_size; i++) {
         fixture->buffer[PAGE_SIZE + i] = body_byte(fixture->sequence, i);
     }
+    if (fixture->damage_offset != 0) fixture->buffer[fixture->damage_offset] ^= 1;
     struct wal_frame frame = {
         .head = fixture->buffer,
         .head_size = PAGE_SIZE,
@@ -149,7 +156,6 @@ static void test_append_and_reopen(void **state)
     assert_int_equal(wal_read(&fixture->wal, place, bytes, sizeof bytes, &fixture->failure),
                      STATUS_OK);
     for (u64 i = 0; i < sizeof bytes; i++) assert_int_equal(bytes[i], body_byte(0, i));
-    assert_true(wal_try_read(&fixture->wal, place, bytes, sizeof bytes));
 }
 
 static void test_empty_log(void **state)
@@ -268,7 +274,63 @@ static void test_damage_before_the_tail(void **state)
     append_some(fixture, 1, 100);
     fixture->disk.faults.write_lost_rate = 0;
     append_some(fixture, 1, 100);
-    expect_damage(fixture, "offset 40960: frame 5 is missing, though frame 6 behind it is whole");
+    expect_damage(fixture,
+                  "offset 40960: frame 5 is missing, though frame 6 is in log-00000000 at 49152");
+}
+
+// Copies the header page of a frame to another place of the file.
+static void page_copy(struct fixture *fixture, u64 from, u64 to)
+{
+    u8 page[PAGE_SIZE];
+    struct disk *disk = &fixture->disk.disk;
+    disk_handle file = -1;
+    must(fixture, disk_open(disk, "log-00000000", 0, &file, &fixture->failure));
+    must(fixture, disk_read(disk, file, from, page, sizeof page, &fixture->failure));
+    must(fixture, disk_write_one(disk, file, to, page, sizeof page, &fixture->failure));
+    disk_close(disk, file);
+}
+
+// The last frame or the one before it, written over by the disk: a torn tail would have neither a
+// later header in its place nor its own in another.
+static void test_a_misdirected_frame_is_no_torn_tail(void **state)
+{
+    struct fixture *fixture = *state;
+    append_some(fixture, 5, 100);
+    page_copy(fixture, 4 * 8192, 3 * 8192);
+    disk_memory_rot(&fixture->disk, "log-00000000", 4 * 8192, 0);
+    expect_damage(fixture, "frame 3 does not follow the frame before it, though frame 4 is in "
+                           "log-00000000 at 24576");
+    page_copy(fixture, 3 * 8192, 20 * 8192);
+    disk_memory_rot(&fixture->disk, "log-00000000", 3 * 8192, 0);
+    expect_damage(fixture, "though frame 4 is in log-00000000 at 163840");
+}
+
+// Whole, and of this format's number, but with a field that must be zero: of a later binary.
+static void test_fields_that_must_be_zero_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    static const u64 fields[] = {
+        256 + 4,   // The command's flags.
+        256 + 2,   // Its version.
+        256 + 84,  // Its signature scheme.
+        256 + 104, // Its signature.
+        256 + 168, // What is reserved.
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+        fixture->damage_offset = fields[i];
+        append_some(fixture, 1, 100);
+        fixture->damage_offset = 0;
+        enum wal_end end = WAL_FRAME;
+        enum status status = STATUS_OK;
+        assert_int_equal(read_all(fixture, &status, &end), 0);
+        wal_reader_free(&fixture->reader);
+        assert_int_equal(status, STATUS_UNSUPPORTED);
+        void *next = fixture;
+        teardown(&next);
+        setup(&next);
+        fixture = next;
+    }
+    *state = fixture;
 }
 
 // The last frame of a file is lost: the frames of the next file tell.
@@ -360,6 +422,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_power_fails_within_append, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_before_the_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_at_the_end_of_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_misdirected_frame_is_no_torn_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fields_that_must_be_zero_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_misread_header_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_format_is_refused, setup, teardown),

@@ -137,6 +137,19 @@ void oracle_frame_begin(struct oracle *oracle, const struct frame_header *header
     oracle->timestamp = header->timestamp;
 }
 
+void oracle_override(struct oracle *oracle, u64 position)
+{
+    assert(oracle->override_count < ARRAY_COUNT(oracle->overrides));
+    oracle->overrides[oracle->override_count++] = position;
+}
+
+void oracle_owner_frame(struct oracle *oracle, u64 timestamp)
+{
+    oracle->position++;
+    oracle->sequence++;
+    oracle->timestamp = timestamp;
+}
+
 void oracle_command(struct oracle *oracle, const struct frame_header *header, bool first,
                     const struct frame_command *command, const u8 *body,
                     struct oracle_answer *answer)
@@ -144,8 +157,11 @@ void oracle_command(struct oracle *oracle, const struct frame_header *header, bo
     *answer = (struct oracle_answer){.result = COMMAND_DONE};
     oracle->position++;
     oracle->timestamp = first ? header->timestamp : oracle->timestamp + 1;
+    for (u32 i = 0; i < oracle->override_count; i++) {
+        if (oracle->overrides[i] == oracle->position) answer->result = COMMAND_OVERRIDDEN;
+    }
     struct oracle_session *session = NULL;
-    switch (command->record) {
+    switch (answer->result == COMMAND_OVERRIDDEN ? COMMAND_OVERRIDE : command->record) {
     case COMMAND_TICK:
         oracle->timestamp +=
             ledger_model_expire(oracle->model, oracle->timestamp, LEDGER_BATCH_EVENTS_MAX);

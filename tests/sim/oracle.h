@@ -26,6 +26,8 @@ struct oracle {
     u64 commands_done; // Commands of clients that took effect.
     u64 evicted;
     u64 refused; // Commands of a session that was gone.
+    u64 overrides[MACHINE_OVERRIDES_MAX];
+    u32 override_count;
     struct oracle_session sessions[MACHINE_SESSIONS_MAX];
 };
 
@@ -45,6 +47,10 @@ void oracle_frame_begin(struct oracle *oracle, const struct frame_header *header
 void oracle_command(struct oracle *oracle, const struct frame_header *header, bool first,
                     const struct frame_command *command, const u8 *body,
                     struct oracle_answer *answer);
+// The command at this position is a refusal; before it is given.
+void oracle_override(struct oracle *oracle, u64 position);
+// A frame of one command that an owner appended. `timestamp` is what the machine made of it.
+void oracle_owner_frame(struct oracle *oracle, u64 timestamp);
 // The session of a client, or NULL.
 const struct oracle_session *oracle_session(const struct oracle *oracle, u128 client);
 

@@ -76,6 +76,7 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
            (unsigned long long)world->counts[WORLD_CRASHES], state.bytes[0], state.bytes[1],
            state.bytes[2], state.bytes[3], state.bytes[4], state.bytes[5]);
     (void)fflush(stdout);
+    world_lie(world);
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) totals->world[i] += world->counts[i];
     for (u32 i = 0; i < DISK_COUNT_KINDS; i++) totals->disk[i] += world->disk.counts[i];
     current = NULL;

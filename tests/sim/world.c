@@ -32,6 +32,15 @@ static const char *const count_names[] = {
     [WORLD_ENVIRONMENT_FAILED] = "environment-failed",
     [WORLD_ROT_NAMED] = "rot-named",
     [WORLD_ROT_HARMLESS] = "rot-harmless",
+    [WORLD_POISONED] = "poisoned",
+    [WORLD_OVERRIDDEN] = "overridden",
+    [WORLD_LIES] = "lies",
+    [WORLD_LIES_MET] = "lies-met-at-work",
+    [WORLD_LIES_NAMED] = "lies-named-by-verify",
+    [WORLD_LIES_REFUSED] = "lies-refused-at-start",
+    [WORLD_LIES_CUT] = "lies-cut-as-torn-tail",
+    [WORLD_LIES_HARMLESS] = "lies-harmless",
+    [WORLD_QUESTIONS_REFUSED] = "questions-refused",
 };
 static_assert(ARRAY_COUNT(count_names) == WORLD_COUNT_KINDS, "each count has a name");
 
@@ -126,7 +135,7 @@ void world_init(struct world *world, u64 seed, bool verbose)
     // The genesis frame is the oracle's too; what the state is after it, only the machine knows.
     world->oracle.position = 1;
     world->oracle.timestamp = world->genesis.created_at;
-    world->disk.faults = (struct disk_memory_faults){.try_read_miss_rate = 200000};
+    world->disk.faults = (struct disk_memory_faults){0};
     struct recovery_report report;
     enum status status = node_open(&world->node, &world->disk.disk, &world->genesis,
                                    (u128)seed << 64 | 0x7ae1, NULL, &report, &failure);
@@ -149,6 +158,15 @@ void world_job_free(struct world_job *job)
     free(job->memory);
     struct applied_frame *applied = job->applied;
     *job = (struct world_job){.applied = applied};
+}
+
+void world_jobs_forget(struct world *world)
+{
+    while (world->job_count > 0) {
+        world_job_free(&world->jobs[world->job_first]);
+        world->job_first = (world->job_first + 1) % WORLD_JOBS_MAX;
+        world->job_count--;
+    }
 }
 
 void world_free(struct world *world)
@@ -188,8 +206,8 @@ static void die(struct world *world, enum disk_memory_crash how)
     world_recover(world);
 }
 
-// Handles the status of an operation. True: go on. False: it has died and recovered, or the disk is
-// full (then `*full`, unless NULL).
+// Handles the status of an operation. True: go on. False: it has died and recovered, or met what a
+// lie of the disk left, or the disk is full (then `*full`, unless NULL).
 static bool went(struct world *world, enum status status, const struct failure *failure, bool *full)
 {
     if (status == STATUS_OK) return true;
@@ -200,6 +218,11 @@ static bool went(struct world *world, enum status status, const struct failure *
     if (status == STATUS_FULL && full != NULL) {
         world->counts[WORLD_FULL]++;
         *full = true;
+        return false;
+    }
+    if (status == STATUS_CORRUPT && world->lying) {
+        world_note(world, "a lie is met: %s", failure->message);
+        world->lie_met = true;
         return false;
     }
     if (status == STATUS_IO || status == STATUS_FULL) {
@@ -262,7 +285,8 @@ static void request_make(struct world *world, struct world_client *client)
     u32 size = count * (u32)sizeof(struct transfer);
     if (number >= COMPAT_SPARSE_CREATE_ACCOUNTS) {
         u16 counts[COMPAT_BATCHES_MAX];
-        u32 batches = batches_split(world, count, counts, ARRAY_COUNT(counts));
+        u32 fit = (COMPAT_BODY_SIZE_MAX - size - (u32)sizeof(struct transfer)) / 2 - 1;
+        u32 batches = batches_split(world, count, counts, MIN(fit, COMPAT_BATCHES_MAX));
         size = trailer_put(body, size, counts, batches);
     }
     client->operation = (u8)(COMPAT_OPERATION_BASE + number);
@@ -392,8 +416,8 @@ static void checkpoint_start(struct world *world, struct world_job *job)
     job->checkpoint = true;
 }
 
-// Makes a frame and decides it; it is written later.
-static bool job_begin(struct world *world)
+// Makes a frame of what clients ask.
+struct world_job *world_job_make(struct world *world)
 {
     struct machine *machine = &world->node.machine;
     u32 at = (world->job_first + world->job_count) % WORLD_JOBS_MAX;
@@ -423,20 +447,30 @@ static bool job_begin(struct world *world)
     world->job_count++;
     job_reply_buffers(job);
     job->applied->resolved.items = world->resolved[at];
+    world->counts[WORLD_FRAMES]++;
+    world->counts[WORLD_COMMANDS] += count;
+    world->counts[WORLD_SEAL_FRAMES] += count == 0;
+    return job;
+}
+
+// Decides a frame. False when that cannot be.
+bool world_job_decide(struct world *world, struct world_job *job)
+{
+    struct machine *machine = &world->node.machine;
+    const struct frame_header *header = job->view.header;
     struct failure failure;
     enum status status = machine_apply(machine, &job->view, job->applied, &failure);
     if (!went(world, status, &failure, NULL)) return false;
     machine_state_digest(machine, &job->state);
+    job->decided = true;
     world->events.now = MAX(world->events.now, machine->timestamp);
-    world->counts[WORLD_FRAMES]++;
-    world->counts[WORLD_COMMANDS] += count;
-    world->counts[WORLD_SEAL_FRAMES] += count == 0;
     world->counts[WORLD_ROTATED] += job->applied->rotated;
-    bool checkpoint = (flags & FRAME_ROTATE) && !world->checkpoint_active && chance(world, 50);
+    bool checkpoint =
+        (header->flags & FRAME_ROTATE) && !world->checkpoint_active && chance(world, 50);
     if (checkpoint) checkpoint_start(world, job);
     world_note(world, "frame %llu: %u commands, state %08x, rows %llu to %llu%s%s",
-               (unsigned long long)header->sequence, count, load_u32(job->state.bytes),
-               (unsigned long long)job->applied->first_row,
+               (unsigned long long)header->sequence, header->command_count,
+               load_u32(job->state.bytes), (unsigned long long)job->applied->first_row,
                (unsigned long long)job->applied->end_row, job->applied->rotated ? ", rotated" : "",
                checkpoint ? ", checkpoint begun" : "");
     return true;
@@ -479,14 +513,9 @@ static bool job_index_next(struct world *world)
     return false;
 }
 
-// Writes the next frame that is not durable. False when it died.
-static bool write_next(struct world *world)
+// Writes a frame, the next one. False when it died.
+bool world_job_write(struct world *world, struct world_job *job)
 {
-    struct world_job *job = NULL;
-    for (u32 i = 0; i < world->job_count && job == NULL; i++) {
-        if (!job_at(world, i)->durable) job = job_at(world, i);
-    }
-    if (job == NULL) return true;
     struct frame_header *header = (void *)job->memory;
     struct machine_indexer *indexer = &world->node.indexer;
     header->outcome_sequence = MIN(indexer->sequence, header->sequence);
@@ -500,9 +529,20 @@ static bool write_next(struct world *world)
     world->written = header->sequence;
     struct failure failure;
     enum status status = wal_append(&world->node.wal, &frame, &failure);
-    if (!went(world, status, &failure, NULL)) return false;
+    return went(world, status, &failure, NULL);
+}
+
+// Writes the next frame that is not durable, and answers it. False when it died.
+static bool write_next(struct world *world)
+{
+    struct world_job *job = NULL;
+    for (u32 i = 0; i < world->job_count && job == NULL; i++) {
+        if (!job_at(world, i)->durable) job = job_at(world, i);
+    }
+    if (job == NULL) return true;
+    if (!world_job_write(world, job)) return false;
     job->durable = true;
-    request_source_durable(&world->node.source, header->place + job->size);
+    request_source_durable(&world->node.source, job->view.header->place + job->size);
     if (job->checkpoint) world->node.checkpoint.head.tail.previous = world->node.wal.tail.previous;
     world_acknowledge(world, job, true);
     jobs_retire(world);
@@ -510,7 +550,7 @@ static bool write_next(struct world *world)
 }
 
 // Brings every frame to rest. False when it died.
-static bool flush(struct world *world)
+bool world_flush(struct world *world)
 {
     while (world->job_count > 0) {
         if (chance(world, 50) && job_index_next(world)) continue;
@@ -575,7 +615,7 @@ static void checkpoint_finish(struct world *world)
     world_note(world, "checkpoint %s", done ? "written" : "has no space");
 }
 
-static void upkeep(struct world *world)
+void world_upkeep(struct world *world)
 {
     if (world->checkpoint_active && world->checkpoint_ready && chance(world, 40)) {
         checkpoint_finish(world);
@@ -590,7 +630,7 @@ static void upkeep(struct world *world)
 
 static void restart(struct world *world)
 {
-    if (!flush(world)) return;
+    if (!world_flush(world)) return;
     world_note(world, "restarts");
     node_free(&world->node);
     world->open = false;
@@ -598,19 +638,19 @@ static void restart(struct world *world)
     world_recover(world);
 }
 
-static void step_frame(struct world *world)
+void world_frame(struct world *world)
 {
     struct failure failure;
     bool full = false;
     enum status status = wal_prepare(&world->node.wal, &failure);
     if (!went(world, status, &failure, &full)) return;
     if (!history_active_has_room(&world->node.machine.history)) {
-        if (!flush(world)) return;
+        if (!world_flush(world)) return;
         (void)seal_next(world);
         return;
     }
-    if (world->job_count == WORLD_JOBS_MAX && !flush(world)) return;
-    if (!job_begin(world)) return;
+    if (world->job_count == WORLD_JOBS_MAX && !world_flush(world)) return;
+    if (!world_job_decide(world, world_job_make(world))) return;
     // Frames fly for a while; they may be indexed before they are durable, and the reverse.
     if (chance(world, 30)) (void)job_index_next(world);
     if (chance(world, 60) && !write_next(world)) return;
@@ -627,22 +667,24 @@ void world_step(struct world *world)
     else if (chance(world, 10)) world->disk.capacity = 1ull << 60;
     u64 choice = below(world, 1000);
     if (choice < 700) {
-        step_frame(world);
+        world_frame(world);
     } else if (choice < 780) {
-        if (!flush(world)) return;
+        if (!world_flush(world)) return;
         world_question(world);
     } else if (choice < 970) {
-        upkeep(world);
+        world_upkeep(world);
     } else if (choice < 978) {
         restart(world);
     } else if (choice < 986) {
         die(world, (enum disk_memory_crash)below(world, 3));
     } else if (choice < 992) {
-        if (!flush(world)) return;
+        if (!world_flush(world)) return;
         world->disk.faults.crash_at = 0;
         world_rot(world);
+    } else if (choice < 994) {
+        if (world_flush(world)) world_poison(world);
     } else {
-        if (!flush(world)) return;
+        if (!world_flush(world)) return;
         world_check_sessions(world);
         world_check_accounts(world);
     }
@@ -650,9 +692,9 @@ void world_step(struct world *world)
 
 void world_finish(struct world *world)
 {
-    world->disk.faults = (struct disk_memory_faults){.try_read_miss_rate = 200000};
+    world->disk.faults = (struct disk_memory_faults){0};
     world->disk.capacity = 1ull << 60;
-    if (!flush(world)) world_fail(world, "died without a fault");
+    if (!world_flush(world)) world_fail(world, "died without a fault");
     world_check_sessions(world);
     world_check_accounts(world);
     for (u32 i = 0; i < 30; i++) world_question(world);

@@ -6,13 +6,16 @@
 // A step is a frame of random commands (decided before it is written, as in the server), or a
 // question, or upkeep: sealing, merging, a checkpoint in the middle of which the machine goes on, a
 // clean restart, a crash within any operation of the disk, recovery (in which it may crash again),
-// a flipped bit.
+// a flipped bit, a command that ends the process and every recovery until an owner overrides it. The
+// last thing that a world may meet is a disk that lies: one write that is said to be durable is lost
+// or lands elsewhere.
 //
 // What is asserted: each reply equals the oracle's byte for byte; after every crash no acknowledged
 // frame is missing, one that was being written is there whole or not at all, and the state digest
 // and the outcome root are those of the live machine at that frame; sessions answer their last
 // request again with the same bytes; accounts, invariants and questions agree with the model;
-// damage is named as such and never taken for data.
+// damage is named as such and never taken for data; a lie of the disk is noticed and named by verify
+// or at the start, or changed nothing, and no answer after it differs from the model's.
 #ifndef TAEL_SIM_WORLD_H
 #define TAEL_SIM_WORLD_H
 
@@ -27,6 +30,7 @@
 #define WORLD_CLIENTS_MAX 96u
 #define WORLD_JOBS_MAX    4u
 #define WORLD_TRACE_LINES 40u
+#define WORLD_LIES_MAX    256u // Frames of the time in which the disk lies.
 
 struct world_client {
     u128 id;
@@ -51,6 +55,7 @@ struct world_job {
     u32 clients[FRAME_COMMANDS_MAX]; // U32_MAX: nobody's.
     struct applied_frame *applied;
     struct digest state; // The machine's, after it.
+    bool decided;
     bool durable;
     bool indexed;
     bool checkpoint;
@@ -81,6 +86,15 @@ enum world_count {
     WORLD_ENVIRONMENT_FAILED, // An error of writing or sync ended the process.
     WORLD_ROT_NAMED,
     WORLD_ROT_HARMLESS,
+    WORLD_POISONED, // Commands that ended the process and each recovery.
+    WORLD_OVERRIDDEN,
+    WORLD_LIES, // Worlds whose disk said that a write was durable, and lost or misplaced it.
+    WORLD_LIES_MET,
+    WORLD_LIES_NAMED,
+    WORLD_LIES_REFUSED,
+    WORLD_LIES_CUT, // The last write of the log: the window that FORMAT.md states.
+    WORLD_LIES_HARMLESS,
+    WORLD_QUESTIONS_REFUSED,
     WORLD_COUNT_KINDS,
 };
 
@@ -116,6 +130,13 @@ struct world {
     struct merkle_range checkpoint_outcomes;
     struct history_segment *sealable[HISTORY_LIVE_SEGMENTS_MAX];
     u32 sealable_count;
+    u64 poison; // Position of the command that ends the process; 0 none.
+    u64 overrides;
+    bool lying;    // The disk lies, or has lied.
+    u64 lies;      // How often.
+    bool lie_met;  // What it left was read and named.
+    u64 lie_first; // The first frame acknowledged since, with the states from the one before it on.
+    struct digest lie_states[WORLD_LIES_MAX];
     u64 counts[WORLD_COUNT_KINDS];
     char trace[WORLD_TRACE_LINES][160];
     u64 trace_count;
@@ -129,6 +150,9 @@ void world_free(struct world *world);
 void world_step(struct world *world);
 // Brings everything to rest and compares all of it once more.
 void world_finish(struct world *world);
+// Lets the disk lie once, works on, and judges what verify, the start and questions make of it. After
+// world_finish; nothing but world_free may follow.
+void world_lie(struct world *world);
 // A digest over the state, for comparing two runs of one seed.
 void world_digest(struct world *world, struct digest *out);
 // Seed, step and the last things that happened.

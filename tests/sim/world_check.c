@@ -31,7 +31,8 @@ void world_acknowledge(struct world *world, struct world_job *job, bool answered
                            answer.reply_size);
             }
         }
-        if (job->clients[i] == U32_MAX) continue;
+        // Nobody answers a refusal that an owner makes of a command afterwards: it is asked again.
+        if (job->clients[i] == U32_MAX || answer.result == COMMAND_OVERRIDDEN) continue;
         struct world_client *client = &world->clients[job->clients[i]];
         client->waiting = false;
         client->retry = false;
@@ -42,6 +43,11 @@ void world_acknowledge(struct world *world, struct world_job *job, bool answered
     }
     world->state_durable = job->state;
     world->place_before = header->place;
+    if (world->lying) {
+        u64 at = header->sequence - world->lie_first + 1;
+        assert(at < WORLD_LIES_MAX);
+        world->lie_states[at] = job->state;
+    }
 }
 
 // --- after a crash -------------------------------------------------------------------------------
@@ -103,9 +109,36 @@ static void clients_return(struct world *world)
     }
 }
 
+// The frame that is next to be durable.
+static struct world_job *job_in_flight(struct world *world)
+{
+    struct world_job *job = &world->jobs[world->job_first];
+    while (job->durable) job = &world->jobs[(u32)(job - world->jobs + 1) % WORLD_JOBS_MAX];
+    return job;
+}
+
+// Tells the oracle of a frame that nobody lived to answer, and of the owner's frames behind it.
+static void poison_acknowledge(struct world *world)
+{
+    struct oracle *oracle = &world->oracle;
+    const struct machine *machine = &world->node.machine;
+    u64 last = world->node.wal.tail.sequence - 1;
+    if (last <= oracle->sequence + 1) world_fail(world, "an override is gone");
+    oracle_override(oracle, world->poison);
+    world_acknowledge(world, job_in_flight(world), false);
+    u64 owners = last - oracle->sequence;
+    for (u64 i = 0; i < owners; i++) oracle_owner_frame(oracle, machine->timestamp);
+    world->place_before = world->node.wal.tail.place - 2 * PAGE_SIZE;
+    machine_state_digest(&world->node.machine, &world->state_durable);
+    if (!machine_is_overridden(machine, world->poison)) world_fail(world, "not overridden");
+    world->written = last;
+    world->poison = 0;
+}
+
 void world_recover(struct world *world)
 {
     open_again(world);
+    if (world->poison != 0) poison_acknowledge(world);
     struct oracle *oracle = &world->oracle;
     u64 last = world->node.wal.tail.sequence - 1;
     u64 known = oracle->sequence;
@@ -119,20 +152,16 @@ void world_recover(struct world *world)
     }
     if (last == known + 1) {
         // It was being written, and all of it is there.
-        struct world_job *job = &world->jobs[world->job_first];
-        while (job->durable) job = &world->jobs[(u32)(job - world->jobs + 1) % WORLD_JOBS_MAX];
+        struct world_job *job = job_in_flight(world);
         assert(job->view.header->sequence == last);
+        if (!job->decided) machine_state_digest(&world->node.machine, &job->state);
         world_acknowledge(world, job, false);
         world->counts[WORLD_FRAME_KEPT]++;
     } else if (world->written > known) {
         world->counts[WORLD_FRAME_LOST]++;
     }
     world->written = last;
-    while (world->job_count > 0) {
-        world_job_free(&world->jobs[world->job_first]);
-        world->job_first = (world->job_first + 1) % WORLD_JOBS_MAX;
-        world->job_count--;
-    }
+    world_jobs_forget(world);
     struct digest state;
     machine_state_digest(&world->node.machine, &state);
     if (memcmp(&state, &world->state_durable, sizeof state) != 0) {
@@ -185,6 +214,10 @@ void world_check_sessions(struct world *world)
         struct failure failure;
         enum status status =
             machine_reply_again(&world->node.machine, session, reply, &size, &failure);
+        if (status == STATUS_CORRUPT && world->lying) {
+            world->counts[WORLD_QUESTIONS_REFUSED]++;
+            continue;
+        }
         if (status != STATUS_OK) world_fail(world, "a reply again: %s", failure.message);
         if (size != wanted->reply_size || memcmp(reply, wanted->reply, size) != 0) {
             world_fail(world, "session %u, request %u: another reply than before",
@@ -218,6 +251,14 @@ void world_question(struct world *world)
     ledger_compare_execute(&world->model_executor, world->step, world->replies[0]);
     ledger_compare_execute(&world->executor, world->step, world->replies[1]);
     world->counts[WORLD_QUESTIONS]++;
+    if (world->ask.status != STATUS_OK) {
+        world->counts[WORLD_QUESTIONS_REFUSED]++;
+        if (world->ask.status != STATUS_CORRUPT) {
+            world_fail(world, "damage was called %s", status_name(world->ask.status));
+        }
+        world->ask.status = STATUS_OK;
+        return;
+    }
     // NOLINTNEXTLINE: a reply is zeroed whole before it is filled in.
     if (memcmp(world->replies[0], world->replies[1], sizeof *world->replies[0]) != 0) {
         world_fail(world, "a question of kind %d: %u rows, must be %u", world->step->kind,

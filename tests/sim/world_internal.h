@@ -23,6 +23,22 @@ static inline bool chance(struct world *world, u32 percent)
 // (`answered`: by a machine that lives; else the frame was found after a crash).
 void world_acknowledge(struct world *world, struct world_job *job, bool answered);
 void world_job_free(struct world_job *job);
+// Frees all frames on their way.
+void world_jobs_forget(struct world *world);
+
+// The next frame, of what clients ask; decided; written, which is not yet acknowledged. False when
+// it died and recovered, or met what a lie left.
+struct world_job *world_job_make(struct world *world);
+bool world_job_decide(struct world *world, struct world_job *job);
+bool world_job_write(struct world *world, struct world_job *job);
+// Steps: a frame, upkeep, bringing every frame to rest (false as above).
+void world_frame(struct world *world);
+void world_upkeep(struct world *world);
+bool world_flush(struct world *world);
+
+// A command ends the process after its frame is durable, and every recovery, until an owner makes it
+// a refusal. Everything must be at rest.
+void world_poison(struct world *world);
 
 // Opens the node from the disk as it is, through crashes, and compares it with what must be there.
 void world_recover(struct world *world);

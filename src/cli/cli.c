@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the verbs share.
+#include "cli/cli.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FOLDER_DEPTH_MAX 4u
+
+int cli_fail(const char *verb, const struct failure *failure)
+{
+    (void)fprintf(stderr, "tael %s: %s\n", verb, failure->message);
+    if (failure->hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure->hint);
+    return failure->status == STATUS_INVALID ? EXIT_USAGE : EXIT_ENVIRONMENT;
+}
+
+// --- interruption --------------------------------------------------------------------------------
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt_take(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+void cli_interrupt_install(void)
+{
+    const struct sigaction action = {.sa_handler = interrupt_take};
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+bool cli_is_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+// --- folders -------------------------------------------------------------------------------------
+
+static void files_visit(const char *folder, void (*visit)(const char *path, void *context),
+                        void *context, u32 depth)
+{
+    DIR *entries = opendir(folder);
+    if (entries == NULL) return;
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        char path[8192];
+        const int length = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (length < 0 || (size_t)length >= sizeof path) continue;
+        struct stat about;
+        if (lstat(path, &about) != 0) continue;
+        if (S_ISDIR(about.st_mode) && depth > 0) files_visit(path, visit, context, depth - 1);
+        visit(path, context);
+    }
+    (void)closedir(entries);
+}
+
+static void file_remove(const char *path, void *context)
+{
+    (void)context;
+    (void)remove(path);
+}
+
+void cli_files_visit(const char *folder, void (*visit)(const char *path, void *context),
+                     void *context)
+{
+    files_visit(folder, visit, context, FOLDER_DEPTH_MAX);
+}
+
+void cli_folder_remove(const char *folder)
+{
+    cli_files_visit(folder, file_remove, NULL);
+    (void)rmdir(folder);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Verification of the fixture's log with a checkpoint: whole, and with differences planted that
+// only a replay can find, since every digest and checksum around them is right.
+#include "machine/verify.h"
+
+#include "machine/log_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct disk_memory disk;
+    struct disk_memory scratch;
+    struct node node;
+    struct verify_report report;
+    struct failure failure;
+};
+
+static void must(enum status status, const struct fixture *fixture)
+{
+    if (status != STATUS_OK) fail_msg("%s", fixture->failure.message);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    disk_memory_init(&fixture->disk, 1);
+    disk_memory_init(&fixture->scratch, 2);
+    log_fixture_load(&fixture->disk);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    disk_memory_free(&fixture->disk);
+    disk_memory_free(&fixture->scratch);
+    free(fixture);
+    return 0;
+}
+
+// Opens the folder and takes a checkpoint behind its last frame, which rotates. `lie` is added to
+// what account 1 was debited, before the checkpoint is taken.
+static void checkpoint_take(struct fixture *fixture, u64 lie)
+{
+    struct node *node = &fixture->node;
+    struct recovery_report report;
+    must(node_open(node, &fixture->disk.disk, NULL, 0, NULL, &report, &fixture->failure), fixture);
+    struct ledger *ledger = &node->machine.ledger;
+    u32 row = ledger_account_row(ledger, 1);
+    assert_true(row != U32_MAX);
+    table_touch(&ledger->accounts, row);
+    ((struct account *)(void *)ledger->accounts.memory)[row].debits_posted += lie;
+    checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
+    must(checkpoint_write(&node->checkpoint, &node->machine, &node->indexer.outcomes, NULL,
+                          &fixture->failure),
+         fixture);
+    checkpoint_end(&node->checkpoint);
+    node_free(node);
+}
+
+static enum status verify(struct fixture *fixture, const struct verify_progress *progress)
+{
+    return verify_folder(&fixture->disk.disk, progress, &fixture->report, &fixture->failure);
+}
+
+static enum status replay(struct fixture *fixture, const struct verify_progress *progress)
+{
+    return verify_replay(&fixture->disk.disk, &fixture->scratch.disk, progress, &fixture->report,
+                         &fixture->failure);
+}
+
+static void test_a_whole_folder_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct verify_report *report = &fixture->report;
+    checkpoint_take(fixture, 0);
+    must(verify(fixture, NULL), fixture);
+    must(replay(fixture, NULL), fixture);
+    assert_true(report->frames > 0 && report->replayed_frames == report->frames);
+    // Every frame but the genesis names a root, and both ways compare it.
+    assert_true(report->roots == report->frames - 1);
+    assert_true(report->replayed_roots == report->frames - 1);
+    assert_true(report->replayed_checkpoint);
+    assert_memory_equal(&report->replayed_state, &report->state, sizeof report->state);
+}
+
+static void test_a_log_without_a_checkpoint_is_replayed(void **state)
+{
+    struct fixture *fixture = *state;
+    must(verify(fixture, NULL), fixture);
+    must(replay(fixture, NULL), fixture);
+    assert_false(fixture->report.replayed_checkpoint);
+    assert_true(fixture->report.roots == 0);
+    assert_true(fixture->report.replayed_roots == fixture->report.frames - 1);
+}
+
+static void test_a_balance_that_no_transfer_made_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    checkpoint_take(fixture, 1);
+    must(verify(fixture, NULL), fixture);
+    assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
+    assert_non_null(strstr(fixture->failure.message, "its state differs"));
+}
+
+// Changes the outcome root that the last frame names, and seals its header anew.
+static void last_root_change(struct fixture *fixture)
+{
+    struct disk *disk = &fixture->disk.disk;
+    struct failure *failure = &fixture->failure;
+    struct frame_header header;
+    disk_handle handle = -1;
+    must(disk_open(disk, "log-00000000", 0, &handle, failure), fixture);
+    u64 last = 0;
+    for (u64 place = 0;;) {
+        must(disk_read(disk, handle, place, &header, sizeof header, failure), fixture);
+        if (!frame_header_valid(&header)) break;
+        last = place;
+        place += frame_size(&header);
+    }
+    must(disk_read(disk, handle, last, &header, sizeof header, failure), fixture);
+    header.outcome_root.bytes[0] ^= 1;
+    frame_header_seal(&header);
+    must(disk_write_one(disk, handle, last, &header, sizeof header, failure), fixture);
+    disk_close(disk, handle);
+}
+
+static void test_an_outcome_root_that_the_log_does_not_give_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    last_root_change(fixture);
+    must(verify(fixture, NULL), fixture);
+    assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
+    assert_non_null(strstr(fixture->failure.message, "names other outcomes"));
+}
+
+struct progress {
+    u32 calls;
+    u32 until; // Stop at this call.
+    u64 done;
+    u64 total;
+};
+
+static bool progress_take(void *context, const char *part, u64 done, u64 total)
+{
+    struct progress *progress = context;
+    assert_string_equal(part, "replay");
+    assert_true(done >= progress->done && done <= total);
+    progress->done = done;
+    progress->total = total;
+    return ++progress->calls < progress->until;
+}
+
+static void test_a_replay_tells_how_far_it_is_and_stops_when_asked(void **state)
+{
+    struct fixture *fixture = *state;
+    struct progress progress = {.until = U32_MAX};
+    const struct verify_progress to = {.context = &progress, .report = progress_take};
+    must(verify(fixture, NULL), fixture);
+    must(replay(fixture, &to), fixture);
+    assert_true(progress.calls > 0 && progress.total == fixture->report.log_bytes);
+    progress = (struct progress){.until = 1};
+    disk_memory_free(&fixture->scratch);
+    disk_memory_init(&fixture->scratch, 3);
+    assert_int_equal(replay(fixture, &to), STATUS_CANCELLED);
+}
+
+static void test_a_folder_without_a_log_is_no_log(void **state)
+{
+    struct fixture *fixture = *state;
+    disk_memory_free(&fixture->disk);
+    disk_memory_init(&fixture->disk, 4);
+    assert_int_equal(replay(fixture, NULL), STATUS_NOT_FOUND);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_whole_folder_holds),
+        TEST(test_a_log_without_a_checkpoint_is_replayed),
+        TEST(test_a_balance_that_no_transfer_made_is_found),
+        TEST(test_an_outcome_root_that_the_log_does_not_give_is_found),
+        TEST(test_a_replay_tells_how_far_it_is_and_stops_when_asked),
+        TEST(test_a_folder_without_a_log_is_no_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
