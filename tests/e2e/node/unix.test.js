@@ -12,12 +12,15 @@ const { createClient, id } = require('tigerbeetle-node')
 const { Server } = require('./server')
 const { account, ids } = require('./records')
 
-test('a server listens on a unix socket, over one that was left behind, and removes it', async () => {
+test('a server listens on a unix socket, over one that was left behind, and removes it', { timeout: 120_000 }, async () => {
   const server = await new Server({ unix: true }).start()
   const passing = net.createServer((socket) => {
     const onward = net.connect(server.socket)
-    for (const end of [socket, onward]) end.on('error', () => {})
-    socket.pipe(onward).pipe(socket)
+    for (const [end, other] of [[socket, onward], [onward, socket]]) {
+      end.on('error', () => {}) // While the server is away.
+      end.on('close', () => other.destroy())
+      end.pipe(other)
+    }
   }).listen(0, '127.0.0.1')
   await once(passing, 'listening')
   const client = createClient({ cluster_id: 0n, replica_addresses: [`127.0.0.1:${passing.address().port}`] })
