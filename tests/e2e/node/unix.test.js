@@ -12,7 +12,9 @@ const { createClient, id } = require('tigerbeetle-node')
 const { Server } = require('./server')
 const { account, ids } = require('./records')
 
-test('a server listens on a unix socket, over one that was left behind, and removes it', { timeout: 120_000 }, async () => {
+const timeout = 120_000
+
+test('a unix socket is listened on, taken over and removed', { timeout }, async () => {
   const server = await new Server({ unix: true }).start()
   const passing = net.createServer((socket) => {
     const onward = net.connect(server.socket)
@@ -23,7 +25,8 @@ test('a server listens on a unix socket, over one that was left behind, and remo
     }
   }).listen(0, '127.0.0.1')
   await once(passing, 'listening')
-  const client = createClient({ cluster_id: 0n, replica_addresses: [`127.0.0.1:${passing.address().port}`] })
+  const address = `127.0.0.1:${passing.address().port}`
+  const client = createClient({ cluster_id: 0n, replica_addresses: [address] })
   const sent = account({ id: id() })
   await client.createAccounts([sent])
   assert.equal(await server.stop('SIGKILL'), 'SIGKILL')
