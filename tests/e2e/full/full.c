@@ -34,7 +34,7 @@ static bool full_was_said(const struct test *test)
     char line[1024];
     FILE *trace = fopen(test->trace, "r");
     bool said = false;
-    if (trace == NULL) load_die("opening the trace", NULL);
+    if (trace == NULL) return false; // Then the test ends when it gives up.
     while (!said && fgets(line, sizeof line, trace) != NULL) {
         said = strstr(line, "request dropped: storage is full") != NULL;
     }
