@@ -354,8 +354,11 @@ static enum status head_read(struct disk *disk, const char *name, struct checkpo
         return STATUS_CORRUPT;
     }
     if (head->format != CHECKPOINT_FORMAT) {
-        return failure_set(failure, STATUS_UNSUPPORTED, "%s has format %u; this binary reads %u",
-                           name, head->format, CHECKPOINT_FORMAT);
+        failure_note(failure, STATUS_UNSUPPORTED, "%s has format %u; this binary reads %u", name,
+                     head->format, CHECKPOINT_FORMAT);
+        failure_hint(failure, "remove checkpoint-*, rows-* and index-*, never log-*, and start "
+                              "again: they are made from the log, which takes a while");
+        return STATUS_UNSUPPORTED;
     }
     return STATUS_OK;
 }

@@ -351,8 +351,8 @@ static enum status judge(struct wal_reader *reader, u64 place, const char *what,
                 (unsigned long long)reader->tail.sequence, what,
                 (unsigned long long)witness.sequence, other_name,
                 (unsigned long long)(witness.at % WAL_FILE_SIZE));
-    failure_hint(failure, "do not delete anything: restore this file from a backup or a replica, "
-                          "then start again");
+    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                          "start again");
     return STATUS_CORRUPT;
 }
 
