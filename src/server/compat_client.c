@@ -3,6 +3,7 @@
 // The client of the TigerBeetle protocol.
 #include "server/compat_client.h"
 
+#include "codec/number.h"
 #include "ledger/ledger_types.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,6 +84,14 @@ static void request_begin(struct compat_client *client, u8 operation, const void
 static enum status addresses_find(struct compat_client *client, struct failure *failure)
 {
     const struct compat_address *address = &client->options.address;
+    if (address->port[0] == 0) {
+        struct sockaddr_un *place = (struct sockaddr_un *)&client->addresses[0];
+        place->sun_family = AF_UNIX;
+        memcpy(place->sun_path, address->host, sizeof place->sun_path); // Ends in a zero.
+        client->address_sizes[0] = sizeof *place;
+        client->address_count = 1;
+        return STATUS_OK;
+    }
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     const int error = getaddrinfo(address->host, address->port, &hints, &found);
@@ -158,6 +168,7 @@ static void connection_lost(struct compat_client *client, u64 now, const char *f
     va_end(arguments);
     if (client->fd >= 0) (void)close(client->fd);
     client->fd = -1;
+    client->is_turned_away = client->state == COMPAT_CLIENT_UP && client->session == 0;
     client->state = COMPAT_CLIENT_DOWN;
     client->connect_at = now + client->connect_delay_ns;
     client->connect_delay_ns = MIN(client->connect_delay_ns * 2, connect_delay_max_ns);
@@ -197,6 +208,33 @@ enum status compat_client_submit(struct compat_client *client, u8 operation, con
                                     deadline, failure);
 }
 
+// Nothing was heard in time: says what is likely, by how far it went.
+static enum status silence_note(const struct compat_client *client, struct failure *failure)
+{
+    char place[COMPAT_ADDRESS_TEXT_SIZE], cluster[NUMBER_SIZE_MAX];
+    failure_note(failure, STATUS_TIMEOUT, "no answer from %s in time%s%s",
+                 compat_address_print(&client->options.address, place),
+                 client->problem[0] ? "; " : "", client->problem);
+    (void)number_print_u128(client->options.cluster, cluster);
+    if (client->state != COMPAT_CLIENT_UP && !client->is_turned_away) {
+        failure_hint(failure, "is the server running, and is this its client port?");
+    } else if (client->session != 0) {
+        failure_hint(failure,
+                     "if it runs, its storage may be full: then it answers look-ups but no "
+                     "creates, and says so on standard error and in DIR/status; what was sent may "
+                     "still take effect");
+    } else if (client->is_turned_away) {
+        failure_hint(failure,
+                     "most likely its folder was not made with --cluster %s; what it says on "
+                     "standard error tells why it closed the connection",
+                     cluster);
+    } else {
+        failure_hint(failure, "something takes connections there: is it the client port of a "
+                              "server, and does that say why on standard error?");
+    }
+    return STATUS_TIMEOUT;
+}
+
 enum status compat_client_step(struct compat_client *client, struct failure *failure)
 {
     const u64 now = compat_client_now();
@@ -216,12 +254,7 @@ enum status compat_client_step(struct compat_client *client, struct failure *fai
         return failure->status;
     }
     if (client->is_in_flight && now >= client->deadline) {
-        const char *port = client->options.address.port;
-        failure_note(failure, STATUS_TIMEOUT, "no answer from %s:%s in time%s%s",
-                     client->options.address.host, port, client->problem[0] ? "; " : "",
-                     client->problem);
-        failure_hint(failure, "is the server running, and is this its client port?");
-        return STATUS_TIMEOUT;
+        return silence_note(client, failure);
     }
     return STATUS_OK;
 }
@@ -264,14 +297,13 @@ static void connect_begin(struct compat_client *client, u64 now)
     assert(client->fd < 0);
     const u32 index = client->address_next++ % client->address_count;
     const struct sockaddr_storage *address = &client->addresses[index];
-    client->fd =
-        socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    client->fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd < 0) {
         connection_lost(client, now, "making a socket: %s", strerror(errno));
         return;
     }
     const int one = 1, receive_size = SOCKET_RECEIVE_SIZE, send_size = SOCKET_SEND_SIZE;
-    // These only change the speed.
+    // These only change the speed; a unix socket refuses the last two.
     (void)setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_size, sizeof receive_size);
     (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDBUF, &send_size, sizeof send_size);
     (void)setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -689,8 +721,9 @@ enum status compat_client_ping_await(struct compat_client *client, u64 timeout_n
     if (compat_client_step(client, failure) != STATUS_OK) return failure->status;
     while (client->pong_count == pongs) {
         if (compat_client_now() >= deadline) {
-            return failure_set(failure, STATUS_TIMEOUT, "no pong from %s:%s in time%s%s",
-                               client->options.address.host, client->options.address.port,
+            char place[COMPAT_ADDRESS_TEXT_SIZE];
+            return failure_set(failure, STATUS_TIMEOUT, "no pong from %s in time%s%s",
+                               compat_address_print(&client->options.address, place),
                                client->problem[0] ? "; " : "", client->problem);
         }
         compat_client_wait(&client, 1, deadline);
@@ -777,11 +810,37 @@ static bool port_is_valid(const char *port)
     return size >= 1 && size <= 5 && value >= 1 && value <= 65535;
 }
 
+static enum status unix_address_parse(const char *path, struct compat_address *out,
+                                      struct failure *failure)
+{
+    const size_t size = strlen(path);
+    const size_t size_max = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    if (size == 0 || size > size_max) {
+        return failure_set(failure, STATUS_INVALID,
+                           "the path of a unix socket has 1 to %zu bytes, not %zu", size_max, size);
+    }
+    *out = (struct compat_address){0};
+    memcpy(out->host, path, size);
+    return STATUS_OK;
+}
+
+const char *compat_address_print(const struct compat_address *address,
+                                 char out[COMPAT_ADDRESS_TEXT_SIZE])
+{
+    const bool is_unix = address->port[0] == 0;
+    const bool is_ipv6 = strchr(address->host, ':') != NULL && !is_unix;
+    (void)snprintf(out, COMPAT_ADDRESS_TEXT_SIZE, "%s%s%s%s%s",
+                   is_unix ? "unix:" : (is_ipv6 ? "[" : ""), address->host, is_ipv6 ? "]" : "",
+                   is_unix ? "" : ":", address->port);
+    return out;
+}
+
 enum status compat_address_parse(const char *text, struct compat_address *out,
                                  struct failure *failure)
 {
     const char *host = text, *port;
     size_t host_size;
+    if (strncmp(text, "unix:", 5) == 0) return unix_address_parse(text + 5, out, failure);
     const char *colon = strrchr(text, ':');
     if (colon == NULL) {
         host = "127.0.0.1";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A client of the TigerBeetle protocol over TCP, for the command line, the load generator and
-// tests.
+// A client of the TigerBeetle protocol over TCP or a unix socket, for the command line, the load
+// generator and tests.
 //
 // A client is one session: it registers, then has at most one request in flight. It can be driven
 // from a loop over many clients (compat_client_step and what follows it), or one call at a time
@@ -39,12 +39,17 @@
 
 // A place to connect to.
 struct compat_address {
-    char host[256];
-    char port[6];
+    char host[256]; // Or the path of a unix socket:
+    char port[6];   // then this is "".
 };
-// Reads "HOST:PORT", "[IPV6]:PORT", or "PORT" of 127.0.0.1. STATUS_INVALID with the rule.
+// Reads "HOST:PORT", "[IPV6]:PORT", "PORT" of 127.0.0.1, or "unix:PATH". STATUS_INVALID with the
+// rule.
 MUST_USE enum status compat_address_parse(const char *text, struct compat_address *out,
                                           struct failure *failure);
+// As a person would write it.
+#define COMPAT_ADDRESS_TEXT_SIZE 272u
+const char *compat_address_print(const struct compat_address *address,
+                                 char out[COMPAT_ADDRESS_TEXT_SIZE]);
 
 struct compat_client_options {
     struct compat_address address;
@@ -86,6 +91,7 @@ struct compat_client {
     u64 connect_at;
     u64 connect_delay_ns;
     u32 connection_count;
+    bool is_turned_away;    // The connection before was made, and ended without a session.
     char problem[160];      // Why the last connection ended, or "".
     struct failure failure; // Why it ended, if it did.
 
@@ -193,8 +199,9 @@ static inline bool compat_client_is_sending(const struct compat_client *client)
 
 // --- One call at a time ---
 
-// Opens and registers. STATUS_TIMEOUT tells why the last connection failed. On failure nothing is
-// held.
+// Opens and registers. STATUS_TIMEOUT tells why the last connection failed, and what is likely: a
+// server of another cluster closes the connection, and has no other word for it. On failure nothing
+// is held.
 MUST_USE enum status compat_client_connect(struct compat_client *client,
                                            const struct compat_client_options *options,
                                            u64 timeout_ns, struct failure *failure);
