@@ -43,13 +43,15 @@ static const char serve_help[] =
     "when\n"
     "                         not given (400 days)\n"
     "\n"
-    "Of a new folder only; what it was made with stays:\n"
+    "Of a new folder; one that was made with something else is refused when they are given:\n"
     "\n"
     "  --cluster N            the cluster that clients name; 0 when not given\n"
     "  --accounts-max N       the most accounts; 67108864 when not given\n"
     "  --holds-max N          the most open pending transfers; 33554432 when not given\n"
     "\n"
-    "Exit code: 0 after a clean stop, 2 usage, 3 the folder, the port or the disk failed.\n";
+    "Exit code: 0 after a clean stop, 2 usage (a flag, or a folder that does not go with it), 3 "
+    "the\n"
+    "folder, the port or the disk failed.\n";
 
 struct serve_option {
     const char *name;
@@ -57,6 +59,7 @@ struct serve_option {
     u128 max;
     enum { NUMBER_32, NUMBER_64, NUMBER_128 } size;
     void *out;
+    u32 given; // enum server_given, or 0.
 };
 
 static enum status serve_option_take(const struct serve_option *option, const char *text,
@@ -107,12 +110,13 @@ static enum status serve_parse(int argc, char **argv, struct server_options *opt
                                struct failure *failure)
 {
     const struct serve_option numbers[] = {
-        {"--cluster", 0, U128_MAX, NUMBER_128, &options->cluster},
-        {"--accounts-max", 1, 1u << 30, NUMBER_32, &options->accounts_max},
-        {"--holds-max", 1, 1u << 30, NUMBER_32, &options->holds_max},
-        {"--checkpoint-bytes", 0, U64_MAX, NUMBER_64, &options->checkpoint_bytes},
-        {"--space-reserve", 0, U64_MAX, NUMBER_64, &options->space_reserve},
-        {"--clock-jump-max", 0, U32_MAX, NUMBER_64, &options->clock_jump_max_s},
+        {"--cluster", 0, U128_MAX, NUMBER_128, &options->cluster, SERVER_GIVEN_CLUSTER},
+        {"--accounts-max", 1, 1u << 30, NUMBER_32, &options->accounts_max,
+         SERVER_GIVEN_ACCOUNTS_MAX},
+        {"--holds-max", 1, 1u << 30, NUMBER_32, &options->holds_max, SERVER_GIVEN_HOLDS_MAX},
+        {"--checkpoint-bytes", 0, U64_MAX, NUMBER_64, &options->checkpoint_bytes, 0},
+        {"--space-reserve", 0, U64_MAX, NUMBER_64, &options->space_reserve, 0},
+        {"--clock-jump-max", 0, U32_MAX, NUMBER_64, &options->clock_jump_max_s, 0},
     };
     for (int i = 1; i < argc; i++) {
         const struct serve_option *number = NULL;
@@ -132,6 +136,7 @@ static enum status serve_parse(int argc, char **argv, struct server_options *opt
         if (number != NULL) {
             enum status status = serve_option_take(number, value, failure);
             if (status != STATUS_OK) return status;
+            options->given |= number->given;
         } else if (strcmp(argv[i - 1], "--data") == 0) {
             options->data = value;
         } else {
@@ -159,6 +164,7 @@ static int serve_main(int argc, char **argv)
         if (failure.hint[0] == 0) failure_hint(&failure, "`tael serve --help` lists the flags");
         return cli_fail("serve", &failure);
     }
+    if (server_options_check(&options, &failure) != STATUS_OK) return cli_fail("serve", &failure);
     status = server_run(&options, &failure);
     if (status == STATUS_OK) return EXIT_DONE;
     (void)cli_fail("serve", &failure);

@@ -211,14 +211,13 @@ static enum status replay(struct node *node, struct wal_reader *reader,
 
 // --- opening -------------------------------------------------------------------------------------
 
-// Reads the genesis of the log at place 0.
-static enum status genesis_read(struct node *node, struct genesis *out, bool *found,
-                                struct failure *failure)
+enum status recovery_genesis_read(struct wal *wal, struct genesis *out, bool *found,
+                                  struct failure *failure)
 {
     struct wal_reader reader;
     const struct wal_tail tail = {0};
     *found = false;
-    enum status status = wal_reader_init(&reader, &node->wal, &tail, failure);
+    enum status status = wal_reader_init(&reader, wal, &tail, failure);
     if (status != STATUS_OK) return status;
     struct frame_view view;
     enum wal_end end = WAL_END;
@@ -278,7 +277,7 @@ static enum status node_load(struct node *node, const struct genesis *genesis, u
     if (status != STATUS_NOT_FOUND) return status;
     struct genesis found;
     bool exists = false;
-    status = genesis_read(node, &found, &exists, failure);
+    status = recovery_genesis_read(&node->wal, &found, &exists, failure);
     if (status != STATUS_OK) return status;
     if (!exists && genesis == NULL) {
         return failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", node->disk->path);
@@ -339,7 +338,7 @@ enum status node_replay(struct node *node, struct disk *log, struct disk *scratc
     struct genesis genesis;
     bool exists = false;
     enum status status = wal_init(&node->wal, log, failure);
-    if (status == STATUS_OK) status = genesis_read(node, &genesis, &exists, failure);
+    if (status == STATUS_OK) status = recovery_genesis_read(&node->wal, &genesis, &exists, failure);
     if (status == STATUS_OK && !exists) {
         status = failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", log->path);
     }

@@ -46,6 +46,11 @@ MUST_USE enum status node_open(struct node *node, struct disk *disk, const struc
                                struct recovery_report *report, struct failure *failure);
 void node_free(struct node *node);
 
+// What a log was made with, from its first frame; `*found` is false when that was never durable.
+// Changes nothing.
+MUST_USE enum status recovery_genesis_read(struct wal *wal, struct genesis *out, bool *found,
+                                           struct failure *failure);
+
 // What to do behind each frame that was applied. A status other than STATUS_OK ends the replay.
 struct replay_check {
     void *context;

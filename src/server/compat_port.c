@@ -7,7 +7,6 @@
 #include "server/compat_message.h"
 #include "server/trace.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,7 +14,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define CONNECTIONS_MAX    256u
@@ -71,11 +69,9 @@ struct client {
 };
 
 struct compat_port {
-    int listen_fd;
+    struct compat_listener *listener;
     int epoll_fd;
     bool draining;
-    char address[128];
-    char unlink_path[108];
     struct pipeline *pipeline;
     struct machine *machine;
     u128 cluster;
@@ -713,7 +709,7 @@ static void connection_read(struct compat_port *port, struct connection *connect
 
 static void connection_accept(struct compat_port *port)
 {
-    int fd = accept4(port->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(port->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
     struct connection *connection = NULL;
     for (u32 i = 0; i < CONNECTIONS_MAX && connection == NULL; i++) {
@@ -817,74 +813,18 @@ u32 compat_port_connections(const struct compat_port *port)
 
 const char *compat_port_address(const struct compat_port *port)
 {
-    return port->address;
+    return port->listener->address;
 }
 
-// --- listening -----------------------------------------------------------------------------------
+// --- the port ------------------------------------------------------------------------------------
 
-static enum status listen_unix(struct compat_port *port, const char *path, struct failure *failure)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        return failure_set(failure, STATUS_INVALID, "the path of the socket is too long: %s", path);
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    memcpy(port->unlink_path, path, strlen(path) + 1);
-    (void)unlink(path);
-    port->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (port->listen_fd < 0 ||
-        bind(port->listen_fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(port->listen_fd, 128) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "listening on unix:%s", path);
-    }
-    (void)snprintf(port->address, sizeof port->address, "unix:%.100s", path);
-    return STATUS_OK;
-}
-
-static enum status listen_tcp(struct compat_port *port, const char *text, struct failure *failure)
-{
-    const char *colon = strrchr(text, ':');
-    if (colon != NULL && strncmp(text, "127.0.0.1:", 10) != 0 &&
-        strncmp(text, "localhost:", 10) != 0) {
-        failure_set(failure, STATUS_INVALID, "the compat port listens on 127.0.0.1 only, not on %s",
-                    text);
-        failure_hint(failure, "the protocol has no authentication; put what is remote on this "
-                              "machine, or use the tael port");
-        return STATUS_INVALID;
-    }
-    char *end = NULL;
-    unsigned long number = strtoul(colon == NULL ? text : colon + 1, &end, 10);
-    if (*end != 0 || number > 65535) {
-        return failure_set(failure, STATUS_INVALID, "not a port: %s", text);
-    }
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((u16)number),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1;
-    port->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (port->listen_fd >= 0) {
-        (void)setsockopt(port->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    }
-    socklen_t size = sizeof address;
-    if (port->listen_fd < 0 ||
-        bind(port->listen_fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(port->listen_fd, 128) != 0 ||
-        getsockname(port->listen_fd, (struct sockaddr *)&address, &size) != 0) {
-        failure_set_errno(failure, STATUS_IO, errno, "listening on 127.0.0.1:%lu", number);
-        failure_hint(failure, "another server may use the port; give another one, or 0 for any");
-        return STATUS_IO;
-    }
-    (void)snprintf(port->address, sizeof port->address, "127.0.0.1:%u", ntohs(address.sin_port));
-    return STATUS_OK;
-}
-
-enum status compat_port_new(struct compat_port **out, const char *address, int epoll_fd,
-                            struct pipeline *pipeline, struct machine *machine,
+enum status compat_port_new(struct compat_port **out, struct compat_listener *listener,
+                            int epoll_fd, struct pipeline *pipeline, struct machine *machine,
                             struct failure *failure)
 {
     struct compat_port *port = calloc(1, sizeof *port);
     assert(port != NULL);
-    port->listen_fd = -1;
+    port->listener = listener;
     port->epoll_fd = epoll_fd;
     port->pipeline = pipeline;
     port->machine = machine;
@@ -893,11 +833,10 @@ enum status compat_port_new(struct compat_port **out, const char *address, int e
         port->connections[i].fd = -1;
         port->connections[i].number = i;
     }
-    enum status status = strncmp(address, "unix:", 5) == 0 ? listen_unix(port, address + 5, failure)
-                                                           : listen_tcp(port, address, failure);
+    enum status status = compat_listener_begin(listener, failure);
     if (status == STATUS_OK) {
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = port};
-        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, port->listen_fd, &event) != 0) {
+        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener->fd, &event) != 0) {
             status = failure_set_errno(failure, STATUS_IO, errno, "watching the compat port");
         }
     }
@@ -914,7 +853,5 @@ void compat_port_free(struct compat_port *port)
     for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
         if (port->connections[i].fd >= 0) connection_close(port, &port->connections[i], NULL);
     }
-    if (port->listen_fd >= 0) (void)close(port->listen_fd);
-    if (port->unlink_path[0] != 0) (void)unlink(port->unlink_path);
     free(port);
 }

@@ -220,11 +220,9 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
         *machine_indexer_root(&node->indexer, node->indexer.sequence);
     pipeline->merge_wanted = true;
     enum status status = memory_lay_out(pipeline, failure);
-    if (status == STATUS_OK) status = wal_prepare(&node->wal, failure);
-    if (status == STATUS_FULL) {
-        pipeline->full = true; // Reads go on, commands wait.
-        status = STATUS_OK;
-    }
+    struct space space;
+    if (status == STATUS_OK) status = space_look(pipeline, &space, failure);
+    if (status == STATUS_OK) space_set(pipeline, &space);
     if (status == STATUS_OK) {
         seals_take_up(pipeline);
         status = threads_start(pipeline, failure);
@@ -272,6 +270,8 @@ void pipeline_stats(struct pipeline *pipeline, struct pipeline_stats *out)
         .filter_bytes = atomic_load(&pipeline->node->machine.history.filter_bytes),
         .idle = idle,
         .full = pipeline->full,
+        .space_free = pipeline->space_free,
+        .space_needed = pipeline->space_needed,
     };
     pipeline_unlock(pipeline);
 }

@@ -88,6 +88,8 @@ struct pipeline_stats {
     u64 filter_bytes;
     bool idle; // Nothing to write, index, seal, merge or checkpoint.
     bool full;
+    u64 space_free;   // When it was last looked at,
+    u64 space_needed; // and what it must be, at least, for commands to go on.
 };
 
 struct pipeline;

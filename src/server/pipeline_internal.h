@@ -108,6 +108,8 @@ struct pipeline {
     bool merge_wanted;
     bool spares_left;
     bool full;
+    u64 space_free; // As struct pipeline_stats.
+    u64 space_needed;
     bool stopping;
     u64 checkpoints;
     u64 seals;
@@ -167,6 +169,17 @@ void *sealing_thread(void *context);
 void *checkpoint_thread(void *context);
 // Merges, files that nothing needs any more.
 void *upkeep_thread(void *context);
+// What room there is for the log.
+struct space {
+    u64 free;
+    u64 needed;
+    bool full;
+};
+// Makes files of the log ready and looks at the free space; one thread at a time, without the mutex.
+MUST_USE enum status space_look(struct pipeline *pipeline, struct space *space,
+                                struct failure *failure);
+// Notes what was found; with the mutex held, or before there are threads.
+void space_set(struct pipeline *pipeline, const struct space *space);
 // Files of the log made ready, free space watched.
 void *space_thread(void *context);
 

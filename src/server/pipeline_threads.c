@@ -251,6 +251,31 @@ void *upkeep_thread(void *context)
 
 // --- the space thread ----------------------------------------------------------------------------
 
+enum status space_look(struct pipeline *pipeline, struct space *space, struct failure *failure)
+{
+    struct wal *wal = &pipeline->node->wal;
+    *space = (struct space){.needed = pipeline->options.space_reserve};
+    enum status status = wal_prepare(wal, failure);
+    if (status != STATUS_OK && status != STATUS_FULL) return status;
+    bool is_refused = status == STATUS_FULL;
+    status = disk_free_space(pipeline->node->disk, &space->free, failure);
+    if (status != STATUS_OK) return status;
+    space->full = is_refused || space->free < space->needed;
+    if (!is_refused) return STATUS_OK;
+    u64 missing = 0;
+    u64 file = __atomic_load_n(&wal->tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
+    for (u64 i = 0; i <= WAL_FILES_AHEAD; i++) missing += !wal_is_prepared(wal, file + i);
+    space->needed = MAX(space->needed, missing * WAL_FILE_SIZE);
+    return STATUS_OK;
+}
+
+void space_set(struct pipeline *pipeline, const struct space *space)
+{
+    if (pipeline->full != space->full) pipeline->full = space->full;
+    pipeline->space_free = space->free;
+    pipeline->space_needed = space->needed;
+}
+
 // Keeps files of the log ready and watches the free space.
 void *space_thread(void *context)
 {
@@ -260,21 +285,22 @@ void *space_thread(void *context)
     pipeline_lock(pipeline);
     while (!pipeline->stopping) {
         struct failure failure;
-        u64 space = 0;
+        struct space space;
         pipeline_unlock(pipeline);
-        enum status status = wal_prepare(&node->wal, &failure);
-        if (status == STATUS_OK) status = disk_free_space(node->disk, &space, &failure);
-        if (status != STATUS_OK && status != STATUS_FULL) pipeline_fatal(pipeline, &failure);
+        enum status status = space_look(pipeline, &space, &failure);
+        if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
         pipeline_lock(pipeline);
-        bool full = status == STATUS_FULL || space < pipeline->options.space_reserve;
-        if (full != pipeline->full) {
-            pipeline->full = full;
+        bool changed = space.full != pipeline->full;
+        space_set(pipeline, &space);
+        if (changed) {
             pipeline_changed(pipeline);
             pipeline_notify(pipeline);
         }
         u64 file = __atomic_load_n(&node->wal.tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
         bool behind = !wal_is_prepared(&node->wal, file + WAL_FILES_AHEAD);
-        if (full || !behind) pipeline_wait(pipeline, full ? FULL_RETRY_NS : SPACE_CHECK_NS);
+        if (space.full || !behind) {
+            pipeline_wait(pipeline, space.full ? FULL_RETRY_NS : SPACE_CHECK_NS);
+        }
     }
     pipeline_unlock(pipeline);
     return NULL;

@@ -22,12 +22,16 @@
 #define EVENTS_MAX 64
 #define TICK_NS    NS_PER_S
 #define STATUS_NS  (NS_PER_S / 5)
+// Work that was held up is tried at once when space seems to return.
+#define FULL_OVER_NS (2 * NS_PER_S)
 
 struct server {
     const struct server_options *options;
     struct disk_folder folder;
     struct node node;
+    struct crash_watch *watch;
     struct pipeline *pipeline;
+    struct compat_listener listener;
     struct compat_port *compat;
     struct frame_clock clock;
     int epoll_fd;
@@ -36,6 +40,8 @@ struct server {
     u64 next_status;
     bool stopping;
     struct pipeline_stats told; // As the status file says.
+    bool full_told;             // The trace said that storage is full,
+    u64 full_last;              // and when it last was.
 };
 
 void server_options_default(struct server_options *options)
@@ -71,10 +77,20 @@ static void fatal(void *context, const struct failure *failure)
     _exit(3);
 }
 
+static void signal_take(struct server *server)
+{
+    struct signalfd_siginfo info;
+    if (read(server->signal_fd, &info, sizeof info) != (ssize_t)sizeof info) return;
+    trace(TRACE_INFO, "stopping on signal %u", info.ssi_signo);
+    server->stopping = true;
+}
+
 static bool recovery_report(void *context, u64 done, u64 total)
 {
     (void)total;
     struct server *server = context;
+    signal_take(server);
+    if (server->stopping) return false;
     u64 now = clock_steady();
     if (now < server->next_status) return true;
     server->next_status = now + NS_PER_S;
@@ -105,6 +121,7 @@ static enum status watch_open(struct server *server, struct failure *failure)
         return failure_set_errno(failure, STATUS_IO, errno, "mapping %s/applying",
                                  server->options->data);
     }
+    server->watch = memory;
     server->node.watch = memory;
     return STATUS_OK;
 }
@@ -129,6 +146,7 @@ static enum status node_start(struct server *server, struct failure *failure)
         status = node_open(&server->node, &server->folder.disk, &genesis, log_id, &progress,
                            &report, failure);
     }
+    if (status == STATUS_CANCELLED) crash_watch_end(server->watch); // It did not die.
     if (status != STATUS_OK) return status;
     if (report.created) {
         trace(TRACE_INFO, "a new log in %s", options->data);
@@ -201,8 +219,33 @@ static enum status pipeline_start(struct server *server, struct failure *failure
     if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(server->pipeline), &event) != 0) {
         return failure_set_errno(failure, STATUS_IO, errno, "watching the pipeline");
     }
-    return compat_port_new(&server->compat, server->options->compat, server->epoll_fd,
-                           server->pipeline, &server->node.machine, failure);
+    return compat_port_new(&server->compat, &server->listener, server->epoll_fd, server->pipeline,
+                           &server->node.machine, failure);
+}
+
+// Says on the trace when storage becomes full and when it no longer is; not at each of the moments
+// between, when work is tried and finds none.
+static void full_tell(struct server *server, const struct pipeline_stats *stats, u64 now)
+{
+    unsigned long long free_mib = stats->space_free / MIB;
+    if (stats->full) {
+        server->full_last = now;
+        if (server->full_told) return;
+        server->full_told = true;
+        trace(TRACE_WARNING,
+              "storage is full: %llu MiB are free in %s, %llu MiB are needed%s; commands get no "
+              "answer until there is space, look-ups and queries go on",
+              free_mib, server->options->data,
+              (unsigned long long)((stats->space_needed + MIB - 1) / MIB),
+              stats->space_free < stats->space_needed ? "" : ", but a write found none");
+        trace(TRACE_INFO, "hint: make space%s",
+              stats->space_free < server->options->space_reserve
+                  ? ", or start with a smaller --space-reserve"
+                  : "");
+    } else if (server->full_told && now - server->full_last >= FULL_OVER_NS) {
+        server->full_told = false;
+        trace(TRACE_INFO, "there is space again: %llu MiB are free, commands go on", free_mib);
+    }
 }
 
 // DIR/status: for scripts and people; replaced at once, never synced.
@@ -211,6 +254,9 @@ static void status_write(struct server *server, u64 now)
     struct pipeline_stats stats;
     pipeline_stats(server->pipeline, &stats);
     server->next_status = now + STATUS_NS;
+    full_tell(server, &stats, now);
+    // Others' files alone are no reason to write ours, as long as there is space.
+    if (!stats.full) stats.space_free = align_down(stats.space_free, 16 * MIB);
     // NOLINTNEXTLINE: padding that differs costs one more writing of the file.
     if (memcmp(&stats, &server->told, sizeof stats) == 0) return;
     server->told = stats;
@@ -218,11 +264,12 @@ static void status_write(struct server *server, u64 now)
     int length = snprintf(
         text, sizeof text,
         "position %llu\ndurable %llu\nindexed %llu\ncheckpoints %llu\nseals %llu\nmerges %llu\n"
-        "filter_bytes %llu\nfull %d\nidle %d\nconnections %u\n",
+        "filter_bytes %llu\nfull %d\nspace_free %llu\nspace_needed %llu\nidle %d\nconnections %u\n",
         (unsigned long long)stats.position, (unsigned long long)stats.sequence_durable,
         (unsigned long long)stats.sequence_indexed, (unsigned long long)stats.checkpoints,
         (unsigned long long)stats.seals, (unsigned long long)stats.merges,
-        (unsigned long long)stats.filter_bytes, stats.full, stats.idle,
+        (unsigned long long)stats.filter_bytes, stats.full, (unsigned long long)stats.space_free,
+        (unsigned long long)stats.space_needed, stats.idle,
         compat_port_connections(server->compat));
     int folder = server->folder.folder_fd;
     int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -230,14 +277,6 @@ static void status_write(struct server *server, u64 now)
     bool written = write(fd, text, (size_t)length) == length;
     (void)close(fd);
     if (written) (void)renameat(folder, "status.new", folder, "status");
-}
-
-static void signal_take(struct server *server)
-{
-    struct signalfd_siginfo info;
-    if (read(server->signal_fd, &info, sizeof info) != (ssize_t)sizeof info) return;
-    trace(TRACE_INFO, "stopping on signal %u", info.ssi_signo);
-    server->stopping = true;
 }
 
 // The time of frames. What the wall clock does is told when it begins and when it ends.
@@ -295,6 +334,41 @@ static void limits_raise(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); // History keeps its files open.
 }
 
+// Takes the folder's lock and the port's address. A folder is made only when the address is to be
+// had.
+static enum status places_take(struct server *server, struct failure *failure)
+{
+    const char *path = server->options->data;
+    enum status status = disk_folder_open(&server->folder, path, false, false, failure);
+    const bool is_new = status == STATUS_NOT_FOUND;
+    if (status != STATUS_OK && !is_new) return status;
+    status = compat_listener_take(&server->listener, server->options->compat, failure);
+    if (status == STATUS_OK && is_new) {
+        status = disk_folder_open(&server->folder, path, true, false, failure);
+    }
+    return status;
+}
+
+// From a node that is open to a clean stop.
+static enum status node_serve(struct server *server, struct failure *failure)
+{
+    enum status status = pipeline_start(server, failure);
+    if (status == STATUS_OK) {
+        status_write(server, clock_steady());
+        (void)printf("ready compat=%s data=%s\n", compat_port_address(server->compat),
+                     server->options->data);
+        (void)fflush(stdout);
+        thread_hurry();
+        serve(server);
+        compat_port_drain(server->compat);
+        status = pipeline_stop(server->pipeline, failure);
+        status_write(server, clock_steady());
+    }
+    if (server->compat != NULL) compat_port_free(server->compat);
+    if (server->pipeline != NULL) pipeline_free(server->pipeline);
+    return status;
+}
+
 enum status server_run(const struct server_options *options, struct failure *failure)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -302,30 +376,20 @@ enum status server_run(const struct server_options *options, struct failure *fai
     server->options = options;
     server->signal_fd = -1;
     server->epoll_fd = -1;
+    server->listener.fd = -1;
+    server->folder.folder_fd = -1;
+    server->folder.lock_fd = -1;
     limits_raise();
-    enum status status = disk_folder_open(&server->folder, options->data, true, false, failure);
-    if (status != STATUS_OK) {
-        free(server);
-        return status;
-    }
-    status = signals_start(server, failure);
+    enum status status = signals_start(server, failure);
+    if (status == STATUS_OK) status = places_take(server, failure);
     if (status == STATUS_OK) status = node_start(server, failure);
     if (status == STATUS_OK) {
-        status = pipeline_start(server, failure);
-        if (status == STATUS_OK) {
-            (void)printf("ready compat=%s data=%s\n", compat_port_address(server->compat),
-                         options->data);
-            (void)fflush(stdout);
-            thread_hurry();
-            serve(server);
-            compat_port_drain(server->compat);
-            status = pipeline_stop(server->pipeline, failure);
-            status_write(server, clock_steady());
-        }
-        if (server->compat != NULL) compat_port_free(server->compat);
-        if (server->pipeline != NULL) pipeline_free(server->pipeline);
+        status = node_serve(server, failure);
         node_free(&server->node);
+    } else if (status == STATUS_CANCELLED && server->stopping) {
+        status = STATUS_OK; // Asked to stop while recovering: the next start begins anew.
     }
+    compat_listener_close(&server->listener);
     if (server->signal_fd >= 0) (void)close(server->signal_fd);
     if (server->epoll_fd >= 0) (void)close(server->epoll_fd);
     disk_folder_close(&server->folder);

@@ -6,12 +6,20 @@
 
 #include "base/base.h"
 
+// Options that say what a folder is made with, and were given rather than left to the default.
+enum server_given {
+    SERVER_GIVEN_CLUSTER = 1 << 0,
+    SERVER_GIVEN_ACCOUNTS_MAX = 1 << 1,
+    SERVER_GIVEN_HOLDS_MAX = 1 << 2,
+};
+
 struct server_options {
     const char *data;     // The folder; made when it is new.
     const char *compat;   // "PORT", "127.0.0.1:PORT" or "unix:PATH"; port 0 picks one.
     u128 cluster;         // Of a new log.
     u32 accounts_max;     // Of a new log.
     u32 holds_max;        // Of a new log.
+    u32 given;            // enum server_given.
     u64 checkpoint_bytes; // Log between checkpoints, at least.
     u64 space_reserve;    // Free space below which commands are refused.
     u64 clock_jump_max_s; // How far the clock may have jumped forwards since the last frame.
@@ -19,6 +27,10 @@ struct server_options {
 
 // Sets every option but `data`.
 void server_options_default(struct server_options *options);
+// Looks at the folder and changes nothing: STATUS_INVALID when it was made with something else than
+// what was given, or when it has no log and is not empty.
+MUST_USE enum status server_options_check(const struct server_options *options,
+                                          struct failure *failure);
 // Opens, prints one line starting `ready` on standard output, serves, stops cleanly. STATUS_OK
 // after a clean stop.
 MUST_USE enum status server_run(const struct server_options *options, struct failure *failure);

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Taking the compat port's address, and giving it back.
+#include "server/compat_listener.h"
+
+#include "codec/number.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+
+static enum status take_unix(struct compat_listener *listener, const char *path,
+                             struct failure *failure);
+static enum status take_tcp(struct compat_listener *listener, const char *text,
+                            struct failure *failure);
+
+enum status compat_listener_take(struct compat_listener *listener, const char *address,
+                                 struct failure *failure)
+{
+    *listener = (struct compat_listener){.fd = -1};
+    enum status status = strncmp(address, "unix:", 5) == 0
+                             ? take_unix(listener, address + 5, failure)
+                             : take_tcp(listener, address, failure);
+    if (status != STATUS_OK) compat_listener_close(listener);
+    return status;
+}
+
+// Whether the path is still the socket that was made there.
+static bool is_own(const struct compat_listener *listener)
+{
+    struct stat about;
+    return lstat(listener->path, &about) == 0 && about.st_dev == listener->device &&
+           about.st_ino == listener->inode;
+}
+
+enum status compat_listener_begin(struct compat_listener *listener, struct failure *failure)
+{
+    if (listener->path[0] != 0 && !is_own(listener)) {
+        return failure_set(failure, STATUS_BUSY, "another process took %s", listener->path);
+    }
+    if (listen(listener->fd, BACKLOG) == 0) return STATUS_OK;
+    enum status status = errno == EADDRINUSE ? STATUS_BUSY : STATUS_IO;
+    return failure_set_errno(failure, status, errno, "listening on %s", listener->address);
+}
+
+void compat_listener_close(struct compat_listener *listener)
+{
+    if (listener->fd >= 0) (void)close(listener->fd);
+    if (listener->path[0] != 0 && is_own(listener)) (void)unlink(listener->path);
+    *listener = (struct compat_listener){.fd = -1};
+}
+
+// --- unix sockets --------------------------------------------------------------------------------
+
+// Makes the path free: what is there may only be a socket that nobody listens on, which a server
+// that was killed leaves behind.
+static enum status path_clear(const char *path, const struct sockaddr_un *address,
+                              struct failure *failure)
+{
+    struct stat about;
+    if (lstat(path, &about) != 0) {
+        if (errno == ENOENT) return STATUS_OK;
+        return failure_set_errno(failure, STATUS_IO, errno, "looking at unix:%s", path);
+    }
+    if (!S_ISSOCK(about.st_mode)) {
+        failure_note(failure, STATUS_BUSY, "--compat-port: %s is there and is no socket", path);
+        failure_hint(failure, "give a path where nothing is; it was left as it is");
+        return STATUS_BUSY;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return failure_set_errno(failure, STATUS_IO, errno, "making a socket");
+    bool listens = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+    int error = errno;
+    (void)close(fd);
+    if (!listens && error == ECONNREFUSED) {
+        if (unlink(path) == 0 || errno == ENOENT) return STATUS_OK;
+        return failure_set_errno(failure, STATUS_IO, errno, "removing the unused socket %s", path);
+    }
+    if (listens || error == EAGAIN) { // The latter when too many wait to be let in.
+        failure_note(failure, STATUS_BUSY, "--compat-port: another process listens on unix:%s",
+                     path);
+    } else {
+        (void)failure_set_errno(failure, STATUS_BUSY, error,
+                                "--compat-port: whether unix:%s is in use cannot be told", path);
+    }
+    failure_hint(failure, "stop that process first, or give another path");
+    return STATUS_BUSY;
+}
+
+static enum status take_unix(struct compat_listener *listener, const char *path,
+                             struct failure *failure)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = strlen(path);
+    if (size == 0 || size >= sizeof address.sun_path) {
+        return failure_set(failure, STATUS_INVALID,
+                           "--compat-port: the path of a unix socket has 1 to %zu bytes, not %zu",
+                           sizeof address.sun_path - 1, size);
+    }
+    memcpy(address.sun_path, path, size);
+    enum status status = path_clear(path, &address, failure);
+    if (status != STATUS_OK) return status;
+    struct stat about;
+    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd < 0 ||
+        bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        lstat(path, &about) != 0) {
+        return failure_set_errno(failure, errno == EADDRINUSE ? STATUS_BUSY : STATUS_IO, errno,
+                                 "listening on unix:%s", path);
+    }
+    memcpy(listener->path, path, size);
+    listener->device = about.st_dev;
+    listener->inode = about.st_ino;
+    (void)snprintf(listener->address, sizeof listener->address, "unix:%s", listener->path);
+    return STATUS_OK;
+}
+
+// --- ports ---------------------------------------------------------------------------------------
+
+static enum status port_parse(const char *text, u16 *out, struct failure *failure)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon != NULL && strncmp(text, "127.0.0.1:", 10) != 0 &&
+        strncmp(text, "localhost:", 10) != 0) {
+        failure_note(failure, STATUS_INVALID, "--compat-port: only 127.0.0.1 is listened on");
+        failure_hint(failure,
+                     "the protocol has no authentication: let clients run on this machine, "
+                     "or reach it through a tunnel that has");
+        return STATUS_INVALID;
+    }
+    const char *port = colon == NULL ? text : colon + 1;
+    u128 number = 0;
+    if (number_parse_u128(port, strlen(port), &number) != NUMBER_OK || number > UINT16_MAX) {
+        return failure_set(failure, STATUS_INVALID,
+                           "--compat-port: \"%.64s\" is no port from 0 to 65535", port);
+    }
+    *out = (u16)number;
+    return STATUS_OK;
+}
+
+static enum status take_tcp(struct compat_listener *listener, const char *text,
+                            struct failure *failure)
+{
+    u16 port = 0;
+    enum status status = port_parse(text, &port, failure);
+    if (status != STATUS_OK) return status;
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1;
+    listener->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd >= 0) {
+        (void)setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    }
+    socklen_t size = sizeof address;
+    if (listener->fd < 0 ||
+        bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0) {
+        status = errno == EADDRINUSE ? STATUS_BUSY : STATUS_IO;
+        (void)failure_set_errno(failure, status, errno, "listening on 127.0.0.1:%u", port);
+        if (status == STATUS_BUSY) {
+            failure_hint(failure, "another program uses this port; give another one with "
+                                  "--compat-port, or 0 for any");
+        }
+        return status;
+    }
+    (void)snprintf(listener->address, sizeof listener->address, "127.0.0.1:%u",
+                   ntohs(address.sin_port));
+    return STATUS_OK;
+}
