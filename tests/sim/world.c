@@ -146,6 +146,7 @@ void world_init(struct world *world, u64 seed, bool verbose)
     if (below(world, 3) > 0) {
         world->disk.faults.write_error_rate = 300;
         world->disk.faults.sync_error_rate = 1000;
+        world->disk.faults.read_error_rate = 10;
     }
     world_recover(world);
 }

@@ -21,9 +21,12 @@ static void recoveries_die(struct world *world)
     struct recovery_report report;
     struct failure failure;
     char position[32];
+    struct disk_memory_faults faults = world->disk.faults;
+    world->disk.faults = (struct disk_memory_faults){0};
     world->node.watch = &watch;
     enum status status =
         node_open(&world->node, &world->disk.disk, &world->genesis, 0, NULL, &report, &failure);
+    world->disk.faults = faults;
     (void)snprintf(position, sizeof position, "command %llu ", (unsigned long long)world->poison);
     if (status != STATUS_INVALID || strstr(failure.message, position) == NULL) {
         world_fail(world, "a recovery that dies for ever: %s",
