@@ -85,6 +85,7 @@ struct log_end {
     u64 position;  // Of the last command.
     u64 timestamp; // Later than every timestamp that the last frame can have given.
     bool is_known; // A frame names the outcomes of the command that is to be overridden.
+    u32 overrides; // Overrides that there are.
 };
 
 static enum status log_end_find(struct wal_reader *reader, u64 position, struct log_end *end,
@@ -102,6 +103,9 @@ static enum status log_end_find(struct wal_reader *reader, u64 position, struct 
         end->timestamp =
             header->timestamp + LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX + FRAME_COMMANDS_MAX;
         if (position >= header->position && position <= end->position) holder = header->sequence;
+        for (u32 i = 0; i < header->command_count; i++) {
+            end->overrides += view.commands[i].record == COMMAND_OVERRIDE;
+        }
         bool names = (header->flags & (FRAME_GENESIS | FRAME_OWNER)) == 0;
         if (names && header->outcome_sequence >= holder) end->is_known = true;
     }
@@ -114,6 +118,10 @@ static enum status position_check(struct disk *disk, u64 position, const struct 
         return failure_set(failure, STATUS_INVALID,
                            "the log has commands 2 to %llu that can be overridden, not %llu",
                            (unsigned long long)end->position, (unsigned long long)position);
+    }
+    if (end->overrides >= MACHINE_OVERRIDES_MAX) {
+        return failure_set(failure, STATUS_INVALID, "the log has %u overrides, which is the most",
+                           end->overrides);
     }
     struct checkpoint_head *head = malloc(sizeof *head);
     assert(head != NULL);

@@ -27,7 +27,7 @@ static int setup(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     disk_memory_init(&fixture->disk, 1);
-    log_fixture_load(&fixture->disk);
+    log_fixture_load(&fixture->disk, false);
     *state = fixture;
     return 0;
 }
