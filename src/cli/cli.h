@@ -35,6 +35,12 @@ void cli_files_visit(const char *folder, void (*visit)(const char *path, void *c
 // Removes a folder with everything in it, as far as that goes.
 void cli_folder_remove(const char *folder);
 
+// Visits every flag of the verbs account, transfer and query, action by action. Names may have `_`
+// for `-`; verb and action are the same pointers for all flags of an action.
+void ledger_verbs_flags(void (*visit)(void *context, const char *verb, const char *action,
+                                      const char *flag),
+                        void *context);
+
 // Each verb: its arguments from its own name on; returns the exit code.
 int verify_main(int argc, char **argv);
 int account_main(int argc, char **argv);

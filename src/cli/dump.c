@@ -59,8 +59,7 @@ static void digest_text(const struct digest *digest, char out[17])
     for (u32 i = 0; i < 8; i++) (void)snprintf(out + 2 * (size_t)i, 3, "%02x", digest->bytes[i]);
 }
 
-// --- the log
-// --------------------------------------------------------------------------------------
+// --- the log -------------------------------------------------------------------------------------
 
 static void events_print(const struct dump *dump, const struct compat_operation *operation,
                          const struct compat_batches *batches)
@@ -173,8 +172,7 @@ static enum status log_print(struct dump *dump, struct failure *failure)
     return status;
 }
 
-// --- history
-// --------------------------------------------------------------------------------------
+// --- history -------------------------------------------------------------------------------------
 
 static void row_print(const struct dump *dump, u64 number, const struct outcome *row)
 {
@@ -234,8 +232,7 @@ static enum status history_print(struct dump *dump, struct failure *failure)
     return status;
 }
 
-// --- the command line
-// -----------------------------------------------------------------------------
+// --- the command line ----------------------------------------------------------------------------
 
 static bool number_option(int argc, char **argv, int *i, u64 *out)
 {

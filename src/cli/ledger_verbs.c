@@ -60,8 +60,7 @@ struct options {
     int rest_count;
 };
 
-// --- help
-// -----------------------------------------------------------------------------------------
+// --- help ----------------------------------------------------------------------------------------
 
 static const char common_help[] =
     "  --connect HOST:PORT  the server; 127.0.0.1:3000 when not given\n"
@@ -116,8 +115,7 @@ static void action_help(const struct action *action)
     (void)printf("%s", common_help);
 }
 
-// --- the command line
-// -----------------------------------------------------------------------------
+// --- the command line ----------------------------------------------------------------------------
 
 static enum status option_number(const char *name, const char *text, u128 max, u128 *out,
                                  struct failure *failure)
@@ -176,8 +174,7 @@ static enum status options_parse(int argc, char **argv, struct options *options,
     return status;
 }
 
-// --- output
-// ---------------------------------------------------------------------------------------
+// --- output --------------------------------------------------------------------------------------
 
 static char *output_buffer(void)
 {
@@ -255,8 +252,7 @@ static u32 results_print(const struct action *action, enum cli_form form, const 
     return refused;
 }
 
-// --- calls
-// ----------------------------------------------------------------------------------------
+// --- calls ---------------------------------------------------------------------------------------
 
 struct call {
     const struct action *action;
@@ -470,45 +466,21 @@ int query_main(int argc, char **argv)
     return verb_main(argc, argv);
 }
 
-int completion_main(int argc, char **argv)
+void ledger_verbs_flags(void (*visit)(void *context, const char *verb, const char *action,
+                                      const char *flag),
+                        void *context)
 {
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-        (void)printf("tael completion\n\nPrints completion for bash:\n\n"
-                     "  source <(tael completion)\n");
-        return EXIT_DONE;
-    }
-    (void)printf("_tael()\n{\n    local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
-                 "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
+    static const char *const common[] = {"connect", "cluster", "deadline", "json", "csv", "help"};
     for (size_t i = 0; i < ARRAY_COUNT(actions); i++) {
-        (void)printf("    \"%s %s\") words=\"--connect --cluster --deadline --json --csv --help",
-                     actions[i].verb, actions[i].name);
-        if (actions[i].results != NULL) (void)printf(" --from");
-        for (u32 j = 0; actions[i].input != NULL && j < actions[i].input->field_count; j++) {
-            const struct schema_field *field = &actions[i].input->fields[j];
-            if (field->flags & FIELD_RESERVED) continue;
-            (void)printf(" --");
-            for (const char *c = field->name; *c != 0; c++) (void)putchar(*c == '_' ? '-' : *c);
+        const struct action *action = &actions[i];
+        for (size_t j = 0; j < ARRAY_COUNT(common); j++) {
+            visit(context, action->verb, action->name, common[j]);
         }
-        (void)printf("\" ;;\n");
-    }
-    (void)printf("    *) case \"${COMP_WORDS[1]}\" in\n");
-    static const char *const verbs[] = {"account", "transfer", "query"};
-    for (size_t i = 0; i < ARRAY_COUNT(verbs); i++) {
-        (void)printf("        %s) words=\"", verbs[i]);
-        for (size_t j = 0; j < ARRAY_COUNT(actions); j++) {
-            if (strcmp(actions[j].verb, verbs[i]) == 0) (void)printf("%s ", actions[j].name);
+        if (action->results != NULL) visit(context, action->verb, action->name, "from");
+        for (u32 j = 0; action->input != NULL && j < action->input->field_count; j++) {
+            const struct schema_field *field = &action->input->fields[j];
+            if (schema_field_is_reserved(field)) continue;
+            visit(context, action->verb, action->name, field->name);
         }
-        (void)printf("\" ;;\n");
     }
-    (void)printf(
-        "        serve) words=\"--data --compat-port --space-reserve --clock-jump-max --help\" ;;\n"
-        "        verify|dump) words=\"--json --help $(compgen -d -- \"$word\")\" ;;\n"
-        "        *) words=\"serve account transfer query verify dump bench completion "
-        "version help\" ;;\n"
-        "        esac ;;\n    esac\n"
-        "    [ \"$COMP_CWORD\" -eq 1 ] && words=\"serve account transfer query verify dump "
-        "bench completion version help\"\n"
-        "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
-        "complete -F _tael tael\n");
-    return EXIT_DONE;
 }
