@@ -9,21 +9,20 @@ SEED ?= 1
 
 # The release: optimised, hardened, with assertions and debug information.
 build: build/build.ninja
-	@ninja -C build --quiet
+	@ninja -C build --quiet >build/ninja.log 2>&1 || { cat build/ninja.log; exit 1; }
 
 build/build.ninja:
 	@mkdir -p build
 	@meson setup build -Dtests=false >build/setup.log 2>&1 || { cat build/setup.log; exit 1; }
 
-run: build
-	@echo "tael serves the folder $(DATA) to clients of TigerBeetle on 127.0.0.1:$(PORT)."
-	@echo "Next, in another terminal: the first transfer in README.md. Ctrl-C stops cleanly."
-	@exec build/tael serve --data $(DATA) --compat-port $(PORT)
+run:
+	@DATA="$(DATA)" PORT="$(PORT)" exec ./run
 
 test: build
 	@tools/suites test
 
 check: build
+	@tools/need build test check
 	@tools/suites check
 
 bench: build
@@ -41,7 +40,7 @@ bless: build
 
 # Formats every source file as `make check` wants it.
 format:
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+	@clang-format -i $$(tools/sources '*.c' '*.h')
 
 help:
 	@echo "make build    the release, build/tael"

@@ -123,11 +123,12 @@ def check_contracts(report, path, lines, code):
 def main():
     show_long = "--long" in sys.argv[1:]
     report = Report()
-    files = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-                           stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")
+    files = subprocess.run(["tools/sources"], stdout=subprocess.PIPE, text=True,
+                           check=True).stdout.split("\n")
     for path in sorted(filter(os.path.isfile, files)):
         if not path.endswith((".c", ".h", ".def", ".py", ".sh")) and path not in (
-                "run", "test", "Makefile", ".ci/run", "tools/need", "tools/suites", "tools/checks"):
+                "run", "test", "Makefile", ".ci/run", "tools/need", "tools/sources",
+                "tools/suites", "tools/checks"):
             continue
         with open(path, encoding="utf-8") as file:
             text = file.read()

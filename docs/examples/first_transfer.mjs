@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Two accounts and one transfer, with TigerBeetle's official Node client:
-//   npm install tigerbeetle-node && node first_transfer.mjs
+//   npm install --no-save tigerbeetle-node@0.17.9 && node first_transfer.mjs
 import { AccountFlags, createClient, id } from 'tigerbeetle-node';
 
 const client = createClient({ cluster_id: 0n, replica_addresses: [process.env.PORT ?? '3000'] });

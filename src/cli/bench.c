@@ -30,6 +30,7 @@ struct workload {
 
 #define BATCH       LEDGER_BATCH_EVENTS_MAX
 #define TEN_MILLION 10000000
+#define WINDOWS_MAX 1000
 
 static const struct workload workloads[] = {
     {"ordered", TEN_MILLION, 10000, 1, BATCH, SHAPE_LOAD, false, false,
@@ -57,7 +58,8 @@ static const struct workload workloads[] = {
 struct options {
     const struct workload *workload;
     u64 transfers, accounts, seed, questions;
-    u32 clients, batch;
+    u64 rate; // Transfers a second; 0: as fast as answers come.
+    u32 clients, batch, windows;
     u128 cluster;
     const char *connect; // NULL: an own server.
     const char *folder;  // Where the own server's folder is made; with `connect`, the server's own.
@@ -90,6 +92,8 @@ struct run {
     struct bench_source source; // Transfers created.
     struct report report;
     u64 rss_max;
+    struct bench_window windows[WINDOWS_MAX];
+    u32 window_count;
     u64 loaded_at; // Realtime clock, when the last answer was here.
     bool is_own;
 };
@@ -122,6 +126,10 @@ static void help_print(FILE *file)
         "  --questions N         of the workload query: how many of each kind (default 1000);\n"
         "                        a fifth under load, a tenth with a cold cache\n"
         "  --seed N              what the random content begins with\n"
+        "  --rate N              transfers a second; without it as fast as answers come. "
+        "Latencies\n"
+        "                        then count from the time at which a request was due\n"
+        "  --windows N           reports so many equal parts of the load one by one\n"
         "  --compat              the TigerBeetle protocol (the default)\n"
         "  --no-probe            leaves out the in-memory loop that rates are compared with\n"
         "  --no-restart          leaves out the restarts after a clean stop and after a kill\n"
@@ -172,6 +180,7 @@ static bool option_number(struct options *options, const char *name, const char 
                           bool *is_taken)
 {
     u64 clients = options->clients, batch = options->batch, cluster = (u64)options->cluster;
+    u64 windows = options->windows;
     const struct {
         const char *name;
         u64 min, max;
@@ -184,6 +193,8 @@ static bool option_number(struct options *options, const char *name, const char 
         {"--cluster", 0, U64_MAX, &cluster},
         {"--questions", 1, 1000000, &options->questions},
         {"--seed", 0, U64_MAX, &options->seed},
+        {"--rate", 1, 100000000, &options->rate},
+        {"--windows", 1, WINDOWS_MAX, &windows},
     };
     *is_taken = false;
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -198,6 +209,7 @@ static bool option_number(struct options *options, const char *name, const char 
     }
     options->clients = (u32)clients;
     options->batch = (u32)batch;
+    options->windows = (u32)windows;
     options->cluster = cluster;
     return true;
 }
@@ -277,6 +289,12 @@ static void rss_sample(void *context)
     run->rss_max = MAX(run->rss_max, bench_server_rss(&run->server));
 }
 
+static u64 rss_now(void *context)
+{
+    const struct run *run = context;
+    return bench_server_rss(&run->server);
+}
+
 static struct bench_actor actor_make(struct run *run, enum bench_kind kind,
                                      struct bench_source *source, u32 batch)
 {
@@ -301,8 +319,10 @@ static enum status actors_open(struct run *run, struct bench_actor *actors, u32 
     return STATUS_OK;
 }
 
+// With `is_measured`, at the rate asked for and in windows.
 static enum status actors_run(struct run *run, const char *what, struct bench_actor *actors,
-                              u32 count, u64 until, u64 *elapsed_ns, struct failure *failure)
+                              u32 count, bool is_measured, u64 until, u64 *elapsed_ns,
+                              struct failure *failure)
 {
     struct bench_actor *all[BENCH_CLIENTS_MAX + 1];
     for (u32 i = 0; i < count; i++) all[i] = &actors[i];
@@ -314,10 +334,17 @@ static enum status actors_run(struct run *run, const char *what, struct bench_ac
         .tick = run->is_own ? rss_sample : NULL,
         .context = run,
     };
+    if (is_measured) {
+        loop.rate = run->options.rate;
+        loop.windows = run->options.windows == 0 ? NULL : run->windows;
+        loop.window_count = run->options.windows;
+        loop.rss = rss_now;
+    }
     run->progress.what = what;
     const enum status status = bench_loop_run(&loop, failure);
     bench_progress_clear(&run->progress);
     *elapsed_ns = loop.elapsed_ns;
+    if (is_measured) run->window_count = loop.window_count;
     run->loaded_at = realtime_now();
     if (status != STATUS_OK) return failure_wrap(failure, "%s", what);
     return STATUS_OK;
@@ -335,7 +362,7 @@ static enum status accounts_create(struct run *run, struct failure *failure)
     u64 elapsed;
     enum status status = actors_open(run, &actor, 1, failure);
     if (status == STATUS_OK) {
-        status = actors_run(run, "accounts", &actor, 1, U64_MAX, &elapsed, failure);
+        status = actors_run(run, "accounts", &actor, 1, false, U64_MAX, &elapsed, failure);
     }
     actors_close(&actor, 1);
     return status;
@@ -367,7 +394,7 @@ static enum status transfers_load(struct run *run, const char *what, u32 clients
     }
     enum status status = actors_open(run, actors, clients, failure);
     if (status == STATUS_OK) {
-        status = actors_run(run, what, actors, clients, U64_MAX, &elapsed, failure);
+        status = actors_run(run, what, actors, clients, true, U64_MAX, &elapsed, failure);
     }
     if (status == STATUS_OK) {
         *per_s = (double)(end - first) * 1e9 / (double)elapsed;
@@ -397,7 +424,7 @@ static enum status questions_ask(struct run *run, const char *what, bool is_load
         const u32 actor_count = is_loaded ? 2 : 1;
         status = actors_open(run, actors, actor_count, failure);
         if (status == STATUS_OK) {
-            status = actors_run(run, what, actors, actor_count, U64_MAX, &elapsed, failure);
+            status = actors_run(run, what, actors, actor_count, false, U64_MAX, &elapsed, failure);
         }
         if (status == STATUS_OK) {
             const struct bench_quantiles quantiles =
@@ -433,7 +460,7 @@ static enum status mixed_load(struct run *run, struct failure *failure)
     }
     enum status status = actors_open(run, actors, options->clients + 1, failure);
     if (status == STATUS_OK) {
-        status = actors_run(run, "bulk and singles", actors, options->clients + 1, U64_MAX,
+        status = actors_run(run, "bulk and singles", actors, options->clients + 1, false, U64_MAX,
                             &elapsed, failure);
     }
     if (status == STATUS_OK) {
@@ -529,7 +556,7 @@ static enum status burst_and_kill(struct run *run, u64 *last, struct failure *fa
     enum status status = actors_open(run, &actor, 1, failure);
     if (status == STATUS_OK) {
         const u64 until = compat_client_now() + 300 * NS_PER_MS;
-        status = actors_run(run, "burst", &actor, 1, until, &elapsed, failure);
+        status = actors_run(run, "burst", &actor, 1, false, until, &elapsed, failure);
     }
     if (status == STATUS_OK) status = bench_actor_fire(&actor, failure);
     bench_server_stop(&run->server, SIGKILL, &code);
@@ -694,6 +721,15 @@ static void report_json(const struct run *run)
     json_questions("questions_idle", &report->idle);
     json_questions("questions_load", &report->load);
     json_questions("questions_cold", &report->cold);
+    for (u32 i = 0; i < run->window_count; i++) {
+        const struct bench_window *window = &run->windows[i];
+        (void)printf("%s{\"transfers\": %llu", i == 0 ? ", \"windows\": [" : ", ",
+                     (unsigned long long)window->transfers);
+        json_number("seconds", (double)window->elapsed_ns / 1e9, "%.3f");
+        json_quantiles("batch_ms", &window->batch);
+        json_number("rss_bytes", (double)window->rss, "%.0f");
+        (void)printf("}%s", i + 1 == run->window_count ? "]" : "");
+    }
     (void)printf("}\n");
 }
 
@@ -767,6 +803,18 @@ static void report_table(const struct run *run)
     row_decimal("answers after kill", report->restart_kill_s, "s");
     row_number("probe in memory", report->probe_per_s, "transfers/s");
     row_decimal("rate / probe", report->probe_ratio, "");
+    if (run->window_count == 0) return;
+    (void)printf("\n%6s %14s %14s %10s %10s %10s %12s\n", "window", "transfers", "transfers/s",
+                 "p50 ms", "p99 ms", "max ms", "memory MiB");
+    for (u32 i = 0; i < run->window_count; i++) {
+        const struct bench_window *window = &run->windows[i];
+        char count[32], rate[32];
+        (void)printf("%6u %14s %14s %10.3f %10.3f %10.3f %12.1f\n", i + 1,
+                     grouped((double)window->transfers, count),
+                     grouped((double)window->transfers * 1e9 / (double)window->elapsed_ns, rate),
+                     window->batch.p50_ms, window->batch.p99_ms, window->batch.max_ms,
+                     (double)window->rss / (double)MIB);
+    }
 }
 
 int bench_main(int argc, char **argv)
@@ -774,7 +822,7 @@ int bench_main(int argc, char **argv)
     static struct run run;
     struct failure failure;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+        if (!cli_is_help(argv[i])) continue;
         help_print(stdout);
         return 0;
     }

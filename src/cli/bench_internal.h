@@ -90,7 +90,17 @@ struct bench_actor {
     u64 last_timestamp;
     u64 acknowledged; // Events.
     u64 last_index;   // Of the last event acknowledged.
+    u64 late_ns;      // How long after its time the request in flight was sent, at a given rate.
     struct bench_latencies latencies;
+    size_t reported; // Latencies that are in a window already.
+};
+
+// One part of a run, so that a long one shows whether it drifts.
+struct bench_window {
+    u64 transfers;
+    u64 elapsed_ns;
+    struct bench_quantiles batch;
+    u64 rss;
 };
 
 struct bench_progress {
@@ -107,6 +117,10 @@ struct bench_loop {
     struct bench_progress *progress;
     void (*tick)(void *context); // Called about ten times a second; may be NULL.
     void *context;
+    u64 rate;                     // Events a second that are sent, at most; 0: no limit.
+    struct bench_window *windows; // Out: as many equal parts of the run; NULL for none.
+    u32 window_count;
+    u64 (*rss)(void *context); // Of the server, at the end of a window; NULL when windows is.
     u64 elapsed_ns; // Out: from the first submit to the last answer of those not in the background.
 };
 

@@ -302,7 +302,7 @@ static enum status answer_take(struct bench_actor *actor, struct failure *failur
     struct bench_body *body = &actor->bodies[actor->current];
     const struct compat_answer *answer = compat_client_answer(&actor->client);
     enum status status = STATUS_OK;
-    bench_latencies_add(&actor->latencies, answer->latency_ns);
+    bench_latencies_add(&actor->latencies, answer->latency_ns + actor->late_ns);
     switch (actor->kind) {
     case BENCH_ACCOUNTS:
     case BENCH_TRANSFERS: status = created_check(actor, body, &answer->batches, failure); break;
@@ -342,8 +342,20 @@ void bench_actor_close(struct bench_actor *actor)
 
 struct loop_state {
     u64 began_at, ended_at, ticked_at;
+    u64 rate;         // As bench_loop.
+    u64 sent;         // Events.
+    u32 windows;      // Reported so far,
+    u64 window_began; // and when the last one ended, and
+    u64 window_first; // after how many events.
     bool is_stopping; // Those in the background send no more.
 };
+
+// When the next request is to be sent. What comes late does not shift what follows.
+static u64 due_at(const struct loop_state *state)
+{
+    if (state->rate == 0 || state->began_at == 0) return 0;
+    return state->began_at + (u64)((u128)state->sent * NS_PER_S / state->rate);
+}
 
 static enum status actor_submit(struct bench_actor *actor, struct loop_state *state,
                                 struct failure *failure)
@@ -354,6 +366,12 @@ static enum status actor_submit(struct bench_actor *actor, struct loop_state *st
     if (actor->forgets != NULL) bench_folder_forget(actor->forgets);
     const u64 now = compat_client_now();
     if (state->began_at == 0) state->began_at = now;
+    if (state->rate > 0) {
+        // Waiting for a turn counts: a server that stalls must not thin out its own measurements.
+        if (now < due_at(state)) return STATUS_OK;
+        actor->late_ns = now - due_at(state);
+    }
+    state->sent += body->count;
     return compat_client_submit_sum(&actor->client, body->operation, body->data, body->size,
                                     body->checksum, now + answer_timeout_ns, failure);
 }
@@ -378,7 +396,8 @@ static enum status actor_step(struct bench_actor *actor, struct loop_state *stat
         if (!actor->is_background) state->ended_at = compat_client_now();
     }
     if (!stops && actor_submit(actor, state, failure) != STATUS_OK) return failure->status;
-    *is_done = compat_client_is_idle(&actor->client);
+    const bool has_more = !stops && actor->bodies[actor->current].is_ready; // Waits for its time.
+    *is_done = compat_client_is_idle(&actor->client) && !has_more;
     return STATUS_OK;
 }
 
@@ -398,6 +417,28 @@ static bool body_make_ahead(const struct bench_loop *loop, const struct loop_sta
     return false;
 }
 
+// Reports what came since the last window.
+static void window_end(const struct bench_loop *loop, struct loop_state *state, u64 now, u64 done)
+{
+    struct bench_latencies all = {0};
+    for (u32 i = 0; i < loop->count; i++) {
+        struct bench_actor *actor = loop->actors[i];
+        for (; actor->reported < actor->latencies.count; actor->reported++) {
+            bench_latencies_add(&all, (u64)actor->latencies.values[actor->reported] * 100);
+        }
+    }
+    if (state->window_began == 0) state->window_began = state->began_at;
+    loop->windows[state->windows++] = (struct bench_window){
+        .transfers = done - state->window_first,
+        .elapsed_ns = now - state->window_began,
+        .batch = bench_latencies_quantiles(&all),
+        .rss = loop->rss(loop->context),
+    };
+    bench_latencies_free(&all);
+    state->window_began = now;
+    state->window_first = done;
+}
+
 static void loop_tick(struct bench_loop *loop, struct loop_state *state, u64 now)
 {
     if (now - state->ticked_at < tick_ns) return;
@@ -414,6 +455,9 @@ static void loop_tick(struct bench_loop *loop, struct loop_state *state, u64 now
         if (!is_counted) total += actor->source->end;
     }
     if (loop->progress != NULL) progress_draw(loop->progress, now, done, total);
+    const bool is_over = state->windows + 1 < loop->window_count &&
+                         done >= total / loop->window_count * (state->windows + 1);
+    if (is_over) window_end(loop, state, now, done);
 }
 
 enum status bench_loop_run(struct bench_loop *loop, struct failure *failure)
@@ -421,7 +465,7 @@ enum status bench_loop_run(struct bench_loop *loop, struct failure *failure)
     assert(loop->count <= BENCH_CLIENTS_MAX + 1);
     struct compat_client *clients[BENCH_CLIENTS_MAX + 1];
     bool done[BENCH_CLIENTS_MAX + 1] = {false};
-    struct loop_state state = {0};
+    struct loop_state state = {.rate = loop->rate};
     if (loop->progress != NULL) {
         loop->progress->began_at = compat_client_now();
     }
@@ -443,16 +487,27 @@ enum status bench_loop_run(struct bench_loop *loop, struct failure *failure)
         if (left == 0) break;
         if (cli_is_interrupted()) return failure_set(failure, STATUS_IO, "interrupted");
         const bool made = body_make_ahead(loop, &state);
-        compat_client_wait(clients, loop->count, made ? 0 : now + tick_ns);
+        // With a rate, the next request may be due before an answer comes.
+        const u64 due = due_at(&state);
+        u64 until = made ? 0 : now + tick_ns;
+        if (due > now) until = MIN(until, due);
+        compat_client_wait(clients, loop->count, until);
         loop_tick(loop, &state, now);
         for (u32 i = 0; i < loop->count; i++) {
-            if (done[i] || !compat_client_is_due(clients[i])) continue;
+            const bool is_turn = due != 0 && compat_client_is_idle(clients[i]);
+            if (done[i] || (!is_turn && !compat_client_is_due(clients[i]))) continue;
             if (actor_step(loop->actors[i], &state, &done[i], failure) != STATUS_OK) {
                 return failure->status;
             }
         }
     }
     if (loop->progress != NULL) bench_progress_clear(loop->progress);
+    if (loop->windows != NULL) {
+        u64 acknowledged = 0;
+        for (u32 i = 0; i < loop->count; i++) acknowledged += loop->actors[i]->acknowledged;
+        window_end(loop, &state, state.ended_at, acknowledged);
+        loop->window_count = state.windows;
+    }
     loop->elapsed_ns = MAX(state.ended_at, state.began_at + 1) - state.began_at;
     return STATUS_OK;
 }

@@ -151,6 +151,48 @@ static void test_table(void **state)
     compat_stub_stop(stub);
 }
 
+// The number behind each `"key": ` of a JSON text, in order.
+static u32 json_numbers(const char *text, const char *key, double *out, u32 capacity)
+{
+    char pattern[64];
+    u32 count = 0;
+    (void)snprintf(pattern, sizeof pattern, "\"%s\": ", key);
+    for (const char *at = text; (at = strstr(at, pattern)) != NULL;) {
+        at += strlen(pattern);
+        assert_true(count < capacity);
+        out[count++] = strtod(at, NULL);
+    }
+    return count;
+}
+
+// At a rate, a run takes as long as it must; its windows add up to the whole.
+static void test_rate_and_windows(void **state)
+{
+    (void)state;
+    static char output[OUTPUT_MAX], line[256];
+    double transfers[8], seconds[8], per_s[1];
+    struct compat_stub *stub = compat_stub_start(0, COMPAT_STUB_NONE, 0);
+    (void)snprintf(line, sizeof line,
+                   "bench hundred-8 --transfers 40000 --rate 20000 --windows 4 --no-probe --json "
+                   "--connect %u",
+                   compat_stub_port(stub));
+    assert_int_equal(run(line, output), 0);
+    const u32 windows = json_numbers(output, "transfers", transfers, ARRAY_COUNT(transfers)) - 1;
+    assert_int_equal(json_numbers(output, "seconds", seconds, ARRAY_COUNT(seconds)), windows);
+    assert_in_range(windows, 1, 4); // A window ends at a tick: a machine that stalls skips some.
+    double sum = 0, total = 0;
+    for (u32 i = 0; i < windows; i++) {
+        sum += transfers[1 + i];
+        total += seconds[i];
+    }
+    assert_true(sum == transfers[0]);
+    assert_int_equal(json_numbers(output, "transfers_per_s", per_s, 1), 1);
+    // 400 requests, of which the first goes at once.
+    assert_true(per_s[0] <= 20000.0 * 400 / 399 + 1);
+    assert_true(total >= 40000 / per_s[0] - 0.01);
+    compat_stub_stop(stub);
+}
+
 static void test_server_misbehaves(void **state)
 {
     (void)state;
@@ -235,9 +277,13 @@ static void test_status_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage),     cmocka_unit_test(test_content),
-        cmocka_unit_test(test_latencies), cmocka_unit_test(test_status_file),
-        cmocka_unit_test(test_table),     cmocka_unit_test(test_server_misbehaves),
+        cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_latencies),
+        cmocka_unit_test(test_status_file),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_rate_and_windows),
+        cmocka_unit_test(test_server_misbehaves),
         cmocka_unit_test(test_workloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,9 @@ enum cli_form {
 // STATUS_INVALID is usage, everything else the environment.
 int cli_fail(const char *verb, const struct failure *failure);
 
+// Whether an argument asks for help, in its two spellings.
+bool cli_is_help(const char *argument);
+
 // From here on SIGINT and SIGTERM only set what cli_is_interrupted tells; whoever works for long
 // asks it and ends soon after.
 void cli_interrupt_install(void);

@@ -17,24 +17,27 @@ static const char help[] =
 struct plain_verb {
     const char *name;
     const char *flags; // Without the dashes, separated by blanks.
-    bool folder;       // It takes a folder.
+    const char *words; // What else it takes, for bash.
 };
+
+#define FOLDERS " $(compgen -d -- \"$word\")"
 
 static const struct plain_verb verbs[] = {
     {"serve",
      "data compat-port cluster accounts-max holds-max checkpoint-bytes space-reserve "
      "clock-jump-max json help",
-     false},
-    {"verify", "replay scratch json help", true},
-    {"dump", "events history from limit json help", true},
-    {"override", "position json help", true},
+     ""},
+    {"verify", "replay scratch json help", FOLDERS},
+    {"dump", "events history from limit json help", FOLDERS},
+    {"override", "position json help", FOLDERS},
     {"bench",
-     "transfers accounts clients batch connect folder cluster questions seed compat no-probe "
-     "no-restart keep progress json help",
-     false},
-    {"completion", "json help", false},
-    {"version", "json help", false},
-    {"help", "json", false},
+     "transfers accounts clients batch connect folder cluster questions seed rate windows compat "
+     "no-probe no-restart keep progress json help",
+     " ordered million-accounts ten-million-accounts random-ids two-phase single-1 single-16 "
+     "hundred-8 query mixed"},
+    {"completion", "json help", ""},
+    {"version", "json help", ""},
+    {"help", "json", ""},
 };
 
 struct printer {
@@ -128,19 +131,24 @@ static void bash_print(void)
     for (size_t i = 0; i < ARRAY_COUNT(verbs); i++) {
         (void)printf("        %s) words=\"", verbs[i].name);
         plain_flags_print(&verbs[i], false);
-        (void)printf("%s\" ;;\n", verbs[i].folder ? " $(compgen -d -- \"$word\")" : "");
+        (void)printf("%s\" ;;\n", verbs[i].words);
     }
     (void)printf("        esac ;;\n    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words=\"");
     for (size_t i = 0; i < ARRAY_COUNT(with_actions); i++) (void)printf("%s ", with_actions[i]);
     for (size_t i = 0; i < ARRAY_COUNT(verbs); i++) (void)printf("%s ", verbs[i].name);
-    (void)printf("\"\n    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
-                 "complete -F _tael tael\n");
+    (void)printf(
+        "\"\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n"
+        "    --data|--folder|--scratch) words=$(compgen -d -- \"$word\") ;;\n"
+        "    --from) [ \"${COMP_WORDS[1]}\" = dump ] || words=$(compgen -f -- \"$word\") ;;\n"
+        "    esac\n"
+        "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
+        "complete -F _tael tael\n");
 }
 
 int completion_main(int argc, char **argv)
 {
     bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc == 2 && cli_is_help(argv[1])) {
         (void)fputs(help, stdout);
         return EXIT_DONE;
     }

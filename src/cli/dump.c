@@ -18,7 +18,9 @@
 static const char help[] =
     "tael dump DIR [--events] [--history] [--from N] [--limit N] [--json]\n"
     "\n"
-    "Prints the log of a stopped data folder: a line a frame, a line a command.\n"
+    "Prints the log of a data folder: a line a frame, a line a command. History is what the "
+    "newest\n"
+    "checkpoint holds; a server that stops cleanly leaves all of it there.\n"
     "\n"
     "  --events     print the events of each command too\n"
     "  --history    print the rows of history instead of the log\n"
@@ -153,11 +155,13 @@ static enum status log_print(struct dump *dump, struct failure *failure)
     if (status != STATUS_OK) return status;
     status = wal_reader_init(&reader, &wal, &from, failure);
     u64 printed = 0;
+    bool empty = true;
     while (status == STATUS_OK && printed < dump->limit) {
         struct frame_view view;
         enum wal_end end = WAL_END;
         status = wal_reader_next(&reader, &view, &end, failure);
         if (status != STATUS_OK || end == WAL_END) break;
+        empty = false;
         if (end == WAL_TORN) {
             (void)printf("an unfinished frame follows, which was never acknowledged\n");
             break;
@@ -166,6 +170,9 @@ static enum status log_print(struct dump *dump, struct failure *failure)
         frame_print(dump, &view);
         printed++;
     }
+    if (status == STATUS_OK && empty && dump->limit > 0) {
+        status = failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", dump->path);
+    }
     wal.tail.place = reader.tail.place;
     wal_reader_free(&reader);
     wal_free(&wal);
@@ -173,6 +180,14 @@ static enum status log_print(struct dump *dump, struct failure *failure)
 }
 
 // --- history -------------------------------------------------------------------------------------
+
+// The row of an account, or a dash where there is none.
+static const char *account_row(u32 row, char out[16])
+{
+    if (row == U32_MAX) return "-";
+    (void)snprintf(out, 16, "%u", row);
+    return out;
+}
 
 static void row_print(const struct dump *dump, u64 number, const struct outcome *row)
 {
@@ -194,9 +209,12 @@ static void row_print(const struct dump *dump, u64 number, const struct outcome 
                      (unsigned long long)row->timestamp, row->debit_row, row->credit_row, row->code,
                      row->flags, (unsigned long long)outcome_place(row), row->pending_distance);
     } else {
-        (void)printf("%12llu  %-15s %-24s id %s amount %s debit row %u credit row %u at %llu\n",
-                     (unsigned long long)number, kind, name.text, id, amount, row->debit_row,
-                     row->credit_row, (unsigned long long)row->timestamp);
+        char debit[16];
+        char credit[16];
+        (void)printf("%12llu  %-15s %-24s id %s amount %s debit row %s credit row %s at %llu\n",
+                     (unsigned long long)number, kind, name.text, id, amount,
+                     account_row(row->debit_row, debit), account_row(row->credit_row, credit),
+                     (unsigned long long)row->timestamp);
     }
 }
 
@@ -249,9 +267,10 @@ int dump_main(int argc, char **argv)
     struct dump *dump = calloc(1, sizeof *dump);
     assert(dump != NULL);
     dump->limit = 1000;
-    bool usage = false;
-    for (int i = 1; i < argc && !usage; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+    const char *wrong = NULL;
+    for (int i = 1; i < argc && wrong == NULL; i++) {
+        const char *name = argv[i];
+        if (cli_is_help(argv[i])) {
             (void)fputs(help, stdout);
             free(dump);
             return EXIT_DONE;
@@ -259,15 +278,16 @@ int dump_main(int argc, char **argv)
         if (strcmp(argv[i], "--events") == 0) dump->events = true;
         else if (strcmp(argv[i], "--history") == 0) dump->history = true;
         else if (strcmp(argv[i], "--json") == 0) dump->json = true;
-        else if (strcmp(argv[i], "--from") == 0)
-            usage = !number_option(argc, argv, &i, &dump->from);
-        else if (strcmp(argv[i], "--limit") == 0) {
-            usage = !number_option(argc, argv, &i, &dump->limit);
+        else if (strcmp(argv[i], "--from") == 0) {
+            if (!number_option(argc, argv, &i, &dump->from)) wrong = name;
+        } else if (strcmp(argv[i], "--limit") == 0) {
+            if (!number_option(argc, argv, &i, &dump->limit)) wrong = name;
         } else if (argv[i][0] != '-' && dump->path == NULL) dump->path = argv[i];
-        else usage = true;
+        else wrong = name;
     }
-    if (usage || dump->path == NULL) {
-        (void)fputs(help, stderr);
+    if (wrong != NULL || dump->path == NULL) {
+        if (wrong == NULL) (void)fprintf(stderr, "tael dump: which folder?\n\n%s", help);
+        else (void)fprintf(stderr, "tael dump: %s is unknown or lacks a number\n\n%s", wrong, help);
         free(dump);
         return EXIT_USAGE;
     }

@@ -3,12 +3,14 @@
 // The verbs account, transfer and query: a client of the compat port whose flags and output are
 // made from the schema.
 #include "cli/cli.h"
+#include "codec/civil.h"
 #include "codec/number.h"
 #include "codec/record_json.h"
 #include "codec/record_text.h"
 #include "ledger/ledger_schema.h"
 #include "server/compat_client.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -63,7 +65,7 @@ struct options {
 // --- help ----------------------------------------------------------------------------------------
 
 static const char common_help[] =
-    "  --connect HOST:PORT  the server; 127.0.0.1:3000 when not given\n"
+    "  --connect HOST:PORT  the server, or a port alone; 127.0.0.1:3000 when not given\n"
     "  --cluster N          its cluster; 0 when not given\n"
     "  --deadline SECONDS   give up after this long; 10 when not given\n"
     "  --json               print one JSON object a line\n"
@@ -90,8 +92,11 @@ static void action_help(const struct action *action)
         {"transfer create", "tael transfer create --id 1 --debit-account-id 1 "
                             "--credit-account-id 2 --amount 100 --ledger 700 --code 1"},
         {"transfer show", "tael transfer show 1 --json"},
-        {"query account-transfers",
-         "tael query account-transfers --account-id 1 --limit 10 --flags debits,credits"},
+        {"query accounts", "tael query accounts --ledger 700 --limit 10"},
+        {"query transfers", "tael query transfers --code 1 --limit 10 --flags reversed"},
+        {"query account-transfers", "tael query account-transfers --account-id 1 --limit 10"},
+        {"query account-balances", "tael query account-balances --account-id 1 --limit 10 --csv"},
+        {"query changes", "tael query changes --timestamp-min 2026-11-01 --limit 100 --json"},
     };
     (void)printf("tael %s %s: %s\n\n", action->verb, action->name, action->summary);
     for (size_t i = 0; i < ARRAY_COUNT(examples); i++) {
@@ -106,6 +111,9 @@ static void action_help(const struct action *action)
         struct text out = text_init(text, sizeof text);
         record_print_help(action->input, &out);
         (void)printf("%.*s\n", (int)MIN(out.size, sizeof text), text);
+    }
+    if (action->input == &ledger_schema_account_filter) {
+        (void)printf("Without debits or credits among the flags, both are meant.\n\n");
     }
     if (action->results != NULL) {
         (void)printf(
@@ -208,6 +216,7 @@ static int records_print(const struct schema_record *record, enum cli_form form,
     }
     bool fits = out.size <= OUTPUT_SIZE_MAX;
     if (fits) (void)fwrite(buffer, 1, out.size, stdout);
+    (void)fflush(stdout);
     if (form == CLI_TABLE) {
         (void)fprintf(stderr, "%u %s\n", count, count == 1 ? "record" : "records");
     }
@@ -221,14 +230,27 @@ static bool is_created(u32 number)
     return number == (u32)CREATE_TRANSFER_CREATED;
 }
 
+// How wide ids are, as wide as their heading at least.
+static int ids_width(const u8 *events, u32 count)
+{
+    size_t width = 2;
+    for (u32 i = 0; i < count; i++) {
+        char id[NUMBER_SIZE_MAX];
+        size_t size = number_print_u128(load_u128(events + (size_t)i * 128), id);
+        width = MAX(width, size);
+    }
+    return (int)width;
+}
+
 // Prints what became of each event. Returns how many were refused.
 static u32 results_print(const struct action *action, enum cli_form form, const u8 *events,
                          const struct create_result *results, u32 count, bool header)
 {
     u32 refused = 0;
+    const int width = form == CLI_TABLE ? ids_width(events, count) : 0;
     if (form == CLI_CSV && header) (void)printf("id,result,number,timestamp\r\n");
     if (form == CLI_TABLE && header) {
-        (void)printf("%40s  %-42s  %s\n", "id", "result", "timestamp");
+        (void)printf("%*s  %-30s  %s\n", width, "id", "timestamp", "result");
     }
     for (u32 i = 0; i < count; i++) {
         char id[48];
@@ -244,9 +266,12 @@ static u32 results_print(const struct action *action, enum cli_form form, const 
         } else if (form == CLI_CSV) {
             (void)printf("%s,%s,%u,%llu\r\n", id, name.text, result->status, timestamp);
         } else {
-            (void)printf("%40s  %-42s  %llu\n", id, name.text, timestamp);
+            char moment[CIVIL_MOMENT_SIZE];
+            (void)civil_print_moment(result->timestamp, moment);
             const struct schema_result *row = schema_find_result(action->results, result->status);
-            if (!created && row != NULL) (void)printf("%40s  %s\n", "", row->sentence);
+            (void)printf("%*s  %-30s  %s", width, id, moment, name.text);
+            if (!created && row != NULL) (void)printf(": %s", row->sentence);
+            (void)printf("\n");
         }
     }
     return refused;
@@ -297,10 +322,12 @@ static enum status input_read(const char *path, char **text, size_t *size, struc
     assert(*text != NULL);
     *size = fread(*text, 1, INPUT_SIZE_MAX, file);
     bool more = !feof(file);
+    int error = ferror(file) ? errno : 0;
     if (file != stdin) (void)fclose(file);
     if (!more) return STATUS_OK;
     free(*text);
     *text = NULL;
+    if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "reading %s", path);
     return failure_set(failure, STATUS_INVALID, "%s has more than %llu bytes", path,
                        (unsigned long long)INPUT_SIZE_MAX);
 }
@@ -342,8 +369,17 @@ static enum status ids_parse(struct call *call, u32 *count, struct failure *fail
     if (options->rest_count == 0) {
         return failure_set(failure, STATUS_INVALID, "give one id at least");
     }
+    if (options->from != NULL) {
+        return failure_set(failure, STATUS_INVALID, "--from is for creating");
+    }
     for (int i = 0; i < options->rest_count; i++) {
         u128 id = 0;
+        if (strncmp(options->rest[i], "--", 2) == 0) {
+            (void)failure_set(failure, STATUS_INVALID, "%s is no flag of this action",
+                              options->rest[i]);
+            failure_hint(failure, "ids stand alone: tael %s show 1 2", call->action->verb);
+            return STATUS_INVALID;
+        }
         enum status status = option_number("id", options->rest[i], U128_MAX, &id, failure);
         if (status != STATUS_OK) return status;
         store_u128(call->body + (size_t)(*count)++ * sizeof id, id);
@@ -368,8 +404,33 @@ static enum status body_make(struct call *call, u32 *count, struct failure *fail
         }
         return STATUS_OK;
     }
-    return record_parse_arguments(action->input, options->rest_count, options->rest, call->body,
-                                  failure);
+    enum status status = record_parse_arguments(action->input, options->rest_count, options->rest,
+                                                call->body, failure);
+    if (status == STATUS_OK && action->input == &ledger_schema_account_filter) {
+        // Without a side the server answers with nothing.
+        struct account_filter *filter = (void *)call->body;
+        const u32 sides = ACCOUNT_FILTER_DEBITS | ACCOUNT_FILTER_CREDITS;
+        if ((filter->flags & sides) == 0) filter->flags |= sides;
+    }
+    return status;
+}
+
+// Says which ids of a look-up have no record: answers are in the order of the ids, without those.
+static void missing_print(const struct call *call, u32 count, const struct compat_batches *answer)
+{
+    const u32 size = call->action->output->size;
+    u32 found = 0;
+    for (u32 i = 0; i < count; i++) {
+        const u128 id = load_u128(call->body + (size_t)i * sizeof id);
+        if (found < answer->event_count && load_u128(answer->events + (size_t)found * size) == id) {
+            found++;
+            continue;
+        }
+        char text[NUMBER_SIZE_MAX];
+        (void)number_print_u128(id, text);
+        (void)fprintf(stderr, "tael %s: no %s has the id %s\n", call->action->verb,
+                      call->action->verb, text);
+    }
 }
 
 static int call_run(struct call *call, u32 count, struct failure *failure)
@@ -387,7 +448,10 @@ static int call_run(struct call *call, u32 count, struct failure *failure)
         if (status == STATUS_OK) {
             code = records_print(action->output, call->options->form, answer.events,
                                  answer.event_count);
-            if (action->input == NULL && answer.event_count < count) code = EXIT_REFUSED;
+            if (action->input == NULL && answer.event_count < count) {
+                missing_print(call, count, &answer);
+                code = EXIT_REFUSED;
+            }
         }
     }
     return status == STATUS_OK ? code : cli_fail(action->verb, failure);
@@ -420,7 +484,7 @@ static int action_run(const struct action *action, const struct options *options
 static int verb_main(int argc, char **argv)
 {
     const char *verb = argv[0];
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || cli_is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
         verb_help(verb, argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : EXIT_DONE;
     }
@@ -431,12 +495,12 @@ static int verb_main(int argc, char **argv)
         }
     }
     if (action == NULL) {
-        (void)fprintf(stderr, "tael %s: no action %s\n\n", verb, argv[1]);
-        verb_help(verb, stderr);
+        (void)fprintf(stderr, "tael %s: no action %s\nhint: `tael %s --help` lists them\n", verb,
+                      argv[1], verb);
         return EXIT_USAGE;
     }
     for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (cli_is_help(argv[i])) {
             action_help(action);
             return EXIT_DONE;
         }

@@ -24,11 +24,11 @@ static const char help[] =
     "  tael completion  print completion for bash\n"
     "  tael version     print the version\n"
     "\n"
-    "Each verb has --help and takes --json. Exit codes: 0 done, 1 refused, 2 usage, 3 "
-    "environment.\n";
+    "Each verb has --help and takes --json. Exit codes: 0 done, 1 refused, 2 usage, 3 environment\n"
+    "(no server, no folder, no space).\n";
 
 static const char serve_help[] =
-    "tael serve --data DIR [--compat-port PORT] [--json]\n"
+    "tael serve --data DIR [FLAGS]\n"
     "\n"
     "Serves the data folder DIR until SIGTERM or SIGINT; makes it when it is new. Prints one line\n"
     "starting `ready` on standard output when it answers, and what happens on standard error.\n"
@@ -37,18 +37,25 @@ static const char serve_help[] =
     "  --compat-port PORT     TigerBeetle's client protocol on 127.0.0.1:PORT; 3000 when not "
     "given,\n"
     "                         0 for any; or unix:PATH\n"
-    "  --cluster N            the cluster that clients name, of a new folder; 0 when not given\n"
-    "  --accounts-max N       the most accounts of a new folder; 67108864 when not given\n"
-    "  --holds-max N          the most open pending transfers of a new folder; 33554432\n"
-    "  --checkpoint-bytes N   log between checkpoints, at least; 201326592\n"
-    "  --space-reserve N      free bytes below which commands wait for space; 268435456\n"
-    "  --clock-jump-max N     seconds that the clock may be ahead of the last frame; 34560000\n"
+    "  --space-reserve N      free bytes below which commands wait for space; 268435456 when not "
+    "given\n"
+    "  --checkpoint-bytes N   log between checkpoints, at least; 201326592 when not given\n"
+    "  --clock-jump-max N     seconds that the clock may be ahead of the last frame; 34560000 "
+    "when\n"
+    "                         not given (400 days)\n"
     "  --json                 print the line that says ready as JSON\n"
+    "\n"
+    "Of a new folder only; what it was made with stays:\n"
+    "\n"
+    "  --cluster N            the cluster that clients name; 0 when not given\n"
+    "  --accounts-max N       the most accounts; 67108864 when not given\n"
+    "  --holds-max N          the most open pending transfers; 33554432 when not given\n"
     "\n"
     "Exit code: 0 after a clean stop, 2 usage, 3 the folder, the port or the disk failed.\n";
 
 struct serve_option {
     const char *name;
+    u128 min;
     u128 max;
     enum { NUMBER_32, NUMBER_64, NUMBER_128 } size;
     void *out;
@@ -64,22 +71,50 @@ static enum status serve_option_take(const struct serve_option *option, const ch
         return failure_set(failure, STATUS_INVALID, "%s: \"%s\" %s", option->name, text,
                            number_error_text(error));
     }
+    if (value < option->min) {
+        return failure_set(failure, STATUS_INVALID, "%s: \"%s\" is too small", option->name, text);
+    }
     if (option->size == NUMBER_32) *(u32 *)option->out = (u32)value;
     else if (option->size == NUMBER_64) *(u64 *)option->out = (u64)value;
     else *(u128 *)option->out = value;
     return STATUS_OK;
 }
 
+// What the server would say about the address, before a folder is made.
+static enum status compat_check(const char *text, struct failure *failure)
+{
+    if (strncmp(text, "unix:", 5) == 0) {
+        if (text[5] != 0) return STATUS_OK;
+        return failure_set(failure, STATUS_INVALID, "--compat-port: unix: needs a path");
+    }
+    const char *colon = strrchr(text, ':');
+    if (colon != NULL && strncmp(text, "127.0.0.1:", 10) != 0 &&
+        strncmp(text, "localhost:", 10) != 0) {
+        (void)failure_set(failure, STATUS_INVALID, "--compat-port: only 127.0.0.1 is listened on");
+        failure_hint(failure,
+                     "the protocol has no authentication: let clients run on this machine, "
+                     "or reach it through a tunnel that has");
+        return STATUS_INVALID;
+    }
+    const char *port = colon == NULL ? text : colon + 1;
+    u128 number = 0;
+    if (number_parse_u128(port, strlen(port), &number) == NUMBER_OK && number <= UINT16_MAX) {
+        return STATUS_OK;
+    }
+    return failure_set(failure, STATUS_INVALID, "--compat-port: \"%s\" is no port from 0 to 65535",
+                       port);
+}
+
 static enum status serve_parse(int argc, char **argv, struct server_options *options,
                                struct failure *failure)
 {
     const struct serve_option numbers[] = {
-        {"--cluster", U128_MAX, NUMBER_128, &options->cluster},
-        {"--accounts-max", 1u << 30, NUMBER_32, &options->accounts_max},
-        {"--holds-max", 1u << 30, NUMBER_32, &options->holds_max},
-        {"--checkpoint-bytes", U64_MAX, NUMBER_64, &options->checkpoint_bytes},
-        {"--space-reserve", U64_MAX, NUMBER_64, &options->space_reserve},
-        {"--clock-jump-max", U32_MAX, NUMBER_64, &options->clock_jump_max_s},
+        {"--cluster", 0, U128_MAX, NUMBER_128, &options->cluster},
+        {"--accounts-max", 1, 1u << 30, NUMBER_32, &options->accounts_max},
+        {"--holds-max", 1, 1u << 30, NUMBER_32, &options->holds_max},
+        {"--checkpoint-bytes", 0, U64_MAX, NUMBER_64, &options->checkpoint_bytes},
+        {"--space-reserve", 0, U64_MAX, NUMBER_64, &options->space_reserve},
+        {"--clock-jump-max", 0, U32_MAX, NUMBER_64, &options->clock_jump_max_s},
     };
     for (int i = 1; i < argc; i++) {
         const struct serve_option *number = NULL;
@@ -92,9 +127,13 @@ static enum status serve_parse(int argc, char **argv, struct server_options *opt
         }
         bool text = strcmp(argv[i], "--data") == 0 || strcmp(argv[i], "--compat-port") == 0;
         if (number == NULL && !text) {
-            return failure_set(failure, STATUS_INVALID, "unknown flag %s", argv[i]);
+            (void)failure_set(failure, STATUS_INVALID, "%s is no flag of this verb", argv[i]);
+            if (argv[i][0] != '-') failure_hint(failure, "did you mean --data %s?", argv[i]);
+            return STATUS_INVALID;
         }
-        if (i + 1 == argc) return failure_set(failure, STATUS_INVALID, "%s needs a value", argv[i]);
+        if (i + 1 == argc || argv[i + 1][0] == 0) {
+            return failure_set(failure, STATUS_INVALID, "%s needs a value", argv[i]);
+        }
         const char *value = argv[++i];
         if (number != NULL) {
             enum status status = serve_option_take(number, value, failure);
@@ -102,6 +141,8 @@ static enum status serve_parse(int argc, char **argv, struct server_options *opt
         } else if (strcmp(argv[i - 1], "--data") == 0) {
             options->data = value;
         } else {
+            enum status status = compat_check(value, failure);
+            if (status != STATUS_OK) return status;
             options->compat = value;
         }
     }
@@ -115,15 +156,14 @@ static int serve_main(int argc, char **argv)
     struct failure failure = {0};
     server_options_default(&options);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0) continue;
+        if (!cli_is_help(argv[i])) continue;
         (void)fputs(serve_help, stdout);
         return EXIT_DONE;
     }
     enum status status = serve_parse(argc, argv, &options, &failure);
     if (status != STATUS_OK) {
-        int code = cli_fail("serve", &failure);
-        (void)fprintf(stderr, "\n%s", serve_help);
-        return code;
+        if (failure.hint[0] == 0) failure_hint(&failure, "`tael serve --help` lists the flags");
+        return cli_fail("serve", &failure);
     }
     status = server_run(&options, &failure);
     if (status == STATUS_OK) return EXIT_DONE;
@@ -160,7 +200,7 @@ static int plain_parse(int argc, char **argv, bool *json)
 static int version_main(int argc, char **argv)
 {
     bool json = false;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc == 2 && cli_is_help(argv[1])) {
         (void)fputs("tael version [--json]\n\nPrints the version.\n", stdout);
         return EXIT_DONE;
     }
@@ -187,7 +227,7 @@ static const struct verb verbs[] = {
     {"query", query_main},           {"verify", verify_main},     {"dump", dump_main},
     {"bench", bench_main},           {"override", override_main}, {"version", version_main},
     {"completion", completion_main}, {"--version", version_main}, {"help", help_main},
-    {"--help", help_main},
+    {"--help", help_main},           {"-h", help_main},
 };
 
 int main(int argc, char **argv)
@@ -195,7 +235,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc >= 2 && i < ARRAY_COUNT(verbs); i++) {
         if (strcmp(argv[1], verbs[i].name) == 0) return verbs[i].main(argc - 1, argv + 1);
     }
-    if (argc >= 2) (void)fprintf(stderr, "tael: no verb %s\n\n", argv[1]);
-    (void)fputs(help, stderr);
+    if (argc >= 2) {
+        (void)fprintf(stderr, "tael: no verb %s\nhint: `tael --help` lists them\n", argv[1]);
+    } else {
+        (void)fputs(help, stderr);
+    }
     return EXIT_USAGE;
 }

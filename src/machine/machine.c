@@ -133,15 +133,26 @@ const struct session *machine_session(const struct machine *machine, u128 client
     return row == U32_MAX ? NULL : session_at(machine, row);
 }
 
-// A free record, or that of the session that was silent for longest.
-static u32 session_place(const struct machine *machine)
+const struct session *machine_session_at(const struct machine *machine, u32 row)
 {
-    u32 best = 0;
+    assert(row < MACHINE_SESSIONS_MAX);
+    return session_at(machine, row);
+}
+
+// A free record, or that of the session with this number, or else that of the one whose last logged
+// command is oldest. Queries are not logged, so only the server knows who asked last: it names the
+// session.
+static u32 session_place(const struct machine *machine, u64 number)
+{
+    u32 oldest = 0;
+    u32 named = U32_MAX;
     for (u32 row = 0; row < MACHINE_SESSIONS_MAX; row++) {
-        if (session_at(machine, row)->client == 0) return row;
-        if (session_at(machine, row)->position < session_at(machine, best)->position) best = row;
+        const struct session *session = session_at(machine, row);
+        if (session->client == 0) return row;
+        if (session->number == number) named = row;
+        if (session->position < session_at(machine, oldest)->position) oldest = row;
     }
-    return best;
+    return named != U32_MAX ? named : oldest;
 }
 
 static void session_note(struct machine *machine, u32 row, const struct frame_command *command,
@@ -172,10 +183,11 @@ static void apply_register(struct machine *machine, const struct frame_command *
     assert(command->command_id != 0);
     u32 row = session_row(machine, command->command_id);
     if (row == U32_MAX) {
-        row = session_place(machine);
+        row = session_place(machine, command->session);
         table_touch(&machine->sessions, row);
-        *session_at(machine, row) =
-            (struct session){.client = command->command_id, .number = applied->position};
+        *session_at(machine, row) = (struct session){.client = command->command_id,
+                                                     .number = applied->position,
+                                                     .release = command->release};
     }
     session_note(machine, row, command, place, applied);
     if (applied->reply != NULL) applied->reply_size = register_reply(applied->reply);

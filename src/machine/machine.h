@@ -49,7 +49,8 @@ struct machine_state {
     u64 note_count; // Of all commands of modules ever decided.
 };
 
-// A compat client's session; 64 at most, the longest silent goes when one more registers.
+// A compat client's session; 64 at most. When one more registers, the one that its command names
+// goes, or else the one whose last logged command is oldest.
 struct session {
     u128 client;           // 0: the record is free.
     u128 request_checksum; // Of the last logged request.
@@ -61,10 +62,11 @@ struct session {
     u32 request;           // Its number.
     u32 operation;         // Its wire byte.
     u32 body_size;
-    u8 reserved[44];
+    u32 release; // The client's; 0 is not known.
+    u8 reserved[40];
 };
 static_assert(sizeof(struct session) == 128, "session v1");
-static_assert(offsetof(struct session, reserved) + 44 == 128, "no padding: it is hashed");
+static_assert(offsetof(struct session, reserved) + 40 == 128, "no padding: it is hashed");
 
 struct machine {
     struct history history;
@@ -132,6 +134,8 @@ bool machine_is_overridden(const struct machine *machine, u64 position);
 
 // The session of a client, or NULL.
 const struct session *machine_session(const struct machine *machine, u128 client);
+// One of the MACHINE_SESSIONS_MAX records of sessions, for walking over them.
+const struct session *machine_session_at(const struct machine *machine, u32 row);
 // Writes the reply of a session's last logged request again. `*size` is its body's size.
 MUST_USE enum status machine_reply_again(struct machine *machine, const struct session *session,
                                          u8 *reply, u32 *size, struct failure *failure);

@@ -77,7 +77,7 @@ struct module_context {
 };
 
 struct module_table {
-    u32 record_size; // A power of two, at most PLAN_RECORD_SIZE_MAX.
+    u32 record_size; // A power of two from 64 to PLAN_RECORD_SIZE_MAX.
     u32 record_max;
 };
 

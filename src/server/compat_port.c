@@ -22,7 +22,7 @@
 #define CLIENTS_MAX        128u // More than sessions, because some are registering or were evicted.
 #define RECEIVING_MAX      128u // Messages being read at once; of 320 buffers.
 #define STAGING_SIZE       8192u
-#define SMALL_REPLIES_MAX  4u
+#define OUTGOING_MAX       8u // Messages that wait for a socket: several clients may share it.
 #define MESSAGE_TIMEOUT_NS (20 * NS_PER_S)
 
 // What a connection has to send: whole messages, in order.
@@ -36,7 +36,7 @@ struct outgoing {
 struct connection {
     int fd; // -1: free.
     u32 number;
-    bool paused;       // Waits for a buffer, or for what it has to send.
+    bool paused;       // Waits for a buffer.
     u64 reading_since; // When the message being read began; 0: none.
     u64 sending_since; // When what is being sent began; 0: nothing is.
     u32 received;      // Bytes of the message.
@@ -46,9 +46,10 @@ struct connection {
     struct checksum_state sum;
     u8 staging[STAGING_SIZE]; // What was read beyond the message.
     u32 staged;
-    struct outgoing out[SMALL_REPLIES_MAX + 1];
+    struct outgoing out[OUTGOING_MAX];
     u32 out_count;
-    _Alignas(16) struct compat_header small[SMALL_REPLIES_MAX];
+    // As many as can wait: taken in turns, the oldest is free when another may be sent.
+    _Alignas(16) struct compat_header small[OUTGOING_MAX];
     u32 small_next;
 };
 
@@ -58,6 +59,8 @@ struct client {
     u32 request; // Last answered, or being executed.
     u128 request_checksum;
     u128 context;   // What the next request must name as its parent.
+    u64 active;     // When it was answered last; counts answers. 0: not since the start.
+    u64 displaces;  // Registering: the session that goes when all are taken.
     bool recovered; // Of a session from the log: its last query is not known.
     bool executing;
     struct buffer *reply; // The last reply: header and body.
@@ -77,7 +80,11 @@ struct compat_port {
     struct machine *machine;
     u128 cluster;
     u64 now;
-    u32 receiving; // Connections that hold a buffer.
+    u32 receiving;   // Connections that hold a buffer,
+    u32 paused;      // and that wait for one;
+    u32 resume_next; // whose turn it is.
+    u32 registering; // Registers that are not durable yet.
+    u64 answers;
     struct connection connections[CONNECTIONS_MAX];
     struct client clients[CLIENTS_MAX];
 };
@@ -101,6 +108,7 @@ static void connection_close(struct compat_port *port, struct connection *connec
         if (port->clients[i].connection == connection) port->clients[i].connection = NULL;
     }
     if (connection->buffer != NULL) port->receiving--;
+    if (connection->paused) port->paused--;
     buffer_give(port->pipeline, connection->buffer);
     (void)close(connection->fd);
     u32 number = connection->number;
@@ -135,7 +143,7 @@ static bool connection_flush(struct compat_port *port, struct connection *connec
     else if (connection->sending_since == 0 || before > connection->out_count) {
         connection->sending_since = port->now;
     }
-    if (before > 1 || connection->out_count > 0) connection_watch(port, connection);
+    if (connection->out_count > 0) connection_watch(port, connection);
     return true;
 }
 
@@ -148,13 +156,13 @@ static void connection_send(struct compat_port *port, struct connection *connect
     }
     connection->out[connection->out_count++] =
         (struct outgoing){.data = data, .size = size, .client = client};
-    (void)connection_flush(port, connection);
+    // What waits already goes when epoll says so; then the connection is read on, too.
+    if (connection->out_count == 1) (void)connection_flush(port, connection);
 }
 
-// A place for a message of a header alone, good until three more were made.
 static struct compat_header *small_take(struct connection *connection)
 {
-    return &connection->small[connection->small_next++ % SMALL_REPLIES_MAX];
+    return &connection->small[connection->small_next++ % OUTGOING_MAX];
 }
 
 static void evict(struct compat_port *port, struct connection *connection,
@@ -187,6 +195,7 @@ static void client_answer(struct compat_port *port, struct client *client, struc
     compat_reply_make(reply_header(buffer), &reply, buffer_body(buffer), body_size);
     client->executing = false;
     client->recovered = false;
+    client->active = ++port->answers;
     client->context = compat_context(client->request_checksum, position, timestamp);
     client->reply = buffer;
     client->reply_size = COMPAT_HEADER_SIZE + body_size;
@@ -261,6 +270,30 @@ static struct client *client_take(struct compat_port *port, u128 id)
     return client;
 }
 
+// The number of the session that was silent for longest, queries counted, and that no register on
+// its way displaces; 0 when there is none.
+static u64 session_to_displace(struct compat_port *port)
+{
+    const struct session *silent = NULL;
+    u64 silent_active = 0;
+    for (u32 row = 0; row < MACHINE_SESSIONS_MAX; row++) {
+        const struct session *session = machine_session_at(port->machine, row);
+        if (session->client == 0) continue;
+        bool taken = false;
+        for (u32 i = 0; i < CLIENTS_MAX; i++) {
+            taken = taken || port->clients[i].displaces == session->number;
+        }
+        const struct client *client = client_find(port, session->client);
+        u64 active = client == NULL ? 0 : client->active;
+        bool longer = silent == NULL || active < silent_active ||
+                      (active == silent_active && session->position < silent->position);
+        if (taken || !longer) continue;
+        silent = session;
+        silent_active = active;
+    }
+    return silent == NULL ? 0 : silent->number;
+}
+
 // Sends the reply to the last request once more; makes it from the log after a restart.
 static void reply_again(struct compat_port *port, struct client *client,
                         const struct compat_header *request)
@@ -294,6 +327,7 @@ enum verdict {
     VERDICT_EVICT,
 };
 
+// The order is the reference's (docs/PROTOCOL.md).
 static enum verdict session_judge(const struct compat_port *port, const struct client *client,
                                   const struct compat_header *header,
                                   enum compat_eviction_reason *reason)
@@ -301,24 +335,24 @@ static enum verdict session_judge(const struct compat_port *port, const struct c
     const struct compat_request_part *request = &header->request;
     bool registers = request->operation == COMPAT_OPERATION_REGISTER;
     const struct session *session = machine_session(port->machine, request->client);
-    if (client != NULL && client->executing) return VERDICT_DROP;
     if (session == NULL) {
+        if (client->executing) return VERDICT_DROP;
         if (registers) return VERDICT_ACCEPT;
+        // A session goes when another one comes; that is told once it is durable (L4).
+        if (port->registering > 0) return VERDICT_DROP;
         *reason = COMPAT_EVICTION_NO_SESSION;
         return VERDICT_EVICT;
     }
-    assert(client != NULL);
-    if (registers) {
-        bool same = client->request == 0 && client->request_checksum == header->checksum;
-        return same ? VERDICT_AGAIN : VERDICT_DROP;
-    }
-    if (client->session > request->session) {
+    if (!registers && client->session > request->session) {
         *reason = COMPAT_EVICTION_SESSION_TOO_LOW;
         return VERDICT_EVICT;
     }
-    if (client->session < request->session || request->request < client->request) {
-        return VERDICT_DROP;
+    if (!registers && client->session < request->session) return VERDICT_DROP;
+    if (session->release != 0 && session->release != header->release) {
+        *reason = COMPAT_EVICTION_SESSION_RELEASE_MISMATCH;
+        return VERDICT_EVICT;
     }
+    if (client->executing || request->request < client->request) return VERDICT_DROP;
     if (request->request == client->request) {
         return client->request_checksum == header->checksum ? VERDICT_AGAIN : VERDICT_DROP;
     }
@@ -342,9 +376,9 @@ static bool request_valid(const struct compat_header *header, const u8 *body,
         return false;
     }
     if (header->request.operation == COMPAT_OPERATION_REGISTER) {
-        *reason = COMPAT_EVICTION_INVALID_BODY;
-        // Before 0.16.4's successors a register had no body.
-        return size == 0 || (size == COMPAT_REGISTER_REQUEST_SIZE && is_zero(body, size));
+        bool sized = size == COMPAT_REGISTER_REQUEST_SIZE;
+        *reason = sized ? COMPAT_EVICTION_INVALID_BODY : COMPAT_EVICTION_INVALID_BODY_SIZE;
+        return sized && is_zero(body, size);
     }
     const struct compat_operation *operation = compat_operation(header->request.operation);
     if (operation == NULL) {
@@ -352,8 +386,7 @@ static bool request_valid(const struct compat_header *header, const u8 *body,
         return false;
     }
     struct compat_batches batches;
-    *reason = size % operation->event_size == 0 ? COMPAT_EVICTION_INVALID_BODY
-                                                : COMPAT_EVICTION_INVALID_BODY_SIZE;
+    *reason = COMPAT_EVICTION_INVALID_BODY;
     return compat_decode(operation, body, size, &batches);
 }
 
@@ -374,8 +407,9 @@ static void request_log(struct compat_port *port, struct client *client,
                 .operation = request->operation,
                 .command_id = request->client,
                 .request_checksum = header->checksum,
-                .session = request->session,
+                .session = registers ? client->displaces : request->session,
                 .request = request->request,
+                .release = registers ? header->release : 0,
             },
         .body = buffer,
         .token = (u64)(client - port->clients),
@@ -437,6 +471,10 @@ static void request_handle(struct compat_port *port, struct connection *connecti
             client->request = header->request.request;
             client->request_checksum = header->checksum;
             client->cause = *header;
+            if (registers) {
+                client->displaces = session_to_displace(port);
+                port->registering++;
+            }
             if (logged) request_log(port, client, header, buffer);
             else request_ask(port, client, header, buffer, reply);
             return;
@@ -461,6 +499,10 @@ void compat_port_command_done(struct compat_port *port, struct pipeline_command 
 {
     struct client *client = &port->clients[command->token];
     assert(client->executing && client->id == command->entry.command_id);
+    if (command->entry.record == COMMAND_REGISTER) {
+        client->displaces = 0;
+        port->registering--;
+    }
     switch (command->applied.result) {
     case COMMAND_DONE:
         if (command->entry.record == COMMAND_REGISTER) {
@@ -495,7 +537,8 @@ void compat_port_query_done(struct compat_port *port, struct pipeline_query *que
 static void ping_handle(struct compat_port *port, struct connection *connection,
                         const struct compat_header *header)
 {
-    if (header->ping.session != 0 && machine_session(port->machine, header->ping.client) == NULL) {
+    if (header->ping.session != 0 && port->registering == 0 &&
+        machine_session(port->machine, header->ping.client) == NULL) {
         evict(port, connection, header, COMPAT_EVICTION_NO_SESSION);
         return;
     }
@@ -526,7 +569,20 @@ static void message_handle(struct compat_port *port, struct connection *connecti
     buffer_give(port->pipeline, buffer);
 }
 
-// Judges the header once it is whole. False when the connection was closed or must wait.
+// Hands the whole message over if its body is what was sent. False when the connection was closed
+// or must send first.
+static bool message_finish(struct compat_port *port, struct connection *connection)
+{
+    if (checksum_end(&connection->sum) != connection->header.checksum_body) {
+        connection_close(port, connection, compat_rule_text(COMPAT_RULE_CHECKSUM_BODY));
+        return false;
+    }
+    message_handle(port, connection);
+    return connection->fd >= 0 && connection->out_count == 0;
+}
+
+// Judges the header once it is whole, and the message if that is all of it. False when the
+// connection was closed or must wait.
 static bool header_handle(struct compat_port *port, struct connection *connection)
 {
     enum compat_rule rule = compat_header_check(&connection->header);
@@ -538,23 +594,25 @@ static bool header_handle(struct compat_port *port, struct connection *connectio
         connection_close(port, connection, "asks for another cluster");
         return false;
     }
+    // Half-read messages leave enough buffers for replies.
+    if (port->receiving < RECEIVING_MAX) connection->buffer = buffer_take(port->pipeline);
+    if (connection->buffer == NULL) {
+        connection->paused = true; // Until a buffer is given back.
+        port->paused++;
+        connection_watch(port, connection);
+        return false;
+    }
     if (rule != COMPAT_RULE_NONE) {
         // Whole but senseless: the reason is traced and the connection goes on behind it.
         trace(TRACE_WARNING, "compat connection %u: message passed over: %s", connection->number,
               compat_rule_text(rule));
         connection->header.command = 0;
     }
-    // Half-read messages leave enough buffers for replies.
-    if (port->receiving < RECEIVING_MAX) connection->buffer = buffer_take(port->pipeline);
-    if (connection->buffer == NULL) {
-        connection->paused = true; // Until a buffer is given back.
-        connection_watch(port, connection);
-        return false;
-    }
     port->receiving++;
     checksum_begin(&connection->sum);
     connection->checked = true;
-    return true;
+    if (connection->header.size > COMPAT_HEADER_SIZE) return true;
+    return message_finish(port, connection);
 }
 
 // Takes bytes that were read. False when the connection was closed or must wait; `*taken` then says
@@ -570,9 +628,10 @@ static bool bytes_take(struct compat_port *port, struct connection *connection, 
             memcpy((u8 *)&connection->header + connection->received, bytes + *taken, take);
             connection->received += take;
             *taken += take;
+            if (connection->received < COMPAT_HEADER_SIZE) return true;
+            if (!header_handle(port, connection)) return false;
+            continue;
         }
-        if (connection->received < COMPAT_HEADER_SIZE) return true;
-        if (!connection->checked && !header_handle(port, connection)) return false;
         u32 left = connection->header.size - connection->received;
         u32 take = MIN(size - *taken, left);
         u8 *to = buffer_body(connection->buffer) + connection->received - COMPAT_HEADER_SIZE;
@@ -580,13 +639,7 @@ static bool bytes_take(struct compat_port *port, struct connection *connection, 
         checksum_update(&connection->sum, to, take);
         connection->received += take;
         *taken += take;
-        if (take < left) return true;
-        if (checksum_end(&connection->sum) != connection->header.checksum_body) {
-            connection_close(port, connection, compat_rule_text(COMPAT_RULE_CHECKSUM_BODY));
-            return false;
-        }
-        message_handle(port, connection);
-        if (connection->fd < 0 || connection->out_count > 0) return false;
+        if (take == left && !message_finish(port, connection)) return false;
     }
     return true;
 }
@@ -594,12 +647,10 @@ static bool bytes_take(struct compat_port *port, struct connection *connection, 
 // Uses what was read ahead. False when the connection was closed or must wait.
 static bool staged_take(struct compat_port *port, struct connection *connection)
 {
-    if (connection->staged == 0) {
-        // A header may be whole and wait for a buffer alone.
-        if (connection->received == COMPAT_HEADER_SIZE && !connection->checked) {
-            return header_handle(port, connection);
-        }
-        return true;
+    // A header may be whole and have waited for a buffer.
+    if (connection->received == COMPAT_HEADER_SIZE && !connection->checked &&
+        !header_handle(port, connection)) {
+        return false;
     }
     u32 taken = 0;
     bool go_on = bytes_take(port, connection, connection->staging, connection->staged, &taken);
@@ -631,11 +682,7 @@ static bool body_read(struct compat_port *port, struct connection *connection)
     checksum_update(&connection->sum, to, (size_t)got);
     connection->received += (u32)got;
     if ((u32)got < left) return (u32)got == want;
-    if (checksum_end(&connection->sum) != connection->header.checksum_body) {
-        connection_close(port, connection, compat_rule_text(COMPAT_RULE_CHECKSUM_BODY));
-        return false;
-    }
-    message_handle(port, connection);
+    (void)message_finish(port, connection);
     return false;
 }
 
@@ -709,8 +756,35 @@ bool compat_port_event(struct compat_port *port, void *pointer, u32 events, u64 
         if (!connection_flush(port, connection) || connection->out_count > 0) return true;
         connection_watch(port, connection);
     }
-    if (!connection->paused) connection_read(port, connection);
+    if (!connection->paused) {
+        connection_read(port, connection);
+    } else if (events & (EPOLLERR | EPOLLHUP)) {
+        // Nobody is there to answer, and epoll would say so again and again.
+        connection_close(port, connection, NULL);
+    }
     return true;
+}
+
+bool compat_port_resume(struct compat_port *port)
+{
+    bool resumed = false;
+    u32 first = port->resume_next;
+    for (u32 i = 0; port->paused > 0 && i < CONNECTIONS_MAX; i++) {
+        u32 number = (first + i) % CONNECTIONS_MAX;
+        struct connection *connection = &port->connections[number];
+        if (connection->fd < 0 || !connection->paused) continue;
+        connection->paused = false;
+        connection->reading_since = port->now;
+        port->paused--;
+        connection_read(port, connection);
+        if (connection->fd >= 0 && connection->paused) {
+            port->resume_next = number; // Its turn is first when there is a buffer.
+            break;
+        }
+        resumed = true;
+        if (connection->fd >= 0) connection_watch(port, connection);
+    }
+    return resumed;
 }
 
 void compat_port_tick(struct compat_port *port, u64 now)
@@ -718,13 +792,7 @@ void compat_port_tick(struct compat_port *port, u64 now)
     port->now = now;
     for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
         struct connection *connection = &port->connections[i];
-        if (connection->fd < 0) continue;
-        if (connection->paused) {
-            connection->paused = false;
-            connection_watch(port, connection);
-            connection_read(port, connection);
-            continue;
-        }
+        if (connection->fd < 0 || connection->paused) continue;
         u64 since =
             connection->out_count > 0 ? connection->sending_since : connection->reading_since;
         if (since != 0 && now > since + MESSAGE_TIMEOUT_NS) {

@@ -29,7 +29,10 @@ bool compat_port_event(struct compat_port *port, void *pointer, u32 events, u64 
 // The pipeline's answers.
 void compat_port_command_done(struct compat_port *port, struct pipeline_command *command);
 void compat_port_query_done(struct compat_port *port, struct pipeline_query *query);
-// Once a second or so: ends connections that stand still, resumes those that waited for buffers.
+// Reads on from connections that waited for a buffer, as far as there are any; after each round of
+// events. True when something was read, so that the pipeline may have more to do.
+bool compat_port_resume(struct compat_port *port);
+// Once a second or so: ends connections that stand still.
 void compat_port_tick(struct compat_port *port, u64 now);
 // No new connections and requests from here on.
 void compat_port_drain(struct compat_port *port);

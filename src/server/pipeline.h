@@ -54,9 +54,12 @@ struct pipeline_query {
     // The pipeline's own:
     struct compat_batches batches;
     u64 row_end;
-    u64 sequence;  // Must be durable (and, for history, indexed) first.
-    u32 *accounts; // Rows of accounts: asked about, or found.
-    u16 *counts;   // Results a batch.
+    u64 sequence;       // Must be durable (and, for history, indexed) first.
+    u32 batch;          // The next one to execute,
+    u32 event;          // and where its events begin.
+    u32 accounts_found; // Rows of accounts found so far.
+    u32 *accounts;      // Rows of accounts: asked about, or found.
+    u16 *counts;        // Results a batch.
     struct pipeline_query *next;
 };
 
@@ -113,8 +116,9 @@ u32 pipeline_room(const struct pipeline *pipeline);
 void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command);
 // Asks; account ids are resolved now, the answer sees everything that was added before.
 void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query);
-// Closes frames, decides, hands out what is done. Returns nanoseconds until it wants to be called
-// again, U64_MAX for never, at the latest.
+// Closes frames, decides, hands out what is done. `now` is the time of frames (server/clock.h), it
+// never goes back. Returns nanoseconds until it wants to be called again, at the latest; U64_MAX
+// for never.
 u64 pipeline_run(struct pipeline *pipeline, u64 now);
 // Waits until all is done, takes a checkpoint if the log went on, seals the log.
 MUST_USE enum status pipeline_stop(struct pipeline *pipeline, struct failure *failure);

@@ -4,6 +4,7 @@
 #include "server/server.h"
 
 #include "codec/json.h"
+#include "server/clock.h"
 #include "server/compat_port.h"
 #include "server/trace.h"
 
@@ -17,7 +18,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EVENTS_MAX 64
@@ -30,9 +30,10 @@ struct server {
     struct node node;
     struct pipeline *pipeline;
     struct compat_port *compat;
+    struct frame_clock clock;
     int epoll_fd;
     int signal_fd;
-    u64 next_tick;
+    u64 next_tick; // By the steady clock, as all times of the server but those of frames.
     u64 next_status;
     bool stopping;
     struct pipeline_stats told; // As the status file says.
@@ -48,13 +49,6 @@ void server_options_default(struct server_options *options)
         .space_reserve = 256 * MIB,
         .clock_jump_max_s = 400ull * 86400,
     };
-}
-
-static u64 clock_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (u64)now.tv_sec * NS_PER_S + (u64)now.tv_nsec;
 }
 
 static void command_done(void *context, struct pipeline_command *command)
@@ -82,7 +76,7 @@ static bool recovery_report(void *context, u64 done, u64 total)
 {
     (void)total;
     struct server *server = context;
-    u64 now = clock_now();
+    u64 now = clock_steady();
     if (now < server->next_status) return true;
     server->next_status = now + NS_PER_S;
     trace(TRACE_INFO, "recovering: %llu MiB of log applied", (unsigned long long)(done / MIB));
@@ -122,13 +116,13 @@ static enum status node_start(struct server *server, struct failure *failure)
     u128 log_id = 0;
     struct genesis genesis = {
         .cluster = options->cluster,
-        .created_at = clock_now(),
+        .created_at = clock_wall(),
         .accounts_max = options->accounts_max,
         .holds_max = options->holds_max,
     };
     enum status status = random_bytes(genesis.hash_key, sizeof genesis.hash_key, failure);
     if (status == STATUS_OK) status = random_bytes(&log_id, sizeof log_id, failure);
-    server->next_status = clock_now() + NS_PER_S; // Nothing is said of what takes less.
+    server->next_status = clock_steady() + NS_PER_S; // Nothing is said of what takes less.
     const struct recovery_progress progress = {.context = server, .report = recovery_report};
     struct recovery_report report;
     if (status == STATUS_OK) status = watch_open(server, failure);
@@ -145,7 +139,7 @@ static enum status node_start(struct server *server, struct failure *failure)
               report.torn ? "; an unfinished frame that was never acknowledged was cut" : "");
     }
     u64 last = server->node.machine.timestamp;
-    u64 now = clock_now();
+    u64 now = clock_wall();
     if (now > last && now - last > options->clock_jump_max_s * NS_PER_S) {
         failure_set(failure, STATUS_INVALID,
                     "the clock is %llu days ahead of the last frame of the log",
@@ -153,6 +147,7 @@ static enum status node_start(struct server *server, struct failure *failure)
         failure_hint(failure, "if the clock is right, start once with --clock-jump-max SECONDS");
         return STATUS_INVALID;
     }
+    frame_clock_start(&server->clock, now, clock_steady(), last);
     return STATUS_OK;
 }
 
@@ -246,17 +241,35 @@ static void signal_take(struct server *server)
     server->stopping = true;
 }
 
+// The time of frames. What the wall clock does is told when it begins and when it ends.
+static u64 time_read(struct server *server, u64 steady)
+{
+    bool refused = server->clock.refused;
+    u64 time = frame_clock_read(&server->clock, clock_wall(), steady);
+    if (server->clock.refused == refused) return time;
+    if (refused) {
+        trace(TRACE_INFO, "the wall clock is near the time of frames again, and is followed");
+    } else {
+        trace(TRACE_ERROR,
+              "the wall clock is %llu s %s the time of frames and is not followed; if it is right, "
+              "start the server anew",
+              (unsigned long long)(server->clock.apart / NS_PER_S),
+              server->clock.is_ahead ? "ahead of" : "behind");
+    }
+    return time;
+}
+
 static void serve(struct server *server)
 {
     u64 wait = 0;
     while (!server->stopping) {
         struct epoll_event events[EVENTS_MAX];
-        u64 now = clock_now();
+        u64 now = clock_steady();
         u64 until = MIN(server->next_tick, server->next_status);
         u64 pause = until > now ? MIN(wait, until - now) : 0;
         int timeout = (int)MIN((pause + NS_PER_MS - 1) / NS_PER_MS, 1000);
         int count = epoll_wait(server->epoll_fd, events, EVENTS_MAX, timeout);
-        now = clock_now();
+        now = clock_steady();
         for (int i = 0; i < count; i++) {
             void *pointer = events[i].data.ptr;
             if (pointer == &server->signal_fd) signal_take(server);
@@ -264,7 +277,8 @@ static void serve(struct server *server)
                 (void)compat_port_event(server->compat, pointer, events[i].events, now);
             }
         }
-        wait = pipeline_run(server->pipeline, now);
+        wait = pipeline_run(server->pipeline, time_read(server, now));
+        if (compat_port_resume(server->compat)) wait = 0;
         if (now >= server->next_tick) {
             compat_port_tick(server->compat, now);
             server->next_tick = now + TICK_NS;
@@ -326,7 +340,7 @@ enum status server_run(const struct server_options *options, struct failure *fai
             serve(server);
             compat_port_drain(server->compat);
             status = pipeline_stop(server->pipeline, failure);
-            status_write(server, clock_now());
+            status_write(server, clock_steady());
         }
         if (server->compat != NULL) compat_port_free(server->compat);
         if (server->pipeline != NULL) pipeline_free(server->pipeline);

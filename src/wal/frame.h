@@ -61,7 +61,8 @@ struct frame_command {
     u32 operation;   // Of a compat command: the wire's operation byte.
     u64 principal;
     u64 through;     // The session that authenticated it.
-    u64 session;     // Of a compat command, with the client and the request its id.
+    u64 session;     // Of a compat command, with the client and the request its id; of a register,
+                     // the session that goes when there is no place (0: the longest silent one).
     u128 command_id; // Of a compat command: the client.
     u128 request_checksum;
     u32 request;
@@ -69,7 +70,8 @@ struct frame_command {
     u64 correlation;
     u64 expires_at;
     u8 signature[64];
-    u8 reserved[88];
+    u32 release; // Of a register: the client's; 0 in logs that do not tell.
+    u8 reserved[84];
 };
 static_assert(sizeof(struct frame_command) == 256, "command entry v1");
 

@@ -17,7 +17,8 @@ VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", 
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
-              "batch_ms", "checkpoints", "drain_s", "rss_bytes", "disk_bytes", "restart_s", "probe_ratio")
+              "batch_ms", "checkpoints", "drain_s", "rss_bytes", "disk_bytes", "restart_s",
+              "probe_ratio")
 TAEL = ""
 
 

@@ -38,14 +38,18 @@ const struct oracle_session *oracle_session(const struct oracle *oracle, u128 cl
     return NULL;
 }
 
-// A free place, else that of the session whose last command lies furthest back.
-static struct oracle_session *session_new(struct oracle *oracle, u128 client)
+// A free place, else that of the session that is named, else that of the one whose last command
+// lies furthest back.
+static struct oracle_session *session_new(struct oracle *oracle, u128 client, u64 named)
 {
     struct oracle_session *place = session_find(oracle, 0);
     if (place == NULL) {
         place = &oracle->sessions[0];
         for (u32 i = 1; i < MACHINE_SESSIONS_MAX; i++) {
             if (oracle->sessions[i].position < place->position) place = &oracle->sessions[i];
+        }
+        for (u32 i = 0; i < MACHINE_SESSIONS_MAX; i++) {
+            if (oracle->sessions[i].number == named) place = &oracle->sessions[i];
         }
         oracle->evicted++;
     }
@@ -164,7 +168,7 @@ void oracle_command(struct oracle *oracle, const struct frame_header *header, bo
         break;
     case COMMAND_REGISTER:
         session = session_find(oracle, command->command_id);
-        if (session == NULL) session = session_new(oracle, command->command_id);
+        if (session == NULL) session = session_new(oracle, command->command_id, command->session);
         free(session->reply); // NOLINT: that of a new session is NULL.
         session->reply = must(calloc(1, 64));
         store_u32(session->reply, COMPAT_BODY_SIZE_MAX);

@@ -315,6 +315,8 @@ static bool client_ask(struct world *world, struct world_client *client)
         client->record = COMMAND_REGISTER;
         client->operation = COMPAT_OPERATION_REGISTER;
         client->request = 0;
+        client->displaces =
+            chance(world, 50) ? world->clients[below(world, world->client_count)].session : 0;
     } else {
         request_make(world, client);
     }
@@ -330,7 +332,7 @@ static struct frame_command entry_of(const struct world_client *client)
         .version = 1,
         .body_size = client->body_size,
         .operation = client->operation,
-        .session = client->session,
+        .session = client->record == COMMAND_REGISTER ? client->displaces : client->session,
         .command_id = client->id,
         .request = client->request,
     };

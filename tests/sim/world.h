@@ -33,10 +33,11 @@
 
 struct world_client {
     u128 id;
-    u64 session;  // 0: not registered.
-    u32 request;  // Number of the last one given.
-    bool waiting; // Its last request was not answered yet.
-    bool retry;   // ... and must be given again.
+    u64 session;   // 0: not registered.
+    u32 request;   // Number of the last one given.
+    u64 displaces; // Registering: the session that goes when there is no place, or 0.
+    bool waiting;  // Its last request was not answered yet.
+    bool retry;    // ... and must be given again.
     u16 record;
     u8 operation;
     u8 *body; // Of the last request.

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Frames, the owner's thread: commands that wait become a frame, the machine decides it, replies
+// leave when it is durable.
+#include "server/pipeline_internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define BODY_PACKED_MAX  (64 * KIB)
+#define INLINE_WRITE_MAX (64 * KIB)
+#define INLINE_AFTER     8u          // As many small frames in a row.
+#define GROUP_BYTES      (256 * KIB) // Enough to begin a frame while another is being written.
+#define SEAL_IDLE_NS     NS_PER_MS
+
+u32 pipeline_room(const struct pipeline *pipeline)
+{
+    return WAITING_MAX - pipeline->waiting_count;
+}
+
+bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_operation *operation,
+                       u32 events)
+{
+    // Frames are decided as they are closed, so only what waits is not counted in the tables yet.
+    u64 more = events + pipeline->waiting_bytes / operation->event_size;
+    bool accounts = operation->kind == COMPAT_KIND_CREATE_ACCOUNTS;
+    return ledger_has_room(&pipeline->node->machine.ledger, accounts ? more : 0,
+                           accounts ? 0 : more);
+}
+
+void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command)
+{
+    assert(pipeline->waiting_count < WAITING_MAX);
+    u32 at = (pipeline->waiting_first + pipeline->waiting_count++) % WAITING_MAX;
+    pipeline->waiting[at] = *command;
+    pipeline->waiting_bytes += command->entry.body_size;
+}
+
+static u64 body_space(u32 size)
+{
+    return size <= BODY_PACKED_MAX ? align_up(size, FRAME_BODY_ALIGNMENT)
+                                   : align_up(size, PAGE_SIZE);
+}
+
+// Moves commands from the queue into the job, as many as fit a frame. False when no reply buffer is
+// to be had.
+static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
+{
+    u32 count = 0;
+    u64 packed = 0;
+    u64 large = 0;
+    if (tick) {
+        job->commands[count++] =
+            (struct pipeline_command){.entry = {.record = COMMAND_TICK, .version = 1}};
+    }
+    while (pipeline->waiting_count > 0 && count < FRAME_COMMANDS_MAX) {
+        struct pipeline_command *command = &pipeline->waiting[pipeline->waiting_first];
+        u64 space = body_space(command->entry.body_size);
+        bool is_packed = command->entry.body_size <= BODY_PACKED_MAX;
+        if (is_packed && packed + space > PACK_SIZE_MAX) break;
+        if (FRAME_HEAD_SIZE_MAX + packed + large + space + PAGE_SIZE > FRAME_SIZE_MAX) break;
+        command->reply = buffer_take(pipeline);
+        if (command->reply == NULL) break;
+        if (is_packed) packed += space;
+        else large += space;
+        job->commands[count++] = *command;
+        pipeline->waiting_first = (pipeline->waiting_first + 1) % WAITING_MAX;
+        pipeline->waiting_count--;
+        pipeline->waiting_bytes -= command->entry.body_size;
+    }
+    return count;
+}
+
+// Lays the frame out: large bodies where they are, small ones copied behind them.
+static void job_layout(struct pipeline *pipeline, struct job *job, u32 count)
+{
+    struct frame_command *entries = (void *)(job->head + sizeof(struct frame_header));
+    u64 head = frame_head_size(count);
+    memset(job->head, 0, head);
+    u64 offset = head;
+    job->wal.head = job->head;
+    job->wal.head_size = head;
+    job->wal.part_count = 0;
+    for (u32 i = 0; i < count; i++) {
+        struct pipeline_command *command = &job->commands[i];
+        if (command->entry.body_size <= BODY_PACKED_MAX) continue;
+        u64 space = body_space(command->entry.body_size);
+        command->entry.body_offset = (u32)offset;
+        job->bodies[i] = buffer_body(command->body);
+        assert(job->wal.part_count < ARRAY_COUNT(job->wal.parts) - 1);
+        job->wal.parts[job->wal.part_count++] =
+            (struct frame_part){.data = job->bodies[i], .size = space};
+        offset += space;
+    }
+    u64 packed = 0;
+    for (u32 i = 0; i < count; i++) {
+        struct pipeline_command *command = &job->commands[i];
+        u32 size = command->entry.body_size;
+        if (size > BODY_PACKED_MAX) continue;
+        u64 space = body_space(size);
+        command->entry.body_offset = size == 0 ? 0 : (u32)(offset + packed);
+        job->bodies[i] = job->pack + packed;
+        if (size > 0) memcpy(job->pack + packed, buffer_body(command->body), size);
+        memset(job->pack + packed + size, 0, space - size);
+        packed += space;
+        buffer_give(pipeline, command->body);
+        command->body = NULL;
+    }
+    if (packed > 0) {
+        u64 padded = align_up(packed, PAGE_SIZE);
+        memset(job->pack + packed, 0, padded - packed);
+        job->wal.parts[job->wal.part_count++] =
+            (struct frame_part){.data = job->pack, .size = padded};
+        offset += padded;
+    }
+    for (u32 i = 0; i < count; i++) entries[i] = job->commands[i].entry;
+    job->size = offset;
+    job->view = (struct frame_view){
+        .header = (const void *)job->head, .commands = entries, .bodies = job->bodies};
+}
+
+static u64 tables_bytes(const struct pipeline *pipeline)
+{
+    u64 pages = 0;
+    for (u32 i = 0; i < pipeline->node->checkpoint.table_count; i++) {
+        pages += table_page_count(pipeline->node->checkpoint.tables[i]);
+    }
+    return pages * PAGE_SIZE;
+}
+
+static bool checkpoint_due(const struct pipeline *pipeline)
+{
+    u64 written = pipeline->next_place - pipeline->checkpoint_place;
+    return !pipeline->checkpoint_active &&
+           written >= MAX(pipeline->options.checkpoint_bytes, 2 * tables_bytes(pipeline));
+}
+
+static void job_header(struct pipeline *pipeline, struct job *job, u32 count, u32 flags, u64 now)
+{
+    const struct machine *machine = &pipeline->node->machine;
+    struct frame_header *header = (void *)job->head;
+    header->position = machine->position + 1;
+    header->timestamp = MAX(now, machine->timestamp + 1);
+    header->command_count = count;
+    header->flags = flags;
+    header->sequence = pipeline->next_sequence;
+    header->place = wal_place(pipeline->next_place, job->size);
+}
+
+static void checkpoint_start(struct pipeline *pipeline)
+{
+    struct node *node = pipeline->node;
+    const struct wal_tail tail = {
+        .log_id = node->wal.tail.log_id,
+        .epoch = node->wal.tail.epoch,
+        .sequence = pipeline->next_sequence,
+        .place = pipeline->next_place,
+    };
+    checkpoint_begin(&node->checkpoint, &node->machine, &tail);
+    pipeline->checkpoint_active = true;
+    pipeline->checkpoint_place = pipeline->next_place;
+}
+
+// Decides the frame while the log thread writes it.
+static void job_decide(struct pipeline *pipeline, struct job *job)
+{
+    struct node *node = pipeline->node;
+    for (u32 i = 0; i < job->view.header->command_count; i++) {
+        struct buffer *reply = job->commands[i].reply;
+        job->applied.commands[i].reply = reply == NULL ? NULL : buffer_body(reply);
+    }
+    job->applied.resolved.items = job->resolved;
+    struct failure failure;
+    enum status status = machine_apply(&node->machine, &job->view, &job->applied, &failure);
+    if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
+    if (job->checkpoint) checkpoint_start(pipeline);
+    pipeline_lock(pipeline);
+    if (job->checkpoint) pipeline->checkpoint_sequence = job->view.header->sequence;
+    queue_put(&pipeline->history_queue, job);
+    pipeline_changed(pipeline);
+    pipeline_unlock(pipeline);
+}
+
+// Takes a job for the next frame, or NULL when the frame has to wait.
+static struct job *job_take(struct pipeline *pipeline, u32 *flags)
+{
+    struct history *history = &pipeline->node->machine.history;
+    bool checkpoint = checkpoint_due(pipeline);
+    bool rotate = history_active_full(history) || checkpoint;
+    if (rotate && !history_can_rotate(history)) rotate = false;
+    if (!rotate && !history_active_has_room(history)) return NULL; // Until a segment is sealed.
+    pipeline_lock(pipeline);
+    // When storage is full the port takes no more creates; what was taken, and new sessions, go
+    // into the space that the log has already.
+    bool ready = pipeline->free_job_count > 0;
+    // The frame's file, or the next one if it does not fit, must have its space.
+    u64 last = (pipeline->next_place + FRAME_SIZE_MAX) / WAL_FILE_SIZE;
+    struct job *job = ready ? pipeline->free_jobs[pipeline->free_job_count - 1] : NULL;
+    if (job != NULL) pipeline->free_job_count--;
+    pipeline_unlock(pipeline);
+    if (job == NULL) return NULL;
+    if (!wal_is_prepared(&pipeline->node->wal, last)) {
+        pipeline_lock(pipeline);
+        pipeline->free_jobs[pipeline->free_job_count++] = job;
+        pipeline_changed(pipeline);
+        pipeline_unlock(pipeline);
+        return NULL;
+    }
+    job->checkpoint = rotate && checkpoint;
+    *flags = rotate ? FRAME_ROTATE : 0;
+    return job;
+}
+
+static void job_untake(struct pipeline *pipeline, struct job *job)
+{
+    pipeline_lock(pipeline);
+    pipeline->free_jobs[pipeline->free_job_count++] = job;
+    pipeline_unlock(pipeline);
+}
+
+// Closes a frame of what waits. False when there is nothing to close or it has to wait.
+bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
+{
+    struct node *node = pipeline->node;
+    u32 flags = 0;
+    bool tick = !pipeline->draining && ledger_next_expiry(&node->machine.ledger) <= now;
+    if (pipeline->waiting_count == 0 && !tick && extra_flags == 0) return false;
+    struct job *job = job_take(pipeline, &flags);
+    if (job == NULL) return false;
+    // A segment without room for a frame is ended by an empty one.
+    u32 count = history_active_has_room(&node->machine.history) ? job_fill(pipeline, job, tick) : 0;
+    if (count == 0 && extra_flags == 0 && !(flags & FRAME_ROTATE)) {
+        job_untake(pipeline, job);
+        return false;
+    }
+    if (extra_flags & FRAME_ROTATE) { // The last frame of a server that stops; it is empty.
+        assert(count == 0);
+        if (!(flags & FRAME_ROTATE) && !history_can_rotate(&node->machine.history)) {
+            job_untake(pipeline, job);
+            return false;
+        }
+        job->checkpoint = !pipeline->checkpoint_active;
+    }
+    job_layout(pipeline, job, count);
+    job_header(pipeline, job, count, flags | extra_flags, now);
+    job->durable = false;
+    job->holders = 2;
+    u64 place = job->view.header->place;
+    struct request_frame request = {.place = place, .size = job->size, .part_count = 1};
+    request.parts[0] = (struct frame_part){.data = job->wal.head, .size = job->wal.head_size};
+    for (u32 i = 0; i < job->wal.part_count; i++) {
+        request.parts[request.part_count++] = job->wal.parts[i];
+    }
+    request_source_add(&node->source, &request);
+    pipeline->next_sequence++;
+    pipeline->next_place = place + job->size;
+    pipeline->last_active = now;
+    pipeline->last_was_seal = count == 0;
+    pipeline->flying[(pipeline->flying_first + pipeline->flying_count++) % JOBS_MAX] = job;
+    pipeline_lock(pipeline);
+    bool alone = pipeline->log_queue.count == 0 && !pipeline->log_busy;
+    // A write holds this thread up; no client with a large request shall wait for it.
+    bool small = job->size <= INLINE_WRITE_MAX;
+    pipeline->small_frames = small ? pipeline->small_frames + 1 : 0;
+    bool here = alone && pipeline->small_frames > INLINE_AFTER;
+    if (!here) {
+        queue_put(&pipeline->log_queue, job);
+        pipeline_changed(pipeline);
+    } else {
+        pipeline->log_busy = true;
+    }
+    pipeline_unlock(pipeline);
+    job_decide(pipeline, job);
+    if (here) {
+        // Two switches of threads cost more than a small write.
+        job_write(pipeline, job);
+        pipeline_lock(pipeline);
+        pipeline->log_busy = false;
+        pipeline_unlock(pipeline);
+    }
+    return true;
+}
+
+static void replies_hand_out(struct pipeline *pipeline)
+{
+    while (pipeline->flying_count > 0) {
+        struct job *job = pipeline->flying[pipeline->flying_first];
+        pipeline_lock(pipeline);
+        bool durable = job->durable;
+        if (durable && job->checkpoint) {
+            pipeline->checkpoint_previous = job->header_hash;
+            pipeline->checkpoint_asked = true;
+            pipeline_changed(pipeline);
+        }
+        pipeline_unlock(pipeline);
+        if (!durable) break;
+        pipeline->flying_first = (pipeline->flying_first + 1) % JOBS_MAX;
+        pipeline->flying_count--;
+        pipeline->last_active = pipeline->now;
+        for (u32 i = 0; i < job->view.header->command_count; i++) {
+            struct pipeline_command *command = &job->commands[i];
+            command->applied = job->applied.commands[i];
+            if (command->entry.record == COMMAND_TICK) continue;
+            struct buffer *body = command->body; // Stays the job's: history may still read it.
+            pipeline->callbacks.command_done(pipeline->callbacks.context, command);
+            command->body = body;
+            command->reply = NULL;
+        }
+        job_release(pipeline, job);
+    }
+}
+
+static void checkpoint_finish(struct pipeline *pipeline)
+{
+    if (!pipeline->checkpoint_active) return;
+    pipeline_lock(pipeline);
+    bool written = pipeline->checkpoint_written;
+    pipeline->checkpoint_written = false;
+    pipeline_unlock(pipeline);
+    if (!written) return;
+    checkpoint_end(&pipeline->node->checkpoint);
+    pipeline->checkpoint_active = false;
+}
+
+bool pipeline_all_is_indexed(struct pipeline *pipeline)
+{
+    pipeline_lock(pipeline);
+    bool done = pipeline->indexed + 1 == pipeline->next_sequence &&
+                pipeline->durable + 1 == pipeline->next_sequence;
+    pipeline_unlock(pipeline);
+    return done;
+}
+
+u64 pipeline_run(struct pipeline *pipeline, u64 now)
+{
+    u64 count = 0;
+    pipeline->now = now;
+    if (read(pipeline->event_fd, &count, sizeof count) < 0) maybe(errno == EAGAIN);
+    replies_hand_out(pipeline);
+    checkpoint_finish(pipeline);
+    answers_hand_out(pipeline);
+    // Group: while a frame is being written, only a full enough one may follow.
+    bool closed = false;
+    while (pipeline->flying_count == 0 || pipeline->waiting_bytes >= GROUP_BYTES) {
+        if (pipeline->flying_count == JOBS_MAX) break;
+        if (!frame_close(pipeline, 0, now)) break;
+        closed = true;
+        replies_hand_out(pipeline);
+    }
+    if (closed) answers_hand_out(pipeline);
+    u64 wait = U64_MAX;
+    u64 expiry = ledger_next_expiry(&pipeline->node->machine.ledger);
+    if (expiry != U64_MAX) wait = expiry > now ? expiry - now : RETRY_NS;
+    if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) wait = MIN(wait, RETRY_NS);
+    bool seal = !pipeline->last_was_seal && !pipeline->draining;
+    if (seal && pipeline->flying_count == 0 && pipeline->waiting_count == 0) {
+        u64 idle = now > pipeline->last_active ? now - pipeline->last_active : 0;
+        if (idle >= SEAL_IDLE_NS && pipeline_all_is_indexed(pipeline)) {
+            (void)frame_close(pipeline, FRAME_SEAL, now);
+            replies_hand_out(pipeline);
+        } else {
+            wait = MIN(wait, SEAL_IDLE_NS - MIN(idle, SEAL_IDLE_NS - 1));
+        }
+    }
+    return wait;
+}

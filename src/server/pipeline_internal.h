@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the files of the pipeline share: its state, jobs, the hand-over between threads. Private.
+//
+//   pipeline.c           buffers, jobs, starting and stopping
+//   pipeline_frame.c     the owner's thread: commands into frames, decisions, replies
+//   pipeline_query.c     questions: the owner's side and the query threads
+//   pipeline_threads.c   the other threads: log, history, sealing, upkeep, space
+//
+// Every hand-over goes through `mutex`; `changed` is signalled at each. A job (one frame) is
+// released when both the owner's side (durable and answered) and history are done with it.
+#ifndef TAEL_SERVER_PIPELINE_INTERNAL_H
+#define TAEL_SERVER_PIPELINE_INTERNAL_H
+
+#include "server/pipeline.h"
+
+#include <pthread.h>
+
+#define JOBS_MAX      16u
+#define BUFFERS_MAX   320u
+#define WAITING_MAX   1024u
+#define PACK_SIZE_MAX MIB
+#define RETRY_NS      (10 * NS_PER_MS)
+
+struct job {
+    u8 *head;
+    u8 *pack;
+    struct transfer *resolved;
+    struct pipeline_command commands[FRAME_COMMANDS_MAX];
+    const u8 *bodies[FRAME_COMMANDS_MAX];
+    struct wal_frame wal;
+    struct frame_view view;
+    struct applied_frame applied;
+    struct digest header_hash; // Set when durable.
+    u64 size;
+    bool durable; // Guarded by the mutex.
+    bool checkpoint;
+    u32 holders; // Guarded by the mutex.
+};
+
+enum { QUEUE_SIZE = 64 };
+// A queue of pointers, guarded by the mutex.
+struct queue {
+    void *items[QUEUE_SIZE];
+    u32 first;
+    u32 count;
+};
+
+// A queue of questions, guarded by the mutex.
+struct query_queue {
+    struct pipeline_query *first;
+    struct pipeline_query *last; // While there is a first.
+};
+
+struct pipeline {
+    struct node *node;
+    struct pipeline_options options;
+    struct pipeline_callbacks callbacks;
+    int event_fd;
+    u8 *memory; // Of buffers, heads, packs and resolved transfers.
+    struct buffer buffers[BUFFERS_MAX];
+    struct job jobs[JOBS_MAX];
+
+    // The owner's thread's.
+    struct pipeline_command waiting[WAITING_MAX];
+    u32 waiting_first;
+    u32 waiting_count;
+    u64 waiting_bytes;
+    struct job *flying[JOBS_MAX]; // Not answered yet, in order.
+    u32 flying_first;
+    u32 flying_count;
+    u64 next_sequence;
+    u64 next_place;
+    u64 now;          // The time of frames at the last run.
+    u64 last_active;  // When a frame was last closed or answered.
+    u32 small_frames; // In a row, up to the last one.
+    bool last_was_seal;
+    u64 checkpoint_place;
+    struct pipeline_query *held; // Answers from live state, until durable.
+    bool checkpoint_active;
+    bool draining;   // Stopping: no ticks and no seals any more.
+    u32 outstanding; // Questions not answered yet.
+
+    // Guarded by the mutex.
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct buffer *free_buffers;
+    struct job *free_jobs[JOBS_MAX];
+    u32 free_job_count;
+    struct queue log_queue;
+    struct queue history_queue;
+    struct queue seal_queue; // struct history_segment.
+    struct query_queue asked;
+    struct query_queue answered;
+    bool log_busy;
+    bool seal_busy;
+    u64 durable;
+    u64 indexed;
+    struct digest roots[FRAME_OUTCOME_LAG_MAX]; // Cumulative, by sequence modulo the size.
+    struct job *checkpoint_job;                 // Asked for; NULL when taken.
+    u64 checkpoint_sequence;
+    struct digest checkpoint_previous;
+    struct merkle_range checkpoint_outcomes;
+    bool checkpoint_asked;
+    bool checkpoint_written;
+    bool merge_wanted;
+    bool spares_left;
+    bool full;
+    bool stopping;
+    u64 checkpoints;
+    u64 seals;
+    u64 merges;
+
+    pthread_t threads[16];
+    u32 thread_count;
+    struct history_query *queries[8];
+};
+
+// --- hand-over (pipeline.c) ---
+
+// Takes the mutex.
+void pipeline_lock(struct pipeline *pipeline);
+// Gives it back.
+void pipeline_unlock(struct pipeline *pipeline);
+// Wakes the threads that wait for a change; with the mutex held.
+void pipeline_changed(struct pipeline *pipeline);
+// Waits for a change, but no longer than this; with the mutex held.
+void pipeline_wait(struct pipeline *pipeline, u64 nanoseconds);
+// Wakes the owner's thread. Any thread.
+void pipeline_notify(struct pipeline *pipeline);
+// Ends the process. Any thread.
+_Noreturn void pipeline_fatal(struct pipeline *pipeline, const struct failure *failure);
+void queue_put(struct queue *queue, void *item);
+void *queue_take(struct queue *queue); // NULL when it is empty.
+// One of its two holders is done with a job; the last one frees it.
+void job_release(struct pipeline *pipeline, struct job *job);
+
+// --- frames (pipeline_frame.c), the owner's thread ---
+
+// Closes a frame of what waits. False when there is nothing to close or it has to wait.
+bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now);
+// Whether every frame is durable and history has it.
+bool pipeline_all_is_indexed(struct pipeline *pipeline);
+
+// --- questions (pipeline_query.c) ---
+
+// Hands out the answers that may be shown; the owner's thread.
+void answers_hand_out(struct pipeline *pipeline);
+struct query_start {
+    struct pipeline *pipeline;
+    struct history_query *scratch;
+};
+void *query_thread(void *context); // struct query_start of malloc; frees it.
+
+// --- threads (pipeline_threads.c), each with the pipeline as its context ---
+
+void job_write(struct pipeline *pipeline, struct job *job); // Makes a frame durable.
+// Digest and write of frames, in order.
+void *log_thread(void *context);
+// Lists, outcome leaves and roots of decided frames, in order.
+void *history_thread(void *context);
+// Full segments into sorted files.
+void *sealing_thread(void *context);
+// Checkpoints, merges, files that nothing needs any more.
+void *upkeep_thread(void *context);
+// Files of the log made ready, free space watched.
+void *space_thread(void *context);
+
+#endif

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Questions: asked and answered by the owner's thread, executed by the query threads.
+#include "server/pipeline_internal.h"
+
+#include <stdlib.h>
+
+// Puts a question behind the others; with the mutex held.
+static void query_put(struct query_queue *queue, struct pipeline_query *query)
+{
+    query->next = NULL;
+    if (queue->first == NULL) queue->first = query;
+    else queue->last->next = query;
+    queue->last = query;
+}
+
+// --- the query threads ---------------------------------------------------------------------------
+
+// Executes the next batch of a question.
+static enum status query_batch(struct history_query *scratch, const struct history_view *view,
+                               struct pipeline_query *query, struct failure *failure)
+{
+    u32 index = query->batch++;
+    u32 count = compat_batch_count(&query->batches, index);
+    const u32 result_size = query->operation->result_size;
+    const u8 *event = query->batches.events + (size_t)query->event * query->operation->event_size;
+    u32 limit = compat_results_max(query->operation, query->batches.batch_count) -
+                query->reply_size / result_size;
+    u32 found = 0;
+    enum status status = STATUS_OK;
+    void *out = buffer_body(query->reply) + query->reply_size;
+    union {
+        struct account_filter account;
+        struct query_filter query;
+        struct change_events_filter change;
+    } filter;
+    if (compat_is_query(query->operation)) memcpy(&filter, event, query->operation->event_size);
+    switch (query->operation->kind) {
+    case COMPAT_KIND_LOOKUP_TRANSFERS:
+        status = history_lookup_transfers(scratch, view, (const void *)event, count, out, &found,
+                                          failure);
+        break;
+    case COMPAT_KIND_ACCOUNT_TRANSFERS:
+        if (!account_filter_valid(&filter.account)) break;
+        status = history_account_transfers(scratch, view, &filter.account, query->accounts[index],
+                                           limit, out, &found, failure);
+        break;
+    case COMPAT_KIND_ACCOUNT_BALANCES:
+        if (!account_filter_valid(&filter.account)) break;
+        status = history_account_balances(scratch, view, &filter.account, query->accounts[index],
+                                          limit, out, &found, failure);
+        break;
+    case COMPAT_KIND_QUERY_TRANSFERS:
+        if (!query_filter_valid(&filter.query)) break;
+        status = history_query_transfers(scratch, view, &filter.query, limit, out, &found, failure);
+        break;
+    case COMPAT_KIND_QUERY_ACCOUNTS:
+        if (!query_filter_valid(&filter.query)) break;
+        status = history_query_accounts(scratch, view, &filter.query, limit,
+                                        query->accounts + query->accounts_found, &found, failure);
+        query->accounts_found += found;
+        break;
+    case COMPAT_KIND_CHANGE_EVENTS:
+        if (!change_events_filter_valid(&filter.change)) break;
+        status = history_change_events(scratch, view, &filter.change, limit, out, &found, failure);
+        break;
+    default: assert(false);
+    }
+    query->counts[index] = (u16)found;
+    query->event += count;
+    query->reply_size += found * result_size;
+    return status;
+}
+
+// The segments are held for one batch only: as long as a live one is, its memory is not free for
+// what comes in.
+static void query_advance(struct pipeline *pipeline, struct history_query *scratch,
+                          struct pipeline_query *query)
+{
+    struct machine *machine = &pipeline->node->machine;
+    const struct history_view view = {
+        .history = &machine->history,
+        .set = history_set_acquire(&machine->history),
+        .accounts = (const struct account *)machine->ledger.accounts.memory,
+        .row_end = query->row_end,
+    };
+    struct failure failure;
+    enum status status = query_batch(scratch, &view, query, &failure);
+    history_set_release(&machine->history, view.set);
+    if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
+}
+
+void *query_thread(void *context)
+{
+    struct query_start start = *(struct query_start *)context;
+    free(context);
+    struct pipeline *pipeline = start.pipeline;
+    pipeline_lock(pipeline);
+    for (;;) {
+        struct pipeline_query *query = pipeline->asked.first;
+        if (query == NULL || pipeline->durable < query->sequence ||
+            pipeline->indexed < query->sequence) {
+            if (pipeline->stopping && query == NULL) break;
+            (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+            continue;
+        }
+        pipeline->asked.first = query->next;
+        // One batch each: a message of many does not hold up those behind it.
+        pipeline_unlock(pipeline);
+        query_advance(pipeline, start.scratch, query);
+        pipeline_lock(pipeline);
+        if (query->batch < query->batches.batch_count) {
+            query_put(&pipeline->asked, query);
+            continue;
+        }
+        query_put(&pipeline->answered, query);
+        pipeline_notify(pipeline);
+    }
+    pipeline_unlock(pipeline);
+    return NULL;
+}
+
+// --- asking (the owner's thread) -----------------------------------------------------------------
+
+static void accounts_resolve(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    const struct ledger *ledger = &pipeline->node->machine.ledger;
+    bool balances = query->operation->kind == COMPAT_KIND_ACCOUNT_BALANCES;
+    for (u32 i = 0; i < query->batches.batch_count; i++) {
+        const u8 *event = query->batches.events + (size_t)i * query->operation->event_size;
+        u32 row = ledger_account_row(ledger, load_u128(event));
+        // Only accounts that keep a history answer with balances (reference).
+        if (row != U32_MAX && balances && !(ledger_account(ledger, row)->flags & ACCOUNT_HISTORY)) {
+            row = U32_MAX;
+        }
+        query->accounts[i] = row;
+    }
+}
+
+void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    bool valid = compat_decode(query->operation, buffer_body(query->body), query->body_size,
+                               &query->batches);
+    assert(valid); // The port checks before it asks.
+    pipeline->outstanding++;
+    query->position = pipeline->node->machine.position;
+    query->timestamp = pipeline->node->machine.timestamp;
+    query->sequence = pipeline->next_sequence - 1;
+    query->row_end = pipeline->node->machine.history.next_row;
+    query->reply_size = 0;
+    query->batch = 0;
+    query->event = 0;
+    query->accounts_found = 0;
+    if (machine_query_is_live(query->operation)) {
+        query->reply_size = machine_lookup_accounts(&pipeline->node->machine, query->operation,
+                                                    &query->batches, buffer_body(query->reply));
+        query->next = pipeline->held;
+        pipeline->held = query;
+        return;
+    }
+    u32 batches = query->batches.batch_count;
+    query->counts = calloc(batches, sizeof *query->counts);
+    query->accounts = calloc(MAX(batches, LEDGER_BATCH_EVENTS_MAX), sizeof *query->accounts);
+    assert(query->counts != NULL && query->accounts != NULL);
+    if (query->operation->kind == COMPAT_KIND_ACCOUNT_TRANSFERS ||
+        query->operation->kind == COMPAT_KIND_ACCOUNT_BALANCES) {
+        accounts_resolve(pipeline, query);
+    }
+    pipeline_lock(pipeline);
+    query_put(&pipeline->asked, query);
+    pipeline_changed(pipeline);
+    pipeline_unlock(pipeline);
+}
+
+// Completes an answer of the query threads. False when it shows live state and must be held.
+static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    bool live = query->operation->kind == COMPAT_KIND_QUERY_ACCOUNTS;
+    u8 *reply = buffer_body(query->reply);
+    if (live) {
+        u32 found = query->reply_size / (u32)sizeof(struct account);
+        for (u32 i = 0; i < found; i++) {
+            struct account account;
+            ledger_account_view(&pipeline->node->machine.ledger, query->accounts[i], &account);
+            memcpy(reply + i * sizeof account, &account, sizeof account);
+        }
+        query->sequence = pipeline->next_sequence - 1;
+        query->position = pipeline->node->machine.position;
+        query->timestamp = pipeline->node->machine.timestamp;
+    }
+    if (query->operation->multi_batch) {
+        query->reply_size =
+            compat_trailer_write(reply, query->reply_size, query->operation->result_size,
+                                 query->counts, query->batches.batch_count);
+    }
+    free(query->counts);
+    free(query->accounts);
+    query->counts = NULL;
+    query->accounts = NULL;
+    return !live || pipeline->durable >= query->sequence;
+}
+
+static void query_hand_out(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    assert(pipeline->outstanding > 0);
+    pipeline->outstanding--;
+    pipeline->callbacks.query_done(pipeline->callbacks.context, query);
+}
+
+void answers_hand_out(struct pipeline *pipeline)
+{
+    pipeline_lock(pipeline);
+    struct pipeline_query *answered = pipeline->answered.first;
+    pipeline->answered.first = NULL;
+    u64 durable = pipeline->durable;
+    pipeline_unlock(pipeline);
+    while (answered != NULL) {
+        struct pipeline_query *query = answered;
+        answered = query->next;
+        if (answer_complete(pipeline, query)) {
+            query_hand_out(pipeline, query);
+        } else {
+            query->next = pipeline->held;
+            pipeline->held = query;
+        }
+    }
+    struct pipeline_query **link = &pipeline->held;
+    while (*link != NULL) {
+        struct pipeline_query *query = *link;
+        if (query->sequence > durable) {
+            link = &query->next;
+            continue;
+        }
+        *link = query->next;
+        query_hand_out(pipeline, query);
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The threads behind the owner's: what makes frames durable, known to history, and small again.
+#include "server/pipeline_internal.h"
+
+#include "server/clock.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define QUIET_NS       NS_PER_S
+#define SPACE_CHECK_NS (20 * NS_PER_MS)
+#define FULL_RETRY_NS  (100 * NS_PER_MS)
+
+// Background work gives way to the path of a command. It is not starved, because input waits for it
+// at a bound.
+static void thread_give_way(int nice)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
+}
+
+// --- the log thread -----------------------------------------------------------------------------
+
+void job_write(struct pipeline *pipeline, struct job *job)
+{
+    struct frame_header *header = (void *)job->head;
+    pipeline_lock(pipeline);
+    // Deciding and indexing may be ahead of the write; a header names no later frame than its own.
+    header->outcome_sequence = MIN(pipeline->indexed, header->sequence);
+    header->outcome_root = pipeline->roots[header->outcome_sequence % FRAME_OUTCOME_LAG_MAX];
+    pipeline_unlock(pipeline);
+    struct failure failure;
+    enum status status = wal_append(&pipeline->node->wal, &job->wal, &failure);
+    if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
+    request_source_durable(&pipeline->node->source, header->place + job->size);
+    pipeline_lock(pipeline);
+    job->header_hash = pipeline->node->wal.tail.previous;
+    job->durable = true;
+    pipeline->durable = header->sequence;
+    pipeline_changed(pipeline);
+    pipeline_unlock(pipeline);
+}
+
+void *log_thread(void *context)
+{
+    struct pipeline *pipeline = context;
+    thread_hurry();
+    pipeline_lock(pipeline);
+    for (;;) {
+        struct job *job = queue_take(&pipeline->log_queue);
+        if (job == NULL) {
+            if (pipeline->stopping) break;
+            (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+            continue;
+        }
+        pipeline->log_busy = true;
+        pipeline_unlock(pipeline);
+        job_write(pipeline, job);
+        pipeline_notify(pipeline);
+        pipeline_lock(pipeline);
+        pipeline->log_busy = false;
+    }
+    pipeline_unlock(pipeline);
+    return NULL;
+}
+
+// --- the history thread --------------------------------------------------------------------------
+
+void *history_thread(void *context)
+{
+    struct pipeline *pipeline = context;
+    struct node *node = pipeline->node;
+    pipeline_lock(pipeline);
+    for (;;) {
+        struct job *job = queue_take(&pipeline->history_queue);
+        if (job == NULL) {
+            if (pipeline->stopping) break;
+            (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+            continue;
+        }
+        pipeline_unlock(pipeline);
+        machine_index(&node->machine, &node->indexer, &job->view, &job->applied);
+        pipeline_lock(pipeline);
+        pipeline->indexed = node->indexer.sequence;
+        pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
+            *machine_indexer_root(&node->indexer, node->indexer.sequence);
+        if (job->checkpoint) pipeline->checkpoint_outcomes = node->indexer.outcomes;
+        if (job->applied.rotated) queue_put(&pipeline->seal_queue, job->applied.segment);
+        pipeline_changed(pipeline);
+        pipeline_unlock(pipeline);
+        job_release(pipeline, job);
+        pipeline_lock(pipeline);
+    }
+    pipeline_unlock(pipeline);
+    return NULL;
+}
+
+// --- the sealing thread --------------------------------------------------------------------------
+
+void *sealing_thread(void *context)
+{
+    struct pipeline *pipeline = context;
+    thread_give_way(5);
+    pipeline_lock(pipeline);
+    for (;;) {
+        struct history_segment *segment = queue_take(&pipeline->seal_queue);
+        if (segment == NULL) {
+            if (pipeline->stopping) break;
+            (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+            continue;
+        }
+        pipeline->seal_busy = true;
+        pipeline_unlock(pipeline);
+        struct failure failure;
+        enum status status = history_seal(&pipeline->node->machine.history, segment, &failure);
+        if (status != STATUS_OK && status != STATUS_FULL) pipeline_fatal(pipeline, &failure);
+        pipeline_lock(pipeline);
+        if (status == STATUS_FULL) {
+            // The segment stays in memory; input stops until there is space.
+            pipeline->full = true;
+            while (pipeline->full && !pipeline->stopping) pipeline_wait(pipeline, FULL_RETRY_NS);
+            // It must be the next one: put it back in front.
+            pipeline->seal_queue.first = (pipeline->seal_queue.first + QUEUE_SIZE - 1) % QUEUE_SIZE;
+            pipeline->seal_queue.items[pipeline->seal_queue.first] = segment;
+            pipeline->seal_queue.count++;
+            pipeline->seal_busy = false;
+            if (pipeline->stopping) break;
+            continue;
+        }
+        pipeline->seal_busy = false;
+        pipeline->seals++;
+        pipeline->merge_wanted = true;
+        pipeline_changed(pipeline);
+        pipeline_notify(pipeline);
+    }
+    pipeline_unlock(pipeline);
+    return NULL;
+}
+
+// --- the upkeep thread ---------------------------------------------------------------------------
+
+// Whether all segments below a row are sealed.
+static bool is_sealed_below(struct pipeline *pipeline, u64 row)
+{
+    struct history_set *set = history_set_acquire(&pipeline->node->machine.history);
+    bool sealed = true;
+    for (u32 i = 0; i < set->count && set->segments[i]->first_row < row; i++) {
+        sealed = sealed && set->segments[i]->sealed;
+    }
+    history_set_release(&pipeline->node->machine.history, set);
+    return sealed;
+}
+
+// Called with the mutex held; lets go of it while it works.
+static void upkeep_checkpoint(struct pipeline *pipeline)
+{
+    struct checkpoint *checkpoint = &pipeline->node->checkpoint;
+    u64 sequence = pipeline->checkpoint_sequence;
+    while (!(pipeline->durable >= sequence && pipeline->indexed >= sequence &&
+             is_sealed_below(pipeline, checkpoint->head.next_row))) {
+        if (pipeline->stopping) { // The sealing thread may have left; the log has everything.
+            pipeline->checkpoint_asked = false;
+            return;
+        }
+        pipeline_wait(pipeline, RETRY_NS);
+    }
+    checkpoint->head.tail.previous = pipeline->checkpoint_previous;
+    struct merkle_range outcomes = pipeline->checkpoint_outcomes;
+    pipeline_unlock(pipeline);
+    struct failure failure;
+    enum status status =
+        checkpoint_write(checkpoint, &pipeline->node->machine, &outcomes, NULL, &failure);
+    if (status != STATUS_OK && status != STATUS_FULL) pipeline_fatal(pipeline, &failure);
+    pipeline_lock(pipeline);
+    if (status == STATUS_FULL) {
+        pipeline->full = true; // The log goes on from the checkpoint before.
+    } else {
+        pipeline->checkpoints++;
+    }
+    pipeline->checkpoint_asked = false;
+    pipeline->checkpoint_written = true;
+    pipeline_notify(pipeline);
+}
+
+static void upkeep_merge(struct pipeline *pipeline)
+{
+    bool merged = false;
+    struct failure failure;
+    pipeline_unlock(pipeline);
+    enum status status = history_merge(&pipeline->node->machine.history, &merged, &failure);
+    if (status != STATUS_OK && status != STATUS_FULL) pipeline_fatal(pipeline, &failure);
+    pipeline_lock(pipeline);
+    pipeline->merge_wanted = merged;
+    pipeline->merges += merged;
+    if (status == STATUS_FULL) pipeline->full = true;
+}
+
+// Removes a spare file when there is nothing better to do. False when there is none.
+static bool upkeep_remove(struct pipeline *pipeline)
+{
+    bool removed = false;
+    struct failure failure;
+    pipeline_unlock(pipeline);
+    enum status status =
+        history_remove_spares(&pipeline->node->machine.history, 0, &removed, &failure);
+    if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
+    pipeline_lock(pipeline);
+    return removed;
+}
+
+void *upkeep_thread(void *context)
+{
+    struct pipeline *pipeline = context;
+    u64 durable = 0;
+    u64 quiet_since = 0;
+    thread_give_way(10);
+    pipeline_lock(pipeline);
+    while (!pipeline->stopping) {
+        if (pipeline->checkpoint_asked) upkeep_checkpoint(pipeline);
+        else if (pipeline->merge_wanted && !pipeline->full) upkeep_merge(pipeline);
+        bool more = pipeline->checkpoint_asked || (pipeline->merge_wanted && !pipeline->full);
+        if (more) continue;
+        pipeline_wait(pipeline, FULL_RETRY_NS);
+        u64 now = clock_steady();
+        if (pipeline->durable != durable) {
+            durable = pipeline->durable;
+            quiet_since = now;
+        }
+        // Only in quiet times, or short of space, are blocks freed: it may hold the device up.
+        if (now - quiet_since < QUIET_NS && !pipeline->full) continue;
+        pipeline->spares_left = upkeep_remove(pipeline);
+    }
+    pipeline_unlock(pipeline);
+    return NULL;
+}
+
+// --- the space thread ----------------------------------------------------------------------------
+
+// Keeps files of the log ready and watches the free space.
+void *space_thread(void *context)
+{
+    struct pipeline *pipeline = context;
+    thread_hurry(); // Waits for the device, mostly.
+    struct node *node = pipeline->node;
+    pipeline_lock(pipeline);
+    while (!pipeline->stopping) {
+        struct failure failure;
+        u64 space = 0;
+        pipeline_unlock(pipeline);
+        enum status status = wal_prepare(&node->wal, &failure);
+        if (status == STATUS_OK) status = disk_free_space(node->disk, &space, &failure);
+        if (status != STATUS_OK && status != STATUS_FULL) pipeline_fatal(pipeline, &failure);
+        pipeline_lock(pipeline);
+        bool full = status == STATUS_FULL || space < pipeline->options.space_reserve;
+        if (full != pipeline->full) {
+            pipeline->full = full;
+            pipeline_changed(pipeline);
+            pipeline_notify(pipeline);
+        }
+        u64 file = __atomic_load_n(&node->wal.tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
+        bool behind = !wal_is_prepared(&node->wal, file + WAL_FILES_AHEAD);
+        if (full || !behind) pipeline_wait(pipeline, full ? FULL_RETRY_NS : SPACE_CHECK_NS);
+    }
+    pipeline_unlock(pipeline);
+    return NULL;
+}
