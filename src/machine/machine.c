@@ -339,11 +339,15 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         case COMMAND_COMPAT:
             status = apply_compat(machine, command, body, place, out, applied, failure);
             break;
-        case COMMAND_OVERRIDE: {
-            assert(command->body_size == sizeof(u64));
-            machine_override(machine, load_u64(body));
+        case COMMAND_OVERRIDE:
+            // Only a stopped log gets one, so it was read ahead (override_scan); the command that it
+            // names lies behind.
+            if (command->body_size != sizeof(u64) ||
+                !machine_is_overridden(machine, load_u64(body))) {
+                status = failure_set(failure, STATUS_CORRUPT,
+                                     "the override was not read ahead of the replay");
+            }
             break;
-        }
         default:
             if (command->record >= COMMAND_MODULES) {
                 status = commit_command(machine, command, body, place, out, applied, failure);

@@ -38,22 +38,26 @@ void crash_watch_end(struct crash_watch *watch)
 }
 
 // Whether a frame behind `tail` was appended by an owner: by the headers alone, which is quick.
-// What ends or is damaged ends the look; replay judges it.
-static bool owner_was_here(struct wal *wal, const struct wal_tail *tail)
+// What ends or is damaged ends the look, since replay judges it; what cannot be read does not.
+static enum status owner_find(struct wal *wal, const struct wal_tail *tail, bool *found,
+                              struct failure *failure)
 {
     struct frame_header header;
-    struct failure failure;
     u64 sequence = tail->sequence;
     u64 place = tail->place;
+    *found = false;
     for (;;) {
-        if (wal_read_some(wal, place, &header, sizeof header, &failure) != STATUS_OK) return false;
+        enum status status = wal_read_some(wal, place, &header, sizeof header, failure);
+        if (status == STATUS_NOT_FOUND) return STATUS_OK;
+        if (status != STATUS_OK) return status;
         if (!frame_header_valid(&header) || header.sequence != sequence || header.place != place) {
             // A frame that did not fit its file opens the next one.
-            if (place % WAL_FILE_SIZE == 0) return false;
+            if (place % WAL_FILE_SIZE == 0) return STATUS_OK;
             place = (place / WAL_FILE_SIZE + 1) * WAL_FILE_SIZE;
             continue;
         }
-        if (header.flags & FRAME_OWNER) return true;
+        *found = (header.flags & FRAME_OWNER) != 0;
+        if (*found) return STATUS_OK;
         place += frame_size(&header);
         sequence++;
     }
@@ -62,9 +66,11 @@ static bool owner_was_here(struct wal *wal, const struct wal_tail *tail)
 enum status override_scan(struct wal *wal, const struct wal_tail *tail, struct machine *machine,
                           struct failure *failure)
 {
-    if (!owner_was_here(wal, tail)) return STATUS_OK;
+    bool found = false;
+    enum status status = owner_find(wal, tail, &found, failure);
+    if (status != STATUS_OK || !found) return status;
     struct wal_reader reader;
-    enum status status = wal_reader_init(&reader, wal, tail, failure);
+    status = wal_reader_init(&reader, wal, tail, failure);
     while (status == STATUS_OK) {
         struct frame_view view;
         enum wal_end end = WAL_END;
