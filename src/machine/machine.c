@@ -340,8 +340,8 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
             status = apply_compat(machine, command, body, place, out, applied, failure);
             break;
         case COMMAND_OVERRIDE:
-            // Only a stopped log gets one, so it was read ahead (override_scan); the command that it
-            // names lies behind.
+            // Only a stopped log gets one, so it was read ahead (override_scan); what it names lies
+            // behind.
             if (command->body_size != sizeof(u64) ||
                 !machine_is_overridden(machine, load_u64(body))) {
                 status = failure_set(failure, STATUS_CORRUPT,

@@ -314,7 +314,7 @@ static void test_fields_that_must_be_zero_are_refused(void **state)
         256 + 2,   // Its version.
         256 + 84,  // Its signature scheme.
         256 + 104, // Its signature.
-        256 + 168, // What is reserved.
+        256 + 172, // What is reserved.
     };
     for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
         fixture->damage_offset = fields[i];

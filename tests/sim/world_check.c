@@ -303,9 +303,11 @@ static bool pick_offset(struct world *world, const char *name, u64 *offset)
 {
     u64 size = 0;
     if (!disk_memory_has(&world->disk, name, &size)) return false;
-    unsigned long long number = 0;
-    if (sscanf(name, "log-%llx", &number) == 1) {
+    if (strncmp(name, "log-", 4) == 0) {
+        char *rest = NULL;
+        u64 number = strtoull(name + 4, &rest, 16);
         u64 end = world->place_before;
+        assert(*rest == 0);
         if (number > end / WAL_FILE_SIZE) return false;
         if (number == end / WAL_FILE_SIZE) size = end % WAL_FILE_SIZE;
     }
