@@ -67,6 +67,7 @@ static inline void *list_at(const struct list *list, u32 position)
 // The item with this id, or NULL.
 void *ledger_model_list_find(const struct list *list, u128 id);
 
+// Items by position, and by id (NULL when there is none); valid until the list grows.
 static inline struct account *account_at(const struct ledger_model *model, u32 position)
 {
     return list_at(&model->accounts, position);

@@ -4,7 +4,6 @@
 #include "machine/override.h"
 
 #include "machine/checkpoint.h"
-#include "os/memory.h"
 
 #include <stdlib.h>
 
@@ -146,36 +145,13 @@ static enum status position_check(struct disk *disk, u64 position, const struct 
 static enum status frame_append(struct wal *wal, const struct log_end *end, u64 position, u64 now,
                                 struct failure *failure)
 {
-    void *memory = NULL;
-    enum status status = memory_reserve(2 * PAGE_SIZE, false, &memory, failure);
-    if (status != STATUS_OK) return status;
-    u8 *pages = memory;
-    struct frame_header *header = memory;
-    struct frame_command *command = (void *)(pages + sizeof *header);
-    *header = (struct frame_header){
-        .sequence = wal->tail.sequence,
+    const struct frame_header header = {
         .position = end->position + 1,
         .timestamp = MAX(now, end->timestamp + 1),
-        .place = wal_place(wal->tail.place, 2 * PAGE_SIZE),
-        .command_count = 1,
         .flags = FRAME_OWNER,
     };
-    *command = (struct frame_command){
-        .record = COMMAND_OVERRIDE,
-        .version = 1,
-        .body_size = sizeof position,
-        .body_offset = PAGE_SIZE,
-    };
-    store_u64(pages + PAGE_SIZE, position);
-    struct wal_frame frame = {
-        .head = pages,
-        .head_size = PAGE_SIZE,
-        .parts = {{.data = pages + PAGE_SIZE, .size = PAGE_SIZE}},
-        .part_count = 1,
-    };
-    status = wal_append(wal, &frame, failure);
-    memory_release(memory, 2 * PAGE_SIZE);
-    return status;
+    const struct frame_command command = {.record = COMMAND_OVERRIDE, .version = 1};
+    return wal_append_command(wal, &header, &command, &position, sizeof position, failure);
 }
 
 enum status override_append(struct disk *disk, u64 position, u64 now, struct failure *failure)
