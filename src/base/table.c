@@ -33,7 +33,7 @@ enum status table_init(struct table *table, u64 record_size, u64 capacity, struc
     const size_t sizes[5] = {bytes, bytes, capacity * sizeof *table->image_heads,
                              capacity_pages(table) * sizeof *table->pages, dirty_size(table)};
     for (u32 i = 0; i < ARRAY_COUNT(sizes); i++) {
-        enum status status = memory_reserve(sizes[i], i == 0, &memory[i], failure);
+        enum status status = memory_reserve(sizes[i], i < 2, &memory[i], failure);
         if (status != STATUS_OK) {
             for (u32 j = 0; j < i; j++) memory_release(memory[j], sizes[j]);
             return status;
@@ -143,10 +143,17 @@ void table_frozen_page(struct table *table, u64 page, u8 out[PAGE_SIZE])
     page_release(table, state, TABLE_PAGE_DONE);
 }
 
+void table_frozen_done(struct table *table)
+{
+    // Nobody adds an image any more: every page is done.
+    memory_decommit(table->images, table->image_count * table->record_size);
+    memory_decommit(table->image_heads, table->image_count * sizeof *table->image_heads);
+    table->image_count = 0;
+}
+
 void table_thaw(struct table *table)
 {
     assert(table->frozen);
     table->frozen = false;
-    memory_decommit(table->images, table->image_count * table->record_size);
-    memory_decommit(table->image_heads, table->image_count * sizeof *table->image_heads);
+    table_frozen_done(table); // Of a copy that was given up.
 }

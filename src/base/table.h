@@ -88,7 +88,10 @@ static inline u64 table_frozen_page_count(const struct table *table)
 {
     return (table->frozen_count * table->record_size + PAGE_SIZE - 1) / PAGE_SIZE;
 }
-// Ends the freeze, after every page was copied. The owner calls it.
+// Gives the memory of the images back, once every page was copied; the copier may call it, so that
+// the owner does not wait for it at the thaw.
+void table_frozen_done(struct table *table);
+// Ends the freeze, whether every page was copied or not. The owner calls it.
 void table_thaw(struct table *table);
 
 #endif

@@ -154,6 +154,7 @@ static void *copy_all(void *context)
         table_frozen_page(copier->table, page, copy);
         copier->differences += memcmp(copy, copier->image + page * PAGE_SIZE, PAGE_SIZE) != 0;
     }
+    table_frozen_done(copier->table);
     return NULL;
 }
 
@@ -182,6 +183,7 @@ static void test_two_threads(void **state)
         add_records(&table, 10, round);
         assert_int_equal(pthread_join(thread, NULL), 0);
         assert_int_equal(copier.differences, 0);
+        assert_int_equal(table.image_count, 0);
         table_thaw(&table);
         free(image);
     }

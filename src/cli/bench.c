@@ -37,7 +37,7 @@ static const struct workload workloads[] = {
      "full batches, ids that ascend"},
     {"million-accounts", 4000000, 1000000, 1, BATCH, SHAPE_LOAD, false, false,
      "the same among a million accounts"},
-    {"ten-million-accounts", TEN_MILLION, TEN_MILLION, 1, BATCH, SHAPE_LOAD, false, false,
+    {"ten-million-accounts", 2 * TEN_MILLION, TEN_MILLION, 1, BATCH, SHAPE_LOAD, false, false,
      "the same among ten million accounts"},
     {"random-ids", TEN_MILLION, 10000, 1, BATCH, SHAPE_LOAD, true, false,
      "full batches, random ids"},

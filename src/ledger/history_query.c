@@ -12,8 +12,9 @@
 #define CHUNK_ROWS  1024u
 // What is read is brought towards the processor this many reads ahead.
 #define PREFETCH_AHEAD 8u
-// Reads between two looks at whether one of them waited for the device.
-#define WARM_READS 32u
+// Whether a read waited for the device is looked at after each of the first ones, then after so many.
+#define FIRST_READS 4u
+#define WARM_READS  32u
 
 struct account_state {
     u32 account_row_plus_one;
@@ -257,7 +258,7 @@ static void temperature_begin(struct history_query *query)
 // Whether read `index` of a chunk is one at which to look, and the question is cold.
 static bool found_cold(struct history_query *query, u32 index)
 {
-    if (index % WARM_READS != 0) return false;
+    if (index > FIRST_READS && index % WARM_READS != 0) return false;
     if (!query->cold) query->cold = memory_major_faults() != query->major_faults;
     return query->cold;
 }
@@ -973,7 +974,7 @@ static enum status events_choose(struct history_query *query, const struct histo
                                                                &expiries->events[expiries->at]));
         struct event_stream *stream = transfer ? transfers : expiries;
         query->events[(*count)++] = stream->events[stream->at++];
-        if (stream->at < stream->count) continue;
+        if (stream->at < stream->count || *count == limit) continue;
         enum status status = stream_fill(query, view, stream, failure);
         if (status != STATUS_OK) return status;
     }

@@ -177,6 +177,7 @@ static enum status table_write(struct checkpoint *checkpoint, u32 index, struct 
         if (status != STATUS_OK) return status;
         disk_pace(disk, file, offset, count * PAGE_SIZE);
     }
+    table_frozen_done(checkpoint->tables[index]);
     memset(dirty, 0, (out->page_count / 64 + 1) * sizeof *dirty);
     root_of(checkpoint->digests[index], out->page_count, &out->root);
     return STATUS_OK;

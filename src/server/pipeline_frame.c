@@ -12,6 +12,10 @@
 #define INLINE_AFTER     8u          // As many small frames in a row.
 #define GROUP_BYTES      (256 * KIB) // Enough to begin a frame while another is being written.
 #define SEAL_IDLE_NS     NS_PER_MS
+// Small commands wait so long for a large one that is likely to come: another was there not long
+// ago. They share its frame then, and do not delay it by one of their own.
+#define HOLD_NS         (2 * NS_PER_MS)
+#define LARGE_RECENT_NS (4 * NS_PER_MS)
 
 u32 pipeline_room(const struct pipeline *pipeline)
 {
@@ -31,6 +35,7 @@ bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_oper
 void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command)
 {
     assert(pipeline->waiting_count < WAITING_MAX);
+    if (pipeline->waiting_count == 0) pipeline->waiting_since = pipeline->now;
     u32 at = (pipeline->waiting_first + pipeline->waiting_count++) % WAITING_MAX;
     pipeline->waiting[at] = *command;
     pipeline->waiting_bytes += command->entry.body_size;
@@ -262,6 +267,7 @@ bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
     // A write holds this thread up; no client with a large request shall wait for it.
     bool small = job->size <= INLINE_WRITE_MAX;
     pipeline->small_frames = small ? pipeline->small_frames + 1 : 0;
+    if (!small) pipeline->last_large = now;
     bool here = alone && pipeline->small_frames > INLINE_AFTER;
     if (!here) {
         queue_put(&pipeline->log_queue, job);
@@ -331,6 +337,16 @@ bool pipeline_all_is_indexed(struct pipeline *pipeline)
     return done;
 }
 
+// How much longer what waits is held back.
+static u64 hold_left(const struct pipeline *pipeline, u64 now)
+{
+    if (pipeline->draining || pipeline->waiting_count == 0) return 0;
+    if (pipeline->waiting_bytes >= GROUP_BYTES) return 0;
+    if (pipeline->last_large == 0 || now > pipeline->last_large + LARGE_RECENT_NS) return 0;
+    u64 end = pipeline->waiting_since + HOLD_NS;
+    return end > now ? end - now : 0;
+}
+
 u64 pipeline_run(struct pipeline *pipeline, u64 now)
 {
     u64 count = 0;
@@ -342,7 +358,7 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     // Group: while a frame is being written, only a full enough one may follow.
     bool closed = false;
     while (pipeline->flying_count == 0 || pipeline->waiting_bytes >= GROUP_BYTES) {
-        if (pipeline->flying_count == JOBS_MAX) break;
+        if (pipeline->flying_count == JOBS_MAX || hold_left(pipeline, now) > 0) break;
         if (!frame_close(pipeline, 0, now)) break;
         closed = true;
         replies_hand_out(pipeline);
@@ -351,7 +367,10 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     u64 wait = U64_MAX;
     u64 expiry = ledger_next_expiry(&pipeline->node->machine.ledger);
     if (expiry != U64_MAX) wait = expiry > now ? expiry - now : RETRY_NS;
-    if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) wait = MIN(wait, RETRY_NS);
+    if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) {
+        u64 hold = hold_left(pipeline, now);
+        wait = MIN(wait, hold > 0 ? hold : RETRY_NS);
+    }
     bool seal = !pipeline->last_was_seal && !pipeline->draining;
     if (seal && pipeline->flying_count == 0 && pipeline->waiting_count == 0) {
         u64 idle = now > pipeline->last_active ? now - pipeline->last_active : 0;

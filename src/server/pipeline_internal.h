@@ -71,9 +71,11 @@ struct pipeline {
     u32 flying_count;
     u64 next_sequence;
     u64 next_place;
-    u64 now;          // The time of frames at the last run.
-    u64 last_active;  // When a frame was last closed or answered.
-    u32 small_frames; // In a row, up to the last one.
+    u64 now;           // The time of frames at the last run.
+    u64 waiting_since; // When the first of what waits came, about.
+    u64 last_large;    // When a large frame was last closed; 0 never.
+    u64 last_active;   // When a frame was last closed or answered.
+    u32 small_frames;  // In a row, up to the last one.
     bool last_was_seal;
     u64 checkpoint_place;
     struct pipeline_query *held; // Answers from live state, until durable.
