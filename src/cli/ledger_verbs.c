@@ -117,8 +117,9 @@ static void action_help(const struct action *action)
     }
     if (action->results != NULL) {
         (void)printf(
-            "  --from FILE          read many from a file of JSON objects, one a line; - is "
-            "standard input\n");
+            "  --from FILE          read many from a file: JSON objects, one a line, or CSV whose "
+            "first\n"
+            "                       row names the fields; - is standard input\n");
     }
     (void)printf("%s", common_help);
 }
@@ -332,25 +333,47 @@ static enum status input_read(const char *path, char **text, size_t *size, struc
                        (unsigned long long)INPUT_SIZE_MAX);
 }
 
-// Sends the events of a file, a full batch at a time. Every line is checked before the first is
-// sent.
+static bool is_blank(char character)
+{
+    return character == ' ' || character == '\t' || character == '\r' || character == '\n';
+}
+
+// The next event of a file of JSON objects, one a line. False at its end.
+static bool json_event_next(struct json_lines *lines, const struct schema_record *record, void *out,
+                            enum status *status, struct failure *failure)
+{
+    const char *line = NULL;
+    size_t size = 0;
+    size_t used = 0;
+    u32 number = 0;
+    if (!json_lines_next(lines, true, &line, &size, &number)) return false;
+    *status = record_json_parse(record, line, size, number, out, record->size, &used, failure);
+    return true;
+}
+
+// Sends the events of a file, a full batch at a time: JSON when it begins with a brace, else CSV.
+// Every line is checked before the first is sent.
 static enum status events_from(struct call *call, const char *path, struct failure *failure)
 {
     const struct schema_record *record = call->action->input;
     char *text = NULL;
     size_t size = 0;
     enum status status = input_read(path, &text, &size, failure);
+    struct record_csv *csv = calloc(1, sizeof *csv);
+    assert(csv != NULL);
+    size_t begin = 0;
+    while (status == STATUS_OK && begin < size && is_blank(text[begin])) begin++;
+    bool is_json = begin == size || (status == STATUS_OK && text[begin] == '{');
     for (u32 pass = 0; pass < 2 && status == STATUS_OK; pass++) {
         struct json_lines lines = json_lines_init(text, size, 1);
-        const char *line = NULL;
-        size_t line_size = 0;
-        u32 number = 0;
         u32 count = 0;
-        while (status == STATUS_OK && json_lines_next(&lines, true, &line, &line_size, &number)) {
-            size_t used = 0;
-            status = record_json_parse(record, line, line_size, number,
-                                       call->body + (size_t)count * record->size, record->size,
-                                       &used, failure);
+        if (!is_json) status = record_csv_begin(csv, record, text, size, failure);
+        while (status == STATUS_OK) {
+            u8 *event = call->body + (size_t)count * record->size;
+            bool is_over = false;
+            if (is_json) is_over = !json_event_next(&lines, record, event, &status, failure);
+            else status = record_csv_next(csv, event, &is_over, failure);
+            if (is_over) break;
             if (status != STATUS_OK || pass == 0) continue;
             if (++count < LEDGER_BATCH_EVENTS_MAX) continue;
             status = events_send(call, count, failure);
@@ -358,6 +381,7 @@ static enum status events_from(struct call *call, const char *path, struct failu
         }
         if (status == STATUS_OK && count > 0) status = events_send(call, count, failure);
     }
+    free(csv);
     free(text);
     return status;
 }

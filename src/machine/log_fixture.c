@@ -88,6 +88,7 @@ static bool file_save(void *context, const char *name)
         status = disk_read(&disk->disk, handle, 0, bytes, size, &failure);
     }
     must(status == STATUS_OK, failure.message);
+    assert(bytes != NULL);
     disk_close(&disk->disk, handle);
     FILE *file = file_open(name, "wbe");
     must(fwrite(bytes, 1, size, file) == size && fclose(file) == 0, name);

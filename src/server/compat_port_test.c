@@ -215,7 +215,7 @@ static void peer_receive(struct world *world, struct peer *peer)
 {
     u32 received = 0;
     u32 size = COMPAT_HEADER_SIZE;
-    u8 rest[4096];
+    u8 rest[4096] = {0};
     for (u32 i = 0; received < size; i++) {
         if (i == STEPS_MAX) fail_msg("no answer to client %u", (u32)peer->client);
         bool in_header = received < COMPAT_HEADER_SIZE;

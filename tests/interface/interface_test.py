@@ -117,6 +117,14 @@ def test_a_server_is_served_and_stopped(folder):
         transfer = ("transfer", "create", "--ledger", "1", "--code", "1", "--amount", "5", *to)
         run(*transfer, "--id", "1", "--debit-account-id", "1", "--credit-account-id", "2")
         run(*transfer, "--id", "2", "--debit-account-id", "1", "--credit-account-id", "9", code=1)
+        for name, text in (("a.csv", "id,ledger,code\n11,1,2\n12,1,2\n"),
+                           ("a.json", '{"id":"13","ledger":1,"code":2}\n'), ("empty", "")):
+            path = os.path.join(folder, name)
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+            run("account", "create", *to, "--from", path)
+            os.remove(path)
+        assert len(objects(run("account", "show", "11", "12", "13", *to, "--json"))) == 3
         shown = objects(run("account", "show", "1", "2", *to, "--json"))
         assert [row["debits_posted"] for row in shown] == ["5", "0"], shown
         run("account", "show", "1", "9", *to, code=1)
