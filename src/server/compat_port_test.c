@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The port over a pipeline whose disk is in memory and can be made to wait: evictions and their
-// order, who goes when a 65th client comes, buffers that run out.
+// The port and the pipeline over a disk in memory that can be made to wait: evictions and their
+// order, who goes when a 65th client comes, questions in turns, buffers that run out, merges that
+// take long.
 #include "server/compat_port.h"
 
 #include "os/disk_memory.h"
@@ -25,12 +26,13 @@
 
 struct world {
     struct disk_memory disk;
-    struct disk_operations operations; // Those of the disk, but for writes through the gate.
+    struct disk_operations operations; // Those of the disk, but for the gate.
     struct node node;
     struct pipeline *pipeline;
     struct compat_port *port;
     int epoll_fd;
     char path[64];
+    u64 checkpoint_bytes;
     u64 time;
     u32 asked_first; // Batches of the question that was answered first; 0: none was.
     _Alignas(16) u8 body[COMPAT_BODY_SIZE_MAX];
@@ -46,11 +48,14 @@ struct peer {
     _Alignas(16) struct compat_header answer; // The last one received.
 };
 
-// While it is closed, writes of frames wait.
+// While it is closed, writes wait; and merges, while it is closed to them.
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t opened;
     bool closed;
+    bool merge_closed;
+    bool merge_waits;
+    enum status (*open)(struct disk *, const char *, u32, disk_handle *, struct failure *);
     enum status (*write)(struct disk *, disk_handle, u64, const struct iovec *, u32,
                          struct failure *);
 } gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .opened = PTHREAD_COND_INITIALIZER};
@@ -70,6 +75,37 @@ static enum status gate_write(struct disk *disk, disk_handle handle, u64 offset,
     while (gate.closed) (void)pthread_cond_wait(&gate.opened, &gate.mutex);
     (void)pthread_mutex_unlock(&gate.mutex);
     return gate.write(disk, handle, offset, parts, part_count, failure);
+}
+
+static void gate_set_merge(bool closed)
+{
+    (void)pthread_mutex_lock(&gate.mutex);
+    gate.merge_closed = closed;
+    (void)pthread_cond_broadcast(&gate.opened);
+    (void)pthread_mutex_unlock(&gate.mutex);
+}
+
+static bool gate_merge_waits(void)
+{
+    (void)pthread_mutex_lock(&gate.mutex);
+    bool waits = gate.merge_waits;
+    (void)pthread_mutex_unlock(&gate.mutex);
+    return waits;
+}
+
+// Once the first segment is sealed, only a merge makes an index that begins with row 0.
+static enum status gate_open(struct disk *disk, const char *name, u32 flags, disk_handle *out,
+                             struct failure *failure)
+{
+    if (strncmp(name, "index-0000000000000000", 22) == 0) {
+        (void)pthread_mutex_lock(&gate.mutex);
+        while (gate.merge_closed) {
+            gate.merge_waits = true;
+            (void)pthread_cond_wait(&gate.opened, &gate.mutex);
+        }
+        (void)pthread_mutex_unlock(&gate.mutex);
+    }
+    return gate.open(disk, name, flags, out, failure);
 }
 
 static void must(enum status status, const struct failure *failure)
@@ -102,7 +138,8 @@ static void world_start(struct world *world)
 {
     const struct genesis genesis = {
         .hash_key = {1, 2, 3, 4}, .created_at = 1000, .accounts_max = 8192, .holds_max = 4096};
-    const struct pipeline_options options = {.checkpoint_bytes = 192 * MIB, .query_threads = 1};
+    const struct pipeline_options options = {.checkpoint_bytes = world->checkpoint_bytes,
+                                             .query_threads = 1};
     const struct pipeline_callbacks callbacks = {
         .context = world, .command_done = command_done, .query_done = query_done, .fatal = fatal};
     struct recovery_report report;
@@ -152,7 +189,10 @@ static int setup(void **state)
     disk_memory_init(&world->disk, 1);
     world->operations = *world->disk.disk.operations;
     gate.write = world->operations.write;
+    gate.open = world->operations.open;
     world->operations.write = gate_write;
+    world->operations.open = gate_open;
+    world->checkpoint_bytes = 192 * MIB;
     world->disk.disk.operations = &world->operations;
     (void)snprintf(world->path, sizeof world->path, "/tmp/tael-port-%d", (int)getpid());
     world->time = NS_PER_S;
@@ -165,6 +205,7 @@ static int teardown(void **state)
 {
     struct world *world = *state;
     gate_set(false);
+    gate_set_merge(false);
     world_stop(world);
     disk_memory_free(&world->disk);
     free(world);
@@ -454,7 +495,8 @@ static void test_a_message_of_many_questions_lets_others_pass(void **state)
                             peer_register(world, 3)};
     // Both wait until what was told before them is durable.
     gate_set(true);
-    peer_send_accounts(world, &peers[0], 1, 2000);
+    // Enough accounts for a frame of their own beside one that waits at the gate: a seal may.
+    peer_send_accounts(world, &peers[0], 1, 2100);
     for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
     struct compat_header header =
         request_of(&peers[1], COMPAT_OPERATION_BASE + COMPAT_QUERY_ACCOUNTS);
@@ -540,6 +582,44 @@ static void test_who_leaves_while_it_waits_is_let_go(void **state)
     buffers_give_all(world, all);
 }
 
+// --- background work -----------------------------------------------------------------------------
+
+// One more request of half a MiB.
+static struct pipeline_stats more_is_logged(struct world *world, struct peer *peer)
+{
+    struct pipeline_stats stats;
+    peer_send_accounts(world, peer, 1, 4000);
+    expect_reply(world, peer);
+    pipeline_stats(world->pipeline, &stats);
+    if (stats.seals > 0) gate_set_merge(true);
+    return stats;
+}
+
+static void test_a_long_merge_does_not_hold_up_checkpoints(void **state)
+{
+    struct world *world = *state;
+    world_stop(world);
+    world->checkpoint_bytes = MIB;
+    world_start(world);
+    struct peer peer = peer_register(world, 1);
+    struct pipeline_stats stats = {0};
+    for (u32 i = 0; i < 500 && !gate_merge_waits(); i++) stats = more_is_logged(world, &peer);
+    assert_true(gate_merge_waits());
+    u64 before = stats.checkpoints;
+    for (u32 i = 0; i < 500 && stats.checkpoints < before + 3; i++) {
+        stats = more_is_logged(world, &peer);
+    }
+    assert_true(stats.checkpoints >= before + 3);
+    assert_int_equal(stats.merges, 0);
+    gate_set_merge(false);
+    for (u32 i = 0; i < STEPS_MAX && stats.merges == 0; i++) {
+        step(world);
+        pipeline_stats(world->pipeline, &stats);
+    }
+    assert_true(stats.merges > 0);
+    (void)close(peer.fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -552,6 +632,7 @@ int main(void)
         TEST(test_a_message_of_many_questions_lets_others_pass),
         TEST(test_connections_go_on_when_buffers_return),
         TEST(test_who_leaves_while_it_waits_is_let_go),
+        TEST(test_a_long_merge_does_not_hold_up_checkpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,6 +167,7 @@ static enum status threads_start(struct pipeline *pipeline, struct failure *fail
     enum status status = thread_start(pipeline, log_thread, pipeline, failure);
     if (status == STATUS_OK) status = thread_start(pipeline, history_thread, pipeline, failure);
     if (status == STATUS_OK) status = thread_start(pipeline, sealing_thread, pipeline, failure);
+    if (status == STATUS_OK) status = thread_start(pipeline, checkpoint_thread, pipeline, failure);
     if (status == STATUS_OK) status = thread_start(pipeline, upkeep_thread, pipeline, failure);
     if (status == STATUS_OK) status = thread_start(pipeline, space_thread, pipeline, failure);
     for (u32 i = 0; i < pipeline->options.query_threads && status == STATUS_OK; i++) {

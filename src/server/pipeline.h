@@ -6,7 +6,9 @@
 //   log thread                        \-> digest -> write, durable -/
 //   history thread                                 \-> lists, outcome leaves, root -> segment
 //   sealing thread                                                                  \-> sorted file
-//   upkeep thread                                      checkpoints, merges, space for the log
+//   checkpoint thread                                  the machine's tables, frozen, to a file
+//   upkeep thread                                      merges, files that nothing needs
+//   space thread                                       files of the log, free space
 //   query threads                                 questions to history up to what is durable
 //
 // While one frame is being written the next one fills: all commands that arrive meanwhile become

@@ -326,6 +326,10 @@ static void checkpoint_finish(struct pipeline *pipeline)
     if (!written) return;
     checkpoint_end(&pipeline->node->checkpoint);
     pipeline->checkpoint_active = false;
+    pipeline_lock(pipeline);
+    pipeline->merge_wanted = true; // What it kept apart may be merged now.
+    pipeline_changed(pipeline);
+    pipeline_unlock(pipeline);
 }
 
 bool pipeline_all_is_indexed(struct pipeline *pipeline)

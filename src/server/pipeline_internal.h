@@ -163,7 +163,9 @@ void *log_thread(void *context);
 void *history_thread(void *context);
 // Full segments into sorted files.
 void *sealing_thread(void *context);
-// Checkpoints, merges, files that nothing needs any more.
+// Checkpoints. Apart from merges, which may take minutes: a checkpoint bounds the next recovery.
+void *checkpoint_thread(void *context);
+// Merges, files that nothing needs any more.
 void *upkeep_thread(void *context);
 // Files of the log made ready, free space watched.
 void *space_thread(void *context);

@@ -137,7 +137,7 @@ void *sealing_thread(void *context)
     return NULL;
 }
 
-// --- the upkeep thread ---------------------------------------------------------------------------
+// --- the checkpoint thread -----------------------------------------------------------------------
 
 // Whether all segments below a row are sealed.
 static bool is_sealed_below(struct pipeline *pipeline, u64 row)
@@ -152,7 +152,7 @@ static bool is_sealed_below(struct pipeline *pipeline, u64 row)
 }
 
 // Called with the mutex held; lets go of it while it works.
-static void upkeep_checkpoint(struct pipeline *pipeline)
+static void checkpoint_take(struct pipeline *pipeline)
 {
     struct checkpoint *checkpoint = &pipeline->node->checkpoint;
     u64 sequence = pipeline->checkpoint_sequence;
@@ -181,6 +181,21 @@ static void upkeep_checkpoint(struct pipeline *pipeline)
     pipeline->checkpoint_written = true;
     pipeline_notify(pipeline);
 }
+
+void *checkpoint_thread(void *context)
+{
+    struct pipeline *pipeline = context;
+    thread_give_way(10);
+    pipeline_lock(pipeline);
+    while (!pipeline->stopping) {
+        if (pipeline->checkpoint_asked) checkpoint_take(pipeline);
+        else (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+    }
+    pipeline_unlock(pipeline);
+    return NULL;
+}
+
+// --- the upkeep thread ---------------------------------------------------------------------------
 
 static void upkeep_merge(struct pipeline *pipeline)
 {
@@ -216,10 +231,10 @@ void *upkeep_thread(void *context)
     thread_give_way(10);
     pipeline_lock(pipeline);
     while (!pipeline->stopping) {
-        if (pipeline->checkpoint_asked) upkeep_checkpoint(pipeline);
-        else if (pipeline->merge_wanted && !pipeline->full) upkeep_merge(pipeline);
-        bool more = pipeline->checkpoint_asked || (pipeline->merge_wanted && !pipeline->full);
-        if (more) continue;
+        if (pipeline->merge_wanted && !pipeline->full) {
+            upkeep_merge(pipeline);
+            continue;
+        }
         pipeline_wait(pipeline, FULL_RETRY_NS);
         u64 now = clock_steady();
         if (pipeline->durable != durable) {

@@ -250,11 +250,12 @@ static u64 time_read(struct server *server, u64 steady)
     if (refused) {
         trace(TRACE_INFO, "the wall clock is near the time of frames again, and is followed");
     } else {
-        trace(TRACE_ERROR,
-              "the wall clock is %llu s %s the time of frames and is not followed; if it is right, "
-              "start the server anew",
-              (unsigned long long)(server->clock.apart / NS_PER_S),
-              server->clock.is_ahead ? "ahead of" : "behind");
+        const struct frame_clock *clock = &server->clock;
+        trace(TRACE_ERROR, "the wall clock is %llu s %s the time of frames and is not followed; %s",
+              (unsigned long long)(clock->apart / NS_PER_S),
+              clock->is_ahead ? "ahead of" : "behind",
+              clock->is_ahead ? "when it is right, start the server anew"
+                              : "time goes on from the last frame");
     }
     return time;
 }

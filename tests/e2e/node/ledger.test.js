@@ -11,7 +11,7 @@ const {
 } = require('tigerbeetle-node')
 const { Server } = require('./server')
 const {
-  LEDGER, account, transfer, settlement, accountFilter, queryFilter, statuses, ids, range, sleep
+  LEDGER, account, transfer, settlement, accountFilter, queryFilter, statuses, ids, range, until
 } = require('./records')
 
 const BATCH_MAX = 8189
@@ -223,8 +223,7 @@ test('a hold expires', async () => {
   })
   assert.deepEqual(await post(hold), [created])
   assert.deepEqual(await balances(a), [8n, 0n, 0n, 0n])
-  const deadline = Date.now() + 10_000
-  while ((await balances(a))[0] !== 0n && Date.now() < deadline) await sleep(50)
+  await until(async () => (await balances(a))[0] === 0n)
   assert.deepEqual(await balances(a), [0n, 0n, 0n, 0n])
   assert.deepEqual(await post(settlement({
     id: id(), pending_id: hold.id, amount: AMOUNT_MAX, flags: TransferFlags.post_pending_transfer
@@ -305,8 +304,12 @@ test('a closing transfer closes an account, and its void opens it', async () => 
 
 test('imported accounts and transfers keep their timestamps', async () => {
   const [marker] = await client.createAccounts([account({ id: id() })])
-  await sleep(20)
   const start = marker.timestamp
+  // What is imported lies between the marker and now; a refused event tells what time it is.
+  await until(async () => {
+    const [refused] = await client.createAccounts([account({ id: id(), code: 0 })])
+    return refused.timestamp > start + 1_000_000n
+  })
   const flags = AccountFlags.imported
   const a = account({ id: id(), flags, timestamp: start + 1n })
   const b = account({ id: id(), flags, timestamp: start + 2n })

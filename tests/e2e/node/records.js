@@ -73,8 +73,16 @@ const queryFilter = (fields) => ({
 const statuses = (results) => results.map((result) => result.status)
 const ids = (records) => records.map((record) => record.id)
 const range = (count) => Array.from({ length: count }, (_, index) => index)
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+// Resolves when the condition holds; rejects after a minute.
+async function until (condition) {
+  const deadline = Date.now() + 60_000
+  while (!await condition()) {
+    if (Date.now() > deadline) throw new Error(`never came true: ${condition}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
 
 module.exports = {
-  LEDGER, account, transfer, settlement, accountFilter, queryFilter, statuses, ids, range, sleep
+  LEDGER, account, transfer, settlement, accountFilter, queryFilter, statuses, ids, range, until
 }

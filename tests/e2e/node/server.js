@@ -16,9 +16,11 @@ const binary = process.env.TAEL_BINARY || path.join(__dirname, '../../../build/t
 const READY_TIMEOUT_MS = 60_000
 
 class Server {
-  constructor () {
+  // `unix`: it listens on a socket in its folder instead of a port.
+  constructor ({ unix = false } = {}) {
     this.folder = mkdtempSync(path.join(process.env.TAEL_E2E_FOLDER || tmpdir(), 'tael-e2e-'))
     this.port = 0 // The first start picks one, which later starts take again.
+    this.socket = unix ? path.join(this.folder, 'socket') : null
     this.log = ''
     this.clients = []
   }
@@ -28,7 +30,8 @@ class Server {
   // Resolves when the server answers.
   async start () {
     const data = path.join(this.folder, 'data')
-    this.process = spawn(binary, ['serve', '--data', data, '--compat-port', String(this.port)])
+    const port = this.socket ? `unix:${this.socket}` : String(this.port)
+    this.process = spawn(binary, ['serve', '--data', data, '--compat-port', port])
     this.process.stderr.on('data', (text) => { this.log += text })
     this.exit = once(this.process, 'exit')
     const child = this.process
@@ -43,10 +46,11 @@ class Server {
       })
       this.process.stdout.on('data', (text) => {
         output += text
-        const ready = /^ready .*compat=127\.0\.0\.1:(\d+)/m.exec(output)
+        const ready = /^ready .*compat=(?:127\.0\.0\.1:(\d+)|unix:(\S+))/m.exec(output)
         if (!ready) return
         clearTimeout(timer)
-        this.port = Number(ready[1])
+        if (!this.socket) this.port = Number(ready[1])
+        else if (ready[2] !== this.socket) reject(new Error(`listens on ${ready[2]}`))
         resolve()
       })
     })

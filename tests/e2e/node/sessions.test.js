@@ -7,10 +7,11 @@ const { afterEach, beforeEach, test } = require('node:test')
 const assert = require('node:assert/strict')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
+const { createServer: createListener } = require('node:net')
 const path = require('node:path')
 const { CreateTransferStatus, id } = require('tigerbeetle-node')
 const { Server } = require('./server')
-const { account, transfer, statuses, ids, range, sleep } = require('./records')
+const { account, transfer, statuses, ids, range, until } = require('./records')
 
 const created = CreateTransferStatus.created
 let server
@@ -25,7 +26,10 @@ test('a client goes on after a clean stop, with what it asked meanwhile', async 
   assert.equal(await server.stop('SIGTERM'), 0)
   const move = transfer({ id: id(), debit_account_id: a, credit_account_id: b, amount: 7n })
   const waiting = client.createTransfers([move])
-  await sleep(300)
+  // Meanwhile it tries to connect.
+  const listener = createListener((socket) => socket.destroy()).listen(server.port, '127.0.0.1')
+  await once(listener, 'connection')
+  await new Promise((resolve) => listener.close(resolve))
   await server.start()
   assert.deepEqual(statuses(await waiting), [created])
   const [found] = await client.lookupAccounts([a])
@@ -50,12 +54,16 @@ test('what was acknowledged survives kills, and nothing is applied twice', async
       acknowledged.push(...ids(sent))
     }
   })
+  const moreIsAcknowledged = () => {
+    const before = acknowledged.length
+    return until(() => acknowledged.length >= before + 10_000)
+  }
   for (let round = 0; round < 3; round++) {
-    await sleep(500)
+    await moreIsAcknowledged()
     assert.equal(await server.stop('SIGKILL'), 'SIGKILL')
     await server.start()
   }
-  await sleep(500)
+  await moreIsAcknowledged()
   isOver = true
   await Promise.all(work)
   assert.ok(acknowledged.length > 0)

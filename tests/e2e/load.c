@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A real server and a load of which the truth is known.
+#include "load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void load_die(const char *what, const struct failure *failure)
+{
+    (void)fprintf(stderr, "load: %s: %s\n", what, failure == NULL ? "" : failure->message);
+    exit(1);
+}
+
+static u64 amount_of(u64 id)
+{
+    return 1 + id % 97;
+}
+
+void load_init(struct load *load, const char *program, const char *folder, u64 seed)
+{
+    *load = (struct load){.program = program, .folder = folder, .space_reserve = "0", .next_id = 1};
+    random_init(&load->random, seed);
+    load->client = calloc(1, sizeof *load->client);
+    load->body = aligned_alloc(PAGE_SIZE, 2 * MIB);
+    assert(load->client != NULL && load->body != NULL);
+}
+
+void load_free(struct load *load)
+{
+    free(load->body);
+    free(load->client);
+}
+
+// --- the server ---------------------------------------------------------------------------------
+
+void load_server_start(struct load *load)
+{
+    int output[2];
+    if (pipe2(output, O_CLOEXEC) != 0) load_die("pipe", NULL);
+    load->server = fork();
+    if (load->server < 0) load_die("fork", NULL);
+    if (load->server == 0) {
+        (void)dup2(output[1], STDOUT_FILENO);
+        // A small interval, so that ends fall into checkpoints too.
+        const char *port = load->address[0] == 0 ? "0" : strchr(load->address, ':') + 1;
+        (void)execl(load->program, load->program, "serve", "--data", load->folder, "--compat-port",
+                    port, "--checkpoint-bytes", "4000000", "--space-reserve", load->space_reserve,
+                    (char *)NULL);
+        _exit(127);
+    }
+    (void)close(output[1]);
+    char line[256] = {0};
+    size_t length = 0;
+    while (length + 1 < sizeof line && strchr(line, '\n') == NULL) {
+        ssize_t got = read(output[0], line + length, sizeof line - length - 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) load_die("the server did not become ready", NULL);
+        length += (size_t)got;
+    }
+    (void)close(output[0]);
+    const char *at = strstr(line, "compat=");
+    if (at == NULL || sscanf(at, "compat=%63s", load->address) != 1) load_die("no address", NULL);
+}
+
+void load_server_end(struct load *load, int number)
+{
+    int status = 0;
+    (void)kill(load->server, number);
+    if (waitpid(load->server, &status, 0) != load->server) load_die("waiting for the server", NULL);
+    bool expected = number == SIGKILL ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
+                                      : WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!expected) {
+        (void)fprintf(stderr, "load: the server ended with status %x\n", (unsigned)status);
+        exit(1);
+    }
+}
+
+void load_client_open(const struct load *load, struct compat_client *client)
+{
+    struct compat_client_options options = {0};
+    struct failure failure;
+    enum status status = compat_address_parse(load->address, &options.address, &failure);
+    if (status == STATUS_OK) {
+        status = compat_client_connect(client, &options, LOAD_TIMEOUT_NS, &failure);
+    }
+    if (status != STATUS_OK) load_die("connecting", &failure);
+}
+
+// --- requests -----------------------------------------------------------------------------------
+
+void load_accounts_make(struct load *load)
+{
+    struct account *accounts = (void *)load->body;
+    memset(accounts, 0, 2 * sizeof *accounts);
+    for (u32 i = 0; i < 2; i++) {
+        accounts[i] = (struct account){.id = i + 1, .ledger = 1, .code = 1};
+    }
+    u8 wire = COMPAT_OPERATION_BASE + COMPAT_CREATE_ACCOUNTS;
+    const struct compat_answer *answer = NULL;
+    struct failure failure;
+    u32 size = compat_body_finish(wire, load->body, 2);
+    if (compat_client_call(load->client, wire, load->body, size, LOAD_TIMEOUT_NS, &answer,
+                           &failure) != STATUS_OK) {
+        load_die("creating accounts", &failure);
+    }
+}
+
+u32 load_batch_make(const struct load *load, u8 *body, u32 count)
+{
+    struct transfer *transfers = (void *)body;
+    for (u32 i = 0; i < count; i++) {
+        u64 id = load->next_id + i;
+        transfers[i] = (struct transfer){.id = id,
+                                         .debit_account_id = 1,
+                                         .credit_account_id = 2,
+                                         .amount = amount_of(id),
+                                         .user_data_64 = id * 3,
+                                         .ledger = 1,
+                                         .code = 1};
+    }
+    return compat_body_finish(COMPAT_OPERATION_BASE + COMPAT_CREATE_TRANSFERS, body, count);
+}
+
+void load_batch_note(struct load *load, const struct compat_answer *answer, u32 count, bool again)
+{
+    const struct create_result *results = (const void *)answer->batches.events;
+    u32 created = 0;
+    if (answer->batches.event_count != count) load_die("a reply has another count", NULL);
+    for (u32 i = 0; i < count; i++) {
+        bool is_created = results[i].status == U32_MAX;
+        created += is_created;
+        if (is_created || (again && results[i].status == CREATE_TRANSFER_EXISTS)) continue;
+        (void)fprintf(stderr, "load: transfer %llu: result %u\n",
+                      (unsigned long long)load->next_id + i, results[i].status);
+        exit(1);
+    }
+    // A command applies as one frame: all of a batch survived, or nothing.
+    if (again && created != 0 && created != count) load_die("half a batch survived", NULL);
+    if (again) load->resent++;
+    if (again && created == 0) load->found_whole++;
+    if (again && created == count) load->found_absent++;
+    for (u32 i = 0; i < count; i++) load->moved += amount_of(load->next_id + i);
+    load->next_id += count;
+    load->in_flight = 0;
+}
+
+void load_batch_again(struct load *load)
+{
+    u8 wire = COMPAT_OPERATION_BASE + COMPAT_CREATE_TRANSFERS;
+    const struct compat_answer *answer = NULL;
+    struct failure failure;
+    u32 count = load->in_flight;
+    u32 size = load_batch_make(load, load->body, count);
+    if (compat_client_call(load->client, wire, load->body, size, LOAD_TIMEOUT_NS, &answer,
+                           &failure) != STATUS_OK) {
+        load_die("sending a batch again", &failure);
+    }
+    load_batch_note(load, answer, count, true);
+}
+
+void load_balances_check(struct load *load)
+{
+    u8 wire = COMPAT_OPERATION_BASE + COMPAT_LOOKUP_ACCOUNTS;
+    struct failure failure;
+    const struct compat_answer *answer = NULL;
+    store_u128(load->body, 1);
+    store_u128(load->body + 16, 2);
+    u32 size = compat_body_finish(wire, load->body, 2);
+    if (compat_client_call(load->client, wire, load->body, size, LOAD_TIMEOUT_NS, &answer,
+                           &failure) != STATUS_OK) {
+        load_die("looking up accounts", &failure);
+    }
+    const struct account *accounts = (const void *)answer->batches.events;
+    if (answer->batches.event_count != 2 || accounts[0].debits_posted != load->moved ||
+        accounts[1].credits_posted != load->moved) {
+        (void)fprintf(stderr, "load: after transfer %llu the balance is %llu, not %llu\n",
+                      (unsigned long long)load->next_id - 1,
+                      (unsigned long long)accounts[0].debits_posted,
+                      (unsigned long long)load->moved);
+        exit(1);
+    }
+}
+
+void load_ids_check(struct load *load)
+{
+    enum { COUNT = 500 };
+    u8 wire = COMPAT_OPERATION_BASE + COMPAT_LOOKUP_TRANSFERS;
+    struct failure failure;
+    const struct compat_answer *answer = NULL;
+    u64 ids[COUNT];
+    if (load->next_id == 1) return;
+    for (u32 i = 0; i < COUNT; i++) {
+        ids[i] = 1 + random_below(&load->random, load->next_id - 1);
+        store_u128(load->body + (size_t)i * 16, ids[i]);
+    }
+    u32 size = compat_body_finish(wire, load->body, COUNT);
+    if (compat_client_call(load->client, wire, load->body, size, LOAD_TIMEOUT_NS, &answer,
+                           &failure) != STATUS_OK) {
+        load_die("looking up transfers", &failure);
+    }
+    const struct transfer *transfers = (const void *)answer->batches.events;
+    if (answer->batches.event_count != COUNT) load_die("an acknowledged transfer is missing", NULL);
+    for (u32 i = 0; i < COUNT; i++) {
+        if (transfers[i].id != ids[i] || transfers[i].amount != amount_of(ids[i]) ||
+            transfers[i].user_data_64 != ids[i] * 3) {
+            load_die("an acknowledged transfer changed", NULL);
+        }
+    }
+}
