@@ -170,7 +170,7 @@ static void test_rate_and_windows(void **state)
 {
     (void)state;
     static char output[OUTPUT_MAX], line[256];
-    double transfers[8], seconds[8], per_s[1];
+    double transfers[8] = {0}, seconds[8] = {0}, per_s[1] = {0};
     struct compat_stub *stub = compat_stub_start(0, COMPAT_STUB_NONE, 0);
     (void)snprintf(line, sizeof line,
                    "bench hundred-8 --transfers 40000 --rate 20000 --windows 4 --no-probe --json "

@@ -86,12 +86,14 @@ enum status record_parse_arguments(const struct schema_record *record, int argc,
                                flag_name(field).text);
         }
         seen[index / 64] |= bit;
-        if (!argument.value && (i + 1 == argc || strncmp(argv[i + 1], "--", 2) == 0)) {
+        bool follows = i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0;
+        if (!argument.value && follows) argument.value = argv[++i];
+        // An empty value is a shell's variable that was not set; only a text may be empty.
+        if (!argument.value || (argument.value[0] == 0 && (field->flags & FIELD_TEXT) == 0)) {
             failure_note(failure, STATUS_INVALID, "--%s has no value", flag_name(field).text);
             failure_hint(failure, "%s: %s", field->name, field->doc);
             return STATUS_INVALID;
         }
-        if (!argument.value) argument.value = argv[++i];
         status = field_parse(record, field, argument.value, strlen(argument.value), head, failure);
         if (status) return status;
     }

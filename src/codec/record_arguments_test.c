@@ -38,9 +38,9 @@ static void test_forms(void **state)
     assert_int_equal(order.delay, 0);
     assert_true(is_zero(order.reserved_2, sizeof order.reserved_2));
 
-    assert_int_equal(PARSE(&order, &failure, "id=8", "flags=8", "state=20", "moment=17", "day=3",
-                           "currency=", "delay="),
-                     STATUS_OK);
+    assert_int_equal(
+        PARSE(&order, &failure, "id=8", "flags=8", "state=20", "moment=17", "day=3", "currency="),
+        STATUS_OK);
     assert_int_equal(order.flags, 8);
     assert_int_equal(order.state, 20);
     assert_int_equal(order.moment, 17);
@@ -63,6 +63,8 @@ static void test_refusals(void **state)
     REFUSED("--id is given twice", "", "--id", "7", "id=8");
     REFUSED("--id has no value", "id: Chosen by the client.", "--id");
     REFUSED("--id has no value", "id: Chosen by the client.", "--id", "--delay", "7");
+    REFUSED("--id has no value", "id: Chosen by the client.", "--id", "");
+    REFUSED("--id has no value", "id: Chosen by the client.", "--id=");
     REFUSED("test_order has no field \"curency\"", "did you mean --currency?", "--curency", "EUR");
     REFUSED("test_order has no field \"temperature\"", "", "temperature=5");
     REFUSED("test_order has no field \"reserved-2\"", "", "--reserved-2", "0");

@@ -12,7 +12,8 @@
 #define CHUNK_ROWS  1024u
 // What is read is brought towards the processor this many reads ahead.
 #define PREFETCH_AHEAD 8u
-// Whether a read waited for the device is looked at after each of the first ones, then after so many.
+// Whether a read waited for the device is looked at after each of the first ones, then after so
+// many.
 #define FIRST_READS 4u
 #define WARM_READS  32u
 

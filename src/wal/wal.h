@@ -98,7 +98,8 @@ void wal_prefetch(struct wal *wal, u64 place, size_t size);
 void wal_advise(struct wal *wal, u64 place, size_t size);
 
 // The place behind the last frame, by the headers of the last file alone: quick, and good for
-// telling how much there is to read. Nothing is verified; 0 when there is nothing or the disk fails.
+// telling how much there is to read. Nothing is verified; 0 when there is nothing or the disk
+// fails.
 u64 wal_extent(struct wal *wal);
 
 // --- reading frames back ------------------------------------------------------------------------

@@ -36,8 +36,8 @@ void world_frame(struct world *world);
 void world_upkeep(struct world *world);
 bool world_flush(struct world *world);
 
-// A command ends the process after its frame is durable, and every recovery, until an owner makes it
-// a refusal. Everything must be at rest.
+// A command ends the process after its frame is durable, and every recovery, until an owner makes
+// it a refusal. Everything must be at rest.
 void world_poison(struct world *world);
 
 // Opens the node from the disk as it is, through crashes, and compares it with what must be there.
