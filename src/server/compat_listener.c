@@ -163,7 +163,8 @@ static enum status take_tcp(struct compat_listener *listener, const char *text,
         bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
         getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0) {
         status = errno == EADDRINUSE ? STATUS_BUSY : STATUS_IO;
-        (void)failure_set_errno(failure, status, errno, "listening on 127.0.0.1:%u", port);
+        (void)failure_set_errno(failure, status, errno, "--compat-port: listening on 127.0.0.1:%u",
+                                port);
         if (status == STATUS_BUSY) {
             failure_hint(failure, "another program uses this port; give another one with "
                                   "--compat-port, or 0 for any");

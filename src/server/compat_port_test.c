@@ -23,6 +23,7 @@
 #define PEERS_MAX   MACHINE_SESSIONS_MAX
 #define STEPS_MAX   20000u // Of a millisecond, before a test gives up.
 #define STEPS_QUIET 20u
+#define MANY        2100u // Accounts: enough to close a frame while another one is written.
 
 struct world {
     struct disk_memory disk;
@@ -186,6 +187,16 @@ static void step(struct world *world)
     (void)compat_port_resume(world->port);
 }
 
+// Closes the gate once the log has its files, which are made by writes too.
+static void gate_close(struct world *world)
+{
+    for (u32 i = 0; !wal_is_prepared(&world->node.wal, WAL_FILES_AHEAD); i++) {
+        if (i == STEPS_MAX) fail_msg("the log's files are not made");
+        step(world);
+    }
+    gate_set(true);
+}
+
 static int setup(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
@@ -334,6 +345,14 @@ static void peer_send_accounts(struct world *world, struct peer *peer, u32 first
     peer_send(world, peer, &header, world->body, count * (u32)sizeof(struct account));
 }
 
+static void accounts_await(struct world *world, u32 count)
+{
+    for (u32 i = 0; world->node.machine.ledger.accounts.count < count; i++) {
+        if (i == STEPS_MAX) fail_msg("%u accounts are not decided", count);
+        step(world);
+    }
+}
+
 // --- evictions -----------------------------------------------------------------------------------
 
 static void test_requests_are_checked_in_the_references_order(void **state)
@@ -455,17 +474,17 @@ static void test_an_eviction_is_told_once_its_cause_is_durable(void **state)
     struct world *world = *state;
     struct peer peers[PEERS_MAX];
     peers_register(world, peers);
-    gate_set(true);
+    gate_close(world);
     // Too large to be written by this thread; the next frame is closed because there is enough.
-    peer_send_accounts(world, &peers[1], 1, 2000);
-    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    peer_send_accounts(world, &peers[1], 1, MANY);
+    accounts_await(world, MANY);
     struct peer late = peer_open(world, 900);
+    u32 room = pipeline_room(world->pipeline);
     peer_send_register(world, &late);
-    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
-    peer_send_accounts(world, &peers[2], 2001, 2100);
-    for (u32 i = 0; i < STEPS_MAX && machine_session(&world->node.machine, 900) == NULL; i++) {
-        step(world);
-    }
+    for (u32 i = 0; i < STEPS_MAX && pipeline_room(world->pipeline) == room; i++) step(world);
+    peer_send_accounts(world, &peers[2], MANY + 1, MANY);
+    accounts_await(world, 2 * MANY);
+    assert_non_null(machine_session(&world->node.machine, 900));
     assert_null(machine_session(&world->node.machine, peers[0].client));
     peer_send_lookup(world, &peers[0]);
     struct compat_header ping = {.release = RELEASE,
@@ -491,24 +510,23 @@ static void test_an_eviction_is_told_once_its_cause_is_durable(void **state)
 static void test_a_message_of_many_questions_lets_others_pass(void **state)
 {
     struct world *world = *state;
-    enum { MANY = 1000 };
-    u16 counts[MANY];
-    for (u32 i = 0; i < MANY; i++) counts[i] = 1;
+    enum { QUESTIONS = 1000 };
+    u16 counts[QUESTIONS];
+    for (u32 i = 0; i < QUESTIONS; i++) counts[i] = 1;
     struct peer peers[3] = {peer_register(world, 1), peer_register(world, 2),
                             peer_register(world, 3)};
     // Both wait until what was told before them is durable.
-    gate_set(true);
-    // Enough accounts for a frame of their own beside one that waits at the gate: a seal may.
-    peer_send_accounts(world, &peers[0], 1, 2100);
-    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    gate_close(world);
+    peer_send_accounts(world, &peers[0], 1, MANY);
+    accounts_await(world, MANY);
     struct compat_header header =
         request_of(&peers[1], COMPAT_OPERATION_BASE + COMPAT_QUERY_ACCOUNTS);
-    for (u32 i = 0; i < MANY; i++) {
+    for (u32 i = 0; i < QUESTIONS; i++) {
         const struct query_filter filter = {.limit = 3, .timestamp_min = i + 1};
         memcpy(world->body + i * sizeof filter, &filter, sizeof filter);
     }
-    u32 size = compat_trailer_write(world->body, MANY * sizeof(struct query_filter),
-                                    sizeof(struct query_filter), counts, MANY);
+    u32 size = compat_trailer_write(world->body, QUESTIONS * sizeof(struct query_filter),
+                                    sizeof(struct query_filter), counts, QUESTIONS);
     peer_send(world, &peers[1], &header, world->body, size);
     for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
     peer_send_lookup(world, &peers[2]);
@@ -518,9 +536,10 @@ static void test_a_message_of_many_questions_lets_others_pass(void **state)
     expect_reply(world, &peers[2]);
     expect_reply(world, &peers[1]);
     assert_int_equal(world->asked_first, 1);
-    u32 payload = MANY * 3 * (u32)sizeof(struct account);
-    assert_int_equal(peers[1].answer.size, COMPAT_HEADER_SIZE + payload +
-                                               compat_trailer_size(MANY, sizeof(struct account)));
+    u32 payload = QUESTIONS * 3 * (u32)sizeof(struct account);
+    assert_int_equal(peers[1].answer.size,
+                     COMPAT_HEADER_SIZE + payload +
+                         compat_trailer_size(QUESTIONS, sizeof(struct account)));
     for (u32 i = 0; i < 3; i++) (void)close(peers[i].fd);
 }
 
