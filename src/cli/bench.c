@@ -120,7 +120,9 @@ static void help_print(FILE *file)
         "  --accounts N          among how many accounts\n"
         "  --clients N           sessions, each with one request in flight (1 to 60)\n"
         "  --batch N             transfers a request (1 to 8189)\n"
-        "  --connect HOST:PORT   a server that runs already; its disk and memory are not measured\n"
+        "  --connect HOST:PORT   a server that runs already, or unix:PATH; its disk and memory are "
+        "not\n"
+        "                        measured\n"
         "  --folder DIR          where the own server's folder is made (default: here); with\n"
         "                        --connect, the folder of that server, for its status and disk\n"
         "  --cluster N           number of the server's cluster (default 0)\n"
@@ -264,7 +266,7 @@ static bool options_parse(int argc, char **argv, struct options *out)
     struct failure failure;
     if (options.connect != NULL &&
         compat_address_parse(options.connect, &address, &failure) != STATUS_OK) {
-        return usage_error("address", options.connect, "is not HOST:PORT");
+        return usage_error("address", options.connect, "is not HOST:PORT, PORT or unix:PATH");
     }
     *out = options;
     return true;

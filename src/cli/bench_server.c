@@ -164,7 +164,7 @@ static void server_become(const char *folder, const int output[2])
     _exit(127);
 }
 
-// Takes the address from a line "ready ... compat=HOST:PORT ...".
+// Takes the address from a line "ready ... compat=ADDRESS ...".
 static bool ready_parse(const char *line, struct compat_address *out)
 {
     static const char key[] = "compat=";

@@ -10,10 +10,12 @@
 #include "server/compat_stub.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -274,8 +276,33 @@ static void test_status_file(void **state)
     assert_int_not_equal(stat(server.folder, &about), 0);
 }
 
-int main(void)
+// The server is this program, which is never ready (main).
+static void test_interrupted_while_the_server_starts(void **state)
 {
+    (void)state;
+    (void)fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) { // That it was interrupted stays with a process.
+        struct bench_server server = {0};
+        struct failure failure = {0};
+        if (bench_folder_make(&server, "/tmp", &failure) != STATUS_OK) _exit(2);
+        cli_interrupt_install();
+        (void)raise(SIGINT);
+        const enum status status = bench_server_start(&server, &failure);
+        bench_folder_remove(server.folder);
+        _exit(status == STATUS_CANCELLED && strstr(failure.message, "interrupted") != NULL ? 0 : 1);
+    }
+    int code = -1;
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(code, 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+        (void)pause();
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_content),
@@ -285,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_rate_and_windows),
         cmocka_unit_test(test_server_misbehaves),
         cmocka_unit_test(test_workloads),
+        cmocka_unit_test(test_interrupted_while_the_server_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,8 @@ struct options {
 // --- help ----------------------------------------------------------------------------------------
 
 static const char common_help[] =
-    "  --connect HOST:PORT  the server, or a port alone; 127.0.0.1:3000 when not given\n"
+    "  --connect HOST:PORT  the server, or a port alone, or unix:PATH; 127.0.0.1:3000 when not "
+    "given\n"
     "  --cluster N          its cluster; 0 when not given\n"
     "  --deadline SECONDS   give up after this long; 10 when not given\n"
     "  --json               print one JSON object a line\n"

@@ -223,6 +223,7 @@ static void test_deadline(void **state)
                                         20 * NS_PER_MS, &answer, &failure),
                      STATUS_TIMEOUT);
     assert_non_null(strstr(failure.message, "no answer from 127.0.0.1"));
+    assert_non_null(strstr(failure.hint, "its storage may be full"));
     // It is still in flight, and goes on.
     assert_false(compat_client_is_idle(&client));
     compat_client_extend(&client, compat_client_now() + timeout_ns);
@@ -242,6 +243,7 @@ static void test_deadline(void **state)
     assert_int_equal(compat_client_connect(&client, &options, 200 * NS_PER_MS, &failure),
                      STATUS_TIMEOUT);
     assert_non_null(strstr(failure.message, "connecting"));
+    assert_non_null(strstr(failure.hint, "is the server running"));
     (void)snprintf(options.address.host, sizeof options.address.host, "no.such.host.invalid");
     assert_int_equal(compat_client_connect(&client, &options, 200 * NS_PER_MS, &failure),
                      STATUS_NOT_FOUND);
@@ -322,6 +324,9 @@ static void test_addresses(void **state)
         {"a:65536", NULL, NULL},
         {"a:123456", NULL, NULL},
         {"a:1x", NULL, NULL},
+        {"unix:/run/tael/socket", "/run/tael/socket", ""},
+        {"unix:a:1", "a:1", ""},
+        {"unix:", NULL, NULL},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         struct compat_address address;
@@ -331,6 +336,10 @@ static void test_addresses(void **state)
         if (status != STATUS_OK) continue;
         assert_string_equal(address.host, rows[i].host);
         assert_string_equal(address.port, rows[i].port);
+        char text[COMPAT_ADDRESS_TEXT_SIZE];
+        const bool is_short = strcmp(rows[i].text, "3000") == 0;
+        assert_string_equal(compat_address_print(&address, text),
+                            is_short ? "127.0.0.1:3000" : rows[i].text);
     }
 }
 

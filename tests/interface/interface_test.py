@@ -147,6 +147,30 @@ def test_a_server_is_served_and_stopped(folder):
     run("override", data, "--position", "999", "--json", code=1)
 
 
+def test_a_start_that_does_not_fit_is_refused(folder):
+    with server(folder, "--cluster", "7") as (line, data):
+        address = re.search(r"compat=127\.0\.0\.1:([0-9]+)", line).group(1)
+        other = os.path.join(folder, "other")
+        run("serve", "--data", other, "--compat-port", address, code=3)
+        assert not os.path.exists(other), "the port is in use: no folder is made"
+        run("query", "accounts", "--limit", "1", "--connect", address, "--deadline", "1", code=3)
+    for flag in ("--cluster", "--accounts-max", "--holds-max"):
+        run("serve", "--data", data, "--compat-port", "0", flag, "5", code=2)
+    run("serve", "--data", folder, "--compat-port", "0", code=2)  # It holds another folder.
+    assert sorted(os.listdir(folder)) == ["data"]
+
+
+def test_a_unix_socket_is_for_all_verbs(folder):
+    path = os.path.join(folder, "socket")
+    with server(folder, "--compat-port", "unix:" + path) as (line, _):
+        assert "compat=unix:%s " % path in line, line
+        to = ("--connect", "unix:" + path)
+        run("account", "create", "--id", "999", "--ledger", "1", "--code", "1", *to)
+        assert len(objects(run("account", "show", "999", *to, "--json"))) == 1
+        run("bench", "ordered", "--transfers", "10", "--accounts", "10", "--no-probe", *to)
+    assert not os.path.exists(path)
+
+
 def test_ready_as_json(folder):
     with server(folder, "--json") as (line, data):
         ready = json.loads(line)
