@@ -220,7 +220,7 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
         *machine_indexer_root(&node->indexer, node->indexer.sequence);
     pipeline->merge_wanted = true;
     enum status status = memory_lay_out(pipeline, failure);
-    if (status == STATUS_OK) status = wal_prepare(&node->wal, failure);
+    if (status == STATUS_OK) status = space_prepare(pipeline, failure);
     if (status == STATUS_FULL) {
         pipeline->full = true; // Reads go on, commands wait.
         status = STATUS_OK;

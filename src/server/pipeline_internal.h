@@ -167,6 +167,9 @@ void *sealing_thread(void *context);
 void *checkpoint_thread(void *context);
 // Merges, files that nothing needs any more.
 void *upkeep_thread(void *context);
+// Makes files of the log ready. STATUS_FULL without space or with less of it than the reserve, from
+// which they take nothing: what was accepted must still be sealed, checkpointed and recovered.
+MUST_USE enum status space_prepare(struct pipeline *pipeline, struct failure *failure);
 // Files of the log made ready, free space watched.
 void *space_thread(void *context);
 

@@ -251,6 +251,18 @@ void *upkeep_thread(void *context)
 
 // --- the space thread ----------------------------------------------------------------------------
 
+enum status space_prepare(struct pipeline *pipeline, struct failure *failure)
+{
+    struct node *node = pipeline->node;
+    const u64 reserve = pipeline->options.space_reserve;
+    u64 space = 0;
+    enum status status = wal_prepare(&node->wal, reserve, failure);
+    if (status == STATUS_OK) status = disk_free_space(node->disk, &space, failure);
+    if (status != STATUS_OK || space >= reserve) return status;
+    return failure_set(failure, STATUS_FULL, "%s has only %llu free bytes", node->disk->path,
+                       (unsigned long long)space);
+}
+
 // Keeps files of the log ready and watches the free space.
 void *space_thread(void *context)
 {
@@ -260,13 +272,11 @@ void *space_thread(void *context)
     pipeline_lock(pipeline);
     while (!pipeline->stopping) {
         struct failure failure;
-        u64 space = 0;
         pipeline_unlock(pipeline);
-        enum status status = wal_prepare(&node->wal, &failure);
-        if (status == STATUS_OK) status = disk_free_space(node->disk, &space, &failure);
+        enum status status = space_prepare(pipeline, &failure);
         if (status != STATUS_OK && status != STATUS_FULL) pipeline_fatal(pipeline, &failure);
         pipeline_lock(pipeline);
-        bool full = status == STATUS_FULL || space < pipeline->options.space_reserve;
+        bool full = status == STATUS_FULL;
         if (full != pipeline->full) {
             pipeline->full = full;
             pipeline_changed(pipeline);
