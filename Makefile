@@ -43,7 +43,16 @@ format:
 	@clang-format -i $$(tools/sources '*.c' '*.h')
 
 help:
-	@echo "build run test check bench sim bless format clean; docs/TESTING.md says what each runs"
+	@echo "make build    the release, build/tael"
+	@echo "make run      a server on DATA=$(DATA), PORT=$(PORT)"
+	@echo "make test     unit, table, model and simulator tests; the official client"
+	@echo "make check    style, static analysis, sanitizers"
+	@echo "make bench    the benchmarks, against an in-memory probe"
+	@echo "make sim      one long run of the simulator, SEED=$(SEED)"
+	@echo "make bless    renews the golden files; read the difference"
+	@echo "make format   formats every source file"
+	@echo "make clean    removes what was built"
+	@echo "docs/TESTING.md says more."
 
 clean:
 	@rm -rf build build-*

@@ -34,7 +34,7 @@ enum {
 
 static u8 body[BODY_SIZE + 64], copy[BODY_SIZE];
 static struct digest digests[ROW_COUNT], chunk_digests[BODY_SIZE / 4096];
-static u64 unsorted[SORT_COUNT], entries[SORT_COUNT], scratch[SORT_COUNT], runs[SORT_COUNT];
+static u64 unsorted[SORT_COUNT], entries[SORT_COUNT], scratch[SORT_COUNT];
 static u8 filter[SORT_COUNT * 2];
 static u64 probes[KEY_COUNT];
 static struct index index_large;
@@ -226,30 +226,6 @@ static void reference_sort(void)
     qsort(entries, SORT_COUNT, sizeof *entries, order_high32);
 }
 
-static void run_merge(void)
-{
-    const u64 *starts[MERGE_RUN_COUNT_MAX];
-    size_t counts[MERGE_RUN_COUNT_MAX];
-    for (size_t i = 0; i < MERGE_RUN_COUNT_MAX; i++) {
-        counts[i] = SORT_COUNT / MERGE_RUN_COUNT_MAX;
-        starts[i] = &runs[i * counts[i]];
-    }
-    struct merge_u64 merge;
-    merge_u64_begin(&merge, starts, counts, MERGE_RUN_COUNT_MAX);
-    size_t at = 0;
-    for (size_t got = 1; got != 0; at += got) {
-        got = merge_u64_next(&merge, &entries[at], MIN(4096, SORT_COUNT - at));
-    }
-    sink = at;
-}
-
-// Sorting what could be merged.
-static void reference_merge(void)
-{
-    memcpy(entries, runs, sizeof entries);
-    sort_u64_by_high32(entries, scratch, SORT_COUNT);
-}
-
 enum { AHEAD = 16 };
 
 static void run_index_look_up(void)
@@ -323,7 +299,6 @@ static const struct row rows[] = {
     {"filter has", 0, KEY_COUNT, run_filter_has, "one load", reference_filter},
     {"filter add", 0, KEY_COUNT, run_filter_add, "one load", reference_filter},
     {"sort, 524,288", 0, SORT_COUNT, run_sort, "qsort", reference_sort},
-    {"merge of 8 runs", 0, SORT_COUNT, run_merge, "radix sort", reference_merge},
     {"index look-up of 10 million", 0, KEY_COUNT, run_index_look_up, "one load",
      reference_index_look_up},
     {"index insert, growing", 0, SORT_COUNT, run_index_build, "sized at first",
@@ -367,11 +342,6 @@ static void set_up(void)
     for (u32 i = 0; i < SORT_COUNT; i++) {
         unsorted[i] = random_next(&random) >> 32 << 32 | i;
         filter_add(filter, sizeof filter, random_next(&random));
-    }
-    memcpy(runs, unsorted, sizeof runs);
-    const size_t run_size = SORT_COUNT / MERGE_RUN_COUNT_MAX;
-    for (size_t i = 0; i < SORT_COUNT; i += run_size) {
-        sort_u64_by_high32(&runs[i], scratch, run_size);
     }
     struct failure failure;
     if (index_init(&index_large, ACCOUNT_COUNT, &failure) != STATUS_OK) abort();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A keyed 64-bit hash of ids, for tables and filters inside one process.
+// A keyed 64-bit hash of ids, for tables and filters.
 //
 // Clients choose ids, so the hash must not be steerable: without the key nobody may find many ids
 // that share a slot. Two rounds of a 64 x 64 -> 128-bit multiplication with secret key words:
@@ -16,10 +16,12 @@
 // bit of the result depend on all bits of both factors, and its key keeps the factors from being
 // known, zero among them. Every bit of the hash is usable: high bits and low bits alike.
 //
-// It is not a digest: hashes must not leave the process, because who sees enough of them may solve
-// for the key. They are not a format either: nothing on disk depends on them. The bounds hold for
-// random keys; a regular one (all zero, repeating digits) is legal and visibly weak, so a
-// simulation that wants the same hashes again fills the key from a seeded generator.
+// It is not a digest: hashes must not be shown to those who choose ids, because who sees enough of
+// them may solve for the key. It is a format: the key is in a log's genesis, and the keys and
+// filters of index files are made of these hashes (docs/FORMAT.md, section 5), so that recovery
+// makes the same files again. The bounds hold for random keys; a regular one (all zero, repeating
+// digits) is legal and visibly weak, so a simulation that wants the same hashes again fills the key
+// from a seeded generator.
 //
 // Cost: two multiplications, 2.5 ns of latency, 0.6 ns when hashes are independent.
 #ifndef TAEL_BASE_HASH_H
@@ -27,7 +29,7 @@
 
 #include "base/base.h"
 
-// Four random words, from the system's source once per process.
+// Four random words, from the system's source once a log.
 struct hash_key {
     u64 words[4];
 };

@@ -31,6 +31,7 @@ struct workload {
 #define BATCH       LEDGER_BATCH_EVENTS_MAX
 #define TEN_MILLION 10000000
 #define WINDOWS_MAX 1000
+#define MIXED_TURNS 8u
 
 static const struct workload workloads[] = {
     {"ordered", TEN_MILLION, 10000, 1, BATCH, SHAPE_LOAD, false, false,
@@ -437,41 +438,59 @@ static enum status questions_ask(struct run *run, const char *what, bool is_load
     return status;
 }
 
-// The bulk client alone for one half, then beside clients of single transfers for the other.
+// Runs actors up to a number of transfers created, and adds up what was done and how long it took.
+static enum status slice_run(struct run *run, const char *what, struct bench_actor *actors,
+                             u32 count, u64 end, u64 *transfers, u64 *elapsed_ns,
+                             struct failure *failure)
+{
+    const u64 first = run->source.next;
+    u64 elapsed;
+    run->source.end = end;
+    if (actors_run(run, what, actors, count, false, U64_MAX, &elapsed, failure) != STATUS_OK) {
+        return failure->status;
+    }
+    *transfers += run->source.next - first;
+    *elapsed_ns += elapsed;
+    return STATUS_OK;
+}
+
+// The bulk client alone and beside clients of single transfers, by turns, so that what the server
+// does in the background falls on both alike.
 static enum status mixed_load(struct run *run, struct failure *failure)
 {
     const struct options *options = &run->options;
     struct report *report = &run->report;
+    struct bench_actor alone = actor_make(run, BENCH_TRANSFERS, &run->source, run->content.batch);
     struct bench_actor actors[BENCH_CLIENTS_MAX + 1];
-    struct bench_quantiles alone;
-    u64 elapsed;
-    if (transfers_load(run, "bulk alone", 1, options->transfers / 2, &report->bulk_alone_per_s,
-                       &alone, failure) != STATUS_OK) {
-        return failure->status;
-    }
+    const u32 count = options->clients + 1;
     // Singles take indexes of their own, far behind those of the bulk client.
     struct bench_source singles = {.next = (u64)1 << 40, .end = U64_MAX};
-    const u64 first = run->source.next;
-    run->source.end = options->transfers;
     actors[0] = actor_make(run, BENCH_TRANSFERS, &run->source, run->content.batch);
-    for (u32 i = 1; i <= options->clients; i++) {
+    for (u32 i = 1; i < count; i++) {
         actors[i] = actor_make(run, BENCH_TRANSFERS, &singles, 1);
         actors[i].is_background = true;
     }
-    enum status status = actors_open(run, actors, options->clients + 1, failure);
-    if (status == STATUS_OK) {
-        status = actors_run(run, "bulk and singles", actors, options->clients + 1, false, U64_MAX,
-                            &elapsed, failure);
+    u64 alone_count = 0, alone_ns = 0, beside_count = 0, beside_ns = 0;
+    enum status status = actors_open(run, &alone, 1, failure);
+    if (status == STATUS_OK) status = actors_open(run, actors, count, failure);
+    for (u64 i = 0; i < 2 * MIXED_TURNS && status == STATUS_OK; i++) {
+        const u64 end = options->transfers * (i + 1) / (2 * MIXED_TURNS);
+        status = i % 2 == 0 ? slice_run(run, "bulk alone", &alone, 1, end, &alone_count, &alone_ns,
+                                        failure)
+                            : slice_run(run, "bulk and singles", actors, count, end, &beside_count,
+                                        &beside_ns, failure);
     }
     if (status == STATUS_OK) {
-        u64 count = 0;
-        for (u32 i = 1; i <= options->clients; i++) count += actors[i].acknowledged;
-        report->transfers_per_s = (double)(run->source.next - first) * 1e9 / (double)elapsed;
+        u64 single_count = 0;
+        for (u32 i = 1; i < count; i++) single_count += actors[i].acknowledged;
+        report->bulk_alone_per_s = (double)alone_count * 1e9 / (double)alone_ns;
+        report->transfers_per_s = (double)beside_count * 1e9 / (double)beside_ns;
         report->batch = bench_latencies_quantiles(&actors[0].latencies);
-        report->singles_per_s = (double)count * 1e9 / (double)elapsed;
+        report->singles_per_s = (double)single_count * 1e9 / (double)beside_ns;
         report->singles = latencies_join(actors + 1, options->clients);
     }
-    actors_close(actors, options->clients + 1);
+    actors_close(&alone, 1);
+    actors_close(actors, count);
     return status;
 }
 
@@ -822,7 +841,7 @@ int bench_main(int argc, char **argv)
     static struct run run;
     struct failure failure;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+        if (!cli_is_help(argv[i])) continue;
         help_print(stdout);
         return 0;
     }

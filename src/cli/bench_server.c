@@ -2,6 +2,7 @@
 //
 // The server under load: started, measured, stopped and removed.
 #include "cli/bench_internal.h"
+#include "codec/number.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,28 +86,41 @@ void bench_folder_forget(const char *folder)
     cli_files_visit(folder, file_forget, NULL);
 }
 
+// The number behind a line's first word, if that is `name`. What follows the number is left alone.
+static bool line_number(const char *line, const char *name, u64 *out)
+{
+    size_t size = strlen(name);
+    if (strncmp(line, name, size) != 0 || strchr(" \t", line[size]) == NULL) return false;
+    const char *at = line + size + strspn(line + size, " \t");
+    u128 value = 0;
+    if (number_parse_u128(at, strspn(at, "0123456789"), &value) != NUMBER_OK || value > U64_MAX) {
+        return false;
+    }
+    *out = (u64)value;
+    return true;
+}
+
 bool bench_status_read(const char *folder, u64 after, struct bench_status *out)
 {
-    char path[8192];
+    char path[8192], line[128];
     (void)snprintf(path, sizeof path, "%s/status", folder);
     *out = (struct bench_status){0};
     FILE *file = fopen(path, "re");
     if (file == NULL) return false;
     struct stat about;
-    char key[32];
-    unsigned long long value;
     if (fstat(fileno(file), &about) == 0) {
         const u64 at = (u64)about.st_mtim.tv_sec * NS_PER_S + (u64)about.st_mtim.tv_nsec;
         out->is_fresh = at >= after;
         out->written_at = at;
     }
-    while (fscanf(file, "%31s %llu", key, &value) == 2) {
-        if (strcmp(key, "position") == 0) out->position = value;
-        if (strcmp(key, "durable") == 0) out->durable = value;
-        if (strcmp(key, "indexed") == 0) out->indexed = value;
-        if (strcmp(key, "checkpoints") == 0) out->checkpoints = value;
-        if (strcmp(key, "merges") == 0) out->merges = value;
-        if (strcmp(key, "idle") == 0) out->is_idle = value != 0;
+    while (fgets(line, sizeof line, file) != NULL) {
+        u64 is_idle = out->is_idle;
+        (void)(line_number(line, "position", &out->position) ||
+               line_number(line, "durable", &out->durable) ||
+               line_number(line, "indexed", &out->indexed) ||
+               line_number(line, "checkpoints", &out->checkpoints) ||
+               line_number(line, "merges", &out->merges) || line_number(line, "idle", &is_idle));
+        out->is_idle = is_idle != 0;
     }
     (void)fclose(file);
     return true;
@@ -119,9 +133,9 @@ u64 bench_server_rss(const struct bench_server *server)
     (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)server->process);
     FILE *file = fopen(path, "re");
     if (file == NULL) return 0;
-    unsigned long long kib = 0;
+    u64 kib = 0;
     while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "RssAnon: %llu kB", &kib) == 1) break;
+        if (line_number(line, "RssAnon:", &kib)) break;
     }
     (void)fclose(file);
     return kib * 1024;

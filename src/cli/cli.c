@@ -18,6 +18,11 @@ int cli_fail(const char *verb, const struct failure *failure)
     return failure->status == STATUS_INVALID ? EXIT_USAGE : EXIT_ENVIRONMENT;
 }
 
+bool cli_is_help(const char *argument)
+{
+    return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
 // --- interruption --------------------------------------------------------------------------------
 
 static volatile sig_atomic_t interrupted;

@@ -23,6 +23,9 @@ enum cli_form {
 // STATUS_INVALID is usage, everything else the environment.
 int cli_fail(const char *verb, const struct failure *failure);
 
+// Whether an argument asks for help, in its two spellings.
+bool cli_is_help(const char *argument);
+
 // From here on SIGINT and SIGTERM only set what cli_is_interrupted tells; whoever works for long
 // asks it and ends soon after.
 void cli_interrupt_install(void);
@@ -34,6 +37,12 @@ void cli_files_visit(const char *folder, void (*visit)(const char *path, void *c
                      void *context);
 // Removes a folder with everything in it, as far as that goes.
 void cli_folder_remove(const char *folder);
+
+// Visits every flag of the verbs account, transfer and query, action by action. Names may have `_`
+// for `-`; verb and action are the same pointers for all flags of an action.
+void ledger_verbs_flags(void (*visit)(void *context, const char *verb, const char *action,
+                                      const char *flag),
+                        void *context);
 
 // Each verb: its arguments from its own name on; returns the exit code.
 int verify_main(int argc, char **argv);

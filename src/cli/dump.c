@@ -61,8 +61,7 @@ static void digest_text(const struct digest *digest, char out[17])
     for (u32 i = 0; i < 8; i++) (void)snprintf(out + 2 * (size_t)i, 3, "%02x", digest->bytes[i]);
 }
 
-// --- the log
-// --------------------------------------------------------------------------------------
+// --- the log -------------------------------------------------------------------------------------
 
 static void events_print(const struct dump *dump, const struct compat_operation *operation,
                          const struct compat_batches *batches)
@@ -180,8 +179,7 @@ static enum status log_print(struct dump *dump, struct failure *failure)
     return status;
 }
 
-// --- history
-// --------------------------------------------------------------------------------------
+// --- history -------------------------------------------------------------------------------------
 
 // The row of an account, or a dash where there is none.
 static const char *account_row(u32 row, char out[16])
@@ -252,8 +250,7 @@ static enum status history_print(struct dump *dump, struct failure *failure)
     return status;
 }
 
-// --- the command line
-// -----------------------------------------------------------------------------
+// --- the command line ----------------------------------------------------------------------------
 
 static bool number_option(int argc, char **argv, int *i, u64 *out)
 {
@@ -273,7 +270,7 @@ int dump_main(int argc, char **argv)
     const char *wrong = NULL;
     for (int i = 1; i < argc && wrong == NULL; i++) {
         const char *name = argv[i];
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+        if (cli_is_help(argv[i])) {
             (void)fputs(help, stdout);
             free(dump);
             return EXIT_DONE;

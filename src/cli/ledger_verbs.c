@@ -62,8 +62,7 @@ struct options {
     int rest_count;
 };
 
-// --- help
-// -----------------------------------------------------------------------------------------
+// --- help ----------------------------------------------------------------------------------------
 
 static const char common_help[] =
     "  --connect HOST:PORT  the server, or a port alone; 127.0.0.1:3000 when not given\n"
@@ -118,14 +117,14 @@ static void action_help(const struct action *action)
     }
     if (action->results != NULL) {
         (void)printf(
-            "  --from FILE          read many from a file of JSON objects, one a line; - is "
-            "standard input\n");
+            "  --from FILE          read many from a file: JSON objects, one a line, or CSV whose "
+            "first\n"
+            "                       row names the fields; - is standard input\n");
     }
     (void)printf("%s", common_help);
 }
 
-// --- the command line
-// -----------------------------------------------------------------------------
+// --- the command line ----------------------------------------------------------------------------
 
 static enum status option_number(const char *name, const char *text, u128 max, u128 *out,
                                  struct failure *failure)
@@ -184,8 +183,7 @@ static enum status options_parse(int argc, char **argv, struct options *options,
     return status;
 }
 
-// --- output
-// ---------------------------------------------------------------------------------------
+// --- output --------------------------------------------------------------------------------------
 
 static char *output_buffer(void)
 {
@@ -280,8 +278,7 @@ static u32 results_print(const struct action *action, enum cli_form form, const 
     return refused;
 }
 
-// --- calls
-// ----------------------------------------------------------------------------------------
+// --- calls ---------------------------------------------------------------------------------------
 
 struct call {
     const struct action *action;
@@ -336,25 +333,47 @@ static enum status input_read(const char *path, char **text, size_t *size, struc
                        (unsigned long long)INPUT_SIZE_MAX);
 }
 
-// Sends the events of a file, a full batch at a time. Every line is checked before the first is
-// sent.
+static bool is_blank(char character)
+{
+    return character == ' ' || character == '\t' || character == '\r' || character == '\n';
+}
+
+// The next event of a file of JSON objects, one a line. False at its end.
+static bool json_event_next(struct json_lines *lines, const struct schema_record *record, void *out,
+                            enum status *status, struct failure *failure)
+{
+    const char *line = NULL;
+    size_t size = 0;
+    size_t used = 0;
+    u32 number = 0;
+    if (!json_lines_next(lines, true, &line, &size, &number)) return false;
+    *status = record_json_parse(record, line, size, number, out, record->size, &used, failure);
+    return true;
+}
+
+// Sends the events of a file, a full batch at a time: JSON when it begins with a brace, else CSV.
+// Every line is checked before the first is sent.
 static enum status events_from(struct call *call, const char *path, struct failure *failure)
 {
     const struct schema_record *record = call->action->input;
     char *text = NULL;
     size_t size = 0;
     enum status status = input_read(path, &text, &size, failure);
+    struct record_csv *csv = calloc(1, sizeof *csv);
+    assert(csv != NULL);
+    size_t begin = 0;
+    while (status == STATUS_OK && begin < size && is_blank(text[begin])) begin++;
+    bool is_json = begin == size || (status == STATUS_OK && text[begin] == '{');
     for (u32 pass = 0; pass < 2 && status == STATUS_OK; pass++) {
         struct json_lines lines = json_lines_init(text, size, 1);
-        const char *line = NULL;
-        size_t line_size = 0;
-        u32 number = 0;
         u32 count = 0;
-        while (status == STATUS_OK && json_lines_next(&lines, true, &line, &line_size, &number)) {
-            size_t used = 0;
-            status = record_json_parse(record, line, line_size, number,
-                                       call->body + (size_t)count * record->size, record->size,
-                                       &used, failure);
+        if (!is_json) status = record_csv_begin(csv, record, text, size, failure);
+        while (status == STATUS_OK) {
+            u8 *event = call->body + (size_t)count * record->size;
+            bool is_over = false;
+            if (is_json) is_over = !json_event_next(&lines, record, event, &status, failure);
+            else status = record_csv_next(csv, event, &is_over, failure);
+            if (is_over) break;
             if (status != STATUS_OK || pass == 0) continue;
             if (++count < LEDGER_BATCH_EVENTS_MAX) continue;
             status = events_send(call, count, failure);
@@ -362,6 +381,7 @@ static enum status events_from(struct call *call, const char *path, struct failu
         }
         if (status == STATUS_OK && count > 0) status = events_send(call, count, failure);
     }
+    free(csv);
     free(text);
     return status;
 }
@@ -485,15 +505,10 @@ static int action_run(const struct action *action, const struct options *options
     return code;
 }
 
-static bool is_help(const char *text)
-{
-    return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0;
-}
-
 static int verb_main(int argc, char **argv)
 {
     const char *verb = argv[0];
-    if (argc < 2 || is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || cli_is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
         verb_help(verb, argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : EXIT_DONE;
     }
@@ -509,7 +524,7 @@ static int verb_main(int argc, char **argv)
         return EXIT_USAGE;
     }
     for (int i = 2; i < argc; i++) {
-        if (is_help(argv[i])) {
+        if (cli_is_help(argv[i])) {
             action_help(action);
             return EXIT_DONE;
         }
@@ -539,60 +554,21 @@ int query_main(int argc, char **argv)
     return verb_main(argc, argv);
 }
 
-int completion_main(int argc, char **argv)
+void ledger_verbs_flags(void (*visit)(void *context, const char *verb, const char *action,
+                                      const char *flag),
+                        void *context)
 {
-    if (argc > 1 && !is_help(argv[1])) {
-        (void)fprintf(stderr, "tael completion: there is bash only, and no flag\n");
-        return EXIT_USAGE;
-    }
-    if (argc > 1) {
-        (void)printf("tael completion\n\nPrints completion for bash:\n\n"
-                     "  source <(tael completion)\n");
-        return EXIT_DONE;
-    }
-    (void)printf("_tael()\n{\n    local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
-                 "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
+    static const char *const common[] = {"connect", "cluster", "deadline", "json", "csv", "help"};
     for (size_t i = 0; i < ARRAY_COUNT(actions); i++) {
-        (void)printf("    \"%s %s\") words=\"--connect --cluster --deadline --json --csv --help",
-                     actions[i].verb, actions[i].name);
-        if (actions[i].results != NULL) (void)printf(" --from");
-        for (u32 j = 0; actions[i].input != NULL && j < actions[i].input->field_count; j++) {
-            const struct schema_field *field = &actions[i].input->fields[j];
-            if (field->flags & FIELD_RESERVED) continue;
-            (void)printf(" --");
-            for (const char *c = field->name; *c != 0; c++) (void)putchar(*c == '_' ? '-' : *c);
+        const struct action *action = &actions[i];
+        for (size_t j = 0; j < ARRAY_COUNT(common); j++) {
+            visit(context, action->verb, action->name, common[j]);
         }
-        (void)printf("\" ;;\n");
-    }
-    (void)printf("    *) case \"${COMP_WORDS[1]}\" in\n");
-    static const char *const verbs[] = {"account", "transfer", "query"};
-    for (size_t i = 0; i < ARRAY_COUNT(verbs); i++) {
-        (void)printf("        %s) words=\"", verbs[i]);
-        for (size_t j = 0; j < ARRAY_COUNT(actions); j++) {
-            if (strcmp(actions[j].verb, verbs[i]) == 0) (void)printf("%s ", actions[j].name);
+        if (action->results != NULL) visit(context, action->verb, action->name, "from");
+        for (u32 j = 0; action->input != NULL && j < action->input->field_count; j++) {
+            const struct schema_field *field = &action->input->fields[j];
+            if (schema_field_is_reserved(field)) continue;
+            visit(context, action->verb, action->name, field->name);
         }
-        (void)printf("\" ;;\n");
     }
-    (void)printf(
-        "        serve) words=\"--data --compat-port --cluster --accounts-max --holds-max "
-        "--checkpoint-bytes --space-reserve --clock-jump-max --help\" ;;\n"
-        "        bench) words=\"ordered million-accounts ten-million-accounts random-ids two-phase "
-        "single-1 single-16 hundred-8 query mixed --transfers --accounts --clients --batch "
-        "--connect --folder --cluster --questions --seed --no-probe --no-restart --keep "
-        "--progress --json --help\" ;;\n"
-        "        verify) words=\"--json --help $(compgen -d -- \"$word\")\" ;;\n"
-        "        dump) words=\"--events --history --from --limit --json --help "
-        "$(compgen -d -- \"$word\")\" ;;\n"
-        "        override) words=\"--position --json --help $(compgen -d -- \"$word\")\" ;;\n"
-        "        version) words=\"--json --help\" ;;\n"
-        "        esac ;;\n    esac\n"
-        "    [ \"$COMP_CWORD\" -eq 1 ] && words=\"serve account transfer query verify dump "
-        "override bench completion version help\"\n"
-        "    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n"
-        "    --data|--folder) words=$(compgen -d -- \"$word\") ;;\n"
-        "    --from) [ \"${COMP_WORDS[1]}\" = dump ] || words=$(compgen -f -- \"$word\") ;;\n"
-        "    esac\n"
-        "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
-        "complete -F _tael tael\n");
-    return EXIT_DONE;
 }

@@ -3,6 +3,7 @@
 // The program: one verb, then its flags.
 #include "cli/bench.h"
 #include "cli/cli.h"
+#include "codec/json.h"
 #include "codec/number.h"
 #include "server/server.h"
 
@@ -16,15 +17,15 @@ static const char help[] =
     "  tael account     create and show accounts\n"
     "  tael transfer    make and show transfers\n"
     "  tael query       ask for accounts, transfers, balances, changes\n"
-    "  tael verify      check a stopped folder: chain, digests, outcomes, index\n"
+    "  tael verify      check a stopped folder: chain, digests, outcomes, index, replay\n"
     "  tael dump        print log and history of a stopped folder\n"
     "  tael override    make a command that kills the server a refusal\n"
     "  tael bench       load a server and report what it does\n"
     "  tael completion  print completion for bash\n"
     "  tael version     print the version\n"
     "\n"
-    "Each verb has --help. Exit codes: 0 done, 1 refused, 2 usage, 3 environment (no server, no\n"
-    "folder, no space).\n";
+    "Each verb has --help and takes --json. Exit codes: 0 done, 1 refused, 2 usage, 3 environment\n"
+    "(no server, no folder, no space).\n";
 
 static const char serve_help[] =
     "tael serve --data DIR [FLAGS]\n"
@@ -42,6 +43,7 @@ static const char serve_help[] =
     "  --clock-jump-max N     seconds that the clock may be ahead of the last frame; 34560000 "
     "when\n"
     "                         not given (400 days)\n"
+    "  --json                 print the line that says ready as JSON\n"
     "\n"
     "Of a new folder only; what it was made with stays:\n"
     "\n"
@@ -116,6 +118,10 @@ static enum status serve_parse(int argc, char **argv, struct server_options *opt
     };
     for (int i = 1; i < argc; i++) {
         const struct serve_option *number = NULL;
+        if (strcmp(argv[i], "--json") == 0) {
+            options->json = true;
+            continue;
+        }
         for (size_t j = 0; j < ARRAY_COUNT(numbers); j++) {
             if (strcmp(argv[i], numbers[j].name) == 0) number = &numbers[j];
         }
@@ -150,7 +156,7 @@ static int serve_main(int argc, char **argv)
     struct failure failure = {0};
     server_options_default(&options);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
+        if (!cli_is_help(argv[i])) continue;
         (void)fputs(serve_help, stdout);
         return EXIT_DONE;
     }
@@ -165,24 +171,50 @@ static int serve_main(int argc, char **argv)
     return EXIT_ENVIRONMENT;
 }
 
+// Prints `text`, or with --json one object that has it.
+static int text_print(const char *key, const char *text, bool json)
+{
+    char buffer[8192];
+    if (!json) {
+        (void)fputs(text, stdout);
+        return EXIT_DONE;
+    }
+    struct json_writer writer = json_writer_init(buffer, sizeof buffer);
+    json_write_object_begin(&writer);
+    json_write_key(&writer, key);
+    json_write_string(&writer, text, strlen(text));
+    json_write_object_end(&writer);
+    (void)printf("%.*s\n", (int)MIN(writer.text.size, sizeof buffer), buffer);
+    return EXIT_DONE;
+}
+
+// Of verbs that take --json and --help alone. Returns EXIT_DONE when the verb is to go on.
+static int plain_parse(int argc, char **argv, bool *json)
+{
+    *json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    if (argc == 1 || *json) return EXIT_DONE;
+    (void)fprintf(stderr, "tael %s: unknown argument %s\n\n%s", argv[0], argv[1], help);
+    return EXIT_USAGE;
+}
+
 static int version_main(int argc, char **argv)
 {
-    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-    if (argc > 1 && !json) {
-        bool asked = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
-        (void)fputs("tael version [--json]\n\nPrints the version.\n", asked ? stdout : stderr);
-        return asked ? EXIT_DONE : EXIT_USAGE;
+    bool json = false;
+    if (argc == 2 && cli_is_help(argv[1])) {
+        (void)fputs("tael version [--json]\n\nPrints the version.\n", stdout);
+        return EXIT_DONE;
     }
-    (void)printf(json ? "{\"version\":\"%s\"}\n" : "tael %s\n", TAEL_VERSION);
-    return EXIT_DONE;
+    int code = plain_parse(argc, argv, &json);
+    if (code != EXIT_DONE) return code;
+    return json ? text_print("version", TAEL_VERSION, true)
+                : text_print("version", "tael " TAEL_VERSION "\n", false);
 }
 
 static int help_main(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    (void)fputs(help, stdout);
-    return EXIT_DONE;
+    bool json = false;
+    int code = plain_parse(argc, argv, &json);
+    return code == EXIT_DONE ? text_print("help", help, json) : code;
 }
 
 struct verb {

@@ -30,7 +30,7 @@ int override_main(int argc, char **argv)
     bool json = false;
     bool usage = false;
     for (int i = 1; i < argc && !usage; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (cli_is_help(argv[i])) {
             (void)fputs(help, stdout);
             return EXIT_DONE;
         }

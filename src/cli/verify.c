@@ -209,7 +209,7 @@ int verify_main(int argc, char **argv)
 {
     struct options options = {0};
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
+        if (cli_is_help(argv[i])) {
             (void)fputs(help, stdout);
             return EXIT_DONE;
         }

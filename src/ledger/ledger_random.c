@@ -120,10 +120,11 @@ static void damage_account(struct ledger_random *random, struct account *a)
 static u64 pick_imported_timestamp(struct ledger_random *random, u64 last)
 {
     const u64 gap = random->now > last ? random->now - last : 1;
+    const u64 back = below(random, 3);
     switch (below(random, 16)) {
     case 0: return below(random, 2) == 0 ? 0 : LEDGER_TIMESTAMP_MAX + below(random, 3);
     case 1: return random->now + below(random, 100);
-    case 2: return last - MIN(last - 1, below(random, 3));
+    case 2: return last - MIN(last - 1, back);
     case 3: return random->account_timestamp_last;
     case 4: return random->transfer_timestamp_last;
     case 5: return random->account_timestamp_last - MIN(random->account_timestamp_last - 1, 4ull);

@@ -170,6 +170,17 @@ static void session_note(struct machine *machine, u32 row, const struct frame_co
     session->body_size = command->body_size;
 }
 
+// The session whose command was overridden ends: its client is told so when it asks again, instead
+// of repeating what killed the machine.
+static void session_end(struct machine *machine, const struct frame_command *command)
+{
+    if (command->record != COMMAND_COMPAT) return;
+    u32 row = session_row(machine, command->command_id);
+    if (row == U32_MAX || session_at(machine, row)->number != command->session) return;
+    table_touch(&machine->sessions, row);
+    *session_at(machine, row) = (struct session){0};
+}
+
 static u32 register_reply(u8 *reply)
 {
     memset(reply, 0, REGISTER_REPLY_SIZE);
@@ -327,6 +338,7 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
     enum status status = STATUS_OK;
     if (machine_is_overridden(machine, machine->position)) {
         applied->result = COMMAND_OVERRIDDEN;
+        session_end(machine, command);
     } else {
         switch ((enum command_record)command->record) {
         case COMMAND_GENESIS: break;
@@ -339,11 +351,15 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         case COMMAND_COMPAT:
             status = apply_compat(machine, command, body, place, out, applied, failure);
             break;
-        case COMMAND_OVERRIDE: {
-            assert(command->body_size == sizeof(u64));
-            machine_override(machine, load_u64(body));
+        case COMMAND_OVERRIDE:
+            // Only a stopped log gets one, so it was read ahead (override_scan); what it names lies
+            // behind.
+            if (command->body_size != sizeof(u64) ||
+                !machine_is_overridden(machine, load_u64(body))) {
+                status = failure_set(failure, STATUS_CORRUPT,
+                                     "the override was not read ahead of the replay");
+            }
             break;
-        }
         default:
             if (command->record >= COMMAND_MODULES) {
                 status = commit_command(machine, command, body, place, out, applied, failure);

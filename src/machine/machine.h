@@ -95,7 +95,7 @@ struct machine {
 enum command_result {
     COMMAND_DONE,
     COMMAND_NO_SESSION, // Its session was evicted before it was applied.
-    COMMAND_OVERRIDDEN, // An operator made it a refusal.
+    COMMAND_OVERRIDDEN, // An operator made it a refusal; its session has ended.
 };
 
 struct applied_command {

@@ -4,7 +4,6 @@
 #include "machine/override.h"
 
 #include "machine/checkpoint.h"
-#include "os/memory.h"
 
 #include <stdlib.h>
 
@@ -38,22 +37,26 @@ void crash_watch_end(struct crash_watch *watch)
 }
 
 // Whether a frame behind `tail` was appended by an owner: by the headers alone, which is quick.
-// What ends or is damaged ends the look; replay judges it.
-static bool owner_was_here(struct wal *wal, const struct wal_tail *tail)
+// What ends or is damaged ends the look, since replay judges it; what cannot be read does not.
+static enum status owner_find(struct wal *wal, const struct wal_tail *tail, bool *found,
+                              struct failure *failure)
 {
     struct frame_header header;
-    struct failure failure;
     u64 sequence = tail->sequence;
     u64 place = tail->place;
+    *found = false;
     for (;;) {
-        if (wal_read_some(wal, place, &header, sizeof header, &failure) != STATUS_OK) return false;
+        enum status status = wal_read_some(wal, place, &header, sizeof header, failure);
+        if (status == STATUS_NOT_FOUND) return STATUS_OK;
+        if (status != STATUS_OK) return status;
         if (!frame_header_valid(&header) || header.sequence != sequence || header.place != place) {
             // A frame that did not fit its file opens the next one.
-            if (place % WAL_FILE_SIZE == 0) return false;
+            if (place % WAL_FILE_SIZE == 0) return STATUS_OK;
             place = (place / WAL_FILE_SIZE + 1) * WAL_FILE_SIZE;
             continue;
         }
-        if (header.flags & FRAME_OWNER) return true;
+        *found = (header.flags & FRAME_OWNER) != 0;
+        if (*found) return STATUS_OK;
         place += frame_size(&header);
         sequence++;
     }
@@ -62,9 +65,11 @@ static bool owner_was_here(struct wal *wal, const struct wal_tail *tail)
 enum status override_scan(struct wal *wal, const struct wal_tail *tail, struct machine *machine,
                           struct failure *failure)
 {
-    if (!owner_was_here(wal, tail)) return STATUS_OK;
+    bool found = false;
+    enum status status = owner_find(wal, tail, &found, failure);
+    if (status != STATUS_OK || !found) return status;
     struct wal_reader reader;
-    enum status status = wal_reader_init(&reader, wal, tail, failure);
+    status = wal_reader_init(&reader, wal, tail, failure);
     while (status == STATUS_OK) {
         struct frame_view view;
         enum wal_end end = WAL_END;
@@ -85,6 +90,7 @@ struct log_end {
     u64 position;  // Of the last command.
     u64 timestamp; // Later than every timestamp that the last frame can have given.
     bool is_known; // A frame names the outcomes of the command that is to be overridden.
+    u32 overrides; // Overrides that there are.
 };
 
 static enum status log_end_find(struct wal_reader *reader, u64 position, struct log_end *end,
@@ -102,6 +108,9 @@ static enum status log_end_find(struct wal_reader *reader, u64 position, struct 
         end->timestamp =
             header->timestamp + LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX + FRAME_COMMANDS_MAX;
         if (position >= header->position && position <= end->position) holder = header->sequence;
+        for (u32 i = 0; i < header->command_count; i++) {
+            end->overrides += view.commands[i].record == COMMAND_OVERRIDE;
+        }
         bool names = (header->flags & (FRAME_GENESIS | FRAME_OWNER)) == 0;
         if (names && header->outcome_sequence >= holder) end->is_known = true;
     }
@@ -114,6 +123,10 @@ static enum status position_check(struct disk *disk, u64 position, const struct 
         return failure_set(failure, STATUS_INVALID,
                            "the log has commands 2 to %llu that can be overridden, not %llu",
                            (unsigned long long)end->position, (unsigned long long)position);
+    }
+    if (end->overrides >= MACHINE_OVERRIDES_MAX) {
+        return failure_set(failure, STATUS_INVALID, "the log has %u overrides, which is the most",
+                           end->overrides);
     }
     struct checkpoint_head *head = malloc(sizeof *head);
     assert(head != NULL);
@@ -132,36 +145,13 @@ static enum status position_check(struct disk *disk, u64 position, const struct 
 static enum status frame_append(struct wal *wal, const struct log_end *end, u64 position, u64 now,
                                 struct failure *failure)
 {
-    void *memory = NULL;
-    enum status status = memory_reserve(2 * PAGE_SIZE, false, &memory, failure);
-    if (status != STATUS_OK) return status;
-    u8 *pages = memory;
-    struct frame_header *header = memory;
-    struct frame_command *command = (void *)(pages + sizeof *header);
-    *header = (struct frame_header){
-        .sequence = wal->tail.sequence,
+    const struct frame_header header = {
         .position = end->position + 1,
         .timestamp = MAX(now, end->timestamp + 1),
-        .place = wal_place(wal->tail.place, 2 * PAGE_SIZE),
-        .command_count = 1,
         .flags = FRAME_OWNER,
     };
-    *command = (struct frame_command){
-        .record = COMMAND_OVERRIDE,
-        .version = 1,
-        .body_size = sizeof position,
-        .body_offset = PAGE_SIZE,
-    };
-    store_u64(pages + PAGE_SIZE, position);
-    struct wal_frame frame = {
-        .head = pages,
-        .head_size = PAGE_SIZE,
-        .parts = {{.data = pages + PAGE_SIZE, .size = PAGE_SIZE}},
-        .part_count = 1,
-    };
-    status = wal_append(wal, &frame, failure);
-    memory_release(memory, 2 * PAGE_SIZE);
-    return status;
+    const struct frame_command command = {.record = COMMAND_OVERRIDE, .version = 1};
+    return wal_append_command(wal, &header, &command, &position, sizeof position, failure);
 }
 
 enum status override_append(struct disk *disk, u64 position, u64 now, struct failure *failure)

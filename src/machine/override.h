@@ -34,9 +34,9 @@ void crash_watch_end(struct crash_watch *watch);
 MUST_USE enum status override_scan(struct wal *wal, const struct wal_tail *tail,
                                    struct machine *machine, struct failure *failure);
 // Appends an override for `position` to a stopped log. `now` in nanoseconds. STATUS_INVALID when
-// the log does not reach the position, or when what the command did is known: a checkpoint covers
-// it, or a later frame names its outcomes. Such a command did not kill the machine, and nobody
-// could apply the log any more if it were a refusal afterwards.
+// the log does not reach the position or has MACHINE_OVERRIDES_MAX already, or when what the
+// command did is known: a checkpoint covers it, or a frame names its outcomes. Such a command did
+// not kill the machine, and nobody could apply the log any more if it became a refusal.
 MUST_USE enum status override_append(struct disk *disk, u64 position, u64 now,
                                      struct failure *failure);
 

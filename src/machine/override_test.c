@@ -27,7 +27,7 @@ static int setup(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     disk_memory_init(&fixture->disk, 1);
-    log_fixture_load(&fixture->disk);
+    log_fixture_load(&fixture->disk, false);
     *state = fixture;
     return 0;
 }
@@ -61,6 +61,14 @@ static void test_a_command_without_a_known_outcome_becomes_a_refusal(void **stat
     assert_int_equal(fixture->node.machine.position, 8);
     assert_int_equal(fixture->node.machine.ledger.accounts.count, 2);
     assert_true(machine_is_overridden(&fixture->node.machine, 7));
+    // Of the sessions 2, 4 and 6 the last one asked for it: its client must not repeat it.
+    bool is_there[7] = {0};
+    for (u32 row = 0; row < MACHINE_SESSIONS_MAX; row++) {
+        u64 number = machine_session_at(&fixture->node.machine, row)->number;
+        assert_true(number < ARRAY_COUNT(is_there));
+        is_there[number] = true;
+    }
+    assert_true(is_there[2] && is_there[4] && !is_there[6]);
     node_free(&fixture->node);
     struct disk_memory scratch;
     struct verify_report report;

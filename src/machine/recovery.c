@@ -24,34 +24,12 @@ void node_free(struct node *node)
 static enum status genesis_write(struct node *node, const struct genesis *genesis, u128 log_id,
                                  struct failure *failure)
 {
-    void *memory = NULL;
-    enum status status = memory_reserve(2 * PAGE_SIZE, false, &memory, failure);
-    if (status != STATUS_OK) return status;
-    u8 *pages = memory;
-    struct frame_header *header = memory;
-    struct frame_command *command = (void *)(pages + sizeof *header);
     node->wal.tail = (struct wal_tail){.log_id = log_id, .epoch = 1};
-    *header = (struct frame_header){
-        .position = 1,
-        .timestamp = genesis->created_at,
-        .command_count = 1,
-        .flags = FRAME_GENESIS,
-    };
-    *command = (struct frame_command){
-        .record = COMMAND_GENESIS,
-        .version = 1,
-        .body_size = sizeof *genesis,
-        .body_offset = PAGE_SIZE,
-    };
-    memcpy(pages + PAGE_SIZE, genesis, sizeof *genesis);
-    struct wal_frame frame = {
-        .head = pages,
-        .head_size = PAGE_SIZE,
-        .parts = {{.data = pages + PAGE_SIZE, .size = PAGE_SIZE}},
-        .part_count = 1,
-    };
-    status = wal_append(&node->wal, &frame, failure);
-    memory_release(memory, 2 * PAGE_SIZE);
+    const struct frame_header header = {
+        .position = 1, .timestamp = genesis->created_at, .flags = FRAME_GENESIS};
+    const struct frame_command command = {.record = COMMAND_GENESIS, .version = 1};
+    enum status status =
+        wal_append_command(&node->wal, &header, &command, genesis, sizeof *genesis, failure);
     if (status != STATUS_OK) return failure_wrap(failure, "creating the log");
     return STATUS_OK;
 }

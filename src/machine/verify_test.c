@@ -31,7 +31,7 @@ static int setup(void **state)
     assert_non_null(fixture);
     disk_memory_init(&fixture->disk, 1);
     disk_memory_init(&fixture->scratch, 2);
-    log_fixture_load(&fixture->disk);
+    log_fixture_load(&fixture->disk, false);
     *state = fixture;
     return 0;
 }

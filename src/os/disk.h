@@ -37,7 +37,6 @@ struct disk_operations {
                          u32 part_count, struct failure *);
     enum status (*sync)(struct disk *, disk_handle, struct failure *);
     enum status (*allocate)(struct disk *, disk_handle, u64 size, struct failure *);
-    enum status (*truncate)(struct disk *, disk_handle, u64 size, struct failure *);
     enum status (*rename)(struct disk *, const char *from, const char *to, struct failure *);
     enum status (*remove)(struct disk *, const char *name, struct failure *);
     enum status (*list)(struct disk *, bool (*visit)(void *context, const char *name),
@@ -94,11 +93,6 @@ MUST_USE static inline enum status disk_allocate(struct disk *disk, disk_handle 
                                                  struct failure *failure)
 {
     return disk->operations->allocate(disk, handle, size, failure);
-}
-MUST_USE static inline enum status disk_truncate(struct disk *disk, disk_handle handle, u64 size,
-                                                 struct failure *failure)
-{
-    return disk->operations->truncate(disk, handle, size, failure);
 }
 // Replaces `to` by `from` at once; durable on return.
 MUST_USE static inline enum status disk_rename(struct disk *disk, const char *from, const char *to,

@@ -165,16 +165,6 @@ static enum status file_allocate(struct disk *disk, disk_handle handle, u64 size
     return STATUS_OK;
 }
 
-static enum status file_truncate(struct disk *disk, disk_handle handle, u64 size,
-                                 struct failure *failure)
-{
-    if (ftruncate(handle, (off_t)size) != 0 || fsync(handle) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "cutting a file in %s to %llu bytes",
-                                 disk->path, (unsigned long long)size);
-    }
-    return STATUS_OK;
-}
-
 static enum status file_rename(struct disk *disk, const char *from, const char *to,
                                struct failure *failure)
 {
@@ -285,7 +275,6 @@ static const struct disk_operations file_operations = {
     .write = file_write,
     .sync = file_sync,
     .allocate = file_allocate,
-    .truncate = file_truncate,
     .rename = file_rename,
     .remove = file_remove,
     .list = file_list,

@@ -37,7 +37,6 @@ static const char *const count_names[] = {
     [DISK_COUNT_WRITE_DIRECT] = "write-direct",
     [DISK_COUNT_SYNC] = "sync",
     [DISK_COUNT_ALLOCATE] = "allocate",
-    [DISK_COUNT_TRUNCATE] = "truncate",
     [DISK_COUNT_RENAME] = "rename",
     [DISK_COUNT_REMOVE] = "remove",
     [DISK_COUNT_CRASH] = "crash",
@@ -608,33 +607,6 @@ static enum status memory_allocate(struct disk *base, disk_handle handle, u64 si
     return status;
 }
 
-static enum status memory_truncate(struct disk *base, disk_handle handle, u64 size,
-                                   struct failure *failure)
-{
-    struct disk_memory *disk = memory_of(base);
-    enum status status = STATUS_OK;
-    (void)pthread_mutex_lock(&disk->mutex);
-    if (disk->crashed) {
-        status = power_failed(failure);
-    } else {
-        struct disk_memory_inode *inode = inode_of(disk, handle);
-        disk->counts[DISK_COUNT_TRUNCATE]++;
-        bool crash = crashes_now(disk);
-        if (!inode_charge(disk, inode, size)) {
-            status =
-                failure_set(failure, STATUS_FULL, "growing a file in %s: no space", base->path);
-        } else if (!crash && fails_now(disk)) {
-            status = simulated_error(failure);
-        } else if (!crash || random_chance(&disk->random, 50)) {
-            inode_cut(inode, size);
-            inode->durable_size = size;
-        }
-        if (crash) status = power_failed(failure);
-    }
-    (void)pthread_mutex_unlock(&disk->mutex);
-    return status;
-}
-
 static enum status rename_locked(struct disk_memory *disk, const char *from, const char *to,
                                  struct failure *failure)
 {
@@ -761,7 +733,6 @@ static const struct disk_operations memory_operations = {
     .write = memory_write,
     .sync = memory_sync,
     .allocate = memory_allocate,
-    .truncate = memory_truncate,
     .rename = memory_rename,
     .remove = memory_remove,
     .list = memory_list,

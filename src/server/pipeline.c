@@ -27,18 +27,29 @@ void pipeline_unlock(struct pipeline *pipeline)
     assert(result == 0);
 }
 
-void pipeline_changed(struct pipeline *pipeline)
+void pipeline_wake(struct pipeline *pipeline, enum pipeline_waiter waiter)
 {
-    (void)pthread_cond_broadcast(&pipeline->changed);
+    (void)pthread_cond_broadcast(&pipeline->wakes[waiter]);
 }
 
-void pipeline_wait(struct pipeline *pipeline, u64 nanoseconds)
+void pipeline_wake_followers(struct pipeline *pipeline)
+{
+    if (pipeline->asked.first != NULL) pipeline_wake(pipeline, WAITER_QUERY);
+    if (pipeline->checkpoint_asked) pipeline_wake(pipeline, WAITER_CHECKPOINT);
+}
+
+void pipeline_wait(struct pipeline *pipeline, enum pipeline_waiter waiter)
+{
+    (void)pthread_cond_wait(&pipeline->wakes[waiter], &pipeline->mutex);
+}
+
+void pipeline_wait_for(struct pipeline *pipeline, enum pipeline_waiter waiter, u64 nanoseconds)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     u64 at = (u64)until.tv_sec * NS_PER_S + (u64)until.tv_nsec + nanoseconds;
     until = (struct timespec){.tv_sec = (time_t)(at / NS_PER_S), .tv_nsec = (long)(at % NS_PER_S)};
-    (void)pthread_cond_timedwait(&pipeline->changed, &pipeline->mutex, &until);
+    (void)pthread_cond_timedwait(&pipeline->wakes[waiter], &pipeline->mutex, &until);
 }
 
 void pipeline_notify(struct pipeline *pipeline)
@@ -208,7 +219,9 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&pipeline->changed, &attributes);
+    for (u32 i = 0; i < WAITER_COUNT; i++) {
+        (void)pthread_cond_init(&pipeline->wakes[i], &attributes);
+    }
     (void)pthread_condattr_destroy(&attributes);
     pipeline->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     pipeline->next_sequence = node->wal.tail.sequence;
@@ -319,7 +332,7 @@ void pipeline_free(struct pipeline *pipeline)
 {
     pipeline_lock(pipeline);
     pipeline->stopping = true;
-    pipeline_changed(pipeline);
+    for (u32 i = 0; i < WAITER_COUNT; i++) pipeline_wake(pipeline, (enum pipeline_waiter)i);
     pipeline_unlock(pipeline);
     for (u32 i = 0; i < pipeline->thread_count; i++) {
         (void)pthread_join(pipeline->threads[i], NULL);
@@ -332,6 +345,6 @@ void pipeline_free(struct pipeline *pipeline)
                    BUFFERS_MAX * (BUFFER_HEAD_SIZE + BUFFER_BODY_SIZE) + JOBS_MAX * job_size);
     if (pipeline->event_fd >= 0) (void)close(pipeline->event_fd);
     (void)pthread_mutex_destroy(&pipeline->mutex);
-    (void)pthread_cond_destroy(&pipeline->changed);
+    for (u32 i = 0; i < WAITER_COUNT; i++) (void)pthread_cond_destroy(&pipeline->wakes[i]);
     free(pipeline);
 }

@@ -182,7 +182,7 @@ static void job_decide(struct pipeline *pipeline, struct job *job)
     pipeline_lock(pipeline);
     if (job->checkpoint) pipeline->checkpoint_sequence = job->view.header->sequence;
     queue_put(&pipeline->history_queue, job);
-    pipeline_changed(pipeline);
+    pipeline_wake(pipeline, WAITER_HISTORY);
     pipeline_unlock(pipeline);
 }
 
@@ -207,7 +207,7 @@ static struct job *job_take(struct pipeline *pipeline, u32 *flags)
     if (!wal_is_prepared(&pipeline->node->wal, last)) {
         pipeline_lock(pipeline);
         pipeline->free_jobs[pipeline->free_job_count++] = job;
-        pipeline_changed(pipeline);
+        pipeline_wake(pipeline, WAITER_SPACE);
         pipeline_unlock(pipeline);
         return NULL;
     }
@@ -271,7 +271,7 @@ bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
     bool here = alone && pipeline->small_frames > INLINE_AFTER;
     if (!here) {
         queue_put(&pipeline->log_queue, job);
-        pipeline_changed(pipeline);
+        pipeline_wake(pipeline, WAITER_LOG);
     } else {
         pipeline->log_busy = true;
     }
@@ -296,7 +296,7 @@ static void replies_hand_out(struct pipeline *pipeline)
         if (durable && job->checkpoint) {
             pipeline->checkpoint_previous = job->header_hash;
             pipeline->checkpoint_asked = true;
-            pipeline_changed(pipeline);
+            pipeline_wake(pipeline, WAITER_CHECKPOINT);
         }
         pipeline_unlock(pipeline);
         if (!durable) break;
@@ -328,7 +328,7 @@ static void checkpoint_finish(struct pipeline *pipeline)
     pipeline->checkpoint_active = false;
     pipeline_lock(pipeline);
     pipeline->merge_wanted = true; // What it kept apart may be merged now.
-    pipeline_changed(pipeline);
+    pipeline_wake(pipeline, WAITER_UPKEEP);
     pipeline_unlock(pipeline);
 }
 

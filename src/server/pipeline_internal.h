@@ -7,8 +7,9 @@
 //   pipeline_query.c     questions: the owner's side and the query threads
 //   pipeline_threads.c   the other threads: log, history, sealing, upkeep, space
 //
-// Every hand-over goes through `mutex`; `changed` is signalled at each. A job (one frame) is
-// released when both the owner's side (durable and answered) and history are done with it.
+// Every hand-over goes through `mutex`, and wakes the one kind of thread that it is for: to wake
+// all of them at each would take a fifth of a core. A job (one frame) is released when both the
+// owner's side (durable and answered) and history are done with it.
 #ifndef TAEL_SERVER_PIPELINE_INTERNAL_H
 #define TAEL_SERVER_PIPELINE_INTERNAL_H
 
@@ -21,6 +22,18 @@
 #define WAITING_MAX   1024u
 #define PACK_SIZE_MAX MIB
 #define RETRY_NS      (10 * NS_PER_MS)
+
+// Who may wait for a hand-over. (The owner's thread waits for its eventfd.)
+enum pipeline_waiter {
+    WAITER_LOG,
+    WAITER_HISTORY,
+    WAITER_SEALING,
+    WAITER_CHECKPOINT,
+    WAITER_UPKEEP,
+    WAITER_SPACE,
+    WAITER_QUERY,
+    WAITER_COUNT,
+};
 
 struct job {
     u8 *head;
@@ -85,7 +98,7 @@ struct pipeline {
 
     // Guarded by the mutex.
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t wakes[WAITER_COUNT];
     struct buffer *free_buffers;
     struct job *free_jobs[JOBS_MAX];
     u32 free_job_count;
@@ -124,10 +137,14 @@ struct pipeline {
 void pipeline_lock(struct pipeline *pipeline);
 // Gives it back.
 void pipeline_unlock(struct pipeline *pipeline);
-// Wakes the threads that wait for a change; with the mutex held.
-void pipeline_changed(struct pipeline *pipeline);
-// Waits for a change, but no longer than this; with the mutex held.
-void pipeline_wait(struct pipeline *pipeline, u64 nanoseconds);
+// Wakes the threads of a kind; with the mutex held.
+void pipeline_wake(struct pipeline *pipeline, enum pipeline_waiter waiter);
+// Wakes those that wait for frames to become durable and indexed, if there are any; with the mutex
+// held.
+void pipeline_wake_followers(struct pipeline *pipeline);
+// Waits to be woken; with the mutex held. The first for ever, the second no longer than this.
+void pipeline_wait(struct pipeline *pipeline, enum pipeline_waiter waiter);
+void pipeline_wait_for(struct pipeline *pipeline, enum pipeline_waiter waiter, u64 nanoseconds);
 // Wakes the owner's thread. Any thread.
 void pipeline_notify(struct pipeline *pipeline);
 // Ends the process. Any thread.

@@ -101,7 +101,7 @@ void *query_thread(void *context)
         if (query == NULL || pipeline->durable < query->sequence ||
             pipeline->indexed < query->sequence) {
             if (pipeline->stopping && query == NULL) break;
-            (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+            pipeline_wait(pipeline, WAITER_QUERY);
             continue;
         }
         pipeline->asked.first = query->next;
@@ -168,7 +168,7 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     }
     pipeline_lock(pipeline);
     query_put(&pipeline->asked, query);
-    pipeline_changed(pipeline);
+    pipeline_wake(pipeline, WAITER_QUERY);
     pipeline_unlock(pipeline);
 }
 

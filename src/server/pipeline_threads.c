@@ -37,7 +37,7 @@ void job_write(struct pipeline *pipeline, struct job *job)
     job->header_hash = pipeline->node->wal.tail.previous;
     job->durable = true;
     pipeline->durable = header->sequence;
-    pipeline_changed(pipeline);
+    pipeline_wake_followers(pipeline);
     pipeline_unlock(pipeline);
 }
 
@@ -50,7 +50,7 @@ void *log_thread(void *context)
         struct job *job = queue_take(&pipeline->log_queue);
         if (job == NULL) {
             if (pipeline->stopping) break;
-            (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+            pipeline_wait(pipeline, WAITER_LOG);
             continue;
         }
         pipeline->log_busy = true;
@@ -75,7 +75,7 @@ void *history_thread(void *context)
         struct job *job = queue_take(&pipeline->history_queue);
         if (job == NULL) {
             if (pipeline->stopping) break;
-            (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+            pipeline_wait(pipeline, WAITER_HISTORY);
             continue;
         }
         pipeline_unlock(pipeline);
@@ -85,8 +85,11 @@ void *history_thread(void *context)
         pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
             *machine_indexer_root(&node->indexer, node->indexer.sequence);
         if (job->checkpoint) pipeline->checkpoint_outcomes = node->indexer.outcomes;
-        if (job->applied.rotated) queue_put(&pipeline->seal_queue, job->applied.segment);
-        pipeline_changed(pipeline);
+        if (job->applied.rotated) {
+            queue_put(&pipeline->seal_queue, job->applied.segment);
+            pipeline_wake(pipeline, WAITER_SEALING);
+        }
+        pipeline_wake_followers(pipeline);
         pipeline_unlock(pipeline);
         job_release(pipeline, job);
         pipeline_lock(pipeline);
@@ -106,7 +109,7 @@ void *sealing_thread(void *context)
         struct history_segment *segment = queue_take(&pipeline->seal_queue);
         if (segment == NULL) {
             if (pipeline->stopping) break;
-            (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+            pipeline_wait(pipeline, WAITER_SEALING);
             continue;
         }
         pipeline->seal_busy = true;
@@ -118,7 +121,8 @@ void *sealing_thread(void *context)
         if (status == STATUS_FULL) {
             // The segment stays in memory; input stops until there is space.
             pipeline->full = true;
-            while (pipeline->full && !pipeline->stopping) pipeline_wait(pipeline, FULL_RETRY_NS);
+            while (pipeline->full && !pipeline->stopping)
+                pipeline_wait_for(pipeline, WAITER_SEALING, FULL_RETRY_NS);
             // It must be the next one: put it back in front.
             pipeline->seal_queue.first = (pipeline->seal_queue.first + QUEUE_SIZE - 1) % QUEUE_SIZE;
             pipeline->seal_queue.items[pipeline->seal_queue.first] = segment;
@@ -130,7 +134,8 @@ void *sealing_thread(void *context)
         pipeline->seal_busy = false;
         pipeline->seals++;
         pipeline->merge_wanted = true;
-        pipeline_changed(pipeline);
+        pipeline_wake(pipeline, WAITER_UPKEEP);
+        pipeline_wake(pipeline, WAITER_CHECKPOINT);
         pipeline_notify(pipeline);
     }
     pipeline_unlock(pipeline);
@@ -162,7 +167,7 @@ static void checkpoint_take(struct pipeline *pipeline)
             pipeline->checkpoint_asked = false;
             return;
         }
-        pipeline_wait(pipeline, RETRY_NS);
+        pipeline_wait_for(pipeline, WAITER_CHECKPOINT, RETRY_NS);
     }
     checkpoint->head.tail.previous = pipeline->checkpoint_previous;
     struct merkle_range outcomes = pipeline->checkpoint_outcomes;
@@ -189,7 +194,7 @@ void *checkpoint_thread(void *context)
     pipeline_lock(pipeline);
     while (!pipeline->stopping) {
         if (pipeline->checkpoint_asked) checkpoint_take(pipeline);
-        else (void)pthread_cond_wait(&pipeline->changed, &pipeline->mutex);
+        else pipeline_wait(pipeline, WAITER_CHECKPOINT);
     }
     pipeline_unlock(pipeline);
     return NULL;
@@ -235,7 +240,7 @@ void *upkeep_thread(void *context)
             upkeep_merge(pipeline);
             continue;
         }
-        pipeline_wait(pipeline, FULL_RETRY_NS);
+        pipeline_wait_for(pipeline, WAITER_UPKEEP, FULL_RETRY_NS);
         u64 now = clock_steady();
         if (pipeline->durable != durable) {
             durable = pipeline->durable;
@@ -279,12 +284,14 @@ void *space_thread(void *context)
         bool full = status == STATUS_FULL;
         if (full != pipeline->full) {
             pipeline->full = full;
-            pipeline_changed(pipeline);
+            pipeline_wake(pipeline, WAITER_SEALING);
+            pipeline_wake(pipeline, WAITER_UPKEEP);
             pipeline_notify(pipeline);
         }
         u64 file = __atomic_load_n(&node->wal.tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
         bool behind = !wal_is_prepared(&node->wal, file + WAL_FILES_AHEAD);
-        if (full || !behind) pipeline_wait(pipeline, full ? FULL_RETRY_NS : SPACE_CHECK_NS);
+        if (full || !behind)
+            pipeline_wait_for(pipeline, WAITER_SPACE, full ? FULL_RETRY_NS : SPACE_CHECK_NS);
     }
     pipeline_unlock(pipeline);
     return NULL;

@@ -3,6 +3,7 @@
 // The server's thread: epoll over ports, pipeline and signals.
 #include "server/server.h"
 
+#include "codec/json.h"
 #include "server/clock.h"
 #include "server/compat_port.h"
 #include "server/trace.h"
@@ -295,6 +296,28 @@ static void limits_raise(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); // History keeps its files open.
 }
 
+static void ready_print(const struct server *server)
+{
+    const char *address = compat_port_address(server->compat);
+    const char *data = server->options->data;
+    if (server->options->json) {
+        char text[8192];
+        struct json_writer writer = json_writer_init(text, sizeof text);
+        json_write_object_begin(&writer);
+        json_write_key(&writer, "ready");
+        json_write_bool(&writer, true);
+        json_write_key(&writer, "compat");
+        json_write_string(&writer, address, strlen(address));
+        json_write_key(&writer, "data");
+        json_write_string(&writer, data, strlen(data));
+        json_write_object_end(&writer);
+        (void)printf("%.*s\n", (int)MIN(writer.text.size, sizeof text), text);
+    } else {
+        (void)printf("ready compat=%s data=%s\n", address, data);
+    }
+    (void)fflush(stdout);
+}
+
 enum status server_run(const struct server_options *options, struct failure *failure)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -313,9 +336,7 @@ enum status server_run(const struct server_options *options, struct failure *fai
     if (status == STATUS_OK) {
         status = pipeline_start(server, failure);
         if (status == STATUS_OK) {
-            (void)printf("ready compat=%s data=%s\n", compat_port_address(server->compat),
-                         options->data);
-            (void)fflush(stdout);
+            ready_print(server);
             thread_hurry();
             serve(server);
             compat_port_drain(server->compat);

@@ -15,12 +15,13 @@ struct server_options {
     u64 checkpoint_bytes; // Log between checkpoints, at least.
     u64 space_reserve;    // Free space below which commands are refused.
     u64 clock_jump_max_s; // How far the clock may have jumped forwards since the last frame.
+    bool json;            // The line that says `ready` is a JSON object.
 };
 
 // Sets every option but `data`.
 void server_options_default(struct server_options *options);
-// Opens, prints one line starting `ready` on standard output, serves, stops cleanly. STATUS_OK
-// after a clean stop.
+// Opens, prints one line starting `ready` on standard output (with `json` an object whose member
+// `ready` is true), serves, stops cleanly. STATUS_OK after a clean stop.
 MUST_USE enum status server_run(const struct server_options *options, struct failure *failure);
 
 #endif

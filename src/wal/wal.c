@@ -186,6 +186,40 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
     return STATUS_OK;
 }
 
+enum status wal_append_command(struct wal *wal, const struct frame_header *header,
+                               const struct frame_command *command, const void *body, u32 size,
+                               struct failure *failure)
+{
+    assert(size > 0 && size <= PAGE_SIZE);
+    void *memory = NULL;
+    enum status status = memory_reserve(2 * PAGE_SIZE, false, &memory, failure);
+    if (status != STATUS_OK) return status;
+    u8 *pages = memory;
+    struct frame_header *out = memory;
+    struct frame_command *entry = (void *)(pages + sizeof *out);
+    *out = (struct frame_header){
+        .sequence = wal->tail.sequence,
+        .position = header->position,
+        .timestamp = header->timestamp,
+        .place = wal_place(wal->tail.place, 2 * PAGE_SIZE),
+        .command_count = 1,
+        .flags = header->flags,
+    };
+    *entry = *command;
+    entry->body_size = size;
+    entry->body_offset = PAGE_SIZE;
+    memcpy(pages + PAGE_SIZE, body, size);
+    struct wal_frame frame = {
+        .head = pages,
+        .head_size = PAGE_SIZE,
+        .parts = {{.data = pages + PAGE_SIZE, .size = PAGE_SIZE}},
+        .part_count = 1,
+    };
+    status = wal_append(wal, &frame, failure);
+    memory_release(memory, 2 * PAGE_SIZE);
+    return status;
+}
+
 // --- random reads -------------------------------------------------------------------------------
 
 // Opens a file for random reads, unless another thread was quicker.

@@ -79,6 +79,12 @@ u64 wal_place(u64 place, u64 size);
 // thread reads meanwhile. STATUS_FULL: nothing was appended and the caller may try again; any other
 // failure: leave the process.
 MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure *failure);
+// Appends a frame of one command with a body of `size` (1 to PAGE_SIZE) bytes, as wal_append does;
+// of `header` position, timestamp and flags are taken, of `command` all but where the body is. For
+// a process that appends nothing else at the same time: it takes memory of its own.
+MUST_USE enum status wal_append_command(struct wal *wal, const struct frame_header *header,
+                                        const struct frame_command *command, const void *body,
+                                        u32 size, struct failure *failure);
 // Makes sure that the WAL_FILES_AHEAD files behind the current one have their space, and enters
 // those that were filled since the last call into the page tables for readers. STATUS_FULL when
 // space is not to be had, or when a new file would leave less than `reserve` bytes of it. One

@@ -161,6 +161,14 @@ void oracle_command(struct oracle *oracle, const struct frame_header *header, bo
         if (oracle->overrides[i] == oracle->position) answer->result = COMMAND_OVERRIDDEN;
     }
     struct oracle_session *session = NULL;
+    if (answer->result == COMMAND_OVERRIDDEN && command->record == COMMAND_COMPAT) {
+        session = session_find(oracle, command->command_id);
+        if (session != NULL && session->number == command->session) {
+            free(session->reply);
+            *session = (struct oracle_session){0};
+        }
+        session = NULL;
+    }
     switch (answer->result == COMMAND_OVERRIDDEN ? COMMAND_OVERRIDE : command->record) {
     case COMMAND_TICK:
         oracle->timestamp +=

@@ -25,12 +25,14 @@ struct options {
     u64 runs;
     u64 steps;
     bool verbose;
+    bool all; // Every fault must have been seen to happen.
 };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--seed N] [--runs N] [--steps N] [--verbose]\n"
-                    "  Runs N worlds of consecutive seeds for N steps each.\n");
+    fprintf(stderr, "usage: sim [--seed N] [--runs N] [--steps N] [--all] [--verbose]\n"
+                    "  Runs N worlds of consecutive seeds for N steps each, then lets the disk of\n"
+                    "  each lie. --all fails when something of the repertoire never happened.\n");
     return 2;
 }
 
@@ -41,6 +43,10 @@ static bool options_read(int count, char **words, struct options *out)
         u64 *value = NULL;
         if (strcmp(words[i], "--verbose") == 0) {
             out->verbose = true;
+            continue;
+        }
+        if (strcmp(words[i], "--all") == 0) {
+            out->all = true;
             continue;
         }
         if (strcmp(words[i], "--seed") == 0) value = &out->seed;
@@ -84,6 +90,14 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
     free(world);
 }
 
+// Prints how often something happened. Returns 1 when it never did.
+static u32 count_print(const char *where, const char *what, u64 count)
+{
+    printf("%-6s %-28s %12llu%s\n", where, what, (unsigned long long)count,
+           count == 0 ? "  never" : "");
+    return count == 0;
+}
+
 int main(int count, char **words)
 {
     struct options options;
@@ -91,16 +105,15 @@ int main(int count, char **words)
     (void)signal(SIGABRT, on_abort);
     struct totals totals = {0};
     for (u64 i = 0; i < options.runs; i++) run(options.seed + i, &options, &totals);
-    printf("world:");
+    u32 missing = 0;
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) {
-        printf(" %s %llu", world_count_name((enum world_count)i),
-               (unsigned long long)totals.world[i]);
+        missing += count_print("world", world_count_name((enum world_count)i), totals.world[i]);
     }
-    printf("\ndisk:");
     for (u32 i = 0; i < DISK_COUNT_KINDS; i++) {
-        printf(" %s %llu", disk_memory_count_name((enum disk_memory_count)i),
-               (unsigned long long)totals.disk[i]);
+        missing +=
+            count_print("disk", disk_memory_count_name((enum disk_memory_count)i), totals.disk[i]);
     }
-    printf("\n");
-    return 0;
+    if (missing == 0 || !options.all) return 0;
+    fprintf(stderr, "%u of the repertoire never happened\n", missing);
+    return 1;
 }

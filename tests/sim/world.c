@@ -144,8 +144,9 @@ void world_init(struct world *world, u64 seed, bool verbose)
     world->open = true;
     node_free(&world->node);
     if (below(world, 3) > 0) {
-        world->disk.faults.write_error_rate = 300;
-        world->disk.faults.sync_error_rate = 1000;
+        world->disk.faults.write_error_rate = 600;
+        world->disk.faults.sync_error_rate = 4000;
+        world->disk.faults.read_error_rate = 30;
     }
     world_recover(world);
 }

@@ -6,16 +6,15 @@
 // A step is a frame of random commands (decided before it is written, as in the server), or a
 // question, or upkeep: sealing, merging, a checkpoint in the middle of which the machine goes on, a
 // clean restart, a crash within any operation of the disk, recovery (in which it may crash again),
-// a flipped bit, a command that ends the process and every recovery until an owner overrides it.
-// The last thing that a world may meet is a disk that lies: one write that is said to be durable is
-// lost or lands elsewhere.
+// a flipped bit, a command that ends the process and every recovery until an owner overrides it. A
+// world ends with a disk that lies: a write that is said to be durable is lost or lands elsewhere.
 //
 // What is asserted: each reply equals the oracle's byte for byte; after every crash no acknowledged
 // frame is missing, one that was being written is there whole or not at all, and the state digest
 // and the outcome root are those of the live machine at that frame; sessions answer their last
 // request again with the same bytes; accounts, invariants and questions agree with the model;
-// damage is named as such and never taken for data; a lie of the disk is noticed and named by
-// verify or at the start, or changed nothing, and no answer after it differs from the model's.
+// damage is named as such and never taken for data; a lie of the disk is named by verify or at the
+// start, or changed nothing, and no answer after it differs from the model's.
 #ifndef TAEL_SIM_WORLD_H
 #define TAEL_SIM_WORLD_H
 
@@ -150,8 +149,8 @@ void world_free(struct world *world);
 void world_step(struct world *world);
 // Brings everything to rest and compares all of it once more.
 void world_finish(struct world *world);
-// Lets the disk lie once, works on, and judges what verify, the start and questions make of it.
-// After world_finish; nothing but world_free may follow.
+// Lets the disk lie, works on, and judges what verify, the start and questions make of it. After
+// world_finish; nothing but world_free may follow.
 void world_lie(struct world *world);
 // A digest over the state, for comparing two runs of one seed.
 void world_digest(struct world *world, struct digest *out);

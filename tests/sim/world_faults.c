@@ -21,9 +21,12 @@ static void recoveries_die(struct world *world)
     struct recovery_report report;
     struct failure failure;
     char position[32];
+    struct disk_memory_faults faults = world->disk.faults;
+    world->disk.faults = (struct disk_memory_faults){0};
     world->node.watch = &watch;
     enum status status =
         node_open(&world->node, &world->disk.disk, &world->genesis, 0, NULL, &report, &failure);
+    world->disk.faults = faults;
     (void)snprintf(position, sizeof position, "command %llu ", (unsigned long long)world->poison);
     if (status != STATUS_INVALID || strstr(failure.message, position) == NULL) {
         world_fail(world, "a recovery that dies for ever: %s",
@@ -93,7 +96,7 @@ static u64 lies_live_with(struct world *world)
     struct disk_memory_faults *faults = &world->disk.faults;
     u32 *rate = chance(world, 50) ? &faults->write_lost_rate : &faults->misdirected_rate;
     u64 before = lies_told(world);
-    u64 longer = below(world, 25);
+    u64 longer = chance(world, 30) ? 0 : below(world, 25);
     *rate = 50000;
     for (u32 i = 0; i < WORLD_LIES_MAX / 2 && !world->lie_met; i++) {
         if (chance(world, 50)) world_frame(world);
