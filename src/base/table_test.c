@@ -176,8 +176,8 @@ static void test_two_threads(void **state)
         assert_int_equal(pthread_create(&thread, NULL, copy_all, &copier), 0);
         // Against the copier's direction, so that they meet.
         for (u64 page = copier.pages; page-- > 0;) {
-            u64 row = MIN(page * RECORDS_IN_PAGE + random_below(&random, RECORDS_IN_PAGE),
-                          table.count - 1);
+            u64 row = page * RECORDS_IN_PAGE + random_below(&random, RECORDS_IN_PAGE);
+            row = MIN(row, table.count - 1);
             write_record(&table, row, random_u64(&random));
         }
         add_records(&table, 10, round);

@@ -117,7 +117,7 @@ static enum status serve_parse(int argc, char **argv, struct server_options *opt
          SERVER_GIVEN_ACCOUNTS_MAX},
         {"--holds-max", 1, 1u << 30, NUMBER_32, &options->holds_max, SERVER_GIVEN_HOLDS_MAX},
         {"--checkpoint-bytes", 0, U64_MAX, NUMBER_64, &options->checkpoint_bytes, 0},
-        {"--space-reserve", 0, U64_MAX, NUMBER_64, &options->space_reserve, 0},
+        {"--space-reserve", 0, (u64)1 << 60, NUMBER_64, &options->space_reserve, 0},
         {"--clock-jump-max", 0, U32_MAX, NUMBER_64, &options->clock_jump_max_s, 0},
     };
     for (int i = 1; i < argc; i++) {

@@ -4,7 +4,10 @@
 // in ledger_transfer.c.
 #include "ledger/ledger_internal.h"
 
+#include "base/sort.h"
 #include "os/memory.h"
+
+#include <stdlib.h>
 
 enum status ledger_init(struct ledger *ledger, const struct ledger_limits *limits,
                         struct history *history, struct failure *failure)
@@ -550,19 +553,27 @@ enum status ledger_load(struct ledger *ledger, const struct ledger_state *state,
     return STATUS_OK;
 }
 
-// The sum of one field over the accounts of every ledger number, debits minus credits, modulo
-// 2^128: 0 for each is L1.
-static void check_ledger_sums(const struct ledger *ledger, u32 number)
+// L1: on each ledger, debits minus credits over its accounts are 0, modulo 2^128.
+static void check_ledger_sums(const struct ledger *ledger)
 {
+    u64 count = ledger->accounts.count;
+    // Accounts by ledger number, then the sorter's scratch.
+    u64 *entries = malloc(MAX(2 * count, 1) * sizeof *entries);
+    assert(entries != NULL);
+    for (u32 row = 0; row < count; row++) {
+        entries[row] = (u64)ledger_account(ledger, row)->ledger << 32 | row;
+    }
+    sort_u64_by_high32(entries, entries + count, count);
     u128 posted = 0;
     u128 pending = 0;
-    for (u32 row = 0; row < ledger->accounts.count; row++) {
-        const struct account *account = ledger_account(ledger, row);
-        if (account->ledger != number) continue;
+    for (u64 i = 0; i < count; i++) {
+        const struct account *account = ledger_account(ledger, (u32)entries[i]);
         posted += account->debits_posted - account->credits_posted;
         pending += account->debits_pending - account->credits_pending;
+        bool last = i + 1 == count || entries[i + 1] >> 32 != entries[i] >> 32;
+        if (last) assert(posted == 0 && pending == 0);
     }
-    assert(posted == 0 && pending == 0); // L1
+    free(entries);
 }
 
 void ledger_check(const struct ledger *ledger)
@@ -582,12 +593,8 @@ void ledger_check(const struct ledger *ledger)
         }
         assert(ledger_account_row(ledger, a->id) == row);
         held_debits += a->debits_pending;
-        bool seen = false;
-        for (u32 before = 0; before < row && !seen && row < 4096; before++) {
-            seen = ledger_account(ledger, before)->ledger == a->ledger;
-        }
-        if (!seen && row < 4096) check_ledger_sums(ledger, a->ledger);
     }
+    check_ledger_sums(ledger);
     u64 with_expiry = 0;
     for (u32 row = 0; row < ledger->holds.count; row++) {
         const struct hold *hold = (const struct hold *)ledger->holds.memory + row;

@@ -192,8 +192,8 @@ struct space {
     u64 needed;
     bool full;
 };
-// Makes files of the log ready and looks at the free space; one thread at a time, which does not
-// hold the mutex.
+// Makes files of the log ready, out of what is free beyond the reserve: what was accepted must
+// still be sealed, checkpointed and recovered. One thread at a time, which does not hold the mutex.
 MUST_USE enum status space_look(struct pipeline *pipeline, struct space *space,
                                 struct failure *failure);
 // Notes what was found; with the mutex held, or before there are threads.

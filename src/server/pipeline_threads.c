@@ -260,17 +260,16 @@ enum status space_look(struct pipeline *pipeline, struct space *space, struct fa
 {
     struct wal *wal = &pipeline->node->wal;
     *space = (struct space){.needed = pipeline->options.space_reserve};
-    enum status status = wal_prepare(wal, failure);
+    enum status status = wal_prepare(wal, space->needed, failure);
     if (status != STATUS_OK && status != STATUS_FULL) return status;
-    bool is_refused = status == STATUS_FULL;
+    space->full = status == STATUS_FULL;
     status = disk_free_space(pipeline->node->disk, &space->free, failure);
     if (status != STATUS_OK) return status;
-    space->full = is_refused || space->free < space->needed;
-    if (!is_refused) return STATUS_OK;
-    u64 missing = 0;
     u64 file = __atomic_load_n(&wal->tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
-    for (u64 i = 0; i <= WAL_FILES_AHEAD; i++) missing += !wal_is_prepared(wal, file + i);
-    space->needed = MAX(space->needed, missing * WAL_FILE_SIZE);
+    for (u64 i = 0; i <= WAL_FILES_AHEAD && space->full; i++) {
+        if (!wal_is_prepared(wal, file + i)) space->needed += WAL_FILE_SIZE;
+    }
+    if (space->free < space->needed) space->full = true;
     return STATUS_OK;
 }
 

@@ -240,7 +240,7 @@ static void full_tell(struct server *server, const struct pipeline_stats *stats,
               (unsigned long long)((stats->space_needed + MIB - 1) / MIB),
               stats->space_free < stats->space_needed ? "" : ", but a write found none");
         trace(TRACE_INFO, "hint: make space%s",
-              stats->space_free < server->options->space_reserve
+              stats->space_free < stats->space_needed && server->options->space_reserve > 0
                   ? ", or start with a smaller --space-reserve"
                   : "");
     } else if (server->full_told && now - server->full_last >= FULL_OVER_NS) {

@@ -77,7 +77,17 @@ static enum status file_prewrite(struct wal *wal, disk_handle handle, struct fai
 
 static enum status read_open(struct wal *wal, u64 number, struct failure *failure);
 
-static enum status file_prepare(struct wal *wal, u64 number, struct failure *failure)
+// STATUS_FULL when one more file would leave less than `reserve` bytes.
+static enum status space_check(struct wal *wal, u64 reserve, struct failure *failure)
+{
+    u64 space = 0;
+    enum status status = disk_free_space(wal->disk, &space, failure);
+    if (status != STATUS_OK || space >= reserve + WAL_FILE_SIZE) return status;
+    return failure_set(failure, STATUS_FULL, "%llu bytes are free, of which %llu are kept",
+                       (unsigned long long)space, (unsigned long long)reserve);
+}
+
+static enum status file_prepare(struct wal *wal, u64 number, u64 reserve, struct failure *failure)
 {
     if (wal_is_prepared(wal, number)) return STATUS_OK;
     char name[DISK_NAME_SIZE_MAX];
@@ -89,7 +99,8 @@ static enum status file_prepare(struct wal *wal, u64 number, struct failure *fai
     status = disk_size(wal->disk, handle, &size, failure);
     // A file that is there has its space, and may hold frames: it is never written over.
     if (status == STATUS_OK && size < WAL_FILE_SIZE) {
-        status = disk_allocate(wal->disk, handle, WAL_FILE_SIZE, failure);
+        if (reserve > 0) status = space_check(wal, reserve, failure);
+        if (status == STATUS_OK) status = disk_allocate(wal->disk, handle, WAL_FILE_SIZE, failure);
         if (status == STATUS_OK && size == 0) status = file_prewrite(wal, handle, failure);
     }
     disk_close(wal->disk, handle);
@@ -100,12 +111,12 @@ static enum status file_prepare(struct wal *wal, u64 number, struct failure *fai
     return STATUS_OK;
 }
 
-enum status wal_prepare(struct wal *wal, struct failure *failure)
+enum status wal_prepare(struct wal *wal, u64 reserve, struct failure *failure)
 {
     u64 number = __atomic_load_n(&wal->tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
     enum status status = STATUS_OK;
     for (u64 i = 0; i <= WAL_FILES_AHEAD && status == STATUS_OK; i++) {
-        status = file_prepare(wal, number + i, failure);
+        status = file_prepare(wal, number + i, reserve, failure);
     }
     for (; wal->populated < number && status == STATUS_OK; wal->populated++) {
         status = read_open(wal, wal->populated, failure);
@@ -123,7 +134,7 @@ static enum status write_file_open(struct wal *wal, u64 place, struct failure *f
         return failure_set(failure, STATUS_FULL, "the log has reached its limit of %llu bytes",
                            (unsigned long long)(WAL_FILES_MAX * WAL_FILE_SIZE));
     }
-    enum status status = file_prepare(wal, number, failure);
+    enum status status = file_prepare(wal, number, 0, failure);
     if (status != STATUS_OK) return status;
     if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
     wal->write_file = -1;

@@ -87,8 +87,9 @@ MUST_USE enum status wal_append_command(struct wal *wal, const struct frame_head
                                         u32 size, struct failure *failure);
 // Makes sure that the WAL_FILES_AHEAD files behind the current one have their space, and enters
 // those that were filled since the last call into the page tables for readers. STATUS_FULL when
-// space is not to be had. One thread, which may be another than the one that appends.
-MUST_USE enum status wal_prepare(struct wal *wal, struct failure *failure);
+// space is not to be had, or when a new file would leave less than `reserve` bytes of it. One
+// thread, which may be another than the one that appends.
+MUST_USE enum status wal_prepare(struct wal *wal, u64 reserve, struct failure *failure);
 // Whether file `number` has its space. Any thread.
 bool wal_is_prepared(struct wal *wal, u64 number);
 // Reads bytes that are durable.

@@ -221,7 +221,7 @@ static void test_power_fails_within_append(void **state)
     u32 kept = 0;
     u32 torn = 0;
     append_some(fixture, 2, 100);
-    assert_int_equal(wal_prepare(&fixture->wal, &fixture->failure), STATUS_OK);
+    assert_int_equal(wal_prepare(&fixture->wal, 0, &fixture->failure), STATUS_OK);
     for (u32 i = 0; i < 200; i++) {
         enum wal_end end = WAL_FRAME;
         u64 before = fixture->sequence;
@@ -371,7 +371,7 @@ static void test_full_disk(void **state)
     struct wal_tail before = fixture->wal.tail;
     for (u32 i = 0; i < 3; i++) {
         assert_int_equal(append(fixture, 3 * MIB), STATUS_FULL);
-        assert_int_equal(wal_prepare(&fixture->wal, &fixture->failure), STATUS_FULL);
+        assert_int_equal(wal_prepare(&fixture->wal, 0, &fixture->failure), STATUS_FULL);
         assert_memory_equal(&before, &fixture->wal.tail, sizeof before);
     }
     fixture->disk.capacity = 1ull << 60;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,13 +40,14 @@ void load_free(struct load *load)
 
 // --- the server ---------------------------------------------------------------------------------
 
-void load_server_start(struct load *load)
+bool load_server_try(struct load *load)
 {
     int output[2];
     if (pipe2(output, O_CLOEXEC) != 0) load_die("pipe", NULL);
     load->server = fork();
     if (load->server < 0) load_die("fork", NULL);
     if (load->server == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // However the test ends.
         (void)dup2(output[1], STDOUT_FILENO);
         // A small interval, so that ends fall into checkpoints too.
         const char *port = load->address[0] == 0 ? "0" : strchr(load->address, ':') + 1;
@@ -60,12 +62,22 @@ void load_server_start(struct load *load)
     while (length + 1 < sizeof line && strchr(line, '\n') == NULL) {
         ssize_t got = read(output[0], line + length, sizeof line - length - 1);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) load_die("the server did not become ready", NULL);
+        if (got <= 0) {
+            (void)close(output[0]);
+            (void)waitpid(load->server, NULL, 0);
+            return false;
+        }
         length += (size_t)got;
     }
     (void)close(output[0]);
     const char *at = strstr(line, "compat=");
     if (at == NULL || sscanf(at, "compat=%63s", load->address) != 1) load_die("no address", NULL);
+    return true;
+}
+
+void load_server_start(struct load *load)
+{
+    if (!load_server_try(load)) load_die("the server did not become ready", NULL);
 }
 
 void load_server_end(struct load *load, int number)

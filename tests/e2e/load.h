@@ -41,7 +41,9 @@ void load_init(struct load *load, const char *program, const char *folder, u64 s
 // Gives its memory back; the server and clients have ended.
 void load_free(struct load *load);
 
-// Starts the server and waits until it is ready.
+// Starts the server and waits until it is ready; false when it ended instead.
+bool load_server_try(struct load *load);
+// The same for one that must start.
 void load_server_start(struct load *load);
 // Ends it with SIGKILL, or cleanly with SIGTERM.
 void load_server_end(struct load *load, int number);

@@ -643,7 +643,7 @@ void world_frame(struct world *world)
 {
     struct failure failure;
     bool full = false;
-    enum status status = wal_prepare(&world->node.wal, &failure);
+    enum status status = wal_prepare(&world->node.wal, 0, &failure);
     if (!went(world, status, &failure, &full)) return;
     if (!history_active_has_room(&world->node.machine.history)) {
         if (!world_flush(world)) return;

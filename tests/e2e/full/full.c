@@ -114,14 +114,18 @@ int main(int argc, char **argv)
     load_accounts_make(load);
     fill(test);
     u64 acknowledged = load->next_id - 1;
-    for (u32 round = 0; round < 3; round++) {
+    // Both clients find the server at the same port. Without a reserve it may refuse to start.
+    bool started = true;
+    for (u32 round = 0; round < 3 && started; round++) {
         load_balances_check(load);
         load_ids_check(load);
         load_server_end(load, SIGKILL);
-        load_server_start(load); // Both clients find it at the same port.
+        started = load_server_try(load);
+        if (!started && strcmp(load->space_reserve, "0") != 0) load_die("no start", NULL);
     }
-    load_balances_check(load);
+    if (started) load_balances_check(load);
     if (unlink(test->ballast) != 0) load_die("removing the ballast", NULL);
+    if (!started) load_server_start(load);
     if (!writer_await(test, compat_client_now() + LOAD_TIMEOUT_NS)) {
         load_die("the server does not go on when there is space", NULL);
     }
