@@ -60,7 +60,6 @@ struct section_writer {
     struct history_index_page *page;
     u32 *fences;
     u64 fence_count;
-    u64 entry_count;
 };
 
 static struct section_writer section_begin(struct history *history, struct writer *writer,
@@ -78,30 +77,52 @@ static struct section_writer section_begin(struct history *history, struct write
     };
 }
 
+// Filters are larger than the cache: what is added to is fetched this many entries ahead.
+#define FILTER_AHEAD 8u
+
+static void section_filter(struct section_writer *section)
+{
+    const struct history_index_page *page = section->page;
+    struct history_sealed *file = &section->segment->file;
+    u64 hashes[HISTORY_PAGE_ENTRIES];
+    for (u32 i = 0; i < page->count; i++) {
+        hashes[i] =
+            history_filter_hash(section->history, section->section, (u32)(page->entries[i] >> 32));
+    }
+    for (u32 i = 0; i < page->count; i++) {
+        u64 ahead = hashes[MIN(i + FILTER_AHEAD, page->count - 1)];
+        __builtin_prefetch(file->filter + filter_block(file->filter_size, ahead), 1);
+        filter_add(file->filter, file->filter_size, hashes[i]);
+    }
+}
+
 static void section_page_end(struct section_writer *section)
 {
     struct history_index_page *page = section->page;
     if (page == NULL) return;
+    section->fences[section->fence_count++] = (u32)(page->entries[0] >> 32);
+    if (section->filtered) section_filter(section);
     u128 sum = history_index_page_sum(section->segment, page);
     memcpy(page->checksum, &sum, sizeof page->checksum);
     section->page = NULL;
 }
 
-static inline void section_add(struct section_writer *section, u64 entry)
+// Where the next entries of the section go; `*room` of them at most (never 0).
+static u64 *section_room(struct section_writer *section, u32 *room)
 {
     if (section->page == NULL) {
         section->page = writer_page(section->writer);
         section->page->page = (u32)(section->writer->page - 1);
-        section->fences[section->fence_count++] = (u32)(entry >> 32);
     }
-    if (section->filtered) {
-        u64 hash = history_filter_hash(section->history, section->section, (u32)(entry >> 32));
-        filter_add(section->segment->file.filter, section->segment->file.filter_size, hash);
-    }
-    struct history_index_page *page = section->page;
-    page->entries[page->count++] = entry;
-    section->entry_count++;
-    if (page->count == HISTORY_PAGE_ENTRIES) section_page_end(section);
+    *room = HISTORY_PAGE_ENTRIES - section->page->count;
+    return &section->page->entries[section->page->count];
+}
+
+// Entries were put where section_room said.
+static void section_added(struct section_writer *section, u32 count)
+{
+    section->page->count += count;
+    if (section->page->count == HISTORY_PAGE_ENTRIES) section_page_end(section);
 }
 
 // --- the tables behind the sections -------------------------------------------------------------
@@ -325,7 +346,14 @@ enum status history_seal(struct history *history, struct history_segment *segmen
         u64 *sorted = history->sort_scratch;
         memcpy(sorted, live->lists[i].entries, count * sizeof(u64));
         sort_u64_by_high32(sorted, sorted + HISTORY_LIVE_ROWS_MAX, count);
-        for (u64 j = 0; j < count; j++) section_add(&section, sorted[j]);
+        for (u64 done = 0; done < count;) {
+            u32 room = 0;
+            u64 *out = section_room(&section, &room);
+            u32 take = (u32)MIN(room, count - done);
+            memcpy(out, sorted + done, take * sizeof *out);
+            section_added(&section, take);
+            done += take;
+        }
         section_page_end(&section);
     }
     status = writer_finish(history, &writer, sealed, failure);
@@ -446,6 +474,7 @@ static inline u64 run_head(const struct run *run)
     return run->at < run->page.count ? run->page.entries[run->at] + run->shift : U64_MAX;
 }
 
+// Loads the page of the run's next entry, if there is one.
 static enum status run_refill(struct history *history, struct run *run, struct failure *failure)
 {
     while (run->at >= run->page.count && run->next_page < run->end_page) {
@@ -457,40 +486,103 @@ static enum status run_refill(struct history *history, struct run *run, struct f
     return STATUS_OK;
 }
 
-static enum status merge_section(struct history *history, struct history_segment *const *group,
-                                 enum history_section index, struct run *runs,
-                                 struct section_writer *section, struct failure *failure)
+static inline enum status run_advance(struct history *history, struct run *run, u64 *head,
+                                      struct failure *failure)
 {
-    u64 heads[HISTORY_MERGE_FANIN];
+    run->at++;
+    if (UNLIKELY(run->at == run->page.count)) {
+        enum status status = run_refill(history, run, failure);
+        if (status != STATUS_OK) return status;
+    }
+    *head = run_head(run);
+    return STATUS_OK;
+}
+
+static enum status runs_open(struct history *history, struct history_segment *const *group,
+                             enum history_section section, struct run *runs, u64 *heads,
+                             struct failure *failure)
+{
     for (u32 i = 0; i < HISTORY_MERGE_FANIN; i++) {
         const struct history_sealed *file = &group[i]->file;
         runs[i] = (struct run){
             .segment = group[i],
-            .next_page = file->page_first[index],
-            .end_page = file->page_first[index] + history_section_pages(file->entry_count[index]),
+            .next_page = file->page_first[section],
+            .end_page =
+                file->page_first[section] + history_section_pages(file->entry_count[section]),
             .shift = group[i]->first_row - group[0]->first_row,
         };
         enum status status = run_refill(history, &runs[i], failure);
         if (status != STATUS_OK) return status;
         heads[i] = run_head(&runs[i]);
     }
-    for (;;) {
+    return STATUS_OK;
+}
+
+// A run that gave the least entry so often in a row is likely to go on: keys that many rows share
+// lie behind one another. It is then followed up to the least of the others.
+#define MERGE_GALLOP 8u
+
+static inline u64 least_of_others(const u64 *heads, u32 least)
+{
+    u64 bound = U64_MAX;
+    for (u32 i = 0; i < HISTORY_MERGE_FANIN; i++) {
+        if (i != least) bound = MIN(bound, heads[i]);
+    }
+    return bound;
+}
+
+// Merges the next entries into `out`, `room` at most. `*count` is less only at the end.
+static enum status merge_some(struct history *history, struct run *runs, u64 *heads, u64 *out,
+                              u32 room, u32 *count, struct failure *failure)
+{
+    u32 last = 0;
+    u32 wins = 0;
+    u32 done = 0;
+    enum status status = STATUS_OK;
+    while (done < room && status == STATUS_OK) {
         u32 least = 0;
         for (u32 i = 1; i < HISTORY_MERGE_FANIN; i++) {
             if (heads[i] < heads[least]) least = i;
         }
         if (heads[least] == U64_MAX) break;
-        section_add(section, heads[least]);
-        struct run *run = &runs[least];
-        run->at++;
-        if (UNLIKELY(run->at == run->page.count)) {
-            enum status status = run_refill(history, run, failure);
-            if (status != STATUS_OK) return status;
+        out[done++] = heads[least];
+        status = run_advance(history, &runs[least], &heads[least], failure);
+        wins = least == last ? wins + 1 : 0;
+        last = least;
+        if (wins < MERGE_GALLOP) continue;
+        u64 bound = least_of_others(heads, least);
+        while (done < room && heads[least] < bound && status == STATUS_OK) {
+            out[done++] = heads[least];
+            status = run_advance(history, &runs[least], &heads[least], failure);
         }
-        heads[least] = run_head(run);
+        wins = 0;
+    }
+    *count = done;
+    return status;
+}
+
+static enum status merge_section(struct history *history, struct history_segment *const *group,
+                                 enum history_section index, struct run *runs,
+                                 struct section_writer *section, struct failure *failure)
+{
+    u64 heads[HISTORY_MERGE_FANIN];
+    u64 left = section->segment->file.entry_count[index];
+    enum status status = runs_open(history, group, index, runs, heads, failure);
+    while (left > 0 && status == STATUS_OK) {
+        u32 room = 0;
+        u32 count = 0;
+        u64 *out = section_room(section, &room);
+        room = (u32)MIN(room, left);
+        status = merge_some(history, runs, heads, out, room, &count, failure);
+        if (status == STATUS_OK && count < room) {
+            return failure_set(failure, STATUS_CORRUPT, "%s: section %d has too few entries",
+                               section->segment->file.name, (int)index);
+        }
+        section_added(section, count);
+        left -= count;
     }
     section_page_end(section);
-    return section->writer->status;
+    return status == STATUS_OK ? section->writer->status : status;
 }
 
 // More segments than this are merged even where it does not pay.
