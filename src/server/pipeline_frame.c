@@ -68,6 +68,7 @@ static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
         if (command->reply == NULL) break;
         if (is_packed) packed += space;
         else large += space;
+        if (command->entry.body_size >= GROUP_BYTES) pipeline->last_large = pipeline->now;
         job->commands[count++] = *command;
         pipeline->waiting_first = (pipeline->waiting_first + 1) % WAITING_MAX;
         pipeline->waiting_count--;
@@ -267,7 +268,6 @@ bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
     // A write holds this thread up; no client with a large request shall wait for it.
     bool small = job->size <= INLINE_WRITE_MAX;
     pipeline->small_frames = small ? pipeline->small_frames + 1 : 0;
-    if (!small) pipeline->last_large = now;
     bool here = alone && pipeline->small_frames > INLINE_AFTER;
     if (!here) {
         queue_put(&pipeline->log_queue, job);
