@@ -389,6 +389,12 @@ static bool candidate_add(void *context, u32 row)
     return true;
 }
 
+// Whether a sealed segment may have the key, whose hash for filters this is.
+static inline bool sealed_may_have(const struct history_segment *segment, u64 filter_hash)
+{
+    return filter_has(segment->file.filter, segment->file.filter_size, filter_hash);
+}
+
 // Looks one key up in one sealed segment and leaves the rows that may match.
 static enum status sealed_candidates(struct history *history, const struct history_segment *segment,
                                      enum history_section section, u64 hash, struct candidates *out,
@@ -396,10 +402,6 @@ static enum status sealed_candidates(struct history *history, const struct histo
 {
     u32 key = (u32)(hash >> 32);
     out->count = 0;
-    if (!filter_has(segment->file.filter, segment->file.filter_size,
-                    history_filter_hash(history, section, key))) {
-        return STATUS_OK;
-    }
     enum status status = sealed_visit(history, segment, section, key, candidate_add, out, failure);
     if (status != STATUS_OK) return status;
     if (out->count == ARRAY_COUNT(out->rows)) {
@@ -433,10 +435,12 @@ enum status history_find_older(struct history *history, const struct history_set
                                u64 hash, u64 *row, struct failure *failure)
 {
     *row = 0;
+    u64 filter_hash = history_filter_hash(history, SECTION_ID, (u32)(hash >> 32));
     for (u32 i = set->count; i-- > 0 && *row == 0;) {
         const struct history_segment *segment = set->segments[i];
         if (segment == history->active || id > segment->id_max) continue;
         if (segment->sealed) {
+            if (!sealed_may_have(segment, filter_hash)) continue;
             enum status status = sealed_find(history, set, segment, id, hash, row, failure);
             if (status != STATUS_OK) return status;
         } else {
@@ -468,11 +472,12 @@ enum status history_find_row(struct history *history, const struct history_set *
                              u64 hash, u64 row_end, u64 *row, struct failure *failure)
 {
     *row = 0;
+    u64 filter_hash = history_filter_hash(history, SECTION_ID, (u32)(hash >> 32));
     for (u32 i = set->count; i-- > 0 && *row == 0;) {
         const struct history_segment *segment = set->segments[i];
         if (segment->first_row >= row_end) continue;
         if (segment->sealed) {
-            if (id > segment->id_max) continue;
+            if (id > segment->id_max || !sealed_may_have(segment, filter_hash)) continue;
             enum status status = sealed_find(history, set, segment, id, hash, row, failure);
             if (status != STATUS_OK) return status;
         } else {
@@ -513,6 +518,7 @@ enum status history_find_resolution(struct history *history, const struct histor
 {
     *row = 0;
     u64 hash = history_hash_resolution(history, pending_id);
+    u64 filter_hash = history_filter_hash(history, SECTION_RESOLUTION, (u32)(hash >> 32));
     for (u32 i = set->count; i-- > 0;) {
         const struct history_segment *segment = set->segments[i];
         if (history_segment_end(segment) <= pending_row) break;
@@ -521,6 +527,7 @@ enum status history_find_resolution(struct history *history, const struct histor
             if (*row != 0) return STATUS_OK;
             continue;
         }
+        if (!sealed_may_have(segment, filter_hash)) continue;
         struct candidates candidates;
         enum status status =
             sealed_candidates(history, segment, SECTION_RESOLUTION, hash, &candidates, failure);

@@ -91,7 +91,7 @@ static void section_filter(struct section_writer *section)
     }
     for (u32 i = 0; i < page->count; i++) {
         u64 ahead = hashes[MIN(i + FILTER_AHEAD, page->count - 1)];
-        __builtin_prefetch(file->filter + filter_block(file->filter_size, ahead), 1);
+        filter_prefetch(file->filter, file->filter_size, ahead);
         filter_add(file->filter, file->filter_size, hashes[i]);
     }
 }
