@@ -112,6 +112,21 @@ static struct history_set *set_new(u32 count)
     return set;
 }
 
+struct history_set *history_set_narrow(struct history *history, struct history_set *set, u32 first,
+                                       u32 count)
+{
+    assert(first + count <= set->count);
+    struct history_set *part = set_new(count);
+    (void)pthread_mutex_lock(&history->mutex);
+    for (u32 i = 0; i < count; i++) {
+        part->segments[i] = set->segments[first + i];
+        part->segments[i]->references++;
+    }
+    (void)pthread_mutex_unlock(&history->mutex);
+    history_set_release(history, set);
+    return part;
+}
+
 // Publishes a set built from the current one. Takes over `set`.
 static void set_publish(struct history *history, struct history_set *set)
 {

@@ -94,6 +94,10 @@ MUST_USE enum status history_index_page_read(struct history *history,
 // Loads the head and the tables of a sealed file into `segment`.
 MUST_USE enum status history_segment_load(struct history *history, struct history_segment *segment,
                                           struct failure *failure);
+// Holds these neighbours of a set instead of the whole, which is released: what works for long must
+// not keep live segments, whose memory the input waits for. Returns the set of them alone.
+struct history_set *history_set_narrow(struct history *history, struct history_set *set, u32 first,
+                                       u32 count);
 // A sealed file was closed by its last reader.
 void history_note_closed(struct history *history, const char *name);
 void history_segment_close(struct history *history, struct history_segment *segment);

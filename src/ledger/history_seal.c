@@ -707,17 +707,18 @@ enum status history_merge(struct history *history, bool *merged_any, struct fail
         history_set_release(history, set);
         return STATUS_OK;
     }
+    set = history_set_narrow(history, set, first, HISTORY_MERGE_FANIN);
     struct history_segment *merged = calloc(1, sizeof *merged);
     assert(merged != NULL);
-    enum status status = merge_group(history, set, &set->segments[first], merged, failure);
+    enum status status = merge_group(history, set, set->segments, merged, failure);
     if (status != STATUS_OK) {
         free(merged);
         history_set_release(history, set);
         return status;
     }
-    history_replace(history, set->segments[first], HISTORY_MERGE_FANIN, merged);
+    history_replace(history, set->segments[0], HISTORY_MERGE_FANIN, merged);
     (void)pthread_mutex_lock(&history->mutex);
-    for (u32 i = first; i < first + HISTORY_MERGE_FANIN; i++) {
+    for (u32 i = 0; i < HISTORY_MERGE_FANIN; i++) {
         assert(history->retired_count < HISTORY_SEGMENTS_MAX);
         struct history_retired *retired = &history->retired[history->retired_count++];
         *retired = (struct history_retired){.number = history->retired_number++};

@@ -249,6 +249,14 @@ static void full_tell(struct server *server, const struct pipeline_stats *stats,
     }
 }
 
+// Puts the file that was written in the place of the one that is read. They are exchanged, so that
+// no block is freed: a file system that discards freed blocks would hold this thread up.
+static void status_swap(int folder)
+{
+    if (renameat2(folder, "status.new", folder, "status", RENAME_EXCHANGE) == 0) return;
+    (void)renameat(folder, "status.new", folder, "status"); // There is none yet.
+}
+
 // DIR/status: for scripts and people; replaced at once, never synced.
 static void status_write(struct server *server, u64 now)
 {
@@ -273,11 +281,11 @@ static void status_write(struct server *server, u64 now)
         (unsigned long long)stats.space_needed, stats.idle,
         compat_port_connections(server->compat));
     int folder = server->folder.folder_fd;
-    int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return;
-    bool written = write(fd, text, (size_t)length) == length;
+    bool written = write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0;
     (void)close(fd);
-    if (written) (void)renameat(folder, "status.new", folder, "status");
+    if (written) status_swap(folder);
 }
 
 // The time of frames. What the wall clock does is told when it begins and when it ends.
