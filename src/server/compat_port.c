@@ -305,11 +305,8 @@ static void reply_again(struct compat_port *port, struct client *client,
     struct failure failure;
     enum status status =
         machine_reply_again(port->machine, session, buffer_body(buffer), &size, &failure);
-    if (status != STATUS_OK) {
-        trace(TRACE_ERROR, "compat: a stored reply cannot be made again: %s", failure.message);
-        buffer_give(port->pipeline, buffer);
-        return;
-    }
+    // What was acknowledged cannot be read: the process leaves, as it does with any damage.
+    if (status != STATUS_OK) pipeline_fatal(port->pipeline, &failure);
     client->cause = *request;
     client_answer(port, client, buffer, size, session->position, session->timestamp);
 }

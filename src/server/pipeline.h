@@ -104,6 +104,8 @@ MUST_USE enum status pipeline_new(struct pipeline **out, struct node *node,
 void thread_hurry(void);
 // Becomes readable when pipeline_run has something to do.
 int pipeline_fd(const struct pipeline *pipeline);
+// Ends the process by the callback `fatal`. Any thread.
+_Noreturn void pipeline_fatal(struct pipeline *pipeline, const struct failure *failure);
 
 // A buffer, or NULL when too many are out. Any thread.
 struct buffer *buffer_take(struct pipeline *pipeline);

@@ -149,8 +149,6 @@ void pipeline_wait(struct pipeline *pipeline, enum pipeline_waiter waiter);
 void pipeline_wait_for(struct pipeline *pipeline, enum pipeline_waiter waiter, u64 nanoseconds);
 // Wakes the owner's thread. Any thread.
 void pipeline_notify(struct pipeline *pipeline);
-// Ends the process. Any thread.
-_Noreturn void pipeline_fatal(struct pipeline *pipeline, const struct failure *failure);
 void queue_put(struct queue *queue, void *item);
 void *queue_take(struct queue *queue); // NULL when it is empty.
 // One of its two holders is done with a job; the last one frees it.
