@@ -774,6 +774,16 @@ void history_note_closed(struct history *history, const char *name)
     (void)pthread_mutex_unlock(&history->mutex);
 }
 
+void history_add_spare(struct history *history, const char *name)
+{
+    (void)pthread_mutex_lock(&history->mutex);
+    // Beyond that it stays for another start to find.
+    if (history->spare_count < HISTORY_SEGMENTS_MAX / 2) {
+        memcpy(history->spares[history->spare_count++], name, strlen(name) + 1);
+    }
+    (void)pthread_mutex_unlock(&history->mutex);
+}
+
 enum status history_remove_spares(struct history *history, u32 keep, bool *removed,
                                   struct failure *failure)
 {

@@ -138,3 +138,48 @@ void log_fixture_cut(struct disk_memory *disk, u64 position)
     disk_close(&disk->disk, handle);
     free(zeroes);
 }
+
+int log_fixture_setup(void **state)
+{
+    struct log_fixture *fixture = calloc(1, sizeof *fixture);
+    must(fixture != NULL, "no memory");
+    assert(fixture != NULL);
+    disk_memory_init(&fixture->disk, 1);
+    disk_memory_init(&fixture->scratch, 2);
+    log_fixture_load(&fixture->disk, false);
+    *state = fixture;
+    return 0;
+}
+
+int log_fixture_teardown(void **state)
+{
+    struct log_fixture *fixture = *state;
+    disk_memory_free(&fixture->disk);
+    disk_memory_free(&fixture->scratch);
+    free(fixture);
+    return 0;
+}
+
+void log_fixture_must(enum status status, const struct log_fixture *fixture)
+{
+    must(status == STATUS_OK, fixture->failure.message);
+}
+
+void log_fixture_start(struct log_fixture *fixture)
+{
+    struct recovery_report report;
+    log_fixture_must(
+        node_open(&fixture->node, &fixture->disk.disk, NULL, 0, NULL, &report, &fixture->failure),
+        fixture);
+}
+
+void log_fixture_checkpoint(struct log_fixture *fixture)
+{
+    struct node *node = &fixture->node;
+    checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
+    log_fixture_must(checkpoint_write(&node->checkpoint, &node->machine, &node->indexer.outcomes,
+                                      NULL, &fixture->failure),
+                     fixture);
+    checkpoint_end(&node->checkpoint);
+    node_free(node);
+}

@@ -3,7 +3,6 @@
 // Overrides of the fixture's commands. In its log, command 5 is in a frame that names its own
 // outcomes; command 7 makes account 3, and only the frame behind its own names what became of it.
 #include "machine/log_fixture.h"
-#include "machine/verify.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,53 +10,17 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    struct disk_memory disk;
-    struct node node;
-    struct failure failure;
-};
-
-static void must(enum status status, const struct fixture *fixture)
-{
-    if (status != STATUS_OK) fail_msg("%s", fixture->failure.message);
-}
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    disk_memory_init(&fixture->disk, 1);
-    log_fixture_load(&fixture->disk, false);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    disk_memory_free(&fixture->disk);
-    free(fixture);
-    return 0;
-}
-
-static enum status override(struct fixture *fixture, u64 position)
+static enum status override(struct log_fixture *fixture, u64 position)
 {
     return override_append(&fixture->disk.disk, position, 1, &fixture->failure);
 }
 
-static void node_start(struct fixture *fixture)
-{
-    struct recovery_report report;
-    must(node_open(&fixture->node, &fixture->disk.disk, NULL, 0, NULL, &report, &fixture->failure),
-         fixture);
-}
-
 static void test_a_command_without_a_known_outcome_becomes_a_refusal(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     log_fixture_cut(&fixture->disk, 7);
-    must(override(fixture, 7), fixture);
-    node_start(fixture);
+    log_fixture_must(override(fixture, 7), fixture);
+    log_fixture_start(fixture);
     assert_int_equal(fixture->node.machine.position, 8);
     assert_int_equal(fixture->node.machine.ledger.accounts.count, 2);
     assert_true(machine_is_overridden(&fixture->node.machine, 7));
@@ -73,15 +36,16 @@ static void test_a_command_without_a_known_outcome_becomes_a_refusal(void **stat
     struct disk_memory scratch;
     struct verify_report report;
     disk_memory_init(&scratch, 2);
-    must(verify_folder(&fixture->disk.disk, NULL, &report, &fixture->failure), fixture);
-    must(verify_replay(&fixture->disk.disk, &scratch.disk, NULL, &report, &fixture->failure),
-         fixture);
+    log_fixture_must(verify_folder(&fixture->disk.disk, NULL, &report, &fixture->failure), fixture);
+    log_fixture_must(
+        verify_replay(&fixture->disk.disk, &scratch.disk, NULL, &report, &fixture->failure),
+        fixture);
     disk_memory_free(&scratch);
 }
 
 static void test_a_position_outside_the_log_is_refused(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     log_fixture_cut(&fixture->disk, 7);
     assert_int_equal(override(fixture, 1), STATUS_INVALID); // The genesis.
     assert_int_equal(override(fixture, 8), STATUS_INVALID);
@@ -90,35 +54,30 @@ static void test_a_position_outside_the_log_is_refused(void **state)
 
 static void test_a_known_outcome_stays(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     log_fixture_cut(&fixture->disk, 8);
     assert_int_equal(override(fixture, 5), STATUS_INVALID); // Its own frame names it.
     assert_int_equal(override(fixture, 7), STATUS_INVALID); // The frame of command 8 does.
     assert_non_null(strstr(fixture->failure.message, "its outcome is known"));
-    node_start(fixture);
+    log_fixture_start(fixture);
     assert_int_equal(fixture->node.machine.ledger.accounts.count, 3);
     node_free(&fixture->node);
 }
 
 static void test_what_a_checkpoint_covers_stays(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     struct node *node = &fixture->node;
     log_fixture_cut(&fixture->disk, 7);
-    node_start(fixture);
-    must(history_rotate(&node->machine.history, &fixture->failure), fixture);
-    must(node_seal_all(node, &fixture->failure), fixture);
-    checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
-    must(checkpoint_write(&node->checkpoint, &node->machine, &node->indexer.outcomes, NULL,
-                          &fixture->failure),
-         fixture);
-    checkpoint_end(&node->checkpoint);
-    node_free(node);
+    log_fixture_start(fixture);
+    log_fixture_must(history_rotate(&node->machine.history, &fixture->failure), fixture);
+    log_fixture_must(node_seal_all(node, &fixture->failure), fixture);
+    log_fixture_checkpoint(fixture);
     assert_int_equal(override(fixture, 7), STATUS_INVALID);
     assert_non_null(strstr(fixture->failure.message, "its outcome is known"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, log_fixture_setup, log_fixture_teardown)
 
 int main(void)
 {

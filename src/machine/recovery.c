@@ -40,7 +40,8 @@ struct strays {
     char (*names)[DISK_NAME_SIZE_MAX];
     u32 count;
     u32 capacity;
-    const struct machine *machine;
+    u32 spare_next; // Number of the next spare file, above those that are there.
+    struct machine *machine;
 };
 
 static bool is_listed(const struct machine *machine, const char *name)
@@ -52,14 +53,29 @@ static bool is_listed(const struct machine *machine, const char *name)
     return false;
 }
 
+// A file that was set aside: "spare-" and eight hex digits.
+static bool is_spare(const char *name, u32 *number)
+{
+    if (strlen(name) != 14 || strncmp(name, "spare-", 6) != 0) return false;
+    if (strspn(name + 6, "0123456789abcdef") != 8) return false;
+    *number = (u32)strtoul(name + 6, NULL, 16);
+    return true;
+}
+
 static bool stray_visit(void *context, const char *name)
 {
     struct strays *strays = context;
     size_t length = strlen(name);
     bool temporary = length > 4 && strcmp(name + length - 4, ".tmp") == 0;
     bool index = strncmp(name, "index-", 6) == 0;
-    if (length >= DISK_NAME_SIZE_MAX || (!temporary && !index)) return true;
-    if (index && is_listed(strays->machine, name)) return true;
+    u32 spare = 0;
+    if (length >= DISK_NAME_SIZE_MAX) return true;
+    if (is_spare(name, &spare)) {
+        strays->spare_next = MAX(strays->spare_next, spare + 1);
+        history_add_spare(&strays->machine->history, name);
+        return true;
+    }
+    if ((!temporary && !index) || (index && is_listed(strays->machine, name))) return true;
     if (strays->count == strays->capacity) {
         strays->capacity = MAX(64, strays->capacity * 2);
         strays->names = realloc(strays->names, strays->capacity * sizeof *strays->names);
@@ -69,15 +85,22 @@ static bool stray_visit(void *context, const char *name)
     return true;
 }
 
-// Removes what was made behind the checkpoint; it is made anew from the log.
-static enum status history_cut(struct node *node, struct failure *failure)
+// Sets aside what was made behind the checkpoint: it is made anew from the log. The files become
+// spares under names of their own, since a name of history comes again, and since freeing gigabytes
+// of blocks holds the device up for seconds; a start does not wait for that.
+static enum status history_cut(struct node *node, struct recovery_report *report,
+                               struct failure *failure)
 {
     struct strays strays = {.machine = &node->machine};
     enum status status = disk_list(node->disk, stray_visit, &strays, failure);
     for (u32 i = 0; i < strays.count && status == STATUS_OK; i++) {
-        status = disk_remove(node->disk, strays.names[i], failure);
+        char name[DISK_NAME_SIZE_MAX];
+        (void)snprintf(name, sizeof name, "spare-%08x", strays.spare_next++);
+        status = disk_rename(node->disk, strays.names[i], name, failure);
+        if (status == STATUS_OK) history_add_spare(&node->machine.history, name);
     }
     free(strays.names);
+    report->set_aside = node->machine.history.spare_count;
     return status;
 }
 
@@ -99,6 +122,20 @@ enum status node_seal_all(struct node *node, struct failure *failure)
         enum status status = history_seal(history, full, failure);
         if (status != STATUS_OK) return status;
     }
+}
+
+// As node_seal_all; files that were set aside give their space when there is too little.
+static enum status seal_all_or_remove(struct node *node, struct failure *failure)
+{
+    enum status status = node_seal_all(node, failure);
+    bool removed = true;
+    while (status == STATUS_FULL && removed) {
+        struct failure ignored;
+        if (history_remove_spares(&node->machine.history, 0, &removed, &ignored) != STATUS_OK)
+            break;
+        if (removed) status = node_seal_all(node, failure);
+    }
+    return status;
 }
 
 // The outcomes that a header names must be those that applying the log gives.
@@ -140,7 +177,7 @@ static enum status frame_replay(struct node *node, const struct frame_view *view
     if (names_itself) status = outcome_root_check(node, view->header, report, failure);
     if (status != STATUS_OK) return status;
     if (!applied->rotated) return STATUS_OK;
-    status = node_seal_all(node, failure);
+    status = seal_all_or_remove(node, failure);
     // Without space the segment stays in memory, as it would have in a server that goes on.
     if (status != STATUS_FULL || history_can_rotate(&node->machine.history)) {
         return status == STATUS_FULL ? STATUS_OK : status;
@@ -290,7 +327,7 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
         status = crash_watch_begin(watch, &node->machine, failure);
         node->machine.applying = &watch->position;
     }
-    if (status == STATUS_OK) status = history_cut(node, failure);
+    if (status == STATUS_OK) status = history_cut(node, report, failure);
     if (status == STATUS_OK) status = wal_reader_init(&reader, &node->wal, &tail, failure);
     if (status == STATUS_OK) status = replay(node, &reader, progress, NULL, report, failure);
     if (status == STATUS_OK) status = wal_reader_cut(&reader, failure);

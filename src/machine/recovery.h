@@ -35,8 +35,9 @@ struct recovery_report {
     u64 checkpoint_sequence; // 0: none.
     u64 frames;              // Applied from the log.
     u64 commands;
-    u64 roots; // Headers that named the outcomes which applying gave.
-    bool torn; // An unfinished frame was cut; by node_replay only seen.
+    u64 roots;     // Headers that named the outcomes which applying gave.
+    u32 set_aside; // Files that the checkpoint does not name, old spares included.
+    bool torn;     // An unfinished frame was cut; by node_replay only seen.
 };
 
 // Opens the log of `disk`, or creates it from `genesis` when the folder has none and genesis is not

@@ -2,8 +2,6 @@
 //
 // Verification of the fixture's log with a checkpoint: whole, and with differences planted that
 // only a replay can find, since every digest and checksum around them is right.
-#include "machine/verify.h"
-
 #include "machine/log_fixture.h"
 
 #include <setjmp.h>
@@ -12,65 +10,26 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    struct disk_memory disk;
-    struct disk_memory scratch;
-    struct node node;
-    struct verify_report report;
-    struct failure failure;
-};
-
-static void must(enum status status, const struct fixture *fixture)
-{
-    if (status != STATUS_OK) fail_msg("%s", fixture->failure.message);
-}
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    disk_memory_init(&fixture->disk, 1);
-    disk_memory_init(&fixture->scratch, 2);
-    log_fixture_load(&fixture->disk, false);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    disk_memory_free(&fixture->disk);
-    disk_memory_free(&fixture->scratch);
-    free(fixture);
-    return 0;
-}
-
 // Opens the folder and takes a checkpoint behind its last frame, which rotates. `lie` is added to
 // what account 1 was debited, before the checkpoint is taken.
-static void checkpoint_take(struct fixture *fixture, u64 lie)
+static void checkpoint_take(struct log_fixture *fixture, u64 lie)
 {
     struct node *node = &fixture->node;
-    struct recovery_report report;
-    must(node_open(node, &fixture->disk.disk, NULL, 0, NULL, &report, &fixture->failure), fixture);
+    log_fixture_start(fixture);
     struct ledger *ledger = &node->machine.ledger;
     u32 row = ledger_account_row(ledger, 1);
     assert_true(row != U32_MAX);
     table_touch(&ledger->accounts, row);
     ((struct account *)(void *)ledger->accounts.memory)[row].debits_posted += lie;
-    checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
-    must(checkpoint_write(&node->checkpoint, &node->machine, &node->indexer.outcomes, NULL,
-                          &fixture->failure),
-         fixture);
-    checkpoint_end(&node->checkpoint);
-    node_free(node);
+    log_fixture_checkpoint(fixture);
 }
 
-static enum status verify(struct fixture *fixture, const struct verify_progress *progress)
+static enum status verify(struct log_fixture *fixture, const struct verify_progress *progress)
 {
     return verify_folder(&fixture->disk.disk, progress, &fixture->report, &fixture->failure);
 }
 
-static enum status replay(struct fixture *fixture, const struct verify_progress *progress)
+static enum status replay(struct log_fixture *fixture, const struct verify_progress *progress)
 {
     return verify_replay(&fixture->disk.disk, &fixture->scratch.disk, progress, &fixture->report,
                          &fixture->failure);
@@ -78,11 +37,11 @@ static enum status replay(struct fixture *fixture, const struct verify_progress 
 
 static void test_a_whole_folder_holds(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     const struct verify_report *report = &fixture->report;
     checkpoint_take(fixture, 0);
-    must(verify(fixture, NULL), fixture);
-    must(replay(fixture, NULL), fixture);
+    log_fixture_must(verify(fixture, NULL), fixture);
+    log_fixture_must(replay(fixture, NULL), fixture);
     assert_true(report->frames > 0 && report->replayed_frames == report->frames);
     // Every frame but the genesis names a root, and both ways compare it.
     assert_true(report->roots == report->frames - 1);
@@ -93,9 +52,9 @@ static void test_a_whole_folder_holds(void **state)
 
 static void test_a_log_without_a_checkpoint_is_replayed(void **state)
 {
-    struct fixture *fixture = *state;
-    must(verify(fixture, NULL), fixture);
-    must(replay(fixture, NULL), fixture);
+    struct log_fixture *fixture = *state;
+    log_fixture_must(verify(fixture, NULL), fixture);
+    log_fixture_must(replay(fixture, NULL), fixture);
     assert_false(fixture->report.replayed_checkpoint);
     assert_true(fixture->report.roots == 0);
     assert_true(fixture->report.replayed_roots == fixture->report.frames - 1);
@@ -103,40 +62,40 @@ static void test_a_log_without_a_checkpoint_is_replayed(void **state)
 
 static void test_a_balance_that_no_transfer_made_is_found(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     checkpoint_take(fixture, 1);
-    must(verify(fixture, NULL), fixture);
+    log_fixture_must(verify(fixture, NULL), fixture);
     assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
     assert_non_null(strstr(fixture->failure.message, "its state differs"));
 }
 
 // Changes the outcome root that the last frame names, and seals its header anew.
-static void last_root_change(struct fixture *fixture)
+static void last_root_change(struct log_fixture *fixture)
 {
     struct disk *disk = &fixture->disk.disk;
     struct failure *failure = &fixture->failure;
     struct frame_header header;
     disk_handle handle = -1;
-    must(disk_open(disk, "log-00000000", 0, &handle, failure), fixture);
+    log_fixture_must(disk_open(disk, "log-00000000", 0, &handle, failure), fixture);
     u64 last = 0;
     for (u64 place = 0;;) {
-        must(disk_read(disk, handle, place, &header, sizeof header, failure), fixture);
+        log_fixture_must(disk_read(disk, handle, place, &header, sizeof header, failure), fixture);
         if (!frame_header_valid(&header)) break;
         last = place;
         place += frame_size(&header);
     }
-    must(disk_read(disk, handle, last, &header, sizeof header, failure), fixture);
+    log_fixture_must(disk_read(disk, handle, last, &header, sizeof header, failure), fixture);
     header.outcome_root.bytes[0] ^= 1;
     frame_header_seal(&header);
-    must(disk_write_one(disk, handle, last, &header, sizeof header, failure), fixture);
+    log_fixture_must(disk_write_one(disk, handle, last, &header, sizeof header, failure), fixture);
     disk_close(disk, handle);
 }
 
 static void test_an_outcome_root_that_the_log_does_not_give_is_found(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     last_root_change(fixture);
-    must(verify(fixture, NULL), fixture);
+    log_fixture_must(verify(fixture, NULL), fixture);
     assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
     assert_non_null(strstr(fixture->failure.message, "names other outcomes"));
 }
@@ -160,11 +119,11 @@ static bool progress_take(void *context, const char *part, u64 done, u64 total)
 
 static void test_a_replay_tells_how_far_it_is_and_stops_when_asked(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     struct progress progress = {.until = U32_MAX};
     const struct verify_progress to = {.context = &progress, .report = progress_take};
-    must(verify(fixture, NULL), fixture);
-    must(replay(fixture, &to), fixture);
+    log_fixture_must(verify(fixture, NULL), fixture);
+    log_fixture_must(replay(fixture, &to), fixture);
     assert_true(progress.calls > 0 && progress.total == fixture->report.log_bytes);
     progress = (struct progress){.until = 1};
     disk_memory_free(&fixture->scratch);
@@ -174,13 +133,13 @@ static void test_a_replay_tells_how_far_it_is_and_stops_when_asked(void **state)
 
 static void test_a_folder_without_a_log_is_no_log(void **state)
 {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     disk_memory_free(&fixture->disk);
     disk_memory_init(&fixture->disk, 4);
     assert_int_equal(replay(fixture, NULL), STATUS_NOT_FOUND);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, log_fixture_setup, log_fixture_teardown)
 
 int main(void)
 {

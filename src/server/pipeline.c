@@ -232,6 +232,7 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
         *machine_indexer_root(&node->indexer, node->indexer.sequence);
     pipeline->merge_wanted = true;
+    pipeline->spares_left = true;
     enum status status = memory_lay_out(pipeline, failure);
     struct space space;
     if (status == STATUS_OK) status = space_look(pipeline, &space, failure);

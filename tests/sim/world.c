@@ -18,6 +18,7 @@ static const char *const count_names[] = {
     [WORLD_SEALED] = "sealed",
     [WORLD_MERGED] = "merged",
     [WORLD_SPARES_REMOVED] = "spares-removed",
+    [WORLD_SET_ASIDE] = "set-aside-at-start",
     [WORLD_CHECKPOINTS] = "checkpoints",
     [WORLD_RESTARTS] = "restarts",
     [WORLD_CRASHES] = "crashes",
@@ -592,7 +593,7 @@ static void remove_spare(struct world *world)
 {
     struct failure failure;
     bool removed = false;
-    enum status status = history_remove_spares(&world->node.machine.history, (u32)below(world, 4),
+    enum status status = history_remove_spares(&world->node.machine.history, (u32)below(world, 2),
                                                &removed, &failure);
     if (!went(world, status, &failure, NULL)) return;
     world->counts[WORLD_SPARES_REMOVED] += removed;
@@ -622,7 +623,7 @@ void world_upkeep(struct world *world)
         checkpoint_finish(world);
     } else if (chance(world, 60)) {
         (void)seal_next(world);
-    } else if (chance(world, 20)) {
+    } else if (chance(world, 40)) {
         remove_spare(world);
     } else {
         merge_some(world);

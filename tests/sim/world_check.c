@@ -67,6 +67,7 @@ static void open_again(struct world *world)
             world->disk.faults.crash_at = 0;
             world->open = true;
             world->counts[WORLD_TORN] += report.torn;
+            world->counts[WORLD_SET_ASIDE] += report.set_aside;
             world->counts[WORLD_RECOVERED_FROM_CHECKPOINT] += report.checkpoint_sequence > 0;
             world_note(world, "opened: checkpoint %llu, %llu frames replayed%s",
                        (unsigned long long)report.checkpoint_sequence,
