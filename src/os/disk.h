@@ -135,8 +135,9 @@ static inline void disk_advise(struct disk *disk, const u8 *map, u64 offset, u64
 {
     if (map != NULL) disk->operations->advise(disk, map, offset, size);
 }
-// Enters a range that was just written, and is therefore in the page cache, into the page tables at
-// once, so that no reader pays for it page by page.
+// Enters what the page cache has of a range that was just written into the page tables at once, so
+// that no reader pays for it page by page. Reads nothing: where memory is short, some of it is gone
+// again, and who writes the log must not wait for it.
 static inline void disk_populate(struct disk *disk, const u8 *map, u64 offset, u64 size)
 {
     if (map != NULL) disk->operations->populate(disk, map, offset, size);

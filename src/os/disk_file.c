@@ -250,11 +250,27 @@ static void file_advise(struct disk *disk, const u8 *map, u64 offset, u64 size)
 #define MADV_POPULATE_READ 22
 #endif
 
+// Pages looked at in one system call.
+#define POPULATE_PAGES 4096u
+
 static void file_populate(struct disk *disk, const u8 *map, u64 offset, u64 size)
 {
     (void)disk;
     assert(offset % PAGE_SIZE == 0);
-    (void)madvise(address_in(map, offset), size, MADV_POPULATE_READ);
+    u8 resident[POPULATE_PAGES];
+    u64 pages = align_up(size, PAGE_SIZE) / PAGE_SIZE;
+    for (u64 done = 0; done < pages; done += POPULATE_PAGES) {
+        u64 count = MIN(pages - done, POPULATE_PAGES);
+        void *window = address_in(map, offset + done * PAGE_SIZE);
+        if (mincore(window, count * PAGE_SIZE, resident) != 0) return;
+        for (u64 i = 0; i < count; i++) {
+            u64 first = i;
+            while (i < count && (resident[i] & 1) != 0) i++;
+            if (i == first) continue;
+            (void)madvise((u8 *)window + first * PAGE_SIZE, (i - first) * PAGE_SIZE,
+                          MADV_POPULATE_READ);
+        }
+    }
 }
 
 static void file_pace(struct disk *disk, disk_handle handle, u64 offset, u64 size)
