@@ -37,21 +37,10 @@ static void period_rows(const struct selection *selection, const struct history_
     if (selection->order == ORDER_COUNT) return;
     const u64 *fence = history_latest(segment, selection->order);
     u64 count = history_fence_count(rows);
-    u64 first = 0;
-    u64 end = count;
-    while (first < end) {
-        u64 middle = (first + end) / 2;
-        if (fence[middle] < selection->timestamp_min) first = middle + 1;
-        else end = middle;
-    }
+    u64 first = history_fence_find(fence, count, selection->timestamp_min);
+    u64 last = history_fence_find(fence, count, selection->timestamp_max + 1);
     *low = MIN(first * HISTORY_FENCE_ROWS, rows);
-    end = count;
-    while (first < end) {
-        u64 middle = (first + end) / 2;
-        if (fence[middle] <= selection->timestamp_max) first = middle + 1;
-        else end = middle;
-    }
-    *high = MIN((first + 1) * HISTORY_FENCE_ROWS, rows);
+    *high = MIN((last + 1) * HISTORY_FENCE_ROWS, rows);
 }
 
 static enum status selection_open_segment(struct history_query *query,
