@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sorted lists of rows as cursors: one condition of a query in one segment, sealed or live,
-// forwards or backwards. Used by history_query.c and history_balance.c only.
+// forwards or backwards. Used by history_selection.c and history_balance.c only.
 //
 // A cursor yields *values*: the row itself when it runs forwards and its complement when it runs
 // backwards, so that every algorithm above sees ascending numbers.

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The files of history to the byte (docs/FORMAT.md, "History"): index pages, row pages, and the
-// head of an index file. Shared by history.c (which reads) and history_seal.c (which writes).
+// head of an index file. And what the files of the folder that keep segments share:
+//
+//   history.c         segments and their sets, the live segment
+//   history_find.c    look-ups by id, resolutions, times
+//   history_rows.c    rows and their files
+//   history_file.c    index files: names, loading
+//   history_writer.c  index files: writing
+//   history_seal.c    a live segment onto the disk
+//   history_merge.c   neighbours into one
+//   history_spare.c   files that a merge made superfluous
 #ifndef TAEL_LEDGER_HISTORY_FILE_H
 #define TAEL_LEDGER_HISTORY_FILE_H
 
@@ -72,12 +81,35 @@ static inline bool outcome_is_in_order(const struct outcome *outcome, enum histo
     if (outcome->result != OUTCOME_CREATED) return false;
     return order == ORDER_TRANSFER ? outcome_is_transfer(outcome) : outcome->kind == OUTCOME_EXPIRY;
 }
-// Opens the file of rows `file`, creating it if asked. Any thread.
-MUST_USE enum status history_rows_open(struct history *history, u64 file, bool create,
-                                       struct history_rows_file **out, struct failure *failure);
-// Reads pages of one file back that were just written: readers then find them verified and mapped.
-MUST_USE enum status history_rows_read_back(struct history *history, u64 first_page, u64 page_count,
-                                            struct failure *failure);
+// Finds the first fence whose latest timestamp is at least this; `count` when there is none.
+static inline u64 history_fence_find(const u64 *latest, u64 count, u64 timestamp)
+{
+    u64 low = 0;
+    u64 high = count;
+    while (low < high) {
+        u64 middle = (low + high) / 2;
+        if (latest[middle] < timestamp) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+// --- rows (history_rows.c) ---
+
+// Writes the rows of a live segment into the rows files and makes them durable. Files are only ever
+// extended with whole pages behind every page that a checkpoint relies on.
+MUST_USE enum status history_rows_write(struct history *history,
+                                        const struct history_segment *segment,
+                                        struct failure *failure);
+// Closes every file of rows; nobody reads any more.
+void history_rows_close(struct history *history);
+
+// --- index files (history_file.c) ---
+
+// Lays fences, filter and latest timestamps out in one block of new memory, which is also how they
+// lie in the file; counts of entries are set. The segment's to release.
+MUST_USE enum status history_meta_layout(struct history_sealed *file, u64 row_count,
+                                         struct failure *failure);
 // What an index page is sealed with: its content's checksum tied to its segment, so that a page
 // that another file left in recycled blocks is noticed.
 static inline u128 history_index_page_sum(const struct history_segment *segment,
@@ -94,15 +126,28 @@ MUST_USE enum status history_index_page_read(struct history *history,
 // Loads the head and the tables of a sealed file into `segment`.
 MUST_USE enum status history_segment_load(struct history *history, struct history_segment *segment,
                                           struct failure *failure);
+
+// --- segments and sets (history.c) ---
+
 // Holds these neighbours of a set instead of the whole, which is released: what works for long must
 // not keep live segments, whose memory the input waits for. Returns the set of them alone.
 struct history_set *history_set_narrow(struct history *history, struct history_set *set, u32 first,
                                        u32 count);
-// A sealed file was closed by its last reader.
-void history_note_closed(struct history *history, const char *name);
+// Gives back what a segment that nobody holds has, and the segment.
 void history_segment_close(struct history *history, struct history_segment *segment);
 // Replaces `count` neighbours, the first of them `first`, by one segment.
 void history_replace(struct history *history, struct history_segment *first, u32 count,
                      struct history_segment *by);
+
+// --- files that a merge made superfluous (history_spare.c) ---
+
+// A merge made this file superfluous.
+void history_retire(struct history *history, const char *name);
+// A sealed file was closed by its last reader.
+void history_note_closed(struct history *history, const char *name);
+// Gives an old file a new life under `name`, if there is one to spare, or removes what has the
+// name: written-over blocks cost the file system nothing, while freed ones hold the device up.
+MUST_USE enum status history_spare_take(struct history *history, const char *name,
+                                        struct failure *failure);
 
 #endif

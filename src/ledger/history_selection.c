@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Selections: the rows that meet the conditions of a question, a chunk at a time. What a chunk
+// reads is brought near before it is needed.
+#include "ledger/history_query_internal.h"
+#include "os/memory.h"
+
+// What is read is brought towards the processor this many reads ahead.
+#define PREFETCH_AHEAD 8u
+// Whether a read waited for the device is looked at after each of the first ones, then after so
+// many.
+#define FIRST_READS 4u
+#define WARM_READS  32u
+
+// --- the walk ------------------------------------------------------------------------------------
+
+void condition_add(struct selection *selection, enum history_section section, u32 key, bool or_next)
+{
+    assert(selection->condition_count < CURSORS_MAX);
+    selection->conditions[selection->condition_count++] =
+        (struct condition){.section = section, .key = key, .or_next = or_next};
+}
+
+void condition_add_value(struct selection *selection, const struct history *history,
+                         enum history_section section, u128 value)
+{
+    if (value == 0) return;
+    condition_add(selection, section, history_key(history, section, value), false);
+}
+
+// The rows of a segment that can hold what the period asks for, as [low, high).
+static void period_rows(const struct selection *selection, const struct history_segment *segment,
+                        u64 rows, u64 *low, u64 *high)
+{
+    *low = 0;
+    *high = rows;
+    if (selection->order == ORDER_COUNT) return;
+    const u64 *fence = history_latest(segment, selection->order);
+    u64 count = history_fence_count(rows);
+    u64 first = history_fence_find(fence, count, selection->timestamp_min);
+    u64 last = history_fence_find(fence, count, selection->timestamp_max + 1);
+    *low = MIN(first * HISTORY_FENCE_ROWS, rows);
+    *high = MIN((last + 1) * HISTORY_FENCE_ROWS, rows);
+}
+
+static enum status selection_open_segment(struct history_query *query,
+                                          const struct history_view *view,
+                                          struct selection *selection,
+                                          const struct history_segment *segment,
+                                          struct failure *failure)
+{
+    u64 rows = MIN(history_segment_end(segment), view->row_end) - segment->first_row;
+    u64 low = 0;
+    u64 high = 0;
+    period_rows(selection, segment, rows, &low, &high);
+    history_join_range(&selection->join, selection->reversed, low, high);
+    for (u32 i = 0; i < selection->condition_count && !selection->join.done; i++) {
+        const struct condition *condition = &selection->conditions[i];
+        enum status status = history_cursor_open(
+            &query->cursors[i], view->history, segment, condition->section, condition->key,
+            selection->reversed, view->row_end, query->matches[i], failure);
+        if (status != STATUS_OK) return status;
+        bool continues = i > 0 && selection->conditions[i - 1].or_next;
+        if (!continues) selection->join.groups[selection->join.count++].count = 0;
+        struct history_group *group = &selection->join.groups[selection->join.count - 1];
+        group->cursors[group->count++] = &query->cursors[i];
+    }
+    return STATUS_OK;
+}
+
+enum status selection_next(struct history_query *query, const struct history_view *view,
+                           struct selection *selection, u32 limit, u32 *count,
+                           struct failure *failure)
+{
+    *count = 0;
+    limit = MIN(limit, CHUNK_ROWS);
+    while (*count < limit) {
+        if (selection->open) {
+            u32 at = selection->segment - 1;
+            u32 index = selection->reversed ? view->set->count - 1 - at : at;
+            u32 row = 0;
+            bool found = false;
+            enum status status =
+                history_join_next(&selection->join, selection->reversed, &row, &found, failure);
+            if (status != STATUS_OK) return status;
+            if (found) query->rows[(*count)++] = view->set->segments[index]->first_row + row;
+            else selection->open = false;
+            continue;
+        }
+        if (selection->segment == view->set->count) break;
+        u32 at = selection->segment++;
+        u32 index = selection->reversed ? view->set->count - 1 - at : at;
+        const struct history_segment *segment = view->set->segments[index];
+        if (segment->first_row >= view->row_end) continue;
+        enum status status = selection_open_segment(query, view, selection, segment, failure);
+        if (status != STATUS_OK) return status;
+        selection->open = true;
+    }
+    return STATUS_OK;
+}
+
+void selection_period(struct selection *selection, u64 min, u64 max)
+{
+    selection->timestamp_min = min == 0 ? LEDGER_TIMESTAMP_MIN : min;
+    selection->timestamp_max = max == 0 ? LEDGER_TIMESTAMP_MAX : max;
+}
+
+// --- the chunk -----------------------------------------------------------------------------------
+
+void temperature_begin(struct history_query *query)
+{
+    query->cold = false;
+    query->major_faults = memory_major_faults();
+}
+
+// Whether read `index` of a chunk is one at which to look, and the question is cold.
+static bool found_cold(struct history_query *query, u32 index)
+{
+    if (index > FIRST_READS && index % WARM_READS != 0) return false;
+    if (!query->cold) query->cold = memory_major_faults() != query->major_faults;
+    return query->cold;
+}
+
+enum status chunk_load(struct history_query *query, const struct history_view *view, u32 count,
+                       struct failure *failure)
+{
+    bool advised = false;
+    for (u32 i = 0; i < count; i++) {
+        u32 ahead = MIN(i + PREFETCH_AHEAD, count - 1);
+        bool near = history_row_prefetch(view->history, view->set, query->rows[ahead]);
+        if (!near) query->cold = true;
+        if (!advised && (!near || found_cold(query, i))) {
+            for (u32 j = i; j < count; j++) {
+                history_row_advise(view->history, view->set, query->rows[j]);
+            }
+            advised = true;
+        }
+        enum status status =
+            history_row(view->history, view->set, query->rows[i], &query->outcomes[i], failure);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+u32 chunk_keep(struct history_query *query, const struct selection *selection, u32 count)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < count; i++) {
+        const struct outcome *outcome = &query->outcomes[i];
+        if (!outcome_is_in_order(outcome, ORDER_TRANSFER) ||
+            !in_period(selection, outcome->timestamp))
+            continue;
+        query->rows[kept] = query->rows[i];
+        query->outcomes[kept] = *outcome;
+        kept++;
+    }
+    return kept;
+}
+
+void chunk_requests_ahead(struct history_query *query, const struct history_view *view, u32 index,
+                          u32 count, bool *advised)
+{
+    const struct history_log *log = &view->history->log;
+    if (!*advised && found_cold(query, index)) {
+        for (u32 i = index; i < count; i++) {
+            log->advise(log->context, outcome_place(&query->outcomes[i]), sizeof(struct transfer));
+        }
+        *advised = true;
+    }
+    u32 ahead = MIN(index + PREFETCH_AHEAD, count - 1);
+    log->prefetch(log->context, outcome_place(&query->outcomes[ahead]), sizeof(struct transfer));
+}

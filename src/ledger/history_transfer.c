@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The transfer of a row, made whole from its request in the log.
+#include "ledger/history_query_internal.h"
+
+enum status history_pending_row(const struct history_view *view, u64 row,
+                                const struct outcome *outcome, u128 pending_id, u64 *out,
+                                struct failure *failure)
+{
+    assert(outcome->pending_distance != 0);
+    if (outcome->pending_distance != OUTCOME_PENDING_FAR) {
+        *out = row - outcome->pending_distance;
+        return STATUS_OK;
+    }
+    u64 found = 0;
+    enum status status =
+        history_find_older(view->history, view->set, pending_id,
+                           history_hash_id(view->history, pending_id), &found, failure);
+    if (status == STATUS_OK && found == 0) {
+        status = failure_set(failure, STATUS_CORRUPT,
+                             "history: the pending transfer of row %llu is not to be found",
+                             (unsigned long long)row);
+    }
+    *out = found - 1;
+    return status;
+}
+
+enum status history_request_read(const struct history_view *view, u64 row,
+                                 const struct outcome *outcome, struct transfer *out,
+                                 struct failure *failure)
+{
+    const struct history_log *log = &view->history->log;
+    u64 place = outcome_place(outcome);
+    enum status status = log->read(log->context, place, out, sizeof *out, failure);
+    if (status != STATUS_OK || out->id == outcome->id) return status;
+    return failure_set(failure, STATUS_CORRUPT,
+                       "history: row %llu points to place %llu of the log, which holds another "
+                       "transfer",
+                       (unsigned long long)row, (unsigned long long)place);
+}
+
+// Completes the request of a row to the transfer as it became.
+static enum status transfer_complete(const struct history_view *view, u64 row,
+                                     const struct outcome *outcome, struct transfer *transfer,
+                                     struct failure *failure)
+{
+    const struct account *debit = &view->accounts[outcome->debit_row];
+    transfer->debit_account_id = debit->id;
+    transfer->credit_account_id = view->accounts[outcome->credit_row].id;
+    transfer->amount = outcome->amount;
+    transfer->timestamp = outcome->timestamp;
+    transfer->ledger = debit->ledger;
+    transfer->code = outcome->code;
+    if (outcome->pending_distance == 0) return STATUS_OK;
+    if (transfer->user_data_128 != 0 && transfer->user_data_64 != 0 &&
+        transfer->user_data_32 != 0) {
+        return STATUS_OK;
+    }
+    u64 row_of_pending = 0;
+    enum status status =
+        history_pending_row(view, row, outcome, transfer->pending_id, &row_of_pending, failure);
+    if (status != STATUS_OK) return status;
+    struct outcome pending_outcome;
+    status = history_row(view->history, view->set, row_of_pending, &pending_outcome, failure);
+    if (status != STATUS_OK) return status;
+    struct transfer pending;
+    status = history_request_read(view, row_of_pending, &pending_outcome, &pending, failure);
+    if (status != STATUS_OK) return status;
+    if (transfer->user_data_128 == 0) transfer->user_data_128 = pending.user_data_128;
+    if (transfer->user_data_64 == 0) transfer->user_data_64 = pending.user_data_64;
+    if (transfer->user_data_32 == 0) transfer->user_data_32 = pending.user_data_32;
+    return STATUS_OK;
+}
+
+// A posting of a module says everything in its row, but for the pending transfer that it resolves.
+static enum status posting_make(const struct history_view *view, u64 row,
+                                const struct outcome *outcome, struct transfer *out,
+                                struct failure *failure)
+{
+    const struct account *debit = &view->accounts[outcome->debit_row];
+    *out = (struct transfer){
+        .id = outcome->id,
+        .debit_account_id = debit->id,
+        .credit_account_id = view->accounts[outcome->credit_row].id,
+        .amount = outcome->amount,
+        .ledger = debit->ledger,
+        .code = outcome->code,
+        .flags = outcome->flags,
+        .timestamp = outcome->timestamp,
+    };
+    if (outcome->pending_distance == 0) return STATUS_OK;
+    // A module resolves only what it holds, and never so late that the distance does not fit.
+    assert(outcome->pending_distance != OUTCOME_PENDING_FAR);
+    struct outcome held;
+    enum status status =
+        history_row(view->history, view->set, row - outcome->pending_distance, &held, failure);
+    out->pending_id = held.id;
+    return status;
+}
+
+enum status history_transfer(const struct history_view *view, u64 row,
+                             const struct outcome *outcome, struct transfer *out,
+                             struct failure *failure)
+{
+    assert(outcome_is_transfer(outcome) && outcome->result == OUTCOME_CREATED);
+    if (outcome->kind == OUTCOME_POSTING) return posting_make(view, row, outcome, out, failure);
+    enum status status = history_request_read(view, row, outcome, out, failure);
+    if (status != STATUS_OK) return status;
+    return transfer_complete(view, row, outcome, out, failure);
+}
