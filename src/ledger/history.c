@@ -99,6 +99,7 @@ static struct history_set *set_new(u32 count)
 {
     struct history_set *set = malloc(sizeof *set + count * sizeof set->segments[0]);
     assert(set != NULL);
+    set->number = 0;
     set->references = 1;
     set->count = count;
     return set;
@@ -125,6 +126,8 @@ static void set_publish(struct history *history, struct history_set *set)
     for (u32 i = 0; i < set->count; i++) set->segments[i]->references++;
     struct history_set *old = history->set;
     history->set = set;
+    set->number = atomic_load_explicit(&history->set_number, memory_order_relaxed) + 1;
+    atomic_store_explicit(&history->set_number, set->number, memory_order_relaxed);
     (void)pthread_mutex_unlock(&history->mutex);
     if (old != NULL) history_set_release(history, old);
 }

@@ -174,6 +174,7 @@ struct history_segment {
 
 // The segments at one moment, in order of rows.
 struct history_set {
+    u64 number; // Of its publication; 0 for a part of a set.
     u32 references;
     u32 count;
     struct history_segment *segments[];
@@ -213,6 +214,7 @@ struct history {
     pthread_mutex_t mutex;
     pthread_cond_t live_free; // A live buffer was given back.
     struct history_set *set;
+    _Atomic u64 set_number; // Of `set`.
     struct history_segment *active;
     u64 next_row; // First row of nothing yet; the machine's.
     struct history_live lives[HISTORY_LIVE_SEGMENTS_MAX];

@@ -115,7 +115,8 @@ static enum status state_roll(struct history_query *query, const struct history_
             bool found = false;
             enum status status = history_join_next(&join, false, &row, &found, failure);
             if (status != STATUS_OK) return status;
-            if (!found) break;
+            if (join.done && !found) break;
+            if (!found) continue;
             struct outcome outcome;
             u64 number = segment->first_row + row;
             status = history_row(view->history, view->set, number, &outcome, failure);
@@ -144,7 +145,7 @@ enum status account_state_at(struct history_query *query, const struct history_v
     return state_roll(query, view, account_row, snapshot, row, state, failure);
 }
 
-enum status history_account_balances(struct history_query *query, const struct history_view *view,
+enum status history_account_balances(struct history_query *query, struct history_view *view,
                                      const struct account_filter *filter, u32 account_row,
                                      u32 limit, struct account_balance *out, u32 *out_count,
                                      struct failure *failure)
@@ -165,6 +166,7 @@ enum status history_account_balances(struct history_query *query, const struct h
     struct account_state state = {0};
     u64 from = 0; // Row plus one up to which the state is rolled; 0: not begun.
     for (u32 i = 0; i < count && status == STATUS_OK; i++) {
+        history_view_renew(view);
         u32 at = selection.reversed ? count - 1 - i : i;
         if (from == 0 || rows[at] - from > SNAPSHOT_SEARCH_ROWS) {
             status = account_state_at(query, view, account_row, rows[at], &state, failure);

@@ -121,7 +121,7 @@ static enum status change_event_make(struct history_query *query, const struct h
 }
 
 // Fills the stream with the next events of its order. None are left when its count stays 0.
-static enum status stream_fill(struct history_query *query, const struct history_view *view,
+static enum status stream_fill(struct history_query *query, struct history_view *view,
                                struct event_stream *stream, struct failure *failure)
 {
     stream->at = 0;
@@ -153,7 +153,7 @@ static bool event_earlier(const struct event_row *a, const struct event_row *b)
 }
 
 // Chooses the events of the answer, in order of time.
-static enum status events_choose(struct history_query *query, const struct history_view *view,
+static enum status events_choose(struct history_query *query, struct history_view *view,
                                  const struct change_events_filter *filter, u32 limit, u32 *count,
                                  struct failure *failure)
 {
@@ -204,7 +204,7 @@ static enum status states_roll(struct history_query *query, const struct history
     return STATUS_OK;
 }
 
-enum status history_change_events(struct history_query *query, const struct history_view *view,
+enum status history_change_events(struct history_query *query, struct history_view *view,
                                   const struct change_events_filter *filter, u32 limit,
                                   struct change_event *out, u32 *out_count, struct failure *failure)
 {
@@ -229,6 +229,7 @@ enum status history_change_events(struct history_query *query, const struct hist
             if (best == U32_MAX || query->events[at[i]].row < query->events[at[best]].row) best = i;
         }
         u32 index = at[best]++;
+        history_view_renew(view);
         const struct event_row *event = &query->events[index];
         if (next > event->row || event->row - next > SNAPSHOT_SEARCH_ROWS) {
             memset(query->states, 0, STATES_COUNT * sizeof *query->states);

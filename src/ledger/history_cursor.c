@@ -168,6 +168,9 @@ static enum status group_seek(struct history_group *group, u32 target, u32 *valu
     return STATUS_OK;
 }
 
+// Leaps after which a join stops for a moment: milliseconds when each one waits for the device.
+#define JOIN_STEPS_MAX 64u
+
 enum status history_join_next(struct history_join *join, bool reversed, u32 *row, bool *found,
                               struct failure *failure)
 {
@@ -176,7 +179,11 @@ enum status history_join_next(struct history_join *join, bool reversed, u32 *row
     u32 target = join->next;
     u32 agreed = 0;
     u32 at = 0;
-    while (agreed < join->count) {
+    for (u32 steps = 0; agreed < join->count; steps++) {
+        if (steps == JOIN_STEPS_MAX) {
+            join->next = target;
+            return STATUS_OK;
+        }
         u32 value = 0;
         enum status status = group_seek(&join->groups[at], target, &value, &join->done, failure);
         if (status != STATUS_OK || join->done) return status;

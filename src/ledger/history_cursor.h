@@ -51,7 +51,8 @@ struct history_join {
 
 // Sets the range of rows within the segment, [low, high); then groups are added by the caller.
 void history_join_range(struct history_join *join, bool reversed, u64 low, u64 high);
-// The next row within the segment for which every group holds. False at the end.
+// The next row within the segment for which every group holds. `*found` is false at the end, when
+// the join is done, and now and then on a long way to the next row.
 MUST_USE enum status history_join_next(struct history_join *join, bool reversed, u32 *row,
                                        bool *found, struct failure *failure);
 

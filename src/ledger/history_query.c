@@ -46,6 +46,29 @@ static bool timestamps_valid(u64 min, u64 max)
     return min <= LEDGER_TIMESTAMP_MAX && max <= LEDGER_TIMESTAMP_MAX && (max == 0 || min <= max);
 }
 
+struct history_view history_view_open(struct history *history, const struct account *accounts,
+                                      u64 row_end)
+{
+    return (struct history_view){.history = history,
+                                 .set = history_set_acquire(history),
+                                 .accounts = accounts,
+                                 .row_end = row_end};
+}
+
+void history_view_close(struct history_view *view)
+{
+    history_set_release(view->history, view->set);
+    view->set = NULL;
+}
+
+void history_view_renew(struct history_view *view)
+{
+    u64 number = atomic_load_explicit(&view->history->set_number, memory_order_relaxed);
+    if (view->set->number == number) return;
+    history_set_release(view->history, view->set);
+    view->set = history_set_acquire(view->history);
+}
+
 bool account_filter_valid(const struct account_filter *filter)
 {
     const u32 known = ACCOUNT_FILTER_DEBITS | ACCOUNT_FILTER_CREDITS | ACCOUNT_FILTER_REVERSED;
@@ -68,13 +91,14 @@ bool change_events_filter_valid(const struct change_events_filter *filter)
            timestamps_valid(filter->timestamp_min, filter->timestamp_max);
 }
 
-enum status history_lookup_transfers(struct history_query *query, const struct history_view *view,
+enum status history_lookup_transfers(struct history_query *query, struct history_view *view,
                                      const u128 *ids, u32 count, struct transfer *out,
                                      u32 *out_count, struct failure *failure)
 {
     (void)query;
     *out_count = 0;
     for (u32 i = 0; i < count; i++) {
+        history_view_renew(view);
         u64 hash = history_hash_id(view->history, ids[i]);
         u64 found = 0;
         enum status status = history_find_row(view->history, view->set, ids[i], hash, view->row_end,
@@ -101,7 +125,7 @@ static bool transfer_matches(const struct transfer *transfer, const struct wante
            (wanted->code == 0 || transfer->code == wanted->code);
 }
 
-enum status transfers_collect(struct history_query *query, const struct history_view *view,
+enum status transfers_collect(struct history_query *query, struct history_view *view,
                               struct selection *selection, const struct wanted *wanted, u32 limit,
                               struct transfer *out, u64 *out_rows, u32 *out_count,
                               struct failure *failure)
@@ -118,6 +142,7 @@ enum status transfers_collect(struct history_query *query, const struct history_
         bool advised = false;
         for (u32 i = 0; i < count; i++) {
             struct transfer transfer;
+            history_view_renew(view);
             chunk_requests_ahead(query, view, i, count, &advised);
             status =
                 history_transfer(view, query->rows[i], &query->outcomes[i], &transfer, failure);
@@ -161,7 +186,7 @@ struct wanted account_wanted(const struct account_filter *filter)
     };
 }
 
-enum status history_account_transfers(struct history_query *query, const struct history_view *view,
+enum status history_account_transfers(struct history_query *query, struct history_view *view,
                                       const struct account_filter *filter, u32 account_row,
                                       u32 limit, struct transfer *out, u32 *out_count,
                                       struct failure *failure)
@@ -175,7 +200,7 @@ enum status history_account_transfers(struct history_query *query, const struct 
                              out_count, failure);
 }
 
-enum status history_query_transfers(struct history_query *query, const struct history_view *view,
+enum status history_query_transfers(struct history_query *query, struct history_view *view,
                                     const struct query_filter *filter, u32 limit,
                                     struct transfer *out, u32 *out_count, struct failure *failure)
 {
@@ -209,7 +234,7 @@ static bool account_matches(const struct account *account, const struct query_fi
            (filter->code == 0 || account->code == filter->code);
 }
 
-enum status history_query_accounts(struct history_query *query, const struct history_view *view,
+enum status history_query_accounts(struct history_query *query, struct history_view *view,
                                    const struct query_filter *filter, u32 limit, u32 *out_rows,
                                    u32 *out_count, struct failure *failure)
 {

@@ -8,7 +8,9 @@
 // device are all started before the first is waited for.
 //
 // Threads: any, each with its own `struct history_query`; nothing here stops the machine. Only rows
-// below `row_end`, which the caller makes sure are durable and indexed, are seen.
+// below `row_end`, which the caller makes sure are durable and indexed, are seen. What is held of
+// history is renewed on the way: the memory of a live segment that was sealed meanwhile goes back to
+// what comes in, however long the question takes.
 #ifndef TAEL_LEDGER_HISTORY_QUERY_H
 #define TAEL_LEDGER_HISTORY_QUERY_H
 
@@ -29,6 +31,12 @@ struct history_view {
     u64 row_end;
 };
 
+struct history_view history_view_open(struct history *history, const struct account *accounts,
+                                      u64 row_end);
+void history_view_close(struct history_view *view);
+// Holds the segments as they are now and no longer those of before. The rows are the same.
+void history_view_renew(struct history_view *view);
+
 // The final form of the transfer of a row: its request from the log with amount, timestamp and
 // inherited fields as they became. The row must be a created transfer.
 MUST_USE enum status history_transfer(const struct history_view *view, u64 row,
@@ -36,34 +44,31 @@ MUST_USE enum status history_transfer(const struct history_view *view, u64 row,
                                       struct failure *failure);
 // Transfers by id; an id that is not found is passed over. `out` has room for `count`.
 MUST_USE enum status history_lookup_transfers(struct history_query *query,
-                                              const struct history_view *view, const u128 *ids,
-                                              u32 count, struct transfer *out, u32 *out_count,
+                                              struct history_view *view, const u128 *ids, u32 count,
+                                              struct transfer *out, u32 *out_count,
                                               struct failure *failure);
 // Transfers of an account (row `account_row`; U32_MAX when there is none). The filter must be
 // valid.
 MUST_USE enum status history_account_transfers(struct history_query *query,
-                                               const struct history_view *view,
+                                               struct history_view *view,
                                                const struct account_filter *filter, u32 account_row,
                                                u32 limit, struct transfer *out, u32 *out_count,
                                                struct failure *failure);
 // Balances of an account after each of the transfers that history_account_transfers selects.
 MUST_USE enum status history_account_balances(struct history_query *query,
-                                              const struct history_view *view,
+                                              struct history_view *view,
                                               const struct account_filter *filter, u32 account_row,
                                               u32 limit, struct account_balance *out,
                                               u32 *out_count, struct failure *failure);
-MUST_USE enum status history_query_transfers(struct history_query *query,
-                                             const struct history_view *view,
+MUST_USE enum status history_query_transfers(struct history_query *query, struct history_view *view,
                                              const struct query_filter *filter, u32 limit,
                                              struct transfer *out, u32 *out_count,
                                              struct failure *failure);
 // Rows of accounts, in order of creation; balances are the machine's to fill in.
-MUST_USE enum status history_query_accounts(struct history_query *query,
-                                            const struct history_view *view,
+MUST_USE enum status history_query_accounts(struct history_query *query, struct history_view *view,
                                             const struct query_filter *filter, u32 limit,
                                             u32 *out_rows, u32 *out_count, struct failure *failure);
-MUST_USE enum status history_change_events(struct history_query *query,
-                                           const struct history_view *view,
+MUST_USE enum status history_change_events(struct history_query *query, struct history_view *view,
                                            const struct change_events_filter *filter, u32 limit,
                                            struct change_event *out, u32 *out_count,
                                            struct failure *failure);

@@ -44,9 +44,12 @@ struct selection {
     enum history_order order; // By which times bound the rows; ORDER_COUNT: judged one by one.
     u64 timestamp_min;
     u64 timestamp_max;
-    // Where the walk stands.
-    u32 segment; // Visited so far.
-    bool open;
+    // Where the walk stands. The join runs in the segment that has the next row.
+    bool begun;
+    u64 next;      // The next row; backwards, one past it.
+    u64 set_open;  // Number of the set that the join's segment is of; 0: none is open.
+    u64 first_row; // Of the join's segment; what is below end_row of it is seen.
+    u64 end_row;
     struct history_join join;
 };
 
@@ -96,7 +99,7 @@ static inline bool in_period(const struct selection *selection, u64 timestamp)
 }
 // Fills the chunk, `query->rows`, with the next rows that may match, `limit` at most. `*count` is 0
 // at the end.
-MUST_USE enum status selection_next(struct history_query *query, const struct history_view *view,
+MUST_USE enum status selection_next(struct history_query *query, struct history_view *view,
                                     struct selection *selection, u32 limit, u32 *count,
                                     struct failure *failure);
 // Begins a question: nothing had to be waited for yet.
@@ -134,7 +137,7 @@ struct selection account_selection(const struct history_view *view,
                                    const struct account_filter *filter, u32 account_row);
 struct wanted account_wanted(const struct account_filter *filter);
 // Collects whole transfers (and their rows, unless NULL) until the limit.
-MUST_USE enum status transfers_collect(struct history_query *query, const struct history_view *view,
+MUST_USE enum status transfers_collect(struct history_query *query, struct history_view *view,
                                        struct selection *selection, const struct wanted *wanted,
                                        u32 limit, struct transfer *out, u64 *out_rows,
                                        u32 *out_count, struct failure *failure);

@@ -43,16 +43,19 @@ static void period_rows(const struct selection *selection, const struct history_
     *high = MIN((last + 1) * HISTORY_FENCE_ROWS, rows);
 }
 
-static enum status selection_open_segment(struct history_query *query,
-                                          const struct history_view *view,
-                                          struct selection *selection,
-                                          const struct history_segment *segment,
-                                          struct failure *failure)
+// Opens the join in the segment that has the next row.
+static enum status selection_open(struct history_query *query, const struct history_view *view,
+                                  struct selection *selection, struct failure *failure)
 {
+    const struct history_segment *segment =
+        history_segment_of(view->set, selection->next - selection->reversed);
     u64 rows = MIN(history_segment_end(segment), view->row_end) - segment->first_row;
+    u64 next = selection->next - segment->first_row;
     u64 low = 0;
     u64 high = 0;
     period_rows(selection, segment, rows, &low, &high);
+    if (selection->reversed) high = MIN(high, next);
+    else low = MAX(low, next);
     history_join_range(&selection->join, selection->reversed, low, high);
     for (u32 i = 0; i < selection->condition_count && !selection->join.done; i++) {
         const struct condition *condition = &selection->conditions[i];
@@ -65,37 +68,51 @@ static enum status selection_open_segment(struct history_query *query,
         struct history_group *group = &selection->join.groups[selection->join.count - 1];
         group->cursors[group->count++] = &query->cursors[i];
     }
+    selection->first_row = segment->first_row;
+    selection->end_row = segment->first_row + rows;
+    selection->set_open = view->set->number;
     return STATUS_OK;
 }
 
-enum status selection_next(struct history_query *query, const struct history_view *view,
+// Moves behind what the join has done.
+static void selection_advance(struct selection *selection)
+{
+    u64 first = selection->first_row;
+    bool done = selection->join.done;
+    u32 next = selection->join.next;
+    if (selection->reversed) selection->next = done ? first : first + ~next + 1;
+    else selection->next = done ? selection->end_row : first + next;
+    if (done) selection->set_open = 0;
+}
+
+enum status selection_next(struct history_query *query, struct history_view *view,
                            struct selection *selection, u32 limit, u32 *count,
                            struct failure *failure)
 {
     *count = 0;
     limit = MIN(limit, CHUNK_ROWS);
+    if (!selection->begun) selection->next = selection->reversed ? view->row_end : 0;
+    selection->begun = true;
+    history_view_renew(view);
     while (*count < limit) {
-        if (selection->open) {
-            u32 at = selection->segment - 1;
-            u32 index = selection->reversed ? view->set->count - 1 - at : at;
-            u32 row = 0;
-            bool found = false;
-            enum status status =
-                history_join_next(&selection->join, selection->reversed, &row, &found, failure);
+        enum status status = STATUS_OK;
+        if (selection->set_open != view->set->number) {
+            bool at_end =
+                selection->reversed ? selection->next == 0 : selection->next >= view->row_end;
+            if (at_end) break;
+            status = selection_open(query, view, selection, failure);
             if (status != STATUS_OK) return status;
-            if (found) query->rows[(*count)++] = view->set->segments[index]->first_row + row;
-            else selection->open = false;
-            continue;
         }
-        if (selection->segment == view->set->count) break;
-        u32 at = selection->segment++;
-        u32 index = selection->reversed ? view->set->count - 1 - at : at;
-        const struct history_segment *segment = view->set->segments[index];
-        if (segment->first_row >= view->row_end) continue;
-        enum status status = selection_open_segment(query, view, selection, segment, failure);
+        u32 row = 0;
+        bool found = false;
+        status = history_join_next(&selection->join, selection->reversed, &row, &found, failure);
         if (status != STATUS_OK) return status;
-        selection->open = true;
+        if (found) query->rows[(*count)++] = selection->first_row + row;
+        if (!found || selection->join.done) selection_advance(selection);
+        if (!found) history_view_renew(view);
     }
+    // Where to go on if the segments are others by then.
+    if (selection->set_open != 0) selection_advance(selection);
     return STATUS_OK;
 }
 

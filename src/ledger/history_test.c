@@ -12,27 +12,65 @@
 
 #include "ledger/history.h"
 #include "ledger/history_file.h"
+#include "ledger/history_query.h"
 #include "os/disk_memory.h"
 
 struct fixture {
     struct disk_memory disk;
     struct history history;
     struct failure failure;
-    u64 ids; // Transfers so far; ids are 1 to this.
+    u64 ids;   // Transfers so far; ids are 1 to this.
+    u32 reads; // Of the log.
+    // Sealed before the log is read for the n-th time, from 1; then the segment is NULL.
+    struct history_segment *seal_at_read;
+    u32 seal_at;
+    u32 lives_after; // Taken after that read.
 };
 
-static enum status no_log(void *context, u64 place, void *out, size_t size, struct failure *failure)
+static struct transfer request_of(u64 id)
+{
+    return (struct transfer){
+        .id = id, .user_data_128 = id % 10, .user_data_64 = id, .user_data_32 = 7, .code = 1};
+}
+
+static u32 lives_taken(const struct history *history)
+{
+    u32 taken = 0;
+    for (u32 i = 0; i < HISTORY_LIVE_SEGMENTS_MAX; i++) taken += history->lives[i].taken;
+    return taken;
+}
+
+// The log has the request of id n in its n-th unit.
+static enum status log_read(void *context, u64 place, void *out, size_t size,
+                            struct failure *failure)
+{
+    struct fixture *fixture = context;
+    struct transfer request = request_of(place / OUTCOME_PLACE_UNIT);
+    assert_int_equal(size, sizeof request);
+    memcpy(out, &request, sizeof request);
+    if (++fixture->reads == fixture->seal_at) {
+        struct history_segment *segment = fixture->seal_at_read;
+        fixture->seal_at_read = NULL;
+        return history_seal(&fixture->history, segment, failure);
+    }
+    if (fixture->reads == fixture->seal_at + 1) {
+        fixture->lives_after = lives_taken(&fixture->history);
+    }
+    return STATUS_OK;
+}
+
+static void log_hint(void *context, u64 place, size_t size)
 {
     (void)context;
     (void)place;
-    memset(out, 0, size);
-    return failure_set(failure, STATUS_NOT_FOUND, "no log");
+    (void)size;
 }
 
 static void history_begin(struct fixture *fixture)
 {
     const struct hash_key key = {.words = {0x9e3779b97f4a7c15, 0x1234567, 0xdeadbeefcafe, 77}};
-    const struct history_log log = {.read = no_log};
+    const struct history_log log = {
+        .context = fixture, .read = log_read, .advise = log_hint, .prefetch = log_hint};
     struct failure *failure = &fixture->failure;
     assert_int_equal(history_init(&fixture->history, &fixture->disk.disk, &key, &log, failure),
                      STATUS_OK);
@@ -82,11 +120,11 @@ static void add_transfers(struct fixture *fixture, u32 count)
                                 .code = 1,
                                 .kind = OUTCOME_TRANSFER,
                                 .result = OUTCOME_CREATED};
+        outcome_set_place(row, id * OUTCOME_PLACE_UNIT);
         history_note_transfer(history, row->timestamp);
         if (id > segment->id_max) segment->id_max = id;
         history_live_put(segment->live, hash, slot, segment->live->row_count - 1);
-        const struct transfer transfer = {
-            .id = id, .user_data_128 = id % 10, .user_data_64 = id, .user_data_32 = 7, .code = 1};
+        const struct transfer transfer = request_of(id);
         history_index_row(history, segment, segment->live->row_count - 1, &transfer, 1);
     }
 }
@@ -225,13 +263,6 @@ static void test_page_of_another_file(void **state)
     history_set_release(history, set);
 }
 
-static u32 lives_taken(const struct history *history)
-{
-    u32 taken = 0;
-    for (u32 i = 0; i < HISTORY_LIVE_SEGMENTS_MAX; i++) taken += history->lives[i].taken;
-    return taken;
-}
-
 // What works for long on some segments leaves the memory of live ones to what comes in.
 static void test_narrow_set(void **state)
 {
@@ -251,6 +282,62 @@ static void test_narrow_set(void **state)
     check_found(fixture, 1);
 }
 
+// Asks for all transfers, while what the question holds is sealed.
+static void check_question(struct fixture *fixture, bool reversed)
+{
+    struct history *history = &fixture->history;
+    struct history_query *query = NULL;
+    assert_int_equal(history_query_new(&query, &fixture->failure), STATUS_OK);
+    const u32 limit = 4000;
+    struct transfer *found = calloc(limit, sizeof *found);
+    struct account *accounts = calloc(51, sizeof *accounts);
+    assert_true(found != NULL && accounts != NULL);
+    struct history_view view = history_view_open(history, accounts, history->next_row);
+    const struct query_filter filter = {
+        .user_data_32 = 7, .limit = limit, .flags = reversed ? QUERY_FILTER_REVERSED : 0};
+    u32 count = 0;
+    assert_int_equal(
+        history_query_transfers(query, &view, &filter, limit, found, &count, &fixture->failure),
+        STATUS_OK);
+    history_view_close(&view);
+    assert_int_equal(count, fixture->ids);
+    for (u32 i = 0; i < count; i++) {
+        u64 id = reversed ? fixture->ids - i : i + 1;
+        if (found[i].id != id || found[i].timestamp != timestamp_of(id)) {
+            fail_msg("answer %u is transfer %llu", i, (unsigned long long)found[i].id);
+        }
+    }
+    free(accounts);
+    free(found);
+    history_query_free(query);
+}
+
+// A question goes on where it stands when a segment that it holds is sealed, and lets the memory of
+// the live one go at once.
+static void test_question_lets_go(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history *history = &fixture->history;
+    for (u32 turn = 0; turn < 2; turn++) {
+        struct history_segment *segments[2];
+        for (u32 i = 0; i < 2; i++) {
+            add_transfers(fixture, 700);
+            segments[i] = history->active;
+            assert_int_equal(history_rotate(history, &fixture->failure), STATUS_OK);
+        }
+        add_transfers(fixture, 100);
+        assert_int_equal(lives_taken(history), 3);
+        fixture->reads = 0;
+        fixture->seal_at = 650; // In the midst of a chunk, and of a segment.
+        fixture->seal_at_read = segments[0];
+        check_question(fixture, turn == 1);
+        assert_null(fixture->seal_at_read);
+        assert_int_equal(fixture->lives_after, 2);
+        assert_int_equal(history_seal(history, segments[1], &fixture->failure), STATUS_OK);
+    }
+    check_found(fixture, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_boundary, setup, teardown),
         cmocka_unit_test_setup_teardown(test_page_of_another_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_narrow_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_question_lets_go, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

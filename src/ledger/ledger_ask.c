@@ -22,17 +22,9 @@ static void answered(struct ledger_ask *ask, u32 *count, const char *what, enum 
 
 static struct history_view view_open(struct ledger_ask *ask)
 {
-    return (struct history_view){
-        .history = ask->history,
-        .set = history_set_acquire(ask->history),
-        .accounts = (const struct account *)(const void *)ask->ledger->accounts.memory,
-        .row_end = ask->history->next_row,
-    };
-}
-
-static void view_close(const struct history_view *view)
-{
-    history_set_release(view->history, view->set);
+    return history_view_open(ask->history,
+                             (const struct account *)(const void *)ask->ledger->accounts.memory,
+                             ask->history->next_row);
 }
 
 static bool ask_lookup_account(void *context, u128 id, struct account *out)
@@ -46,10 +38,10 @@ static bool ask_lookup_transfer(void *context, u128 id, struct transfer *out)
     struct ledger_ask *ask = context;
     struct failure failure;
     u32 count = 0;
-    const struct history_view view = view_open(ask);
+    struct history_view view = view_open(ask);
     answered(ask, &count, "lookup",
              history_lookup_transfers(ask->query, &view, &id, 1, out, &count, &failure), &failure);
-    view_close(&view);
+    history_view_close(&view);
     return count == 1;
 }
 
@@ -61,12 +53,12 @@ static u32 ask_account_transfers(void *context, const struct account_filter *fil
     if (!account_filter_valid(filter)) return 0;
     u32 count = 0;
     u32 row = ledger_account_row(ask->ledger, filter->account_id);
-    const struct history_view view = view_open(ask);
+    struct history_view view = view_open(ask);
     answered(
         ask, &count, "account transfers",
         history_account_transfers(ask->query, &view, filter, row, limit_max, out, &count, &failure),
         &failure);
-    view_close(&view);
+    history_view_close(&view);
     return count;
 }
 
@@ -80,12 +72,12 @@ static u32 ask_account_balances(void *context, const struct account_filter *filt
     if (row == U32_MAX) return 0;
     if ((ledger_account(ask->ledger, row)->flags & ACCOUNT_HISTORY) == 0) return 0;
     u32 count = 0;
-    const struct history_view view = view_open(ask);
+    struct history_view view = view_open(ask);
     answered(
         ask, &count, "account balances",
         history_account_balances(ask->query, &view, filter, row, limit_max, out, &count, &failure),
         &failure);
-    view_close(&view);
+    history_view_close(&view);
     return count;
 }
 
@@ -98,11 +90,11 @@ static u32 ask_query_accounts(void *context, const struct query_filter *filter, 
     u32 count = 0;
     u32 *rows = malloc(MAX(limit_max, 1) * sizeof *rows);
     if (rows == NULL) abort();
-    const struct history_view view = view_open(ask);
+    struct history_view view = view_open(ask);
     answered(ask, &count, "query accounts",
              history_query_accounts(ask->query, &view, filter, limit_max, rows, &count, &failure),
              &failure);
-    view_close(&view);
+    history_view_close(&view);
     for (u32 i = 0; i < count; i++) ledger_account_view(ask->ledger, rows[i], &out[i]);
     free(rows);
     return count;
@@ -115,11 +107,11 @@ static u32 ask_query_transfers(void *context, const struct query_filter *filter,
     struct failure failure;
     if (!query_filter_valid(filter)) return 0;
     u32 count = 0;
-    const struct history_view view = view_open(ask);
+    struct history_view view = view_open(ask);
     answered(ask, &count, "query transfers",
              history_query_transfers(ask->query, &view, filter, limit_max, out, &count, &failure),
              &failure);
-    view_close(&view);
+    history_view_close(&view);
     return count;
 }
 
@@ -130,11 +122,11 @@ static u32 ask_change_events(void *context, const struct change_events_filter *f
     struct failure failure;
     if (!change_events_filter_valid(filter)) return 0;
     u32 count = 0;
-    const struct history_view view = view_open(ask);
+    struct history_view view = view_open(ask);
     answered(ask, &count, "change events",
              history_change_events(ask->query, &view, filter, limit_max, out, &count, &failure),
              &failure);
-    view_close(&view);
+    history_view_close(&view);
     return count;
 }
 

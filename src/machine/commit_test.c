@@ -204,12 +204,9 @@ static void test_posting_is_found_by_its_account(void **state)
     struct history_query *query = NULL;
     struct failure failure;
     must(history_query_new(&query, &failure), &failure);
-    const struct history_view view = {
-        .history = &machine->history,
-        .set = history_set_acquire(&machine->history),
-        .accounts = (const struct account *)(const void *)machine->ledger.accounts.memory,
-        .row_end = machine->history.next_row,
-    };
+    struct history_view view = history_view_open(
+        &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
+        machine->history.next_row);
     const struct account_filter filter = {
         .account_id = HOLDER, .limit = 10, .flags = ACCOUNT_FILTER_CREDITS};
     struct transfer found[10];
@@ -220,7 +217,7 @@ static void test_posting_is_found_by_its_account(void **state)
     assert_true(found[0].amount == 40 && found[0].debit_account_id == PAYER);
     assert_int_equal(found[0].code, SAMPLE_POSTING_CODE);
     assert_int_equal(found[0].ledger, 7);
-    history_set_release(&machine->history, view.set);
+    history_view_close(&view);
     history_query_free(query);
 }
 

@@ -17,7 +17,7 @@ static void query_put(struct query_queue *queue, struct pipeline_query *query)
 // --- the query threads ---------------------------------------------------------------------------
 
 // Executes the next batch of a question.
-static enum status query_batch(struct history_query *scratch, const struct history_view *view,
+static enum status query_batch(struct history_query *scratch, struct history_view *view,
                                struct pipeline_query *query, struct failure *failure)
 {
     u32 index = query->batch++;
@@ -72,21 +72,17 @@ static enum status query_batch(struct history_query *scratch, const struct histo
     return status;
 }
 
-// The segments are held for one batch only: as long as a live one is, its memory is not free for
-// what comes in.
+// The segments are held for one batch at most: as long as a live one is, its memory is not free for
+// what comes in (history_view_renew).
 static void query_advance(struct pipeline *pipeline, struct history_query *scratch,
                           struct pipeline_query *query)
 {
     struct machine *machine = &pipeline->node->machine;
-    const struct history_view view = {
-        .history = &machine->history,
-        .set = history_set_acquire(&machine->history),
-        .accounts = (const struct account *)machine->ledger.accounts.memory,
-        .row_end = query->row_end,
-    };
+    struct history_view view = history_view_open(
+        &machine->history, (const struct account *)machine->ledger.accounts.memory, query->row_end);
     struct failure failure;
     enum status status = query_batch(scratch, &view, query, &failure);
-    history_set_release(&machine->history, view.set);
+    history_view_close(&view);
     if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
 }
 
