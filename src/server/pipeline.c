@@ -163,31 +163,39 @@ static enum status memory_lay_out(struct pipeline *pipeline, struct failure *fai
     return STATUS_OK;
 }
 
-static enum status thread_start(struct pipeline *pipeline, void *(*run)(void *), void *context,
-                                struct failure *failure)
+// `name` is what ps and perf show; at most 15 characters.
+static enum status thread_start(struct pipeline *pipeline, const char *name, void *(*run)(void *),
+                                void *context, struct failure *failure)
 {
     assert(pipeline->thread_count < ARRAY_COUNT(pipeline->threads));
     int error = pthread_create(&pipeline->threads[pipeline->thread_count], NULL, run, context);
     if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "starting a thread");
+    (void)pthread_setname_np(pipeline->threads[pipeline->thread_count], name);
     pipeline->thread_count++;
     return STATUS_OK;
 }
 
 static enum status threads_start(struct pipeline *pipeline, struct failure *failure)
 {
-    enum status status = thread_start(pipeline, log_thread, pipeline, failure);
-    if (status == STATUS_OK) status = thread_start(pipeline, history_thread, pipeline, failure);
-    if (status == STATUS_OK) status = thread_start(pipeline, sealing_thread, pipeline, failure);
-    if (status == STATUS_OK) status = thread_start(pipeline, checkpoint_thread, pipeline, failure);
-    if (status == STATUS_OK) status = thread_start(pipeline, upkeep_thread, pipeline, failure);
-    if (status == STATUS_OK) status = thread_start(pipeline, space_thread, pipeline, failure);
+    static const struct {
+        const char *name;
+        void *(*run)(void *);
+    } threads[] = {
+        {"tael log", log_thread},         {"tael history", history_thread},
+        {"tael sealing", sealing_thread}, {"tael checkpoint", checkpoint_thread},
+        {"tael upkeep", upkeep_thread},   {"tael space", space_thread},
+    };
+    enum status status = STATUS_OK;
+    for (u32 i = 0; i < ARRAY_COUNT(threads) && status == STATUS_OK; i++) {
+        status = thread_start(pipeline, threads[i].name, threads[i].run, pipeline, failure);
+    }
     for (u32 i = 0; i < pipeline->options.query_threads && status == STATUS_OK; i++) {
         status = history_query_new(&pipeline->queries[i], failure);
         if (status != STATUS_OK) break;
         struct query_start *start = malloc(sizeof *start);
         assert(start != NULL);
         *start = (struct query_start){.pipeline = pipeline, .scratch = pipeline->queries[i]};
-        status = thread_start(pipeline, query_thread, start, failure);
+        status = thread_start(pipeline, "tael query", query_thread, start, failure);
     }
     return status;
 }
