@@ -223,7 +223,8 @@ struct history {
     bool older_ids;    // Any key in them.
     u64 *sort_scratch; // The sealing thread's: twice a list.
     _Atomic u64 filter_bytes;
-    _Atomic u64 boundary; // A row that no merge crosses: a checkpoint's next one; 0 none.
+    atomic_bool no_merges; // The program is about to stop.
+    _Atomic u64 boundary;  // A row that no merge crosses: a checkpoint's next one; 0 none.
     // Files that a merge made superfluous; kept until no checkpoint names them.
     struct history_retired retired[HISTORY_SEGMENTS_MAX];
     u32 retired_count;
@@ -358,6 +359,11 @@ MUST_USE enum status history_merge(struct history *history, bool *merged, struct
 static inline void history_set_boundary(struct history *history, u64 row)
 {
     atomic_store(&history->boundary, row);
+}
+// Ends the merge that runs, with STATUS_CANCELLED, and every later one: for a stop that does not wait.
+static inline void history_end_merges(struct history *history)
+{
+    atomic_store(&history->no_merges, true);
 }
 // The number of the next file to retire; taken when a checkpoint takes its list of segments.
 u64 history_retired(struct history *history);

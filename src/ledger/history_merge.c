@@ -118,6 +118,9 @@ static enum status merge_section(struct history *history, struct history_segment
     u64 left = section->segment->file.entry_count[index];
     enum status status = runs_open(history, group, index, runs, heads, failure);
     while (left > 0 && status == STATUS_OK) {
+        if (atomic_load_explicit(&history->no_merges, memory_order_relaxed)) {
+            return failure_set(failure, STATUS_CANCELLED, "the program stops");
+        }
         u32 room = 0;
         u32 count = 0;
         u64 *out = index_section_room(section, &room);

@@ -233,6 +233,20 @@ static void test_boundary(void **state)
     check_found(fixture, 1);
 }
 
+// A stop ends a merge at once, and leaves history as it is.
+static void test_a_merge_is_ended(void **state)
+{
+    struct fixture *fixture = *state;
+    bool merged = false;
+    seal_some(fixture, HISTORY_MERGE_FANIN, 1000);
+    history_end_merges(&fixture->history);
+    assert_int_equal(history_merge(&fixture->history, &merged, &fixture->failure),
+                     STATUS_CANCELLED);
+    assert_false(merged);
+    assert_int_equal(fixture->history.set->count, HISTORY_MERGE_FANIN + 1);
+    check_found(fixture, 1);
+}
+
 // A whole page of one segment's index in the place of the same page of another's: lost writes into
 // a recycled file leave such.
 static void test_page_of_another_file(void **state)
@@ -344,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_seal_fails_anywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge_fails_anywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_boundary, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_merge_is_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(test_page_of_another_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_narrow_set, setup, teardown),
         cmocka_unit_test_setup_teardown(test_question_lets_go, setup, teardown),

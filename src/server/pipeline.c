@@ -343,6 +343,7 @@ void pipeline_free(struct pipeline *pipeline)
     pipeline->stopping = true;
     for (u32 i = 0; i < WAITER_COUNT; i++) pipeline_wake(pipeline, (enum pipeline_waiter)i);
     pipeline_unlock(pipeline);
+    history_end_merges(&pipeline->node->machine.history);
     for (u32 i = 0; i < pipeline->thread_count; i++) {
         (void)pthread_join(pipeline->threads[i], NULL);
     }

@@ -208,7 +208,8 @@ static void upkeep_merge(struct pipeline *pipeline)
     struct failure failure;
     pipeline_unlock(pipeline);
     enum status status = history_merge(&pipeline->node->machine.history, &merged, &failure);
-    if (status != STATUS_OK && status != STATUS_FULL) pipeline_fatal(pipeline, &failure);
+    bool whole = status == STATUS_OK || status == STATUS_FULL || status == STATUS_CANCELLED;
+    if (!whole) pipeline_fatal(pipeline, &failure);
     pipeline_lock(pipeline);
     pipeline->merge_wanted = merged;
     pipeline->merges += merged;
