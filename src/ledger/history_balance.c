@@ -148,7 +148,7 @@ enum status account_state_at(struct history_query *query, const struct history_v
 enum status history_account_balances(struct history_query *query, struct history_view *view,
                                      const struct account_filter *filter, u32 account_row,
                                      u32 limit, struct account_balance *out, u32 *out_count,
-                                     struct failure *failure)
+                                     struct history_turn *turn, struct failure *failure)
 {
     *out_count = 0;
     if (account_row == U32_MAX) return STATUS_OK;
@@ -158,32 +158,32 @@ enum status history_account_balances(struct history_query *query, struct history
     limit = MIN(filter->limit, limit);
     // A balance is as large as a transfer, so the transfers are collected in place.
     static_assert(sizeof(struct account_balance) == sizeof(struct transfer), "shared buffer");
-    u64 *rows = malloc(MAX(limit, 1) * sizeof *rows);
-    assert(rows != NULL);
-    u32 count = 0;
-    enum status status = transfers_collect(query, view, &selection, &wanted, limit,
-                                           (struct transfer *)(void *)out, rows, &count, failure);
+    struct transfer *transfers = (void *)out;
+    u32 count = selection_turn_begin(&selection, turn);
+    enum status status = transfers_collect(query, view, &selection, &wanted, true, limit, transfers,
+                                           &count, failure);
+    selection_turn_end(&selection, turn, count, count == limit);
+    *out_count = count;
+    if (turn != NULL && turn->more) return status;
     struct account_state state = {0};
     u64 from = 0; // Row plus one up to which the state is rolled; 0: not begun.
     for (u32 i = 0; i < count && status == STATUS_OK; i++) {
         history_view_renew(view);
         u32 at = selection.reversed ? count - 1 - i : i;
-        if (from == 0 || rows[at] - from > SNAPSHOT_SEARCH_ROWS) {
-            status = account_state_at(query, view, account_row, rows[at], &state, failure);
+        u64 row = (u64)transfers[at].id;
+        if (from == 0 || row - from > SNAPSHOT_SEARCH_ROWS) {
+            status = account_state_at(query, view, account_row, row, &state, failure);
         } else {
-            status = state_roll(query, view, account_row, from, rows[at], &state, failure);
+            status = state_roll(query, view, account_row, from, row, &state, failure);
         }
-        from = rows[at] + 1;
-        u64 timestamp = ((const struct transfer *)(const void *)out)[at].timestamp;
+        from = row + 1;
         out[at] = (struct account_balance){
             .debits_pending = state.debits_pending,
             .debits_posted = state.debits_posted,
             .credits_pending = state.credits_pending,
             .credits_posted = state.credits_posted,
-            .timestamp = timestamp,
+            .timestamp = transfers[at].timestamp,
         };
     }
-    free(rows);
-    if (status == STATUS_OK) *out_count = count;
     return status;
 }

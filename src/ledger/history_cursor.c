@@ -168,9 +168,6 @@ static enum status group_seek(struct history_group *group, u32 target, u32 *valu
     return STATUS_OK;
 }
 
-// Leaps after which a join stops for a moment: milliseconds when each one waits for the device.
-#define JOIN_STEPS_MAX 64u
-
 enum status history_join_next(struct history_join *join, bool reversed, u32 *row, bool *found,
                               struct failure *failure)
 {
@@ -179,8 +176,8 @@ enum status history_join_next(struct history_join *join, bool reversed, u32 *row
     u32 target = join->next;
     u32 agreed = 0;
     u32 at = 0;
-    for (u32 steps = 0; agreed < join->count; steps++) {
-        if (steps == JOIN_STEPS_MAX) {
+    for (u32 leaps = 0; agreed < join->count; leaps++) {
+        if (leaps == HISTORY_JOIN_LEAPS_MAX) {
             join->next = target;
             return STATUS_OK;
         }

@@ -51,8 +51,10 @@ struct history_join {
 
 // Sets the range of rows within the segment, [low, high); then groups are added by the caller.
 void history_join_range(struct history_join *join, bool reversed, u64 low, u64 high);
+// Leaps after which a join stops for a moment: milliseconds when each one waits for the device.
+#define HISTORY_JOIN_LEAPS_MAX 64u
 // The next row within the segment for which every group holds. `*found` is false at the end, when
-// the join is done, and now and then on a long way to the next row.
+// the join is done, and after so many leaps on a long way to the next row.
 MUST_USE enum status history_join_next(struct history_join *join, bool reversed, u32 *row,
                                        bool *found, struct failure *failure);
 

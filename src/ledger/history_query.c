@@ -126,11 +126,10 @@ static bool transfer_matches(const struct transfer *transfer, const struct wante
 }
 
 enum status transfers_collect(struct history_query *query, struct history_view *view,
-                              struct selection *selection, const struct wanted *wanted, u32 limit,
-                              struct transfer *out, u64 *out_rows, u32 *out_count,
+                              struct selection *selection, const struct wanted *wanted, bool rows,
+                              u32 limit, struct transfer *out, u32 *out_count,
                               struct failure *failure)
 {
-    *out_count = 0;
     while (*out_count < limit) {
         u32 count = 0;
         enum status status =
@@ -149,7 +148,7 @@ enum status transfers_collect(struct history_query *query, struct history_view *
             if (status != STATUS_OK) return status;
             // Another value may have the same 32-bit key.
             if (!transfer_matches(&transfer, wanted)) continue;
-            if (out_rows != NULL) out_rows[*out_count] = query->rows[i];
+            if (rows) transfer.id = query->rows[i];
             out[(*out_count)++] = transfer;
         }
     }
@@ -189,20 +188,25 @@ struct wanted account_wanted(const struct account_filter *filter)
 enum status history_account_transfers(struct history_query *query, struct history_view *view,
                                       const struct account_filter *filter, u32 account_row,
                                       u32 limit, struct transfer *out, u32 *out_count,
-                                      struct failure *failure)
+                                      struct history_turn *turn, struct failure *failure)
 {
     *out_count = 0;
     if (account_row == U32_MAX) return STATUS_OK;
     temperature_begin(query);
     struct selection selection = account_selection(view, filter, account_row);
     const struct wanted wanted = account_wanted(filter);
-    return transfers_collect(query, view, &selection, &wanted, MIN(filter->limit, limit), out, NULL,
-                             out_count, failure);
+    limit = MIN(filter->limit, limit);
+    *out_count = selection_turn_begin(&selection, turn);
+    enum status status =
+        transfers_collect(query, view, &selection, &wanted, false, limit, out, out_count, failure);
+    selection_turn_end(&selection, turn, *out_count, *out_count == limit);
+    return status;
 }
 
 enum status history_query_transfers(struct history_query *query, struct history_view *view,
                                     const struct query_filter *filter, u32 limit,
-                                    struct transfer *out, u32 *out_count, struct failure *failure)
+                                    struct transfer *out, u32 *out_count, struct history_turn *turn,
+                                    struct failure *failure)
 {
     temperature_begin(query);
     struct selection selection = {
@@ -221,8 +225,12 @@ enum status history_query_transfers(struct history_query *query, struct history_
                                   .user_data_32 = filter->user_data_32,
                                   .ledger = filter->ledger,
                                   .code = filter->code};
-    return transfers_collect(query, view, &selection, &wanted, MIN(filter->limit, limit), out, NULL,
-                             out_count, failure);
+    limit = MIN(filter->limit, limit);
+    *out_count = selection_turn_begin(&selection, turn);
+    enum status status =
+        transfers_collect(query, view, &selection, &wanted, false, limit, out, out_count, failure);
+    selection_turn_end(&selection, turn, *out_count, *out_count == limit);
+    return status;
 }
 
 static bool account_matches(const struct account *account, const struct query_filter *filter)
@@ -236,7 +244,8 @@ static bool account_matches(const struct account *account, const struct query_fi
 
 enum status history_query_accounts(struct history_query *query, struct history_view *view,
                                    const struct query_filter *filter, u32 limit, u32 *out_rows,
-                                   u32 *out_count, struct failure *failure)
+                                   u32 *out_count, struct history_turn *turn,
+                                   struct failure *failure)
 {
     temperature_begin(query);
     struct selection selection = {
@@ -254,13 +263,14 @@ enum status history_query_accounts(struct history_query *query, struct history_v
     condition_add(&selection, SECTION_ACCOUNT, 0, false);
     condition_add_value(&selection, history, SECTION_ACCOUNT_CODE, filter->code);
     limit = MIN(limit, filter->limit);
-    *out_count = 0;
+    *out_count = selection_turn_begin(&selection, turn);
+    enum status status = STATUS_OK;
     while (*out_count < limit) {
         u32 count = 0;
-        enum status status = selection_next(query, view, &selection, CHUNK_ROWS, &count, failure);
-        if (status != STATUS_OK || count == 0) return status;
+        status = selection_next(query, view, &selection, CHUNK_ROWS, &count, failure);
+        if (status != STATUS_OK || count == 0) break;
         status = chunk_load(query, view, count, failure);
-        if (status != STATUS_OK) return status;
+        if (status != STATUS_OK) break;
         for (u32 i = 0; i < count && *out_count < limit; i++) {
             const struct outcome *outcome = &query->outcomes[i];
             if (outcome->kind != OUTCOME_ACCOUNT || outcome->result != OUTCOME_CREATED) continue;
@@ -269,5 +279,6 @@ enum status history_query_accounts(struct history_query *query, struct history_v
             out_rows[(*out_count)++] = outcome->debit_row;
         }
     }
-    return STATUS_OK;
+    selection_turn_end(&selection, turn, *out_count, *out_count == limit);
+    return status;
 }

@@ -37,6 +37,16 @@ void history_view_close(struct history_view *view);
 // Holds the segments as they are now and no longer those of before. The rows are the same.
 void history_view_renew(struct history_view *view);
 
+// Where a question that takes long stands when others are to have their turn. All zero before the
+// first turn; while `more` is set after one, the question is asked again, with the same arguments,
+// and goes on. An answer that is asked for without one (NULL) is made in one go.
+struct history_turn {
+    bool more;
+    u32 found; // In the answer already.
+    bool begun;
+    u64 next; // As of struct selection.
+};
+
 // The final form of the transfer of a row: its request from the log with amount, timestamp and
 // inherited fields as they became. The row must be a created transfer.
 MUST_USE enum status history_transfer(const struct history_view *view, u64 row,
@@ -53,21 +63,23 @@ MUST_USE enum status history_account_transfers(struct history_query *query,
                                                struct history_view *view,
                                                const struct account_filter *filter, u32 account_row,
                                                u32 limit, struct transfer *out, u32 *out_count,
-                                               struct failure *failure);
+                                               struct history_turn *turn, struct failure *failure);
 // Balances of an account after each of the transfers that history_account_transfers selects.
 MUST_USE enum status history_account_balances(struct history_query *query,
                                               struct history_view *view,
                                               const struct account_filter *filter, u32 account_row,
                                               u32 limit, struct account_balance *out,
-                                              u32 *out_count, struct failure *failure);
+                                              u32 *out_count, struct history_turn *turn,
+                                              struct failure *failure);
 MUST_USE enum status history_query_transfers(struct history_query *query, struct history_view *view,
                                              const struct query_filter *filter, u32 limit,
                                              struct transfer *out, u32 *out_count,
-                                             struct failure *failure);
+                                             struct history_turn *turn, struct failure *failure);
 // Rows of accounts, in order of creation; balances are the machine's to fill in.
 MUST_USE enum status history_query_accounts(struct history_query *query, struct history_view *view,
                                             const struct query_filter *filter, u32 limit,
-                                            u32 *out_rows, u32 *out_count, struct failure *failure);
+                                            u32 *out_rows, u32 *out_count,
+                                            struct history_turn *turn, struct failure *failure);
 MUST_USE enum status history_change_events(struct history_query *query, struct history_view *view,
                                            const struct change_events_filter *filter, u32 limit,
                                            struct change_event *out, u32 *out_count,

@@ -51,6 +51,9 @@ struct selection {
     u64 first_row; // Of the join's segment; what is below end_row of it is seen.
     u64 end_row;
     struct history_join join;
+    bool ended;   // There are no more rows.
+    u64 work;     // Rows and leaps so far,
+    u64 work_max; // and after how many it stops for others to have their turn; 0: never.
 };
 
 // A row that is part of an answer of change events.
@@ -97,8 +100,13 @@ static inline bool in_period(const struct selection *selection, u64 timestamp)
 {
     return timestamp >= selection->timestamp_min && timestamp <= selection->timestamp_max;
 }
+// Goes on where the last turn ended, or begins; `turn` may be NULL. Returns what was found already.
+u32 selection_turn_begin(struct selection *selection, const struct history_turn *turn);
+// Keeps where the selection stands. `whole` when the answer has all that it may.
+void selection_turn_end(const struct selection *selection, struct history_turn *turn, u32 found,
+                        bool whole);
 // Fills the chunk, `query->rows`, with the next rows that may match, `limit` at most. `*count` is 0
-// at the end.
+// at the end of the rows or of the turn.
 MUST_USE enum status selection_next(struct history_query *query, struct history_view *view,
                                     struct selection *selection, u32 limit, u32 *count,
                                     struct failure *failure);
@@ -136,11 +144,12 @@ struct wanted {
 struct selection account_selection(const struct history_view *view,
                                    const struct account_filter *filter, u32 account_row);
 struct wanted account_wanted(const struct account_filter *filter);
-// Collects whole transfers (and their rows, unless NULL) until the limit.
+// Collects whole transfers, with `rows` the row of each in place of its id, behind the `*out_count` that are there,
+// until the limit or the end of the turn.
 MUST_USE enum status transfers_collect(struct history_query *query, struct history_view *view,
                                        struct selection *selection, const struct wanted *wanted,
-                                       u32 limit, struct transfer *out, u64 *out_rows,
-                                       u32 *out_count, struct failure *failure);
+                                       bool rows, u32 limit, struct transfer *out, u32 *out_count,
+                                       struct failure *failure);
 
 // --- balances as they were (history_balance.c) ---
 

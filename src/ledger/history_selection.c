@@ -85,6 +85,28 @@ static void selection_advance(struct selection *selection)
     if (done) selection->set_open = 0;
 }
 
+// Rows and leaps of a turn: a millisecond or less when what is read is in memory.
+#define TURN_WORK 16384u
+
+u32 selection_turn_begin(struct selection *selection, const struct history_turn *turn)
+{
+    if (turn == NULL) return 0;
+    selection->work_max = TURN_WORK;
+    selection->begun = turn->begun;
+    selection->next = turn->next;
+    return turn->found;
+}
+
+void selection_turn_end(const struct selection *selection, struct history_turn *turn, u32 found,
+                        bool whole)
+{
+    if (turn == NULL) return;
+    *turn = (struct history_turn){.more = !whole && !selection->ended,
+                                  .found = found,
+                                  .begun = selection->begun,
+                                  .next = selection->next};
+}
+
 enum status selection_next(struct history_query *query, struct history_view *view,
                            struct selection *selection, u32 limit, u32 *count,
                            struct failure *failure)
@@ -95,11 +117,12 @@ enum status selection_next(struct history_query *query, struct history_view *vie
     selection->begun = true;
     history_view_renew(view);
     while (*count < limit) {
+        if (selection->work_max != 0 && selection->work >= selection->work_max) break;
         enum status status = STATUS_OK;
         if (selection->set_open != view->set->number) {
-            bool at_end =
+            selection->ended =
                 selection->reversed ? selection->next == 0 : selection->next >= view->row_end;
-            if (at_end) break;
+            if (selection->ended) break;
             status = selection_open(query, view, selection, failure);
             if (status != STATUS_OK) return status;
         }
@@ -109,6 +132,7 @@ enum status selection_next(struct history_query *query, struct history_view *vie
         if (status != STATUS_OK) return status;
         if (found) query->rows[(*count)++] = selection->first_row + row;
         if (!found || selection->join.done) selection_advance(selection);
+        selection->work += found ? 1 : HISTORY_JOIN_LEAPS_MAX;
         if (!found) history_view_renew(view);
     }
     // Where to go on if the segments are others by then.

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/random.h"
 #include "ledger/history.h"
 #include "ledger/history_file.h"
 #include "ledger/history_query.h"
@@ -19,18 +20,22 @@ struct fixture {
     struct disk_memory disk;
     struct history history;
     struct failure failure;
-    u64 ids;   // Transfers so far; ids are 1 to this.
-    u32 reads; // Of the log.
+    u64 ids;     // Transfers so far; ids are 1 to this.
+    u64 odd_one; // An id whose code is that of an even one; 0 none.
+    u32 reads;   // Of the log.
     // Sealed before the log is read for the n-th time, from 1; then the segment is NULL.
     struct history_segment *seal_at_read;
     u32 seal_at;
     u32 lives_after; // Taken after that read.
 };
 
-static struct transfer request_of(u64 id)
+static struct transfer request_of(const struct fixture *fixture, u64 id)
 {
-    return (struct transfer){
-        .id = id, .user_data_128 = id % 10, .user_data_64 = id, .user_data_32 = 7, .code = 1};
+    return (struct transfer){.id = id,
+                             .user_data_128 = id % 4,
+                             .user_data_64 = id,
+                             .user_data_32 = 7,
+                             .code = id % 2 == 0 || id == fixture->odd_one ? 2 : 1};
 }
 
 static u32 lives_taken(const struct history *history)
@@ -45,7 +50,7 @@ static enum status log_read(void *context, u64 place, void *out, size_t size,
                             struct failure *failure)
 {
     struct fixture *fixture = context;
-    struct transfer request = request_of(place / OUTCOME_PLACE_UNIT);
+    struct transfer request = request_of(fixture, place / OUTCOME_PLACE_UNIT);
     assert_int_equal(size, sizeof request);
     memcpy(out, &request, sizeof request);
     if (++fixture->reads == fixture->seal_at) {
@@ -68,7 +73,10 @@ static void log_hint(void *context, u64 place, size_t size)
 
 static void history_begin(struct fixture *fixture)
 {
-    const struct hash_key key = {.words = {0x9e3779b97f4a7c15, 0x1234567, 0xdeadbeefcafe, 77}};
+    struct random random;
+    struct hash_key key;
+    random_init(&random, 1);
+    for (u32 i = 0; i < ARRAY_COUNT(key.words); i++) key.words[i] = random_u64(&random);
     const struct history_log log = {
         .context = fixture, .read = log_read, .advise = log_hint, .prefetch = log_hint};
     struct failure *failure = &fixture->failure;
@@ -107,6 +115,7 @@ static void add_transfers(struct fixture *fixture, u32 count)
     struct history *history = &fixture->history;
     for (u32 i = 0; i < count; i++) {
         u64 id = ++fixture->ids;
+        const struct transfer transfer = request_of(fixture, id);
         u64 hash = history_hash_id(history, id);
         struct history_segment *segment = history->active;
         u32 slot = 0;
@@ -117,14 +126,13 @@ static void add_transfers(struct fixture *fixture, u32 count)
                                 .timestamp = timestamp_of(id),
                                 .debit_row = (u32)(id % 50),
                                 .credit_row = 50,
-                                .code = 1,
+                                .code = transfer.code,
                                 .kind = OUTCOME_TRANSFER,
                                 .result = OUTCOME_CREATED};
         outcome_set_place(row, id * OUTCOME_PLACE_UNIT);
         history_note_transfer(history, row->timestamp);
         if (id > segment->id_max) segment->id_max = id;
         history_live_put(segment->live, hash, slot, segment->live->row_count - 1);
-        const struct transfer transfer = request_of(id);
         history_index_row(history, segment, segment->live->row_count - 1, &transfer, 1);
     }
 }
@@ -310,9 +318,9 @@ static void check_question(struct fixture *fixture, bool reversed)
     const struct query_filter filter = {
         .user_data_32 = 7, .limit = limit, .flags = reversed ? QUERY_FILTER_REVERSED : 0};
     u32 count = 0;
-    assert_int_equal(
-        history_query_transfers(query, &view, &filter, limit, found, &count, &fixture->failure),
-        STATUS_OK);
+    assert_int_equal(history_query_transfers(query, &view, &filter, limit, found, &count, NULL,
+                                             &fixture->failure),
+                     STATUS_OK);
     history_view_close(&view);
     assert_int_equal(count, fixture->ids);
     for (u32 i = 0; i < count; i++) {
@@ -352,6 +360,52 @@ static void test_question_lets_go(void **state)
     check_found(fixture, 1);
 }
 
+// Ids that are 1 modulo 4 are odd: the lists of both conditions are long and agree nowhere but on
+// one transfer.
+static void test_long_question_takes_turns(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history *history = &fixture->history;
+    struct history_query *query = NULL;
+    assert_int_equal(history_query_new(&query, &fixture->failure), STATUS_OK);
+    struct account *accounts = calloc(51, sizeof *accounts);
+    assert_non_null(accounts);
+    fixture->odd_one = 99997;
+    seal_some(fixture, 1, 100000);
+    add_transfers(fixture, 100000);
+    const struct query_filter filters[] = {
+        {.user_data_128 = 1, .code = 2, .limit = 10},
+        {.user_data_128 = 1, .code = 2, .limit = 10, .flags = QUERY_FILTER_REVERSED},
+        {.user_data_128 = 1, .code = 2, .limit = 1},
+    };
+    for (u32 i = 0; i < ARRAY_COUNT(filters); i++) {
+        struct history_turn turn = {0};
+        struct transfer found[10];
+        u32 count = 0;
+        u32 turns = 0;
+        do {
+            struct history_view view = history_view_open(history, accounts, history->next_row);
+            assert_int_equal(history_query_transfers(query, &view, &filters[i], 10, found, &count,
+                                                     &turn, &fixture->failure),
+                             STATUS_OK);
+            history_view_close(&view);
+            turns++;
+            if (i == 0 && turns == 1) { // Between two turns history may change.
+                assert_int_equal(count, 0);
+                struct history_segment *segment = history->active;
+                assert_int_equal(history_rotate(history, &fixture->failure), STATUS_OK);
+                assert_int_equal(history_seal(history, segment, &fixture->failure), STATUS_OK);
+            }
+        } while (turn.more);
+        assert_int_equal(count, 1);
+        assert_true(found[0].id == fixture->odd_one);
+        // Two leaps for every four ids, of the whole of history or up to the one.
+        assert_int_equal(turns, i < 2 ? 7 : 4);
+    }
+    free(accounts);
+    history_query_free(query);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_page_of_another_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_narrow_set, setup, teardown),
         cmocka_unit_test_setup_teardown(test_question_lets_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_question_takes_turns, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

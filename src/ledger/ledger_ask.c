@@ -54,10 +54,10 @@ static u32 ask_account_transfers(void *context, const struct account_filter *fil
     u32 count = 0;
     u32 row = ledger_account_row(ask->ledger, filter->account_id);
     struct history_view view = view_open(ask);
-    answered(
-        ask, &count, "account transfers",
-        history_account_transfers(ask->query, &view, filter, row, limit_max, out, &count, &failure),
-        &failure);
+    answered(ask, &count, "account transfers",
+             history_account_transfers(ask->query, &view, filter, row, limit_max, out, &count, NULL,
+                                       &failure),
+             &failure);
     history_view_close(&view);
     return count;
 }
@@ -73,10 +73,10 @@ static u32 ask_account_balances(void *context, const struct account_filter *filt
     if ((ledger_account(ask->ledger, row)->flags & ACCOUNT_HISTORY) == 0) return 0;
     u32 count = 0;
     struct history_view view = view_open(ask);
-    answered(
-        ask, &count, "account balances",
-        history_account_balances(ask->query, &view, filter, row, limit_max, out, &count, &failure),
-        &failure);
+    answered(ask, &count, "account balances",
+             history_account_balances(ask->query, &view, filter, row, limit_max, out, &count, NULL,
+                                      &failure),
+             &failure);
     history_view_close(&view);
     return count;
 }
@@ -91,9 +91,10 @@ static u32 ask_query_accounts(void *context, const struct query_filter *filter, 
     u32 *rows = malloc(MAX(limit_max, 1) * sizeof *rows);
     if (rows == NULL) abort();
     struct history_view view = view_open(ask);
-    answered(ask, &count, "query accounts",
-             history_query_accounts(ask->query, &view, filter, limit_max, rows, &count, &failure),
-             &failure);
+    answered(
+        ask, &count, "query accounts",
+        history_query_accounts(ask->query, &view, filter, limit_max, rows, &count, NULL, &failure),
+        &failure);
     history_view_close(&view);
     for (u32 i = 0; i < count; i++) ledger_account_view(ask->ledger, rows[i], &out[i]);
     free(rows);
@@ -108,9 +109,10 @@ static u32 ask_query_transfers(void *context, const struct query_filter *filter,
     if (!query_filter_valid(filter)) return 0;
     u32 count = 0;
     struct history_view view = view_open(ask);
-    answered(ask, &count, "query transfers",
-             history_query_transfers(ask->query, &view, filter, limit_max, out, &count, &failure),
-             &failure);
+    answered(
+        ask, &count, "query transfers",
+        history_query_transfers(ask->query, &view, filter, limit_max, out, &count, NULL, &failure),
+        &failure);
     history_view_close(&view);
     return count;
 }

@@ -211,7 +211,7 @@ static void test_posting_is_found_by_its_account(void **state)
         .account_id = HOLDER, .limit = 10, .flags = ACCOUNT_FILTER_CREDITS};
     struct transfer found[10];
     u32 count = 0;
-    must(history_account_transfers(query, &view, &filter, 1, 10, found, &count, &failure),
+    must(history_account_transfers(query, &view, &filter, 1, 10, found, &count, NULL, &failure),
          &failure);
     assert_int_equal(count, 1);
     assert_true(found[0].amount == 40 && found[0].debit_account_id == PAYER);

@@ -56,12 +56,13 @@ struct pipeline_query {
     // The pipeline's own:
     struct compat_batches batches;
     u64 row_end;
-    u64 sequence;       // Must be durable (and, for history, indexed) first.
-    u32 batch;          // The next one to execute,
-    u32 event;          // and where its events begin.
-    u32 accounts_found; // Rows of accounts found so far.
-    u32 *accounts;      // Rows of accounts: asked about, or found.
-    u16 *counts;        // Results a batch.
+    u64 sequence;             // Must be durable (and, for history, indexed) first.
+    u32 batch;                // The next one to execute,
+    u32 event;                // and where its events begin,
+    struct history_turn turn; // and where it stands.
+    u32 accounts_found;       // Rows of accounts found so far.
+    u32 *accounts;            // Rows of accounts: asked about, or found.
+    u16 *counts;              // Results a batch.
     struct pipeline_query *next;
 };
 

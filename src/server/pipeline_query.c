@@ -16,11 +16,11 @@ static void query_put(struct query_queue *queue, struct pipeline_query *query)
 
 // --- the query threads ---------------------------------------------------------------------------
 
-// Executes the next batch of a question.
+// Executes the next batch of a question, or a turn of it.
 static enum status query_batch(struct history_query *scratch, struct history_view *view,
                                struct pipeline_query *query, struct failure *failure)
 {
-    u32 index = query->batch++;
+    const u32 index = query->batch;
     u32 count = compat_batch_count(&query->batches, index);
     const u32 result_size = query->operation->result_size;
     const u8 *event = query->batches.events + (size_t)query->event * query->operation->event_size;
@@ -43,22 +43,23 @@ static enum status query_batch(struct history_query *scratch, struct history_vie
     case COMPAT_KIND_ACCOUNT_TRANSFERS:
         if (!account_filter_valid(&filter.account)) break;
         status = history_account_transfers(scratch, view, &filter.account, query->accounts[index],
-                                           limit, out, &found, failure);
+                                           limit, out, &found, &query->turn, failure);
         break;
     case COMPAT_KIND_ACCOUNT_BALANCES:
         if (!account_filter_valid(&filter.account)) break;
         status = history_account_balances(scratch, view, &filter.account, query->accounts[index],
-                                          limit, out, &found, failure);
+                                          limit, out, &found, &query->turn, failure);
         break;
     case COMPAT_KIND_QUERY_TRANSFERS:
         if (!query_filter_valid(&filter.query)) break;
-        status = history_query_transfers(scratch, view, &filter.query, limit, out, &found, failure);
+        status = history_query_transfers(scratch, view, &filter.query, limit, out, &found,
+                                         &query->turn, failure);
         break;
     case COMPAT_KIND_QUERY_ACCOUNTS:
         if (!query_filter_valid(&filter.query)) break;
         status = history_query_accounts(scratch, view, &filter.query, limit,
-                                        query->accounts + query->accounts_found, &found, failure);
-        query->accounts_found += found;
+                                        query->accounts + query->accounts_found, &found,
+                                        &query->turn, failure);
         break;
     case COMPAT_KIND_CHANGE_EVENTS:
         if (!change_events_filter_valid(&filter.change)) break;
@@ -66,6 +67,10 @@ static enum status query_batch(struct history_query *scratch, struct history_vie
         break;
     default: assert(false);
     }
+    if (query->turn.more) return status;
+    query->turn = (struct history_turn){0};
+    query->batch++;
+    if (query->operation->kind == COMPAT_KIND_QUERY_ACCOUNTS) query->accounts_found += found;
     query->counts[index] = (u16)found;
     query->event += count;
     query->reply_size += found * result_size;
@@ -101,7 +106,7 @@ void *query_thread(void *context)
             continue;
         }
         pipeline->asked.first = query->next;
-        // One batch each: a message of many does not hold up those behind it.
+        // One batch or turn each: a long question does not hold up those behind it.
         pipeline_unlock(pipeline);
         query_advance(pipeline, start.scratch, query);
         pipeline_lock(pipeline);
@@ -146,6 +151,7 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     query->reply_size = 0;
     query->batch = 0;
     query->event = 0;
+    query->turn = (struct history_turn){0};
     query->accounts_found = 0;
     if (machine_query_is_live(query->operation)) {
         query->reply_size = machine_lookup_accounts(&pipeline->node->machine, query->operation,
