@@ -319,7 +319,7 @@ MUST_USE enum status history_has_timestamp(struct history *history, const struct
                                            u64 timestamp, bool *found, struct failure *failure);
 // Ends the active segment, which is not empty, at a frame's end, pads it to a page and starts the
 // next. Waits for a buffer if sealing lags: that is how input is throttled.
-MUST_USE enum status history_rotate(struct history *history, struct failure *failure);
+void history_rotate(struct history *history);
 static inline bool history_active_full(const struct history *history)
 {
     return history->active->live->row_count >= HISTORY_SEGMENT_ROWS;
