@@ -193,7 +193,7 @@ static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *qu
     free(query->accounts);
     query->counts = NULL;
     query->accounts = NULL;
-    return !live || pipeline->durable >= query->sequence;
+    return !live;
 }
 
 static void query_hand_out(struct pipeline *pipeline, struct pipeline_query *query)
