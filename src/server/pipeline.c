@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 // What one buffer and one job take of the pipeline's memory.
-#define BUFFER_SIZE (BUFFER_HEAD_SIZE + BUFFER_BODY_SIZE)
-#define JOB_SIZE    (FRAME_HEAD_SIZE_MAX + PACK_SIZE_MAX + LEDGER_EVENTS_MAX * sizeof(struct transfer))
-#define MEMORY_SIZE (BUFFERS_MAX * BUFFER_SIZE + JOBS_MAX * JOB_SIZE)
+#define BUFFER_SIZE   (BUFFER_HEAD_SIZE + BUFFER_BODY_SIZE)
+#define RESOLVED_SIZE (LEDGER_EVENTS_MAX * sizeof(struct transfer))
+#define JOB_SIZE      (FRAME_HEAD_SIZE_MAX + PACK_SIZE_MAX + RESOLVED_SIZE)
+#define MEMORY_SIZE   (BUFFERS_MAX * BUFFER_SIZE + JOBS_MAX * JOB_SIZE)
 // While it stops, the owner's thread looks so often whether it is done.
 #define STOP_PAUSE_NS (NS_PER_MS / 4)
 
