@@ -37,8 +37,6 @@
 // The process's exit code when its environment failed it (cli/cli.h).
 #define EXIT_ENVIRONMENT 3
 #define SECONDS_PER_DAY  86400ull
-// Files of the folder are the owner's alone.
-#define FILE_MODE 0600
 
 struct server {
     const struct server_options *options;
@@ -124,7 +122,8 @@ static enum status random_bytes(void *out, size_t size, struct failure *failure)
 // The page in which the position being applied is noted; it outlives the process, not the machine.
 static enum status watch_open(struct server *server, struct failure *failure)
 {
-    int fd = openat(server->folder.folder_fd, "applying", O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+    int fd =
+        openat(server->folder.folder_fd, "applying", O_RDWR | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
     if (fd < 0 || ftruncate(fd, (off_t)PAGE_SIZE) != 0) {
         failure_set_errno(failure, STATUS_IO, errno, "opening %s/applying", server->options->data);
         if (fd >= 0) (void)close(fd);
@@ -294,7 +293,7 @@ static void status_write(struct server *server, u64 now)
         (unsigned long long)stats.space_needed, stats.idle,
         compat_port_connections(server->compat));
     int folder = server->folder.folder_fd;
-    int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_CLOEXEC, FILE_MODE);
+    int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
     if (fd < 0) return;
     bool written = write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0;
     (void)close(fd);
