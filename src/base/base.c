@@ -25,46 +25,51 @@ const char *status_name(enum status status)
     return status_names[status];
 }
 
-enum status failure_set(struct failure *failure, enum status status, const char *format, ...)
+// Begins a failure anew. Returns the length of the whole message, which may not fit; negative when
+// it cannot be composed.
+static int compose(struct failure *failure, enum status status, int error_number,
+                   const char *format, va_list arguments)
 {
     assert(status != STATUS_OK);
     failure->status = status;
-    failure->error_number = 0;
+    failure->error_number = error_number;
     failure->hint[0] = 0;
+    return vsnprintf(failure->message, sizeof failure->message, format, arguments);
+}
+
+// Puts ": text" behind a message of this length, as far as there is room.
+static void append(struct failure *failure, int length, const char *text)
+{
+    if (length < 0 || (size_t)length >= sizeof failure->message) return;
+    (void)snprintf(failure->message + length, sizeof failure->message - (size_t)length, ": %s",
+                   text);
+}
+
+enum status failure_set(struct failure *failure, enum status status, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    (void)compose(failure, status, 0, format, arguments);
     va_end(arguments);
     return status;
 }
 
 void failure_note(struct failure *failure, enum status status, const char *format, ...)
 {
-    assert(status != STATUS_OK);
-    failure->status = status;
-    failure->error_number = 0;
-    failure->hint[0] = 0;
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    (void)compose(failure, status, 0, format, arguments);
     va_end(arguments);
 }
 
 enum status failure_set_errno(struct failure *failure, enum status status, int error_number,
                               const char *format, ...)
 {
-    assert(status != STATUS_OK);
-    failure->status = status;
-    failure->error_number = error_number;
-    failure->hint[0] = 0;
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    int length = compose(failure, status, error_number, format, arguments);
     va_end(arguments);
-    if (length >= 0 && (size_t)length < sizeof failure->message) {
-        (void)snprintf(failure->message + length, sizeof failure->message - (size_t)length, ": %s",
-                       strerror(error_number));
-    }
+    append(failure, length, strerror(error_number));
     return status;
 }
 
@@ -77,10 +82,7 @@ enum status failure_wrap(struct failure *failure, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(failure->message, sizeof failure->message, format, arguments);
     va_end(arguments);
-    if (length >= 0 && (size_t)length < sizeof failure->message) {
-        (void)snprintf(failure->message + length, sizeof failure->message - (size_t)length, ": %s",
-                       inner);
-    }
+    append(failure, length, inner);
     return failure->status;
 }
 

@@ -53,11 +53,12 @@ __extension__ typedef __int128 i128;
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
-// Smallest multiple of `alignment` (a power of two) that is at least `value`.
+// Largest multiple of `alignment` that is at most `value`.
 static inline u64 align_down(u64 value, u64 alignment)
 {
     return value / alignment * alignment;
 }
+// Smallest multiple of `alignment` (a power of two) that is at least `value`.
 static inline u64 align_up(u64 value, u64 alignment)
 {
     assert((alignment & (alignment - 1)) == 0);

@@ -14,6 +14,7 @@ enum {
     KEY_SHIFT = 32,
     SMALL_COUNT_MAX = 48, // Up to here insertion is faster than counting.
 };
+
 static void sort_small(u64 *entries, size_t count)
 {
     for (size_t i = 1; i < count; i++) {

@@ -294,9 +294,8 @@ bool history_can_rotate(struct history *history)
     return can;
 }
 
-enum status history_rotate(struct history *history, struct failure *failure)
+void history_rotate(struct history *history)
 {
-    (void)failure;
     assert(!history_active_empty(history));
     while (history->next_row % HISTORY_PAGE_ROWS != 0) {
         memset(history_append(history), 0, sizeof(struct outcome));
@@ -306,7 +305,6 @@ enum status history_rotate(struct history *history, struct failure *failure)
     history->older_ids = history->older_ids || full->id_max > 0;
     history->active = segment_live_new(history);
     set_append(history, history->active);
-    return STATUS_OK;
 }
 
 // --- indexing -----------------------------------------------------------------------------------

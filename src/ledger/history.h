@@ -31,15 +31,16 @@
 #include <stdatomic.h>
 
 #define HISTORY_SEGMENT_ROWS (1u << 19)
-// A frame has at most 4 MiB of 128-byte events; each may add two balance snapshots of two rows.
-// A frame has at most 32,768 events and one tick of 8,189 expiries; each may add two balance
-// snapshots of two rows.
-#define HISTORY_FRAME_ROWS_MAX (5u * (32768u + 8189u))
+// A frame is full of events, after a tick of as many expiries as a batch has. Each leaves a row and
+// may add two balance snapshots of two rows; an event takes two keys at most, an expiry one.
+#define HISTORY_FRAME_ROWS_MAX (5u * (LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX))
+#define HISTORY_FRAME_KEYS_MAX (2u * LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX)
 #define HISTORY_PAGE_ROWS      63u
 // A segment may grow to this while sealing lags; then input waits.
 #define HISTORY_LIVE_ROWS_MAX     (2u * HISTORY_SEGMENT_ROWS)
 #define HISTORY_LIVE_SEGMENTS_MAX 4u
 #define HISTORY_ID_SLOTS          (1u << 21)
+#define HISTORY_KEYS_MAX          (HISTORY_ID_SLOTS - HISTORY_ID_SLOTS / 8)
 #define HISTORY_FENCE_ROWS        256u
 #define HISTORY_SEGMENTS_MAX      4096u
 #define HISTORY_MERGE_FANIN       8u
@@ -319,7 +320,7 @@ MUST_USE enum status history_has_timestamp(struct history *history, const struct
                                            u64 timestamp, bool *found, struct failure *failure);
 // Ends the active segment, which is not empty, at a frame's end, pads it to a page and starts the
 // next. Waits for a buffer if sealing lags: that is how input is throttled.
-MUST_USE enum status history_rotate(struct history *history, struct failure *failure);
+void history_rotate(struct history *history);
 static inline bool history_active_full(const struct history *history)
 {
     return history->active->live->row_count >= HISTORY_SEGMENT_ROWS;
@@ -329,7 +330,7 @@ static inline bool history_active_has_room(const struct history *history)
 {
     const struct history_live *live = history->active->live;
     return live->row_count + HISTORY_FRAME_ROWS_MAX + HISTORY_PAGE_ROWS <= HISTORY_LIVE_ROWS_MAX &&
-           live->key_count + 2u * 32768u <= HISTORY_ID_SLOTS - HISTORY_ID_SLOTS / 8;
+           live->key_count + HISTORY_FRAME_KEYS_MAX <= HISTORY_KEYS_MAX;
 }
 static inline bool history_active_empty(const struct history *history)
 {
@@ -360,7 +361,8 @@ static inline void history_set_boundary(struct history *history, u64 row)
 {
     atomic_store(&history->boundary, row);
 }
-// Ends the merge that runs, with STATUS_CANCELLED, and every later one: for a stop that does not wait.
+// Ends the merge that runs, with STATUS_CANCELLED, and every later one: for a stop that does not
+// wait.
 static inline void history_end_merges(struct history *history)
 {
     atomic_store(&history->no_merges, true);

@@ -44,8 +44,7 @@ static enum status index_damaged(const struct history_segment *segment, u64 offs
 {
     (void)failure_set(failure, STATUS_CORRUPT, "history: %s, offset %llu is damaged",
                       segment->file.name, (unsigned long long)offset);
-    failure_hint(failure, "history is made from the log: stop the server, remove the checkpoints, "
-                          "rows-* and index-* files, and start it to rebuild them");
+    failure_hint(failure, HISTORY_DAMAGE_HINT);
     return STATUS_CORRUPT;
 }
 

@@ -94,6 +94,11 @@ static inline u64 history_fence_find(const u64 *latest, u64 count, u64 timestamp
     return low;
 }
 
+// What an operator can do about a file that is damaged.
+#define HISTORY_DAMAGE_HINT                                                                      \
+    "history is made from the log: stop the server, remove the checkpoints, rows-* and index-* " \
+    "files, and start it to rebuild them"
+
 // --- rows (history_rows.c) ---
 
 // Writes the rows of a live segment into the rows files and makes them durable. Files are only ever

@@ -91,11 +91,9 @@ bool change_events_filter_valid(const struct change_events_filter *filter)
            timestamps_valid(filter->timestamp_min, filter->timestamp_max);
 }
 
-enum status history_lookup_transfers(struct history_query *query, struct history_view *view,
-                                     const u128 *ids, u32 count, struct transfer *out,
-                                     u32 *out_count, struct failure *failure)
+enum status history_lookup_transfers(struct history_view *view, const u128 *ids, u32 count,
+                                     struct transfer *out, u32 *out_count, struct failure *failure)
 {
-    (void)query;
     *out_count = 0;
     for (u32 i = 0; i < count; i++) {
         history_view_renew(view);

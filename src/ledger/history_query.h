@@ -9,8 +9,8 @@
 //
 // Threads: any, each with its own `struct history_query`; nothing here stops the machine. Only rows
 // below `row_end`, which the caller makes sure are durable and indexed, are seen. What is held of
-// history is renewed on the way: the memory of a live segment that was sealed meanwhile goes back to
-// what comes in, however long the question takes.
+// history is renewed on the way: the memory of a live segment that was sealed meanwhile goes back
+// to what comes in, however long the question takes.
 #ifndef TAEL_LEDGER_HISTORY_QUERY_H
 #define TAEL_LEDGER_HISTORY_QUERY_H
 
@@ -31,6 +31,8 @@ struct history_view {
     u64 row_end;
 };
 
+// A view of the segments as they are now; closing it lets go of them. Those of `accounts` that rows
+// below `row_end` name stay where they are meanwhile.
 struct history_view history_view_open(struct history *history, const struct account *accounts,
                                       u64 row_end);
 void history_view_close(struct history_view *view);
@@ -53,8 +55,7 @@ MUST_USE enum status history_transfer(const struct history_view *view, u64 row,
                                       const struct outcome *outcome, struct transfer *out,
                                       struct failure *failure);
 // Transfers by id; an id that is not found is passed over. `out` has room for `count`.
-MUST_USE enum status history_lookup_transfers(struct history_query *query,
-                                              struct history_view *view, const u128 *ids, u32 count,
+MUST_USE enum status history_lookup_transfers(struct history_view *view, const u128 *ids, u32 count,
                                               struct transfer *out, u32 *out_count,
                                               struct failure *failure);
 // Transfers of an account (row `account_row`; U32_MAX when there is none). The filter must be

@@ -67,9 +67,7 @@ static enum status rows_page_verify(struct history *history, const struct histor
                           (unsigned long long)offset,
                           (unsigned long long)(page * HISTORY_PAGE_ROWS),
                           (unsigned long long)((page + 1) * HISTORY_PAGE_ROWS - 1));
-        failure_hint(failure,
-                     "history is made from the log: stop the server, remove the "
-                     "checkpoints, rows-* and index-* files, and start it to rebuild them");
+        failure_hint(failure, HISTORY_DAMAGE_HINT);
         return STATUS_CORRUPT;
     }
     return STATUS_OK;

@@ -25,8 +25,6 @@
 #include "base/table.h"
 #include "ledger/history.h"
 
-#define LEDGER_EVENTS_MAX 32768u // In one batch: a frame full of transfers.
-
 struct ledger_limits {
     u32 accounts_max;
     u32 holds_max;

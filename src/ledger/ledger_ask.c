@@ -39,8 +39,8 @@ static bool ask_lookup_transfer(void *context, u128 id, struct transfer *out)
     struct failure failure;
     u32 count = 0;
     struct history_view view = view_open(ask);
-    answered(ask, &count, "lookup",
-             history_lookup_transfers(ask->query, &view, &id, 1, out, &count, &failure), &failure);
+    answered(ask, &count, "lookup", history_lookup_transfers(&view, &id, 1, out, &count, &failure),
+             &failure);
     history_view_close(&view);
     return count == 1;
 }

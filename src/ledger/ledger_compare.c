@@ -3,6 +3,8 @@
 // Runs steps, compares replies, and prints the first difference so that a person can read it.
 #include "ledger/ledger_compare.h"
 
+#include "codec/number.h"
+
 #include <stdlib.h>
 
 static const char *const step_names[] = {
@@ -103,16 +105,10 @@ void ledger_compare_count(const struct ledger_step *step, const struct ledger_re
 
 static void print_u128(FILE *trace, const char *name, u128 value)
 {
-    char digits[40];
-    size_t start = sizeof digits - 1;
-    digits[start] = 0;
-    u128 rest = value;
-    do {
-        digits[--start] = (char)('0' + (int)(rest % 10));
-        rest /= 10;
-    } while (rest != 0);
+    char digits[NUMBER_SIZE_MAX];
+    (void)number_print_u128(value, digits);
     if (value == U128_MAX) fprintf(trace, " %s max", name);
-    else if (value != 0) fprintf(trace, " %s %s", name, digits + start);
+    else if (value != 0) fprintf(trace, " %s %s", name, digits);
 }
 
 static void print_account(FILE *trace, const struct account *a)

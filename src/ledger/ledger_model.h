@@ -7,12 +7,12 @@
 // them. It allocates with malloc and aborts when there is no memory. Tests only.
 //
 // Invariants, asserted by ledger_model_check:
-//   L1  In every ledger debits equal credits, pending and posted apart.
-//   L2  An account with a limit keeps it: debits with holds within posted credits, or the reverse.
-//   L3  The pending balances of an account are the sums of the open pending transfers on it.
-//   L4  The posted balances of an account are the sums of the transfers posted on it.
-//   L5  An account that an open pending transfer closes is closed.
-//   L6  Accounts and transfers are in order of their timestamps, which no two of them share.
+//   N1  In every ledger debits equal credits, pending and posted apart.
+//   N2  An account with a limit keeps it: debits with holds within posted credits, or the reverse.
+//   N3  The pending balances of an account are the sums of the open pending transfers on it.
+//   N4  The posted balances of an account are the sums of the transfers posted on it.
+//   N5  An account that an open pending transfer closes is closed.
+//   N6  Accounts and transfers are in order of their timestamps, which no two of them share.
 #ifndef TAEL_LEDGER_LEDGER_MODEL_H
 #define TAEL_LEDGER_LEDGER_MODEL_H
 

@@ -42,8 +42,9 @@ static bool account_filter_valid(const struct account_filter *f)
            f->flags < 2 * ACCOUNT_FILTER_REVERSED && is_zero(f->reserved, sizeof f->reserved);
 }
 
-static bool account_filter_matches(const struct account_filter *f, const struct transfer *t)
+static bool account_filter_matches(const void *filter, const struct transfer *t)
 {
+    const struct account_filter *f = filter;
     const bool side =
         ((f->flags & ACCOUNT_FILTER_DEBITS) && t->debit_account_id == f->account_id) ||
         ((f->flags & ACCOUNT_FILTER_CREDITS) && t->credit_account_id == f->account_id);
@@ -60,20 +61,29 @@ static u32 row_position(u32 i, u32 count, bool reversed)
     return reversed ? count - 1 - i : i;
 }
 
+// The transfers that match a filter, `limit` at most.
+static u32 transfers_matching(const struct ledger_model *model, const void *filter,
+                              bool (*matches)(const void *filter, const struct transfer *transfer),
+                              bool reversed, u32 limit, struct transfer *out)
+{
+    const u32 count = model->transfers.count;
+    u32 found = 0;
+    for (u32 i = 0; i < count && found < limit; i++) {
+        const u32 position = row_position(i, count, reversed);
+        const struct transfer *t = &transfer_at(model, position)->transfer;
+        if (matches(filter, t)) out[found++] = *t;
+    }
+    return found;
+}
+
 u32 ledger_model_get_account_transfers(const struct ledger_model *model,
                                        const struct account_filter *filter, u32 limit_max,
                                        struct transfer *out)
 {
     if (!account_filter_valid(filter)) return 0;
-    const u32 limit = MIN(filter->limit, limit_max);
-    const u32 count = model->transfers.count;
-    u32 found = 0;
-    for (u32 i = 0; i < count && found < limit; i++) {
-        const u32 position = row_position(i, count, filter->flags & ACCOUNT_FILTER_REVERSED);
-        const struct transfer *t = &transfer_at(model, position)->transfer;
-        if (account_filter_matches(filter, t)) out[found++] = *t;
-    }
-    return found;
+    return transfers_matching(model, filter, account_filter_matches,
+                              filter->flags & ACCOUNT_FILTER_REVERSED,
+                              MIN(filter->limit, limit_max), out);
 }
 
 static struct account_balance balance_after(const struct change_event *event, u128 account_id)
@@ -148,23 +158,20 @@ u32 ledger_model_query_accounts(const struct ledger_model *model, const struct q
     return found;
 }
 
+static bool query_filter_matches_transfer(const void *filter, const struct transfer *t)
+{
+    return query_filter_matches(filter, t->user_data_128, t->user_data_64, t->user_data_32,
+                                t->ledger, t->code, t->timestamp);
+}
+
 u32 ledger_model_query_transfers(const struct ledger_model *model,
                                  const struct query_filter *filter, u32 limit_max,
                                  struct transfer *out)
 {
     if (!query_filter_valid(filter)) return 0;
-    const u32 limit = MIN(filter->limit, limit_max);
-    const u32 count = model->transfers.count;
-    u32 found = 0;
-    for (u32 i = 0; i < count && found < limit; i++) {
-        const u32 position = row_position(i, count, filter->flags & QUERY_FILTER_REVERSED);
-        const struct transfer *t = &transfer_at(model, position)->transfer;
-        if (query_filter_matches(filter, t->user_data_128, t->user_data_64, t->user_data_32,
-                                 t->ledger, t->code, t->timestamp)) {
-            out[found++] = *t;
-        }
-    }
-    return found;
+    return transfers_matching(model, filter, query_filter_matches_transfer,
+                              filter->flags & QUERY_FILTER_REVERSED, MIN(filter->limit, limit_max),
+                              out);
 }
 
 // Both point into one array, so that the address is the order of occurrence.
@@ -216,7 +223,7 @@ static void check_ledgers(const struct ledger_model *model)
             pending += a->debits_pending - a->credits_pending;
             posted += a->debits_posted - a->credits_posted;
         }
-        assert(pending == 0 && posted == 0); // L1
+        assert(pending == 0 && posted == 0); // N1
     }
 }
 
@@ -228,8 +235,8 @@ static void check_account(const struct account *a)
     assert((a->flags & limits) != limits);
     assert(!sum_overflows(a->debits_pending, a->debits_posted));
     assert(!sum_overflows(a->credits_pending, a->credits_posted));
-    assert(!exceeds_credits(a, 0)); // L2
-    assert(!exceeds_debits(a, 0));  // L2
+    assert(!exceeds_credits(a, 0)); // N2
+    assert(!exceeds_debits(a, 0));  // N2
 }
 
 // Takes off every account what its transfers put on it; nothing may be left.
@@ -251,16 +258,16 @@ static void check_sums(const struct ledger_model *model)
         if (kept->state == STATE_PENDING) {
             debit->debits_pending -= t->amount;
             credit->credits_pending -= t->amount;
-            if (t->flags & TRANSFER_CLOSING_DEBIT) assert(debit->flags & ACCOUNT_CLOSED);   // L5
-            if (t->flags & TRANSFER_CLOSING_CREDIT) assert(credit->flags & ACCOUNT_CLOSED); // L5
+            if (t->flags & TRANSFER_CLOSING_DEBIT) assert(debit->flags & ACCOUNT_CLOSED);   // N5
+            if (t->flags & TRANSFER_CLOSING_CREDIT) assert(credit->flags & ACCOUNT_CLOSED); // N5
         } else if (kept->state == STATE_NONE && !(t->flags & TRANSFER_VOID_PENDING)) {
             debit->debits_posted -= t->amount;
             credit->credits_posted -= t->amount;
         }
     }
     for (u32 i = 0; i < count; i++) {
-        assert(left[i].debits_pending == 0 && left[i].credits_pending == 0); // L3
-        assert(left[i].debits_posted == 0 && left[i].credits_posted == 0);   // L4
+        assert(left[i].debits_pending == 0 && left[i].credits_pending == 0); // N3
+        assert(left[i].debits_posted == 0 && left[i].credits_posted == 0);   // N4
     }
     free(left);
 }
@@ -269,16 +276,16 @@ static void check_order(const struct ledger_model *model)
 {
     u32 next = 0; // The first account that is not older than the transfer.
     for (u32 i = 1; i < model->accounts.count; i++) {
-        assert(account_at(model, i - 1)->timestamp < account_at(model, i)->timestamp); // L6
+        assert(account_at(model, i - 1)->timestamp < account_at(model, i)->timestamp); // N6
     }
     for (u32 i = 0; i < model->transfers.count; i++) {
         const u64 timestamp = transfer_at(model, i)->transfer.timestamp;
-        assert(i == 0 || transfer_at(model, i - 1)->transfer.timestamp < timestamp); // L6
+        assert(i == 0 || transfer_at(model, i - 1)->transfer.timestamp < timestamp); // N6
         while (next < model->accounts.count && account_at(model, next)->timestamp < timestamp) {
             next++;
         }
         assert(next == model->accounts.count ||
-               account_at(model, next)->timestamp != timestamp); // L6
+               account_at(model, next)->timestamp != timestamp); // N6
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the model keeps; shared by its rules (ledger_model.c) and its answers (ledger_model_ask.c).
+// What the model keeps; shared by its state (ledger_model_state.c), its rules (ledger_model.c) and
+// its answers (ledger_model_ask.c).
 #ifndef TAEL_LEDGER_LEDGER_MODEL_INTERNAL_H
 #define TAEL_LEDGER_LEDGER_MODEL_INTERNAL_H
 
@@ -67,6 +68,9 @@ static inline void *list_at(const struct list *list, u32 position)
 // The item with this id, or NULL.
 void *ledger_model_list_find(const struct list *list, u128 id);
 
+// Appends a copy of an item; returns where it is.
+void *list_append(struct list *list, const void *item);
+
 // Items by position, and by id (NULL when there is none); valid until the list grows.
 static inline struct account *account_at(const struct ledger_model *model, u32 position)
 {
@@ -85,6 +89,19 @@ static inline struct kept_transfer *find_transfer(const struct ledger_model *mod
     return ledger_model_list_find(&model->transfers, id);
 }
 
+// Whether an account, or a transfer, has exactly that timestamp.
+bool account_has_timestamp(const struct ledger_model *model, u64 timestamp);
+bool transfer_has_timestamp(const struct ledger_model *model, u64 timestamp);
+// Of the one created last; 0 when there is none.
+u64 last_account_timestamp(const struct ledger_model *model);
+u64 last_transfer_timestamp(const struct ledger_model *model);
+
+// Begins a chain; ends it and keeps what it did; or takes it back: then everything is as it was
+// when it began, but for ids that are burned, which stay burned.
+void chain_open(struct ledger_model *model);
+void chain_persist(struct ledger_model *model);
+void chain_discard(struct ledger_model *model);
+
 // -1, 0 or 1, for sorting.
 static inline int compare_u64(u64 a, u64 b)
 {
@@ -95,7 +112,7 @@ static inline bool sum_overflows(u128 a, u128 b)
 {
     return a > U128_MAX - b;
 }
-// Whether the amount more would break the account's own limit (L2).
+// Whether the amount more would break the account's own limit (N2).
 static inline bool exceeds_credits(const struct account *a, u128 amount)
 {
     return (a->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) &&

@@ -176,7 +176,7 @@ static void segments_move(struct ledger_real *real)
     if (real->history.active->live->row_count == 0) return;
     real->batches = 0;
     seal_down_to(real, WAITING_MAX - 1);
-    must("rotate", history_rotate(&real->history, &failure), &failure);
+    history_rotate(&real->history);
     real->counts.rotated++;
     seal_down_to(real, (u32)random_below(&real->random, WAITING_MAX + 1));
     if (random_chance(&real->random, 30)) return;
@@ -236,28 +236,29 @@ static struct ledger_batch batch_begin(struct ledger_real *real, u64 timestamp, 
     };
 }
 
+static void batch_run(struct ledger_real *real, const struct ledger_batch *batch,
+                      enum status (*create)(struct ledger *, const struct ledger_batch *,
+                                            struct failure *))
+{
+    struct failure failure;
+    u64 first_row = real->history.next_row;
+    must("a batch", create(&real->ledger, batch, &failure), &failure);
+    index_rows(real, first_row, batch->events);
+    segments_move(real);
+}
+
 static void real_create_accounts(void *context, u64 timestamp, const struct account *events,
                                  u32 count, struct create_result *results)
 {
-    struct ledger_real *real = context;
-    struct failure failure;
-    const struct ledger_batch batch = batch_begin(real, timestamp, events, count, results);
-    u64 first_row = real->history.next_row;
-    must("accounts", ledger_create_accounts(&real->ledger, &batch, &failure), &failure);
-    index_rows(real, first_row, events);
-    segments_move(real);
+    const struct ledger_batch batch = batch_begin(context, timestamp, events, count, results);
+    batch_run(context, &batch, ledger_create_accounts);
 }
 
 static void real_create_transfers(void *context, u64 timestamp, const struct transfer *events,
                                   u32 count, struct create_result *results)
 {
-    struct ledger_real *real = context;
-    struct failure failure;
-    const struct ledger_batch batch = batch_begin(real, timestamp, events, count, results);
-    u64 first_row = real->history.next_row;
-    must("transfers", ledger_create_transfers(&real->ledger, &batch, &failure), &failure);
-    index_rows(real, first_row, events);
-    segments_move(real);
+    const struct ledger_batch batch = batch_begin(context, timestamp, events, count, results);
+    batch_run(context, &batch, ledger_create_transfers);
 }
 
 static u32 real_expire(void *context, u64 now, u32 limit)

@@ -398,7 +398,8 @@ enum status machine_apply(struct machine *machine, const struct frame_view *fram
     applied->end_row = machine->history.next_row;
     // A segment without rows goes on: files are named by their rows, so no two may begin at one.
     applied->rotated = (header->flags & FRAME_ROTATE) && !history_active_empty(&machine->history);
-    return applied->rotated ? history_rotate(&machine->history, failure) : STATUS_OK;
+    if (applied->rotated) history_rotate(&machine->history);
+    return STATUS_OK;
 }
 
 // --- replies again -------------------------------------------------------------------------------

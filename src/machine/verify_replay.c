@@ -33,28 +33,31 @@ static bool same_outcomes(const struct merkle_range *a, const struct merkle_rang
     return a->count == b->count && memcmp(&roots[0], &roots[1], sizeof roots[0]) == 0;
 }
 
-// Behind the frame that the checkpoint was taken behind, the replayed machine must be what the
-// checkpoint says (C2).
+// In what the checkpoint is not what the machine is now (C2), or NULL.
+static const char *checkpoint_difference(struct node *node, const struct wal_tail *tail,
+                                         const struct checkpoint_head *head)
+{
+    const struct machine *machine = &node->machine;
+    struct digest state;
+    if (!same_tail(tail, &head->tail)) return "its place in the log";
+    if (machine->position != head->position) return "its position";
+    if (machine->timestamp != head->timestamp) return "its time";
+    if (machine->history.next_row != head->next_row) return "its count of history rows";
+    if (memcmp(&machine->genesis, &head->genesis, sizeof head->genesis) != 0) return "its genesis";
+    machine_state_digest(&node->machine, &state);
+    if (memcmp(&state, &head->state, sizeof state) != 0) return "its state";
+    if (!same_outcomes(&node->indexer.outcomes, &head->outcomes)) return "its tree of outcomes";
+    return NULL;
+}
+
+// Compares behind the frame that the checkpoint was taken behind.
 static enum status checkpoint_compare(void *context, struct node *node, const struct wal_tail *tail,
                                       struct failure *failure)
 {
     struct replay_verify *replay = context;
     const struct checkpoint_head *head = &replay->head;
     if (!replay->has_checkpoint || tail->sequence != head->tail.sequence) return STATUS_OK;
-    const struct machine *machine = &node->machine;
-    struct digest state;
-    machine_state_digest(&node->machine, &state);
-    const char *what = NULL;
-    if (!same_tail(tail, &head->tail)) what = "its place in the log";
-    else if (machine->position != head->position) what = "its position";
-    else if (machine->timestamp != head->timestamp) what = "its time";
-    else if (machine->history.next_row != head->next_row) what = "its count of history rows";
-    else if (memcmp(&machine->genesis, &head->genesis, sizeof head->genesis) != 0) {
-        what = "its genesis";
-    } else if (memcmp(&state, &head->state, sizeof state) != 0) what = "its state";
-    else if (!same_outcomes(&node->indexer.outcomes, &head->outcomes)) {
-        what = "its tree of outcomes";
-    }
+    const char *what = checkpoint_difference(node, tail, head);
     if (what != NULL) {
         return failure_set(failure, STATUS_CORRUPT,
                            "the checkpoint behind frame %llu is not what replaying the log gives: "

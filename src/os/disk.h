@@ -22,6 +22,9 @@ enum disk_open_flags {
                              // PAGE_SIZE; durable at disk_sync.
 };
 
+// Files of a folder are the owner's alone.
+#define DISK_FILE_MODE 0600
+
 struct disk; // See disk_operations; one folder.
 
 typedef i32 disk_handle; // At least 0.

@@ -48,13 +48,12 @@ static enum status file_open(struct disk *disk, const char *name, u32 flags, dis
 {
     int open_flags = O_CLOEXEC | ((flags & DISK_READ_ONLY) ? O_RDONLY : O_RDWR);
     if (flags & DISK_CREATE) open_flags |= O_CREAT;
-    int fd = -1;
-    int folder = folder_of(disk)->folder_fd;
     if (flags & DISK_DURABLE) open_flags |= O_DSYNC;
+    int folder = folder_of(disk)->folder_fd;
     bool direct = (flags & DISK_UNCACHED) != 0;
-    fd = openat(folder, name, open_flags | (direct ? O_DIRECT : 0), 0600);
+    int fd = openat(folder, name, open_flags | (direct ? O_DIRECT : 0), DISK_FILE_MODE);
     // tmpfs and some overlays have no direct writes; a synchronous one is as safe.
-    if (fd < 0 && errno == EINVAL && direct) fd = openat(folder, name, open_flags, 0600);
+    if (fd < 0 && errno == EINVAL && direct) fd = openat(folder, name, open_flags, DISK_FILE_MODE);
     if (fd < 0) {
         return failure_set_errno(failure, status_of_errno(errno), errno, "opening %s/%s",
                                  disk->path, name);
@@ -315,7 +314,8 @@ enum status disk_write_one(struct disk *disk, disk_handle handle, u64 offset, co
 
 static enum status folder_lock(struct disk_folder *folder, struct failure *failure)
 {
-    folder->lock_fd = openat(folder->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    folder->lock_fd =
+        openat(folder->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
     if (folder->lock_fd < 0) {
         return failure_set_errno(failure, status_of_errno(errno), errno, "opening %s/lock",
                                  folder->path);

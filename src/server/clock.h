@@ -7,8 +7,8 @@
 // of frames therefore advances by the machine's steady clock and is steered to the wall clock:
 //
 //   - A difference of up to ten minutes is made up, by at most an eighth of the time that passes.
-//   - A greater one is not followed (DESIGN.md section 1: refused until an operator agrees); time
-//     goes on by the steady clock. It is steered again when the wall clock comes back near.
+//   - A greater one is not followed until an operator agrees, by starting anew; time goes on by the
+//     steady clock. It is steered again when the wall clock comes back near.
 //   - Starting anew is the operator's word: time begins at the wall clock, or behind the last
 //     frame if that is later. (How far ahead a start may be is --clock-jump-max.)
 //

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The client of the TigerBeetle protocol.
-#include "server/compat_client.h"
-
 #include "codec/number.h"
-#include "ledger/ledger_types.h"
+#include "server/compat_client_internal.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -22,21 +20,16 @@
 enum {
     SOCKET_RECEIVE_SIZE = 4 << 20,
     SOCKET_SEND_SIZE = 2 << 20,
-    RECEIVES_A_STEP = 64, // So that one client's flood does not starve the others of a loop.
 };
-// Room for a whole reply and for pongs around it.
-static const u32 buffer_size = COMPAT_MESSAGE_SIZE_MAX + 4096;
 
 static const u64 resend_default_ns = 600 * NS_PER_MS;
 static const u64 resend_max_ns = 10 * NS_PER_S;
 static const u64 ping_default_ns = 30 * NS_PER_S;
-static const u64 connect_delay_min_ns = 20 * NS_PER_MS;
 static const u64 connect_delay_max_ns = 1 * NS_PER_S;
 
 static void connect_begin(struct compat_client *client, u64 now);
 static void connect_finish(struct compat_client *client, u64 now);
 static void send_some(struct compat_client *client, u64 now);
-static enum status receive_some(struct compat_client *client, u64 now, struct failure *failure);
 static void keep_time(struct compat_client *client, u64 now);
 
 u64 compat_client_now(void)
@@ -118,7 +111,7 @@ enum status compat_client_open(struct compat_client *client,
         .options = *options,
         .state = COMPAT_CLIENT_DOWN,
         .fd = -1,
-        .connect_delay_ns = connect_delay_min_ns,
+        .connect_delay_ns = CONNECT_DELAY_MIN_NS,
     };
     struct compat_client_options *chosen = &client->options;
     if (chosen->release == 0) chosen->release = COMPAT_CLIENT_RELEASE;
@@ -129,7 +122,7 @@ enum status compat_client_open(struct compat_client *client,
         return failure_set_errno(failure, STATUS_IO, errno, "choosing a client id");
     }
     if (addresses_find(client, failure) != STATUS_OK) return failure->status;
-    client->buffer = aligned_alloc(PAGE_SIZE, align_up(buffer_size, PAGE_SIZE));
+    client->buffer = aligned_alloc(PAGE_SIZE, align_up(RECEIVE_BUFFER_SIZE, PAGE_SIZE));
     if (client->buffer == NULL) {
         return failure_set(failure, STATUS_FULL, "no memory for a client's buffer");
     }
@@ -158,9 +151,7 @@ static enum status client_end(struct compat_client *client, const struct failure
     return failure->status;
 }
 
-// Ends the connection: another is made after a delay, and the request in flight sent over it.
-PRINTF_LIKE(3, 4)
-static void connection_lost(struct compat_client *client, u64 now, const char *format, ...)
+void compat_client_lost(struct compat_client *client, u64 now, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -247,7 +238,8 @@ enum status compat_client_step(struct compat_client *client, struct failure *fai
         send_some(client, now);
     }
     if (client->state == COMPAT_CLIENT_UP && client->held == 0) {
-        if (receive_some(client, now, failure) != STATUS_OK) return client_end(client, failure);
+        if (compat_client_receive(client, now, failure) != STATUS_OK)
+            return client_end(client, failure);
     }
     if (client->state == COMPAT_CLIENT_ENDED) {
         *failure = client->failure;
@@ -264,7 +256,7 @@ const struct compat_answer *compat_client_answer(const struct compat_client *cli
     return client->held > 0 ? &client->answer : NULL;
 }
 
-static void message_drop(struct compat_client *client, u32 size)
+void compat_client_drop(struct compat_client *client, u32 size)
 {
     assert(size <= client->received);
     client->received -= size;
@@ -276,18 +268,8 @@ static void message_drop(struct compat_client *client, u32 size)
 void compat_client_release(struct compat_client *client)
 {
     if (client->held == 0) return;
-    message_drop(client, client->held);
+    compat_client_drop(client, client->held);
     client->held = 0;
-}
-
-void compat_client_extend(struct compat_client *client, u64 deadline)
-{
-    client->deadline = deadline;
-}
-
-void compat_client_ping(struct compat_client *client)
-{
-    client->is_ping_due = true;
 }
 
 // --- Connecting ---
@@ -299,7 +281,7 @@ static void connect_begin(struct compat_client *client, u64 now)
     const struct sockaddr_storage *address = &client->addresses[index];
     client->fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd < 0) {
-        connection_lost(client, now, "making a socket: %s", strerror(errno));
+        compat_client_lost(client, now, "making a socket: %s", strerror(errno));
         return;
     }
     const int one = 1, receive_size = SOCKET_RECEIVE_SIZE, send_size = SOCKET_SEND_SIZE;
@@ -312,7 +294,7 @@ static void connect_begin(struct compat_client *client, u64 now)
     const int result =
         connect(client->fd, (const struct sockaddr *)address, client->address_sizes[index]);
     if (result != 0 && errno != EINPROGRESS) {
-        connection_lost(client, now, "connecting: %s", strerror(errno));
+        compat_client_lost(client, now, "connecting: %s", strerror(errno));
     }
 }
 
@@ -324,7 +306,7 @@ static void connect_finish(struct compat_client *client, u64 now)
     socklen_t size = sizeof error;
     if (getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
     if (error != 0) {
-        connection_lost(client, now, "connecting: %s", strerror(error));
+        compat_client_lost(client, now, "connecting: %s", strerror(error));
         return;
     }
     client->state = COMPAT_CLIENT_UP;
@@ -391,7 +373,7 @@ static void send_some(struct compat_client *client, u64 now)
         if (sent < 0) {
             if (errno == EAGAIN) return;
             if (errno == EINTR) continue;
-            connection_lost(client, now, "sending: %s", strerror(errno));
+            compat_client_lost(client, now, "sending: %s", strerror(errno));
             return;
         }
         out_advance(client, (size_t)sent);
@@ -405,220 +387,6 @@ static void keep_time(struct compat_client *client, u64 now)
         client->is_request_due = true;
         client->resend_delay_ns = MIN(client->resend_delay_ns * 2, resend_max_ns);
     }
-}
-
-// --- Receiving ---
-
-static const struct compat_header *header_in(const struct compat_client *client)
-{
-    return (const struct compat_header *)(const void *)client->buffer;
-}
-
-static enum status eviction_take(struct compat_client *client, const struct compat_header *header,
-                                 struct failure *failure)
-{
-    if (header->eviction.client != client->options.client) return STATUS_OK;
-    failure_note(failure, STATUS_CANCELLED, "the server ended the session: %s",
-                 compat_eviction_text(header->eviction.reason));
-    if (header->eviction.reason == COMPAT_EVICTION_NO_SESSION) {
-        failure_hint(failure, "a server keeps 64 sessions; the longest silent goes when one "
-                              "more registers");
-    }
-    return STATUS_CANCELLED;
-}
-
-static enum status register_take(struct compat_client *client, const struct compat_header *header,
-                                 const u8 *body, struct failure *failure)
-{
-    if (compat_body_size(header) != COMPAT_REGISTER_REPLY_SIZE) {
-        return failure_set(failure, STATUS_INVALID, "the reply to a register has %u bytes, not %u",
-                           compat_body_size(header), COMPAT_REGISTER_REPLY_SIZE);
-    }
-    client->batch_size_limit = load_u32(body);
-    if (client->batch_size_limit == 0 || client->batch_size_limit > COMPAT_BODY_SIZE_MAX) {
-        return failure_set(failure, STATUS_INVALID,
-                           "the server's limit of a body is %u bytes, not 1 to %u",
-                           client->batch_size_limit, COMPAT_BODY_SIZE_MAX);
-    }
-    client->session = header->reply.commit;
-    return STATUS_OK;
-}
-
-// Whether a reply is to the request in flight (C2): `*is_ours` is false for one that came late.
-static enum status reply_check(const struct compat_client *client,
-                               const struct compat_header *header, bool *is_ours,
-                               struct failure *failure)
-{
-    const struct compat_request_part *request = &client->request.request;
-    const struct compat_reply_part *reply = &header->reply;
-    *is_ours = false;
-    if (reply->client != client->options.client) return STATUS_OK;
-    if (header->release != client->options.release) {
-        return failure_set(failure, STATUS_INVALID, "a reply to release %#x, not %#x",
-                           header->release, client->options.release);
-    }
-    const bool is_late = reply->request < request->request || !client->is_in_flight;
-    if (is_late && reply->operation == COMPAT_OPERATION_REGISTER && client->register_sends < 2) {
-        return failure_set(failure, STATUS_INVALID, "a second reply to one register");
-    }
-    if (reply->request > request->request) {
-        return failure_set(failure, STATUS_INVALID, "a reply to request %u, of which %u are sent",
-                           reply->request, request->request);
-    }
-    if (is_late) return STATUS_OK;
-    if (reply->request_checksum != client->request.checksum) {
-        return failure_set(failure, STATUS_INVALID, "a reply to other bytes of request %u",
-                           request->request);
-    }
-    if (reply->operation != request->operation) {
-        return failure_set(failure, STATUS_INVALID, "a reply of operation %u to one of %u",
-                           reply->operation, request->operation);
-    }
-    *is_ours = true;
-    return STATUS_OK;
-}
-
-static enum status reply_take(struct compat_client *client, u64 now, bool *is_answer,
-                              struct failure *failure)
-{
-    const struct compat_header *header = header_in(client);
-    const u8 *body = client->buffer + COMPAT_HEADER_SIZE;
-    struct compat_batches batches = {0};
-    bool is_ours;
-    *is_answer = false;
-    if (reply_check(client, header, &is_ours, failure) != STATUS_OK) return failure->status;
-    if (!is_ours) return STATUS_OK;
-    if (header->reply.operation == COMPAT_OPERATION_REGISTER) {
-        if (register_take(client, header, body, failure) != STATUS_OK) return failure->status;
-    } else if (client->request_batches.batch_count > 0) {
-        const struct compat_operation *operation = compat_operation(header->reply.operation);
-        if (!compat_reply_decode(operation, &client->request_batches, body,
-                                 compat_body_size(header), &batches)) {
-            return failure_set(failure, STATUS_INVALID,
-                               "a reply of %u bytes is no answer to %u events in %u batches of %s",
-                               compat_body_size(header), client->request_batches.event_count,
-                               client->request_batches.batch_count, operation->name);
-        }
-    }
-    client->answer = (struct compat_answer){
-        .header = header,
-        .body = body,
-        .body_size = compat_body_size(header),
-        .batches = batches,
-        .latency_ns = now - client->submitted_at,
-    };
-    client->parent = header->reply.context;
-    client->is_in_flight = false;
-    client->is_request_due = false;
-    client->problem[0] = 0;
-    *is_answer = true;
-    return STATUS_OK;
-}
-
-// The header is in: is it one to read on from? False when the connection was ended.
-static enum status header_take(struct compat_client *client, u64 now, struct failure *failure)
-{
-    const struct compat_header *header = header_in(client);
-    const enum compat_rule rule = compat_header_check(header);
-    if (compat_rule_is_fatal(rule)) {
-        connection_lost(client, now, "a message arrived broken: %s", compat_rule_text(rule));
-        return STATUS_OK;
-    }
-    if (rule == COMPAT_RULE_COMMAND ||
-        (rule == COMPAT_RULE_NONE && (header->command == COMPAT_COMMAND_REQUEST ||
-                                      header->command == COMPAT_COMMAND_PING_CLIENT))) {
-        return failure_set(failure, STATUS_INVALID, "the server sent a message of command %u",
-                           header->command);
-    }
-    if (header->cluster != client->options.cluster) {
-        connection_lost(client, now, "the server is of another cluster, %llu and not %llu",
-                        (unsigned long long)header->cluster,
-                        (unsigned long long)client->options.cluster);
-        return STATUS_OK;
-    }
-    client->is_header_in = true;
-    client->is_passed_over = rule != COMPAT_RULE_NONE;
-    client->absorbed = 0;
-    if (client->is_passed_over) {
-        (void)snprintf(client->problem, sizeof client->problem, "a message was passed over: %s",
-                       compat_rule_text(rule));
-    }
-    checksum_begin(&client->sum);
-    return STATUS_OK;
-}
-
-// Takes the first message of the buffer, if it is whole. `*is_answer` when it ends the request.
-static enum status message_take(struct compat_client *client, u64 now, bool *is_whole,
-                                bool *is_answer, struct failure *failure)
-{
-    *is_whole = *is_answer = false;
-    if (client->received < COMPAT_HEADER_SIZE) return STATUS_OK;
-    const struct compat_header *header = header_in(client);
-    if (!client->is_header_in) {
-        if (header_take(client, now, failure) != STATUS_OK) return failure->status;
-        if (client->state != COMPAT_CLIENT_UP) return STATUS_OK;
-    }
-    const u32 end = MIN(client->received, header->size) - COMPAT_HEADER_SIZE;
-    checksum_update(&client->sum, client->buffer + COMPAT_HEADER_SIZE + client->absorbed,
-                    end - client->absorbed);
-    client->absorbed = end;
-    if (client->received < header->size) return STATUS_OK;
-    *is_whole = true;
-    if (checksum_end(&client->sum) != header->checksum_body) {
-        connection_lost(client, now, "a message arrived broken: %s",
-                        compat_rule_text(COMPAT_RULE_CHECKSUM_BODY));
-        return STATUS_OK;
-    }
-    client->connect_delay_ns = connect_delay_min_ns;
-    enum status status = STATUS_OK;
-    if (client->is_passed_over) {
-        maybe(header->command == COMPAT_COMMAND_REPLY);
-    } else if (header->command == COMPAT_COMMAND_REPLY) {
-        status = reply_take(client, now, is_answer, failure);
-    } else if (header->command == COMPAT_COMMAND_EVICTION) {
-        status = eviction_take(client, header, failure);
-    } else if (header->pong.ping_timestamp <= now) {
-        client->pong_count++;
-        client->pong_latency_ns = now - header->pong.ping_timestamp;
-    }
-    if (*is_answer) {
-        client->held = header->size;
-    } else {
-        message_drop(client, header->size);
-    }
-    return status;
-}
-
-static enum status receive_some(struct compat_client *client, u64 now, struct failure *failure)
-{
-    bool is_first = true;
-    for (u32 i = 0; i < RECEIVES_A_STEP; i++) {
-        bool is_whole = true, is_answer = false;
-        while (is_whole && !is_answer && client->state == COMPAT_CLIENT_UP) {
-            // The time of an answer is when its last byte was here.
-            const u64 time = is_first ? now : compat_client_now();
-            if (message_take(client, time, &is_whole, &is_answer, failure) != STATUS_OK) {
-                return failure->status;
-            }
-        }
-        if (is_answer || client->state != COMPAT_CLIENT_UP) return STATUS_OK;
-        assert(client->received < buffer_size);
-        const ssize_t got =
-            recv(client->fd, client->buffer + client->received, buffer_size - client->received, 0);
-        if (got < 0) {
-            if (errno == EAGAIN) return STATUS_OK;
-            if (errno == EINTR) continue;
-            connection_lost(client, now, "receiving: %s", strerror(errno));
-            return STATUS_OK;
-        }
-        if (got == 0) {
-            connection_lost(client, now, "the server closed the connection");
-            return STATUS_OK;
-        }
-        client->received += (u32)got;
-        is_first = false;
-    }
-    return STATUS_OK;
 }
 
 // --- Waiting ---
@@ -707,164 +475,5 @@ enum status compat_client_call(struct compat_client *client, u8 operation, const
     }
     if (answer_await(client, failure) != STATUS_OK) return failure->status;
     *answer = compat_client_answer(client);
-    return STATUS_OK;
-}
-
-enum status compat_client_ping_await(struct compat_client *client, u64 timeout_ns,
-                                     struct failure *failure)
-{
-    assert(!client->is_in_flight);
-    const u64 deadline = compat_client_now() + timeout_ns;
-    const u64 pongs = client->pong_count;
-    compat_client_release(client);
-    compat_client_ping(client);
-    if (compat_client_step(client, failure) != STATUS_OK) return failure->status;
-    while (client->pong_count == pongs) {
-        if (compat_client_now() >= deadline) {
-            char place[COMPAT_ADDRESS_TEXT_SIZE];
-            return failure_set(failure, STATUS_TIMEOUT, "no pong from %s in time%s%s",
-                               compat_address_print(&client->options.address, place),
-                               client->problem[0] ? "; " : "", client->problem);
-        }
-        compat_client_wait(&client, 1, deadline);
-        if (compat_client_step(client, failure) != STATUS_OK) return failure->status;
-    }
-    return STATUS_OK;
-}
-
-// --- Bodies ---
-
-u32 compat_body_finish(u8 operation, u8 *body, u32 count)
-{
-    const struct compat_operation *known = compat_operation(operation);
-    assert(known != NULL);
-    assert(count <= LEDGER_BATCH_EVENTS_MAX);
-    const u32 size = count * known->event_size;
-    const u16 counts[1] = {(u16)count};
-    return known->multi_batch ? compat_trailer_write(body, size, known->event_size, counts, 1)
-                              : size;
-}
-
-// The most results that a batch of `count` events can have.
-static u32 results_max(const struct compat_operation *operation, const u8 *events, u32 count)
-{
-    if (!compat_is_query(operation)) return count;
-    // The limit lies near the end of each filter.
-    static const u32 limit_offsets[] = {
-        [COMPAT_KIND_ACCOUNT_TRANSFERS] = offsetof(struct account_filter, limit),
-        [COMPAT_KIND_ACCOUNT_BALANCES] = offsetof(struct account_filter, limit),
-        [COMPAT_KIND_QUERY_ACCOUNTS] = offsetof(struct query_filter, limit),
-        [COMPAT_KIND_QUERY_TRANSFERS] = offsetof(struct query_filter, limit),
-        [COMPAT_KIND_CHANGE_EVENTS] = offsetof(struct change_events_filter, limit),
-    };
-    return load_u32(events + limit_offsets[operation->kind]);
-}
-
-bool compat_reply_decode(const struct compat_operation *operation,
-                         const struct compat_batches *request, const u8 *body, u32 size,
-                         struct compat_batches *out)
-{
-    const u32 element = operation->result_size;
-    *out = (struct compat_batches){.events = body, .multi_batch = operation->multi_batch};
-    if (size % element != 0 || size > COMPAT_BODY_SIZE_MAX) return false;
-    u32 trailer = 0;
-    if (operation->multi_batch) {
-        if (size < 2) return false;
-        out->counts_end = body + size - 2;
-        out->batch_count = load_u16(out->counts_end);
-        if (out->batch_count != request->batch_count) return false;
-        trailer = compat_trailer_size(out->batch_count, element);
-        if (trailer > size) return false;
-        for (u32 i = size - trailer; i < size - 2 - 2 * out->batch_count; i++) {
-            if (body[i] != 0xFF) return false;
-        }
-    } else {
-        out->batch_count = 1;
-        out->event_count = size / element;
-    }
-    const bool is_dense = compat_is_create(operation) && !operation->sparse;
-    const u8 *events = request->events;
-    u64 total = 0;
-    for (u32 i = 0; i < out->batch_count; i++) {
-        const u32 asked = compat_batch_count(request, i);
-        const u32 got = compat_batch_count(out, i);
-        if (got > results_max(operation, events, asked)) return false;
-        if (is_dense && got != asked) return false;
-        events += (size_t)asked * operation->event_size;
-        total += got;
-    }
-    out->event_count = (u32)total;
-    return total * element == size - trailer;
-}
-
-// --- Addresses ---
-
-static bool port_is_valid(const char *port)
-{
-    u32 value = 0;
-    const size_t size = strlen(port);
-    for (size_t i = 0; i < size; i++) {
-        if (port[i] < '0' || port[i] > '9') return false;
-        value = value * 10 + (u32)(port[i] - '0');
-    }
-    return size >= 1 && size <= 5 && value >= 1 && value <= 65535;
-}
-
-static enum status unix_address_parse(const char *path, struct compat_address *out,
-                                      struct failure *failure)
-{
-    const size_t size = strlen(path);
-    const size_t size_max = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
-    if (size == 0 || size > size_max) {
-        return failure_set(failure, STATUS_INVALID,
-                           "the path of a unix socket has 1 to %zu bytes, not %zu", size_max, size);
-    }
-    *out = (struct compat_address){0};
-    memcpy(out->host, path, size);
-    return STATUS_OK;
-}
-
-const char *compat_address_print(const struct compat_address *address,
-                                 char out[COMPAT_ADDRESS_TEXT_SIZE])
-{
-    const bool is_unix = address->port[0] == 0;
-    const bool is_ipv6 = strchr(address->host, ':') != NULL && !is_unix;
-    (void)snprintf(out, COMPAT_ADDRESS_TEXT_SIZE, "%s%s%s%s%s",
-                   is_unix ? "unix:" : (is_ipv6 ? "[" : ""), address->host, is_ipv6 ? "]" : "",
-                   is_unix ? "" : ":", address->port);
-    return out;
-}
-
-enum status compat_address_parse(const char *text, struct compat_address *out,
-                                 struct failure *failure)
-{
-    const char *host = text, *port;
-    size_t host_size;
-    if (strncmp(text, "unix:", 5) == 0) return unix_address_parse(text + 5, out, failure);
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL) {
-        host = "127.0.0.1";
-        host_size = strlen(host);
-        port = text;
-    } else {
-        host_size = (size_t)(colon - text);
-        port = colon + 1;
-        if (host_size >= 2 && host[0] == '[' && host[host_size - 1] == ']') {
-            host++;
-            host_size -= 2;
-        } else if (memchr(host, ':', host_size) != NULL) {
-            return failure_set(failure, STATUS_INVALID,
-                               "an IPv6 address is written [ADDRESS]:PORT");
-        }
-    }
-    if (strlen(port) > 5 || !port_is_valid(port)) {
-        return failure_set(failure, STATUS_INVALID, "\"%.32s\" is no port from 1 to 65535", port);
-    }
-    if (host_size == 0 || host_size >= sizeof out->host) {
-        return failure_set(failure, STATUS_INVALID, "\"%.64s\" names no host", text);
-    }
-    *out = (struct compat_address){0};
-    memcpy(out->host, host, host_size);
-    memcpy(out->port, port, strlen(port));
     return STATUS_OK;
 }

@@ -29,6 +29,8 @@
 #include "base/base.h"
 #include "base/checksum.h"
 #include "machine/compat.h"
+#include "server/compat_address.h"
+#include "server/compat_body.h"
 #include "server/compat_message.h"
 
 #include <sys/socket.h>
@@ -36,20 +38,6 @@
 
 #define COMPAT_CLIENT_RELEASE       compat_release(0, 17, 9)
 #define COMPAT_CLIENT_ADDRESSES_MAX 4u
-
-// A place to connect to.
-struct compat_address {
-    char host[256]; // Or the path of a unix socket:
-    char port[6];   // then this is "".
-};
-// Reads "HOST:PORT", "[IPV6]:PORT", "PORT" of 127.0.0.1, or "unix:PATH". STATUS_INVALID with the
-// rule.
-MUST_USE enum status compat_address_parse(const char *text, struct compat_address *out,
-                                          struct failure *failure);
-// As a person would write it.
-#define COMPAT_ADDRESS_TEXT_SIZE 272u
-const char *compat_address_print(const struct compat_address *address,
-                                 char out[COMPAT_ADDRESS_TEXT_SIZE]);
 
 struct compat_client_options {
     struct compat_address address;
@@ -119,7 +107,6 @@ struct compat_client {
     bool is_ping_due;
     u64 ping_at;
     u64 pong_count;
-    u64 pong_latency_ns; // Of the last pong.
 
     // What is being received.
     u8 *buffer;
@@ -165,17 +152,13 @@ MUST_USE enum status compat_client_submit_sum(struct compat_client *client, u8 o
                                               u64 deadline, struct failure *failure);
 // Sends, receives, connects and keeps time, as far as it goes without waiting. STATUS_OK whether or
 // not there is progress. STATUS_TIMEOUT when the deadline of the request in flight has passed: it
-// stays in flight, and goes on if the deadline is set anew. STATUS_CANCELLED after an eviction and
+// stays in flight. STATUS_CANCELLED after an eviction and
 // STATUS_INVALID when the server breaks the protocol: the client has ended, and says so each time.
 MUST_USE enum status compat_client_step(struct compat_client *client, struct failure *failure);
 // The answer to the last request, or NULL while there is none. The register has one too.
 const struct compat_answer *compat_client_answer(const struct compat_client *client);
 // Drops the answer, so that pongs and evictions are received again while no request is in flight.
 void compat_client_release(struct compat_client *client);
-// Gives the request in flight another deadline.
-void compat_client_extend(struct compat_client *client, u64 deadline);
-// Sends a ping as soon as nothing else is being sent.
-void compat_client_ping(struct compat_client *client);
 
 // What to wait for with poll(2) before the next step: the descriptor (-1 when there is none) and
 // POLLIN, POLLOUT.
@@ -210,19 +193,4 @@ MUST_USE enum status compat_client_call(struct compat_client *client, u8 operati
                                         const void *body, u32 body_size, u64 timeout_ns,
                                         const struct compat_answer **answer,
                                         struct failure *failure);
-// Sends a ping and waits for its pong. No request may be in flight. Drops the answer before.
-MUST_USE enum status compat_client_ping_await(struct compat_client *client, u64 timeout_ns,
-                                              struct failure *failure);
-
-// --- Bodies ---
-
-// Makes a body of one batch in place: `body` holds `count` events and has room for the trailer, one
-// event more. Returns the body's size.
-u32 compat_body_finish(u8 operation, u8 *body, u32 count);
-// Takes a reply's body apart. `request` are the batches asked for. False when it is no answer to
-// them: see C2.
-MUST_USE bool compat_reply_decode(const struct compat_operation *operation,
-                                  const struct compat_batches *request, const u8 *body, u32 size,
-                                  struct compat_batches *out);
-
 #endif

@@ -37,18 +37,6 @@ const char *compat_rule_text(enum compat_rule rule)
     return rule_texts[rule];
 }
 
-const char *compat_command_name(u8 command)
-{
-    switch (command) {
-    case COMPAT_COMMAND_PING_CLIENT: return "ping";
-    case COMPAT_COMMAND_PONG_CLIENT: return "pong";
-    case COMPAT_COMMAND_REQUEST: return "request";
-    case COMPAT_COMMAND_REPLY: return "reply";
-    case COMPAT_COMMAND_EVICTION: return "eviction";
-    default: return "unknown";
-    }
-}
-
 const char *compat_eviction_text(u8 reason)
 {
     switch (reason) {
@@ -271,33 +259,4 @@ void compat_eviction_make(struct compat_header *out, const struct compat_header 
     };
     compat_header_seal(&eviction, NULL, 0);
     *out = eviction;
-}
-
-// --- Releases ---
-
-size_t compat_release_print(u32 release, char out[COMPAT_RELEASE_TEXT_SIZE])
-{
-    const int length = snprintf(out, COMPAT_RELEASE_TEXT_SIZE, "%u.%u.%u", release >> 16,
-                                release >> 8 & 0xff, release & 0xff);
-    assert(length > 0 && (u32)length < COMPAT_RELEASE_TEXT_SIZE);
-    return (size_t)length;
-}
-
-bool compat_release_parse(const char *text, u32 *release)
-{
-    static const u32 most[3] = {0xffff, 0xff, 0xff};
-    u32 parts[3] = {0};
-    for (u32 i = 0; i < ARRAY_COUNT(parts); i++) {
-        if (i > 0 && *text++ != '.') return false;
-        const char *begin = text;
-        while (*text >= '0' && *text <= '9') {
-            parts[i] = parts[i] * 10 + (u32)(*text++ - '0');
-            if (parts[i] > most[i]) return false;
-        }
-        if (text == begin || (*begin == '0' && text - begin > 1)) return false;
-    }
-    const u32 parsed = compat_release(parts[0], parts[1], parts[2]);
-    if (*text != 0 || parsed == 0) return false;
-    *release = parsed;
-    return true;
 }

@@ -215,7 +215,6 @@ static inline bool compat_rule_is_fatal(enum compat_rule rule)
 }
 // "the header's checksum does not match", ...
 const char *compat_rule_text(enum compat_rule rule);
-const char *compat_command_name(u8 command);
 const char *compat_eviction_text(u8 reason);
 
 // Bytes behind the header; the header's size must have been checked.
@@ -269,11 +268,5 @@ static inline u32 compat_release(u32 major, u32 minor, u32 patch)
 {
     return major << 16 | minor << 8 | patch;
 }
-#define COMPAT_RELEASE_TEXT_SIZE 14u // "65535.255.255" and the terminating zero.
-// Prints "0.17.9". Returns the count of characters before the terminating zero.
-size_t compat_release_print(u32 release, char out[COMPAT_RELEASE_TEXT_SIZE]);
-// Reads "0.17.9": three decimal numbers in their ranges, nothing else, not all zero. On false
-// `*release` is left alone.
-MUST_USE bool compat_release_parse(const char *text, u32 *release);
 
 #endif

@@ -307,43 +307,6 @@ static void test_rules_have_texts(void **state)
         assert_string_not_equal(compat_eviction_text(reason), "unknown reason");
     }
     assert_string_equal(compat_eviction_text(9), "unknown reason");
-    assert_string_equal(compat_command_name(COMPAT_COMMAND_REPLY), "reply");
-    assert_string_equal(compat_command_name(7), "unknown");
-}
-
-static void test_release(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        u32 release; // 0: refused.
-    } rows[] = {{"0.17.9", 0x1109},
-                {"0.16.4", 0x1004},
-                {"65535.255.255", 0xffffffff},
-                {"1.0.0", 0x10000},
-                {"0.0.0", 0},
-                {"0.17", 0},
-                {"0.17.9.1", 0},
-                {"0.256.0", 0},
-                {"0.0.256", 0},
-                {"65536.0.0", 0},
-                {"", 0},
-                {"0.17.", 0},
-                {"0.17.9 ", 0},
-                {"0.017.9", 0},
-                {"-1.0.0", 0},
-                {"0.17.99999999999", 0},
-                {"0.4294967297.0", 0}};
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        u32 release = 0xdead;
-        const bool good = compat_release_parse(rows[i].text, &release);
-        assert_int_equal(good, rows[i].release != 0);
-        assert_int_equal(release, good ? rows[i].release : 0xdead);
-        if (!good) continue;
-        char text[COMPAT_RELEASE_TEXT_SIZE];
-        assert_int_equal(compat_release_print(release, text), strlen(rows[i].text));
-        assert_string_equal(text, rows[i].text);
-    }
 }
 
 int main(void)
@@ -355,7 +318,6 @@ int main(void)
         cmocka_unit_test(test_pong_and_eviction),
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_rules_have_texts),
-        cmocka_unit_test(test_release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

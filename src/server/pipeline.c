@@ -6,14 +6,18 @@
 #include "os/memory.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define HURRY_SLICE_NS (100 * NS_PER_US)
+// What one buffer and one job take of the pipeline's memory.
+#define BUFFER_SIZE   (BUFFER_HEAD_SIZE + BUFFER_BODY_SIZE)
+#define RESOLVED_SIZE (LEDGER_EVENTS_MAX * sizeof(struct transfer))
+#define JOB_SIZE      (FRAME_HEAD_SIZE_MAX + PACK_SIZE_MAX + RESOLVED_SIZE)
+#define MEMORY_SIZE   (BUFFERS_MAX * BUFFER_SIZE + JOBS_MAX * JOB_SIZE)
+// While it stops, the owner's thread looks so often whether it is done.
+#define STOP_PAUSE_NS (NS_PER_MS / 4)
 
 void pipeline_lock(struct pipeline *pipeline)
 {
@@ -80,6 +84,23 @@ void *queue_take(struct queue *queue)
     return item;
 }
 
+void *queue_await(struct pipeline *pipeline, struct queue *queue, enum pipeline_waiter waiter)
+{
+    for (;;) {
+        void *item = queue_take(queue);
+        if (item != NULL || pipeline->stopping) return item;
+        pipeline_wait(pipeline, waiter);
+    }
+}
+
+void queue_put_back(struct queue *queue, void *item)
+{
+    assert(queue->count < QUEUE_SIZE);
+    queue->first = (queue->first + QUEUE_SIZE - 1) % QUEUE_SIZE;
+    queue->items[queue->first] = item;
+    queue->count++;
+}
+
 // --- buffers and jobs ----------------------------------------------------------------------------
 
 struct buffer *buffer_take(struct pipeline *pipeline)
@@ -116,48 +137,28 @@ void job_release(struct pipeline *pipeline, struct job *job)
     pipeline_notify(pipeline);
 }
 
-// The threads that a reply waits for run at once when they wake: Linux from 6.12 takes a short
-// slice as the wish to come before others with longer ones. Elsewhere nothing changes.
-void thread_hurry(void)
-{
-    const struct {
-        u32 size, policy;
-        u64 flags;
-        i32 nice;
-        u32 priority;
-        u64 runtime, deadline, period;
-        u32 clamp_min, clamp_max;
-    } attributes = {.size = 56, .policy = SCHED_OTHER, .runtime = HURRY_SLICE_NS};
-    static_assert(sizeof attributes == 56, "struct sched_attr of Linux 5.3");
-    (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
-
 // --- starting and stopping -----------------------------------------------------------------------
 
 static enum status memory_lay_out(struct pipeline *pipeline, struct failure *failure)
 {
-    const u64 buffer_size = BUFFER_HEAD_SIZE + BUFFER_BODY_SIZE;
-    const u64 job_size =
-        FRAME_HEAD_SIZE_MAX + PACK_SIZE_MAX + LEDGER_EVENTS_MAX * sizeof(struct transfer);
     void *memory = NULL;
-    enum status status =
-        memory_reserve(BUFFERS_MAX * buffer_size + JOBS_MAX * job_size, false, &memory, failure);
+    enum status status = memory_reserve(MEMORY_SIZE, false, &memory, failure);
     if (status != STATUS_OK) return status;
     pipeline->memory = memory;
     u8 *at = memory;
     for (u32 i = BUFFERS_MAX; i-- > 0;) {
         struct buffer *buffer = &pipeline->buffers[i];
-        buffer->memory = at + i * buffer_size;
+        buffer->memory = at + i * BUFFER_SIZE;
         buffer->next = pipeline->free_buffers;
         pipeline->free_buffers = buffer;
     }
-    at += BUFFERS_MAX * buffer_size;
+    at += BUFFERS_MAX * BUFFER_SIZE;
     for (u32 i = 0; i < JOBS_MAX; i++) {
         struct job *job = &pipeline->jobs[i];
         job->head = at;
         job->pack = at + FRAME_HEAD_SIZE_MAX;
         job->resolved = (void *)(job->pack + PACK_SIZE_MAX);
-        at += job_size;
+        at += JOB_SIZE;
         pipeline->free_jobs[pipeline->free_job_count++] = job;
     }
     return STATUS_OK;
@@ -298,13 +299,18 @@ void pipeline_stats(struct pipeline *pipeline, struct pipeline_stats *out)
     pipeline_unlock(pipeline);
 }
 
+static void stop_pause(void)
+{
+    const struct timespec pause = {.tv_nsec = (long)STOP_PAUSE_NS};
+    (void)nanosleep(&pause, NULL);
+}
+
 // Runs until `done` holds, without new commands.
 static void run_until(struct pipeline *pipeline, bool (*done)(struct pipeline *))
 {
     while (!done(pipeline)) {
         (void)pipeline_run(pipeline, pipeline->now);
-        const struct timespec pause = {.tv_nsec = (long)NS_PER_MS / 4};
-        (void)nanosleep(&pause, NULL);
+        stop_pause();
         if (pipeline_is_full(pipeline)) break; // What is durable is safe; leave.
     }
 }
@@ -321,20 +327,17 @@ static bool is_checkpointed(struct pipeline *pipeline)
     return nothing_flies(pipeline) && pipeline->checkpoint_place == pipeline->next_place;
 }
 
-enum status pipeline_stop(struct pipeline *pipeline, struct failure *failure)
+void pipeline_stop(struct pipeline *pipeline)
 {
-    (void)failure;
     pipeline->draining = true;
     run_until(pipeline, nothing_flies);
     if (pipeline->checkpoint_place != pipeline->next_place) {
         while (!pipeline_is_full(pipeline) && !frame_close(pipeline, FRAME_SEAL | FRAME_ROTATE,
                                                            pipeline->node->machine.timestamp + 1)) {
-            const struct timespec pause = {.tv_nsec = (long)NS_PER_MS};
-            (void)nanosleep(&pause, NULL);
+            stop_pause();
         }
         run_until(pipeline, is_checkpointed);
     }
-    return STATUS_OK;
 }
 
 void pipeline_free(struct pipeline *pipeline)
@@ -349,10 +352,7 @@ void pipeline_free(struct pipeline *pipeline)
     }
     for (u32 i = 0; i < ARRAY_COUNT(pipeline->queries); i++)
         history_query_free(pipeline->queries[i]);
-    const u64 job_size =
-        FRAME_HEAD_SIZE_MAX + PACK_SIZE_MAX + LEDGER_EVENTS_MAX * sizeof(struct transfer);
-    memory_release(pipeline->memory,
-                   BUFFERS_MAX * (BUFFER_HEAD_SIZE + BUFFER_BODY_SIZE) + JOBS_MAX * job_size);
+    memory_release(pipeline->memory, MEMORY_SIZE);
     if (pipeline->event_fd >= 0) (void)close(pipeline->event_fd);
     (void)pthread_mutex_destroy(&pipeline->mutex);
     for (u32 i = 0; i < WAITER_COUNT; i++) (void)pthread_cond_destroy(&pipeline->wakes[i]);

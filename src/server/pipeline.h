@@ -101,8 +101,6 @@ MUST_USE enum status pipeline_new(struct pipeline **out, struct node *node,
                                   const struct pipeline_options *options,
                                   const struct pipeline_callbacks *callbacks,
                                   struct failure *failure);
-// Asks the system to run the calling thread at once when it wakes; for the owner's thread.
-void thread_hurry(void);
 // Becomes readable when pipeline_run has something to do.
 int pipeline_fd(const struct pipeline *pipeline);
 // Ends the process by the callback `fatal`. Any thread.
@@ -127,8 +125,10 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query);
 // never goes back. Returns nanoseconds until it wants to be called again, at the latest; U64_MAX
 // for never.
 u64 pipeline_run(struct pipeline *pipeline, u64 now);
-// Waits until all is done, takes a checkpoint if the log went on, seals the log.
-MUST_USE enum status pipeline_stop(struct pipeline *pipeline, struct failure *failure);
+// Waits until all is done, takes a checkpoint if the log went on, seals the log. On a full disk it
+// leaves the last two to the next start: what was acknowledged is durable.
+void pipeline_stop(struct pipeline *pipeline);
+// Ends the threads; what they had not begun is left to the next start.
 void pipeline_free(struct pipeline *pipeline);
 void pipeline_stats(struct pipeline *pipeline, struct pipeline_stats *out);
 

@@ -47,8 +47,8 @@ static u64 body_space(u32 size)
                                    : align_up(size, PAGE_SIZE);
 }
 
-// Moves commands from the queue into the job, as many as fit a frame. False when no reply buffer is
-// to be had.
+// Moves commands from the queue into the job, as many as fit a frame and have a buffer for their
+// reply; with `tick`, one of time before them. Returns how many the job has.
 static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
 {
     u32 count = 0;
@@ -187,7 +187,15 @@ static void job_decide(struct pipeline *pipeline, struct job *job)
     pipeline_unlock(pipeline);
 }
 
-// Takes a job for the next frame, or NULL when the frame has to wait.
+// Gives a job back that became no frame.
+static void job_untake(struct pipeline *pipeline, struct job *job)
+{
+    pipeline_lock(pipeline);
+    pipeline->free_jobs[pipeline->free_job_count++] = job;
+    pipeline_unlock(pipeline);
+}
+
+// Takes a job for the next frame, or NULL when the frame has to wait. `*flags` are the frame's.
 static struct job *job_take(struct pipeline *pipeline, u32 *flags)
 {
     struct history *history = &pipeline->node->machine.history;
@@ -195,19 +203,18 @@ static struct job *job_take(struct pipeline *pipeline, u32 *flags)
     bool rotate = history_active_full(history) || checkpoint;
     if (rotate && !history_can_rotate(history)) rotate = false;
     if (!rotate && !history_active_has_room(history)) return NULL; // Until a segment is sealed.
-    pipeline_lock(pipeline);
     // When storage is full the port takes no more creates; what was taken, and new sessions, go
     // into the space that the log has already.
+    pipeline_lock(pipeline);
     bool ready = pipeline->free_job_count > 0;
-    // The frame's file, or the next one if it does not fit, must have its space.
-    u64 last = (pipeline->next_place + FRAME_SIZE_MAX) / WAL_FILE_SIZE;
-    struct job *job = ready ? pipeline->free_jobs[pipeline->free_job_count - 1] : NULL;
-    if (job != NULL) pipeline->free_job_count--;
+    struct job *job = ready ? pipeline->free_jobs[--pipeline->free_job_count] : NULL;
     pipeline_unlock(pipeline);
     if (job == NULL) return NULL;
+    // The frame's file, or the next one if it does not fit, must have its space.
+    u64 last = (pipeline->next_place + FRAME_SIZE_MAX) / WAL_FILE_SIZE;
     if (!wal_is_prepared(&pipeline->node->wal, last)) {
+        job_untake(pipeline, job);
         pipeline_lock(pipeline);
-        pipeline->free_jobs[pipeline->free_job_count++] = job;
         pipeline_wake(pipeline, WAITER_SPACE);
         pipeline_unlock(pipeline);
         return NULL;
@@ -217,14 +224,19 @@ static struct job *job_take(struct pipeline *pipeline, u32 *flags)
     return job;
 }
 
-static void job_untake(struct pipeline *pipeline, struct job *job)
+// Lets history read the requests of a frame before it is durable.
+static void requests_add(struct pipeline *pipeline, const struct job *job)
 {
-    pipeline_lock(pipeline);
-    pipeline->free_jobs[pipeline->free_job_count++] = job;
-    pipeline_unlock(pipeline);
+    struct request_frame request = {
+        .place = job->view.header->place,
+        .size = job->size,
+        .part_count = 1 + job->wal.part_count,
+        .parts[0] = {.data = job->wal.head, .size = job->wal.head_size},
+    };
+    for (u32 i = 0; i < job->wal.part_count; i++) request.parts[1 + i] = job->wal.parts[i];
+    request_source_add(&pipeline->node->source, &request);
 }
 
-// Closes a frame of what waits. False when there is nothing to close or it has to wait.
 bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
 {
     struct node *node = pipeline->node;
@@ -251,15 +263,9 @@ bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
     job_header(pipeline, job, count, flags | extra_flags, now);
     job->durable = false;
     job->holders = 2;
-    u64 place = job->view.header->place;
-    struct request_frame request = {.place = place, .size = job->size, .part_count = 1};
-    request.parts[0] = (struct frame_part){.data = job->wal.head, .size = job->wal.head_size};
-    for (u32 i = 0; i < job->wal.part_count; i++) {
-        request.parts[request.part_count++] = job->wal.parts[i];
-    }
-    request_source_add(&node->source, &request);
+    requests_add(pipeline, job);
     pipeline->next_sequence++;
-    pipeline->next_place = place + job->size;
+    pipeline->next_place = job->view.header->place + job->size;
     pipeline->last_active = now;
     pipeline->last_was_seal = count == 0;
     pipeline->flying[(pipeline->flying_first + pipeline->flying_count++) % JOBS_MAX] = job;

@@ -149,8 +149,12 @@ void pipeline_wait(struct pipeline *pipeline, enum pipeline_waiter waiter);
 void pipeline_wait_for(struct pipeline *pipeline, enum pipeline_waiter waiter, u64 nanoseconds);
 // Wakes the owner's thread. Any thread.
 void pipeline_notify(struct pipeline *pipeline);
+// A queue's end, and its front; with the mutex held. There is room for everything that may wait.
 void queue_put(struct queue *queue, void *item);
+void queue_put_back(struct queue *queue, void *item);
 void *queue_take(struct queue *queue); // NULL when it is empty.
+// As queue_take, but waits for an item; NULL when it is empty and the pipeline stops.
+void *queue_await(struct pipeline *pipeline, struct queue *queue, enum pipeline_waiter waiter);
 // One of its two holders is done with a job; the last one frees it.
 void job_release(struct pipeline *pipeline, struct job *job);
 

@@ -37,8 +37,7 @@ static enum status query_batch(struct history_query *scratch, struct history_vie
     if (compat_is_query(query->operation)) memcpy(&filter, event, query->operation->event_size);
     switch (query->operation->kind) {
     case COMPAT_KIND_LOOKUP_TRANSFERS:
-        status = history_lookup_transfers(scratch, view, (const void *)event, count, out, &found,
-                                          failure);
+        status = history_lookup_transfers(view, (const void *)event, count, out, &found, failure);
         break;
     case COMPAT_KIND_ACCOUNT_TRANSFERS:
         if (!account_filter_valid(&filter.account)) break;
@@ -199,7 +198,7 @@ static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *qu
     free(query->accounts);
     query->counts = NULL;
     query->accounts = NULL;
-    return !live || pipeline->durable >= query->sequence;
+    return !live;
 }
 
 static void query_hand_out(struct pipeline *pipeline, struct pipeline_query *query)

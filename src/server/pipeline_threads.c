@@ -3,21 +3,17 @@
 // The threads behind the owner's: what makes frames durable, known to history, and small again.
 #include "server/pipeline_internal.h"
 
+#include "os/thread.h"
 #include "server/clock.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
+// Background work gives way to the path of a command. It is not starved, because input waits for it
+// at a bound: for sealing sooner than for the rest.
+#define SEALING_NICE    5
+#define BACKGROUND_NICE 10
 
 #define QUIET_NS       NS_PER_S
 #define SPACE_CHECK_NS (20 * NS_PER_MS)
 #define FULL_RETRY_NS  (100 * NS_PER_MS)
-
-// Background work gives way to the path of a command. It is not starved, because input waits for it
-// at a bound.
-static void thread_give_way(int nice)
-{
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
-}
 
 // --- the log thread -----------------------------------------------------------------------------
 
@@ -44,15 +40,10 @@ void job_write(struct pipeline *pipeline, struct job *job)
 void *log_thread(void *context)
 {
     struct pipeline *pipeline = context;
+    struct job *job;
     thread_hurry();
     pipeline_lock(pipeline);
-    for (;;) {
-        struct job *job = queue_take(&pipeline->log_queue);
-        if (job == NULL) {
-            if (pipeline->stopping) break;
-            pipeline_wait(pipeline, WAITER_LOG);
-            continue;
-        }
+    while ((job = queue_await(pipeline, &pipeline->log_queue, WAITER_LOG)) != NULL) {
         pipeline->log_busy = true;
         pipeline_unlock(pipeline);
         job_write(pipeline, job);
@@ -70,14 +61,9 @@ void *history_thread(void *context)
 {
     struct pipeline *pipeline = context;
     struct node *node = pipeline->node;
+    struct job *job;
     pipeline_lock(pipeline);
-    for (;;) {
-        struct job *job = queue_take(&pipeline->history_queue);
-        if (job == NULL) {
-            if (pipeline->stopping) break;
-            pipeline_wait(pipeline, WAITER_HISTORY);
-            continue;
-        }
+    while ((job = queue_await(pipeline, &pipeline->history_queue, WAITER_HISTORY)) != NULL) {
         pipeline_unlock(pipeline);
         machine_index(&node->machine, &node->indexer, &job->view, &job->applied);
         pipeline_lock(pipeline);
@@ -103,15 +89,10 @@ void *history_thread(void *context)
 void *sealing_thread(void *context)
 {
     struct pipeline *pipeline = context;
-    thread_give_way(5);
+    struct history_segment *segment;
+    thread_give_way(SEALING_NICE);
     pipeline_lock(pipeline);
-    for (;;) {
-        struct history_segment *segment = queue_take(&pipeline->seal_queue);
-        if (segment == NULL) {
-            if (pipeline->stopping) break;
-            pipeline_wait(pipeline, WAITER_SEALING);
-            continue;
-        }
+    while ((segment = queue_await(pipeline, &pipeline->seal_queue, WAITER_SEALING)) != NULL) {
         pipeline->seal_busy = true;
         pipeline_unlock(pipeline);
         struct failure failure;
@@ -121,12 +102,10 @@ void *sealing_thread(void *context)
         if (status == STATUS_FULL) {
             // The segment stays in memory; input stops until there is space.
             pipeline->full = true;
-            while (pipeline->full && !pipeline->stopping)
+            while (pipeline->full && !pipeline->stopping) {
                 pipeline_wait_for(pipeline, WAITER_SEALING, FULL_RETRY_NS);
-            // It must be the next one: put it back in front.
-            pipeline->seal_queue.first = (pipeline->seal_queue.first + QUEUE_SIZE - 1) % QUEUE_SIZE;
-            pipeline->seal_queue.items[pipeline->seal_queue.first] = segment;
-            pipeline->seal_queue.count++;
+            }
+            queue_put_back(&pipeline->seal_queue, segment); // It must be the next one.
             pipeline->seal_busy = false;
             if (pipeline->stopping) break;
             continue;
@@ -190,7 +169,7 @@ static void checkpoint_take(struct pipeline *pipeline)
 void *checkpoint_thread(void *context)
 {
     struct pipeline *pipeline = context;
-    thread_give_way(10);
+    thread_give_way(BACKGROUND_NICE);
     pipeline_lock(pipeline);
     while (!pipeline->stopping) {
         if (pipeline->checkpoint_asked) checkpoint_take(pipeline);
@@ -234,7 +213,7 @@ void *upkeep_thread(void *context)
     struct pipeline *pipeline = context;
     u64 durable = 0;
     u64 quiet_since = 0;
-    thread_give_way(10);
+    thread_give_way(BACKGROUND_NICE);
     pipeline_lock(pipeline);
     while (!pipeline->stopping) {
         if (pipeline->merge_wanted && !pipeline->full) {

@@ -4,6 +4,7 @@
 #include "server/server.h"
 
 #include "codec/json.h"
+#include "os/thread.h"
 #include "server/clock.h"
 #include "server/compat_port.h"
 #include "server/trace.h"
@@ -21,10 +22,21 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 64
-#define TICK_NS    NS_PER_S
-#define STATUS_NS  (NS_PER_S / 5)
+// Between looks at connections that stand still, between writings of the status file, and between
+// lines on the trace while the log is recovered.
+#define TICK_NS     NS_PER_S
+#define STATUS_NS   (NS_PER_S / 5)
+#define PROGRESS_NS NS_PER_S
 // Work that was held up is tried at once when space seems to return.
 #define FULL_OVER_NS (2 * NS_PER_S)
+// The status file tells free space in steps of this while there is enough: the files of others
+// alone are no reason to write ours.
+#define SPACE_STEP (16 * MIB)
+// Questions that are answered at the same time; each takes some tens of MiB of address space.
+#define QUERY_THREADS 2u
+// The process's exit code when its environment failed it (cli/cli.h).
+#define EXIT_ENVIRONMENT 3
+#define SECONDS_PER_DAY  86400ull
 
 struct server {
     const struct server_options *options;
@@ -53,7 +65,7 @@ void server_options_default(struct server_options *options)
         .holds_max = 32u << 20,
         .checkpoint_bytes = 192 * MIB,
         .space_reserve = 256 * MIB,
-        .clock_jump_max_s = 400ull * 86400,
+        .clock_jump_max_s = 400 * SECONDS_PER_DAY,
     };
 }
 
@@ -75,7 +87,7 @@ static void fatal(void *context, const struct failure *failure)
     (void)context;
     trace(TRACE_ERROR, "the server leaves: %s", failure->message);
     if (failure->hint[0] != 0) trace(TRACE_ERROR, "hint: %s", failure->hint);
-    _exit(3);
+    _exit(EXIT_ENVIRONMENT);
 }
 
 static void signal_take(struct server *server)
@@ -88,14 +100,14 @@ static void signal_take(struct server *server)
 
 static bool recovery_report(void *context, u64 done, u64 total)
 {
-    (void)total;
     struct server *server = context;
     signal_take(server);
     if (server->stopping) return false;
     u64 now = clock_steady();
     if (now < server->next_status) return true;
-    server->next_status = now + NS_PER_S;
-    trace(TRACE_INFO, "recovering: %llu MiB of log applied", (unsigned long long)(done / MIB));
+    server->next_status = now + PROGRESS_NS;
+    trace(TRACE_INFO, "recovering: %llu of about %llu MiB of log applied",
+          (unsigned long long)(done / MIB), (unsigned long long)(total / MIB));
     return true;
 }
 
@@ -110,7 +122,8 @@ static enum status random_bytes(void *out, size_t size, struct failure *failure)
 // The page in which the position being applied is noted; it outlives the process, not the machine.
 static enum status watch_open(struct server *server, struct failure *failure)
 {
-    int fd = openat(server->folder.folder_fd, "applying", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd =
+        openat(server->folder.folder_fd, "applying", O_RDWR | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
     if (fd < 0 || ftruncate(fd, (off_t)PAGE_SIZE) != 0) {
         failure_set_errno(failure, STATUS_IO, errno, "opening %s/applying", server->options->data);
         if (fd >= 0) (void)close(fd);
@@ -139,7 +152,7 @@ static enum status node_start(struct server *server, struct failure *failure)
     };
     enum status status = random_bytes(genesis.hash_key, sizeof genesis.hash_key, failure);
     if (status == STATUS_OK) status = random_bytes(&log_id, sizeof log_id, failure);
-    server->next_status = clock_steady() + NS_PER_S; // Nothing is said of what takes less.
+    server->next_status = clock_steady() + PROGRESS_NS; // Nothing is said of what takes less.
     const struct recovery_progress progress = {.context = server, .report = recovery_report};
     struct recovery_report report;
     if (status == STATUS_OK) status = watch_open(server, failure);
@@ -161,7 +174,7 @@ static enum status node_start(struct server *server, struct failure *failure)
     if (now > last && now - last > options->clock_jump_max_s * NS_PER_S) {
         failure_set(failure, STATUS_INVALID,
                     "the clock is %llu days ahead of the last frame of the log",
-                    (unsigned long long)((now - last) / NS_PER_S / 86400));
+                    (unsigned long long)((now - last) / NS_PER_S / SECONDS_PER_DAY));
         failure_hint(failure, "if the clock is right, start once with --clock-jump-max SECONDS");
         return STATUS_INVALID;
     }
@@ -178,7 +191,7 @@ static void bus_error(int number, siginfo_t *info, void *context)
     (void)info;
     (void)context;
     (void)!write(STDERR_FILENO, text, sizeof text - 1);
-    _exit(3);
+    _exit(EXIT_ENVIRONMENT);
 }
 
 static enum status signals_start(struct server *server, struct failure *failure)
@@ -205,7 +218,7 @@ static enum status pipeline_start(struct server *server, struct failure *failure
     const struct pipeline_options options = {
         .checkpoint_bytes = server->options->checkpoint_bytes,
         .space_reserve = server->options->space_reserve,
-        .query_threads = 2,
+        .query_threads = QUERY_THREADS,
     };
     const struct pipeline_callbacks callbacks = {
         .context = server,
@@ -264,8 +277,7 @@ static void status_write(struct server *server, u64 now)
     pipeline_stats(server->pipeline, &stats);
     server->next_status = now + STATUS_NS;
     full_tell(server, &stats, now);
-    // Others' files alone are no reason to write ours, as long as there is space.
-    if (!stats.full) stats.space_free = align_down(stats.space_free, 16 * MIB);
+    if (!stats.full) stats.space_free = align_down(stats.space_free, SPACE_STEP);
     // NOLINTNEXTLINE: padding that differs costs one more writing of the file.
     if (memcmp(&stats, &server->told, sizeof stats) == 0) return;
     server->told = stats;
@@ -281,7 +293,7 @@ static void status_write(struct server *server, u64 now)
         (unsigned long long)stats.space_needed, stats.idle,
         compat_port_connections(server->compat));
     int folder = server->folder.folder_fd;
-    int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
     if (fd < 0) return;
     bool written = write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0;
     (void)close(fd);
@@ -314,8 +326,8 @@ static void serve(struct server *server)
         struct epoll_event events[EVENTS_MAX];
         u64 now = clock_steady();
         u64 until = MIN(server->next_tick, server->next_status);
-        u64 pause = until > now ? MIN(wait, until - now) : 0;
-        int timeout = (int)MIN((pause + NS_PER_MS - 1) / NS_PER_MS, 1000);
+        u64 pause = until > now ? MIN(wait, until - now) : 0; // A tick at most.
+        int timeout = (int)((pause + NS_PER_MS - 1) / NS_PER_MS);
         int count = epoll_wait(server->epoll_fd, events, EVENTS_MAX, timeout);
         now = clock_steady();
         for (int i = 0; i < count; i++) {
@@ -390,7 +402,7 @@ static enum status node_serve(struct server *server, struct failure *failure)
         thread_hurry();
         serve(server);
         compat_port_drain(server->compat);
-        status = pipeline_stop(server->pipeline, failure);
+        pipeline_stop(server->pipeline);
         status_write(server, clock_steady());
     }
     if (server->compat != NULL) compat_port_free(server->compat);

@@ -578,34 +578,40 @@ enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, 
     return status;
 }
 
+// Makes bytes of the log durable zeroes; `zeroes` has as many.
+static enum status bytes_clear(struct wal *wal, u64 place, const u8 *zeroes, size_t size,
+                               struct failure *failure)
+{
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, place / WAL_FILE_SIZE);
+    disk_handle handle = -1;
+    enum status status = disk_open(wal->disk, name, 0, &handle, failure);
+    if (status != STATUS_OK) return status;
+    status = disk_write_one(wal->disk, handle, place % WAL_FILE_SIZE, zeroes, size, failure);
+    if (status == STATUS_OK) status = disk_sync(wal->disk, handle, failure);
+    disk_close(wal->disk, handle);
+    return status;
+}
+
 enum status wal_reader_cut(struct wal_reader *reader, struct failure *failure)
 {
     struct wal *wal = reader->wal;
     wal->tail = reader->tail;
     u64 place = reader->tail.place;
     wal->populated = align_up(place, WAL_FILE_SIZE) / WAL_FILE_SIZE;
-    u64 number = place / WAL_FILE_SIZE;
-    for (u64 i = number; i <= number + 1; i++) {
+    // The unfinished frame is in the tail's file, or opened the next one.
+    u64 end = (place / WAL_FILE_SIZE + 2) * WAL_FILE_SIZE;
+    while (place < end) {
         size_t got = 0;
-        u64 from = i == number ? place : i * WAL_FILE_SIZE;
-        for (u64 at = from; at < (i + 1) * WAL_FILE_SIZE; at += FRAME_SIZE_MAX) {
-            u64 want = MIN(FRAME_SIZE_MAX, (i + 1) * WAL_FILE_SIZE - at);
-            enum status status = read_some(wal, at, reader->buffer, want, &got, failure);
-            if (status != STATUS_OK) return status;
-            if (got == 0) break;
-            if (is_zero(reader->buffer, got)) continue;
-            char name[DISK_NAME_SIZE_MAX];
-            file_name(name, i);
-            disk_handle handle = -1;
-            status = disk_open(wal->disk, name, 0, &handle, failure);
-            if (status != STATUS_OK) return status;
+        u64 want = MIN(FRAME_SIZE_MAX, WAL_FILE_SIZE - place % WAL_FILE_SIZE);
+        enum status status = read_some(wal, place, reader->buffer, want, &got, failure);
+        if (status == STATUS_OK && !is_zero(reader->buffer, got)) {
             memset(reader->buffer, 0, got);
-            status =
-                disk_write_one(wal->disk, handle, at % WAL_FILE_SIZE, reader->buffer, got, failure);
-            if (status == STATUS_OK) status = disk_sync(wal->disk, handle, failure);
-            disk_close(wal->disk, handle);
+            status = bytes_clear(wal, place, reader->buffer, got, failure);
             if (status != STATUS_OK) return failure_wrap(failure, "cutting the torn tail");
         }
+        if (status != STATUS_OK) return status;
+        place += want;
     }
     return STATUS_OK;
 }
