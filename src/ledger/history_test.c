@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sealing and merging when the n-th operation of the disk fails, for every n: what failed has
-// changed nothing, and done again it is complete.
+// changed nothing, and done again it is complete. What no merge crosses and what ends one, what
+// readers hold of memory, pages of other files.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
