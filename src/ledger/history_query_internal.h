@@ -144,8 +144,8 @@ struct wanted {
 struct selection account_selection(const struct history_view *view,
                                    const struct account_filter *filter, u32 account_row);
 struct wanted account_wanted(const struct account_filter *filter);
-// Collects whole transfers, with `rows` the row of each in place of its id, behind the `*out_count` that are there,
-// until the limit or the end of the turn.
+// Collects whole transfers, with `rows` the row of each in place of its id, behind the `*out_count`
+// that are there, until the limit or the end of the turn.
 MUST_USE enum status transfers_collect(struct history_query *query, struct history_view *view,
                                        struct selection *selection, const struct wanted *wanted,
                                        bool rows, u32 limit, struct transfer *out, u32 *out_count,

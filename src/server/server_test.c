@@ -401,6 +401,31 @@ static void test_full_storage_is_told(void **state)
     assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
 }
 
+// However often clients ask, while there is no space the trace has a line a second at most.
+static void test_dropped_requests_are_told_as_a_count(void **state)
+{
+    struct world *world = *state;
+    struct compat_client_options options = client_options(world);
+    struct compat_client client;
+    struct failure failure;
+    world->options.space_reserve = (u64)1 << 60;
+    server_start(world);
+    options.resend_ns = NS_PER_MS; // Then twice that, again and again: ten times in a second.
+    assert_int_equal(compat_client_connect(&client, &options, TIMEOUT_NS, &failure), STATUS_OK);
+    assert_int_equal(account_create(&client, 1, NS_PER_S, &failure), STATUS_TIMEOUT);
+    compat_client_close(&client);
+    const u64 until = compat_client_now() + TIMEOUT_NS;
+    while (!file_says(world, world->trace, " more requests dropped: storage is full")) {
+        if (compat_client_now() > until) fail_msg("%s", world->said);
+        (void)usleep(10000);
+    }
+    u32 lines = 0;
+    for (const char *at = world->said; (at = strstr(at, ": request dropped")) != NULL; at++)
+        lines++;
+    assert_in_range(lines, 1, 2);
+    assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
+}
+
 static void test_another_cluster_is_likely_when_a_server_closes(void **state)
 {
     struct world *world = *state;
@@ -491,6 +516,7 @@ int main(void)
         TEST(test_a_new_log_needs_an_empty_folder),
         TEST(test_an_index_of_another_format_is_made_again_as_the_hint_says),
         TEST(test_full_storage_is_told),
+        TEST(test_dropped_requests_are_told_as_a_count),
         TEST(test_another_cluster_is_likely_when_a_server_closes),
         TEST(test_a_stop_waits_for_no_client),
         TEST(test_a_stop_while_recovering_is_clean),
