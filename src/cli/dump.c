@@ -78,9 +78,7 @@ static void events_print(const struct dump *dump, const struct compat_operation 
             (void)printf("    {\"event\":%.*s}\n", (int)writer.text.size, buffer);
         } else {
             struct text out = text_init(buffer, sizeof buffer);
-            record_write_table(record,
-                               RECORD_TABLE_DROP_ZERO | (i > 0 ? RECORD_TABLE_NO_HEADER : 0), event,
-                               record->size, 1, &out);
+            record_write_table(record, RECORD_TABLE_DROP_ZERO, event, record->size, 1, &out);
             (void)printf("%.*s", (int)MIN(out.size, sizeof buffer), buffer);
         }
     }

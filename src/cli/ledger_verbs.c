@@ -429,8 +429,12 @@ static enum status body_make(struct call *call, u32 *count, struct failure *fail
         }
         return STATUS_OK;
     }
-    enum status status = record_parse_arguments(action->input, options->rest_count, options->rest,
-                                                call->body, failure);
+    struct record_arguments part = {.record = action->input, .head = call->body};
+    char command[64];
+    (void)snprintf(command, sizeof command, "tael %s %s", action->verb, action->name);
+    enum status status =
+        record_parse_arguments(&part, 1, command, options->rest_count, options->rest, failure);
+    if (status == STATUS_OK) status = record_check_arguments(&part, failure);
     if (status == STATUS_OK && action->input == &ledger_schema_account_filter) {
         // Without a side the server answers with nothing.
         struct account_filter *filter = (void *)call->body;

@@ -88,15 +88,91 @@ static void print_digits(u64 value, u32 count, char *out)
     }
 }
 
-static bool parse_digits(const char *text, u32 count, u64 *value)
+// A text that is read from left to right; `error` keeps what was expected where it stopped.
+struct cursor {
+    const char *text;
+    size_t size;
+    size_t offset;
+    struct civil_error error;
+};
+
+static bool refuse(struct cursor *cursor, size_t offset, const char *rule)
 {
-    u64 sum = 0;
-    for (u32 i = 0; i < count; i++) {
-        if (text[i] < '0' || text[i] > '9') return false;
-        sum = sum * 10 + (u64)(text[i] - '0');
+    cursor->error = (struct civil_error){.offset = offset, .rule = rule};
+    return false;
+}
+
+static bool take_char(struct cursor *cursor, char c, const char *rule)
+{
+    if (cursor->offset == cursor->size || cursor->text[cursor->offset] != c)
+        return refuse(cursor, cursor->offset, rule);
+    cursor->offset++;
+    return true;
+}
+
+// A number of `count` digits from `min` to `max`.
+static bool take_number(struct cursor *cursor, u32 count, i32 min, i32 max, const char *rule,
+                        i32 *value)
+{
+    i32 sum = 0;
+    const size_t begin = cursor->offset;
+    for (u32 i = 0; i < count; i++, cursor->offset++) {
+        const char c = cursor->offset < cursor->size ? cursor->text[cursor->offset] : 0;
+        if (c < '0' || c > '9') return refuse(cursor, cursor->offset, rule);
+        sum = sum * 10 + (c - '0');
     }
+    if (sum < min || sum > max) return refuse(cursor, begin, rule);
     *value = sum;
     return true;
+}
+
+static bool take_date(struct cursor *cursor, i32 *day)
+{
+    static const char dash[] = "a dash is expected";
+    struct civil_date date;
+    if (!take_number(cursor, 4, 0, CIVIL_YEAR_MAX, "a year of four digits is expected",
+                     &date.year) ||
+        !take_char(cursor, '-', dash) ||
+        !take_number(cursor, 2, 1, 12, "a month from 01 to 12 is expected", &date.month) ||
+        !take_char(cursor, '-', dash))
+        return false;
+    if (!take_number(cursor, 2, 1, civil_days_in_month(date.year, date.month),
+                     "a day that the month has is expected", &date.day))
+        return false;
+    *day = civil_day_from_date(date);
+    return true;
+}
+
+static bool take_time(struct cursor *cursor, u64 *nanoseconds)
+{
+    i32 hours = 0, minutes = 0, seconds = 0;
+    u64 fraction = 0;
+    if (!take_char(cursor, 'T', "the letter T is expected, and the time behind it") ||
+        !take_number(cursor, 2, 0, 23, "hours from 00 to 23 are expected", &hours) ||
+        !take_char(cursor, ':', "a colon and minutes are expected") ||
+        !take_number(cursor, 2, 0, 59, "minutes from 00 to 59 are expected", &minutes) ||
+        !take_char(cursor, ':', "a colon and seconds are expected") ||
+        !take_number(cursor, 2, 0, 59, "seconds from 00 to 59 are expected", &seconds))
+        return false;
+    if (cursor->offset < cursor->size && cursor->text[cursor->offset] == '.') {
+        u64 unit = NS_PER_S;
+        const size_t begin = ++cursor->offset;
+        for (i32 digit = 0; unit > 1 && take_number(cursor, 1, 0, 9, "", &digit);) {
+            unit /= 10;
+            fraction += (u64)digit * unit;
+        }
+        if (cursor->offset == begin)
+            return refuse(cursor, begin, "a fraction of one to nine digits is expected");
+    }
+    if (!take_char(cursor, 'Z', "the letter Z is expected: moments are UTC")) return false;
+    const u32 of_day = (u32)((hours * 60 + minutes) * 60 + seconds);
+    *nanoseconds = of_day * NS_PER_S + fraction;
+    return true;
+}
+
+static bool take_end(struct cursor *cursor)
+{
+    return cursor->offset == cursor->size || refuse(cursor, cursor->offset, "the end is expected");
 }
 
 void civil_print_date(i32 day, char out[CIVIL_DATE_SIZE])
@@ -108,17 +184,12 @@ void civil_print_date(i32 day, char out[CIVIL_DATE_SIZE])
     print_digits((u64)date.day, 2, out + 8);
 }
 
-bool civil_parse_date(const char *text, size_t size, i32 *day)
+bool civil_parse_date(const char *text, size_t size, i32 *day, struct civil_error *error)
 {
-    u64 year, month, day_of_month;
-    if (size != CIVIL_DATE_SIZE - 1 || text[4] != '-' || text[7] != '-') return false;
-    if (!parse_digits(text, 4, &year) || !parse_digits(text + 5, 2, &month) ||
-        !parse_digits(text + 8, 2, &day_of_month))
-        return false;
-    struct civil_date date = {(i32)year, (i32)month, (i32)day_of_month};
-    if (!civil_date_is_valid(date)) return false;
-    *day = civil_day_from_date(date);
-    return true;
+    struct cursor cursor = {.text = text, .size = size};
+    bool is_date = take_date(&cursor, day) && take_end(&cursor);
+    if (!is_date && error) *error = cursor.error;
+    return is_date;
 }
 
 size_t civil_print_moment(u64 nanoseconds, char out[CIVIL_MOMENT_SIZE])
@@ -137,30 +208,18 @@ size_t civil_print_moment(u64 nanoseconds, char out[CIVIL_MOMENT_SIZE])
     return 30;
 }
 
-bool civil_parse_moment(const char *text, size_t size, u64 *nanoseconds)
+bool civil_parse_moment(const char *text, size_t size, u64 *nanoseconds, struct civil_error *error)
 {
-    i32 day;
-    u64 hours = 0, minutes = 0, seconds = 0, fraction = 0;
-    if (size < 10 || !civil_parse_date(text, 10, &day) || day < 0) return false;
-    if (size > 10) {
-        if (size < 20 || text[10] != 'T' || text[13] != ':' || text[16] != ':') return false;
-        if (text[size - 1] != 'Z') return false;
-        if (!parse_digits(text + 11, 2, &hours) || !parse_digits(text + 14, 2, &minutes) ||
-            !parse_digits(text + 17, 2, &seconds))
-            return false;
-        if (hours > 23 || minutes > 59 || seconds > 59) return false;
-    }
-    if (size > 20) {
-        size_t digits = size - 21;
-        if (text[19] != '.' || digits < 1 || digits > 9) return false;
-        if (!parse_digits(text + 20, (u32)digits, &fraction)) return false;
-        for (size_t i = digits; i < 9; i++) fraction *= 10;
-    }
-    u64 of_day = ((hours * 60 + minutes) * 60 + seconds) * NS_PER_S + fraction;
-    u64 sum;
-    if (__builtin_mul_overflow((u64)day, NS_PER_DAY, &sum) ||
-        __builtin_add_overflow(sum, of_day, &sum))
-        return false;
-    *nanoseconds = sum;
-    return true;
+    struct cursor cursor = {.text = text, .size = size};
+    i32 day = 0;
+    u64 of_day = 0, sum = 0;
+    bool is_moment = take_date(&cursor, &day);
+    if (is_moment && cursor.offset < size)
+        is_moment = take_time(&cursor, &of_day) && take_end(&cursor);
+    if (is_moment && (day < 0 || __builtin_mul_overflow((u64)day, NS_PER_DAY, &sum) ||
+                      __builtin_add_overflow(sum, of_day, &sum)))
+        is_moment = refuse(&cursor, 0, "a moment from 1970 to 2554 is expected");
+    if (is_moment) *nanoseconds = sum;
+    else if (error) *error = cursor.error;
+    return is_moment;
 }

@@ -41,13 +41,20 @@ MUST_USE bool civil_add_months(i32 day, i32 months, i32 *result);
 
 // "2026-11-21". Terminated.
 void civil_print_date(i32 day, char out[CIVIL_DATE_SIZE]);
-// Exactly that form; false for any other text and for dates that do not exist.
-MUST_USE bool civil_parse_date(const char *text, size_t size, i32 *day);
+// Where a text stopped being a date or a moment, and what is expected there.
+struct civil_error {
+    size_t offset;    // Bytes from the beginning.
+    const char *rule; // A sentence without its stop.
+};
+// Exactly that form; false for any other text and for dates that do not exist. `error` may be null.
+MUST_USE bool civil_parse_date(const char *text, size_t size, i32 *day, struct civil_error *error);
 // "2026-11-21T09:30:00Z", with nine more digits when the nanoseconds are not zero. Terminated;
 // returns the length.
 size_t civil_print_moment(u64 nanoseconds, char out[CIVIL_MOMENT_SIZE]);
 // A date, or date and time of RFC 3339 in UTC ("T" and "Z" in capitals, seconds 00 to 59, fraction
 // of one to nine digits if any). False for any other text and for moments outside 1970 to 2554.
-MUST_USE bool civil_parse_moment(const char *text, size_t size, u64 *nanoseconds);
+// `error` may be null.
+MUST_USE bool civil_parse_moment(const char *text, size_t size, u64 *nanoseconds,
+                                 struct civil_error *error);
 
 #endif

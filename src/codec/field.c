@@ -11,6 +11,7 @@ u128 field_get(const struct schema_field *field, u32 element, const void *head)
     assert(element < field->count);
     const u8 *at = (const u8 *)head + field->offset + element * schema_type_size(field->type);
     switch (field->type) {
+    case SCHEMA_BOOL:
     case SCHEMA_BYTES:
     case SCHEMA_U8: return *at;
     case SCHEMA_U16: return load_u16(at);
@@ -41,12 +42,15 @@ bool field_is_zero(const struct schema_field *field, const void *head)
     return is_zero((const u8 *)head + field->offset, field->size);
 }
 
-// "amount: "12x" ", the beginning of every refusal of a value.
-static enum status refuse(const struct schema_field *field, const char *text, size_t size,
-                          const char *rule, struct failure *failure)
+bool field_is_none(const struct schema_field *field, const void *head)
 {
-    return failure_set(failure, STATUS_INVALID, "%s: %s %s", field->name,
-                       text_quote(text, size).text, rule);
+    return (field->flags & FIELD_NULLABLE) != 0 &&
+           field_get(field, 0, head) == U128_MAX >> (128 - 8 * schema_type_size(field->type));
+}
+
+static enum status refuse(const char *text, size_t size, const char *rule, struct failure *failure)
+{
+    return failure_set(failure, STATUS_INVALID, "%s %s", text_quote(text, size).text, rule);
 }
 
 static enum status refuse_range(const struct schema_field *field, const char *text, size_t size,
@@ -59,12 +63,21 @@ static enum status refuse_range(const struct schema_field *field, const char *te
     if (schema_type_is_signed(field->type)) {
         char lowest[NUMBER_SIZE_MAX];
         (void)number_print_u128(schema_field_max(field) + (field->max == 0 ? 1 : 0), lowest);
-        return failure_set(failure, STATUS_INVALID, "%s: %s is not between -%s and %s%s%s",
-                           field->name, text_quote(text, size).text, lowest, limit, space, unit);
+        return failure_set(failure, STATUS_INVALID, "%s is not between -%s and %s%s%s",
+                           text_quote(text, size).text, lowest, limit, space, unit);
     }
-    if (size > 0 && text[0] == '-') return refuse(field, text, size, "is negative", failure);
-    return failure_set(failure, STATUS_INVALID, "%s: %s is more than %s%s%s", field->name,
+    if (size > 0 && text[0] == '-') return refuse(text, size, "is negative", failure);
+    return failure_set(failure, STATUS_INVALID, "%s is more than %s%s%s",
                        text_quote(text, size).text, limit, space, unit);
+}
+
+static enum status refuse_small(const struct schema_field *field, const char *text, size_t size,
+                                struct failure *failure)
+{
+    char least[NUMBER_SIZE_MAX];
+    (void)number_print_u128(field->min, least);
+    return failure_set(failure, STATUS_INVALID, "%s is less than %s", text_quote(text, size).text,
+                       least);
 }
 
 static enum status set_signed(const struct schema_field *field, u32 element, const char *text,
@@ -73,7 +86,7 @@ static enum status set_signed(const struct schema_field *field, u32 element, con
     i128 value = 0;
     enum number_error error = number_parse_i128(text, size, &value);
     if (error == NUMBER_TOO_LARGE) return refuse_range(field, text, size, failure);
-    if (error) return refuse(field, text, size, number_error_text(error), failure);
+    if (error) return refuse(text, size, number_error_text(error), failure);
     u128 magnitude = value < 0 ? 0 - (u128)value : (u128)value;
     // Without a `max` the type's own smallest number is allowed too.
     u128 limit = schema_field_max(field) + (field->max == 0 && value < 0 ? 1 : 0);
@@ -89,6 +102,8 @@ enum status field_set_number(const struct schema_record *record, const struct sc
     assert(schema_type_is_number(field->type));
     if (schema_type_is_signed(field->type))
         return set_signed(field, element, text, size, head, failure);
+    if (field->decimals > 0 || (field->flags & FIELD_NULLABLE))
+        return failure_set(failure, STATUS_INVALID, "it is only printed");
     u128 value = 0;
     enum number_error error = number_parse_u128(text, size, &value);
     if (error == NUMBER_NOT_DECIMAL && size > 1 && text[0] == '-') {
@@ -97,15 +112,16 @@ enum status field_set_number(const struct schema_record *record, const struct sc
             return refuse_range(field, text, size, failure);
     }
     if (error && error != NUMBER_TOO_LARGE)
-        return refuse(field, text, size, number_error_text(error), failure);
+        return refuse(text, size, number_error_text(error), failure);
     if (error == NUMBER_TOO_LARGE || value > schema_field_max(field))
         return refuse_range(field, text, size, failure);
+    if (value < field->min) return refuse_small(field, text, size, failure);
     const struct schema_flags *flags = schema_field_flags(record, field);
     if (flags && (value & ~(u128)schema_flags_mask(flags)) != 0)
-        return refuse(field, text, size, "has bits that are no flags", failure);
+        return refuse(text, size, "has bits that are no flags", failure);
     const struct schema_enumeration *values = schema_field_enumeration(record, field);
     if (values && !schema_find_value_number(values, (u32)value))
-        return refuse(field, text, size, "is the number of no value", failure);
+        return refuse(text, size, "is the number of no value", failure);
     field_set(field, element, head, value);
     return STATUS_OK;
 }
@@ -117,7 +133,7 @@ enum status field_add_flag(const struct schema_record *record, const struct sche
     assert(flags);
     const struct schema_flag *flag = schema_find_flag(flags, text, size);
     if (!flag) {
-        (void)refuse(field, text, size, "is not a flag", failure);
+        (void)refuse(text, size, "is not a flag", failure);
         u32 nearest_distance = UINT32_MAX;
         for (u32 i = 0; i < flags->row_count; i++) {
             const char *name = flags->rows[i].name;
@@ -132,7 +148,7 @@ enum status field_add_flag(const struct schema_record *record, const struct sche
     }
     u64 bit = 1ull << flag->bit;
     u64 value = (u64)field_get(field, 0, head);
-    if (value & bit) return refuse(field, text, size, "is given twice", failure);
+    if (value & bit) return refuse(text, size, "is given twice", failure);
     field_set(field, 0, head, value | bit);
     return STATUS_OK;
 }
@@ -144,7 +160,7 @@ enum status field_set_name(const struct schema_record *record, const struct sche
     assert(values);
     const struct schema_value *value = schema_find_value(values, text, size);
     if (!value) {
-        (void)refuse(field, text, size, "is not one of its values", failure);
+        (void)refuse(text, size, "is not one of its values", failure);
         char names[160];
         struct text list = text_init(names, sizeof names - 1);
         for (u32 i = 0; i < values->row_count; i++) {
@@ -167,18 +183,18 @@ static int hex_digit(char c)
     return -1;
 }
 
-enum status field_hex_decode(const struct schema_field *field, const char *text, size_t size,
-                             u8 *out, size_t capacity, size_t *out_size, struct failure *failure)
+enum status field_hex_decode(const char *text, size_t size, u8 *out, size_t capacity,
+                             size_t *out_size, struct failure *failure)
 {
     for (size_t i = 0; i < size; i++) {
         if (hex_digit(text[i]) < 0)
-            return refuse(field, text, size, "is not made of hexadecimal digits", failure);
+            return refuse(text, size, "is not made of hexadecimal digits", failure);
     }
     if (size % 2 != 0)
-        return refuse(field, text, size, "has an odd number of hexadecimal digits", failure);
+        return refuse(text, size, "has an odd number of hexadecimal digits", failure);
     if (size / 2 > capacity) {
-        return failure_set(failure, STATUS_INVALID, "%s: %zu bytes are more than %zu", field->name,
-                           size / 2, capacity);
+        return failure_set(failure, STATUS_INVALID, "%zu bytes are more than %zu", size / 2,
+                           capacity);
     }
     for (size_t i = 0; i < size / 2; i++)
         out[i] = (u8)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
@@ -186,39 +202,39 @@ enum status field_hex_decode(const struct schema_field *field, const char *text,
     return STATUS_OK;
 }
 
-enum status field_check_text(const struct schema_field *field, const char *text, size_t size,
-                             struct failure *failure)
+enum status field_check_text(const char *text, size_t size, struct failure *failure)
 {
     if (!utf8_is_valid(text, size))
-        return failure_set(failure, STATUS_INVALID, "%s: the text is not UTF-8", field->name);
+        return failure_set(failure, STATUS_INVALID, "the text is not UTF-8");
     if (size > 0 && memchr(text, 0, size))
-        return failure_set(failure, STATUS_INVALID, "%s: the text has a zero in it", field->name);
+        return failure_set(failure, STATUS_INVALID, "the text has a zero in it");
     return STATUS_OK;
 }
 
-enum status field_set_bytes(const struct schema_field *field, const char *text, size_t size,
-                            void *head, struct failure *failure)
+enum status field_set_bytes(const struct schema_record *record, const struct schema_field *field,
+                            const char *text, size_t size, void *head, struct failure *failure)
 {
     assert(field->type == SCHEMA_BYTES);
     u8 *at = (u8 *)head + field->offset;
     if (field->flags & FIELD_TEXT) {
-        enum status status = field_check_text(field, text, size, failure);
+        // Of options a zero stays behind the text, so that it is a string.
+        const u32 limit = field->count - (record->kind == RECORD_OPTIONS ? 1 : 0);
+        enum status status = field_check_text(text, size, failure);
         if (status) return status;
-        if (size > field->count) {
+        if (size > limit) {
             return failure_set(failure, STATUS_INVALID,
-                               "%s: a text of %zu bytes is longer than %u bytes", field->name, size,
-                               field->count);
+                               "a text of %zu bytes is longer than %u bytes", size, limit);
         }
         memset(at, 0, field->count);
         if (size > 0) memcpy(at, text, size);
         return STATUS_OK;
     }
     size_t decoded = 0;
-    enum status status = field_hex_decode(field, text, size, at, field->count, &decoded, failure);
+    enum status status = field_hex_decode(text, size, at, field->count, &decoded, failure);
     if (status) return status;
     if (decoded != field->count) {
-        return failure_set(failure, STATUS_INVALID, "%s: %zu bytes where %u are expected",
-                           field->name, decoded, field->count);
+        return failure_set(failure, STATUS_INVALID, "%zu bytes where %u are expected", decoded,
+                           field->count);
     }
     return STATUS_OK;
 }
@@ -254,7 +270,7 @@ static enum status parse_numbers(const struct schema_record *record,
     for (u32 i = 0; i < field->count; i++) {
         size_t end = item_end(text, size, begin);
         if (begin > size || (i + 1 == field->count && end < size)) {
-            return failure_set(failure, STATUS_INVALID, "%s: %s has not %u numbers", field->name,
+            return failure_set(failure, STATUS_INVALID, "%s has not %u numbers",
                                text_quote(text, size).text, field->count);
         }
         enum status status =
@@ -265,10 +281,14 @@ static enum status parse_numbers(const struct schema_record *record,
     return STATUS_OK;
 }
 
-// True when the text has the shape of a date, so that it is read as one.
-static bool looks_like_date(const char *text, size_t size)
+// True when the text is no number, so that it is read as a date.
+static bool is_calendar(const struct schema_field *field, const char *text, size_t size)
 {
-    return size >= 5 && text[0] != '-' && text[4] == '-';
+    if (field->unit != UNIT_NANOSECONDS && field->unit != UNIT_DAYS) return false;
+    for (size_t i = text[0] == '-' ? 1 : 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9') return true;
+    }
+    return false;
 }
 
 static enum status parse_calendar(const struct schema_field *field, const char *text, size_t size,
@@ -276,49 +296,70 @@ static enum status parse_calendar(const struct schema_field *field, const char *
 {
     char digits[NUMBER_SIZE_MAX];
     size_t digits_size = 0;
-    if (field->unit == UNIT_NANOSECONDS) {
-        u64 moment = 0;
-        if (!civil_parse_moment(text, size, &moment)) {
-            return refuse(field, text, size,
-                          "is not a moment such as 2026-11-21T09:30:00Z, nor nanoseconds", failure);
-        }
-        digits_size = number_print_u128(moment, digits);
+    u64 moment = 0;
+    i32 day = 0;
+    struct civil_error error = {0};
+    const bool is_moment = field->unit == UNIT_NANOSECONDS;
+    if (is_moment ? civil_parse_moment(text, size, &moment, &error)
+                  : civil_parse_date(text, size, &day, &error)) {
+        digits_size =
+            is_moment ? number_print_u128(moment, digits) : number_print_i128(day, digits);
     } else {
-        i32 day = 0;
-        if (!civil_parse_date(text, size, &day)) {
-            return refuse(field, text, size, "is not a date such as 2026-11-21, nor a day number",
-                          failure);
-        }
-        digits_size = number_print_i128(day, digits);
+        return failure_set(failure, STATUS_INVALID, "%s is no %s: at character %zu %s",
+                           text_quote(text, size).text,
+                           is_moment ? "moment such as 2026-11-21 or 2026-11-21T09:30:00Z, nor "
+                                       "nanoseconds since 1970"
+                                     : "date such as 2026-11-21, nor days since 1970",
+                           utf8_count(text, error.offset) + 1, error.rule);
     }
     if (schema_type_is_signed(field->type))
         return set_signed(field, 0, digits, digits_size, head, failure);
     u128 value = 0;
     if (number_parse_u128(digits, digits_size, &value) || value > schema_field_max(field))
-        return refuse(field, text, size, "is out of range", failure);
+        return refuse(text, size, "is out of range", failure);
     field_set(field, 0, head, value);
     return STATUS_OK;
+}
+
+static enum status parse_bool(const struct schema_field *field, const char *text, size_t size,
+                              void *head, struct failure *failure)
+{
+    const bool is_true = size == 4 && memcmp(text, "true", 4) == 0;
+    if (!is_true && (size != 5 || memcmp(text, "false", 5) != 0))
+        return refuse(text, size, "is neither true nor false", failure);
+    field_set(field, 0, head, is_true);
+    return STATUS_OK;
+}
+
+// The largest amount has a name: it stands for all of something.
+static bool is_amount_max(const struct schema_field *field, const char *text, size_t size)
+{
+    return field->unit == UNIT_MINOR && !schema_type_is_signed(field->type) && size == 3 &&
+           memcmp(text, "max", 3) == 0;
 }
 
 enum status field_parse(const struct schema_record *record, const struct schema_field *field,
                         const char *text, size_t size, void *head, struct failure *failure)
 {
     assert(!schema_field_is_reserved(field));
-    if (field->type == SCHEMA_ARRAY || field->type == SCHEMA_BLOB) {
-        return failure_set(failure, STATUS_INVALID, "%s: can only be given in JSON", field->name);
-    }
+    if (field->type == SCHEMA_ARRAY || field->type == SCHEMA_BLOB)
+        return failure_set(failure, STATUS_INVALID, "it can only be given in JSON");
     memset((u8 *)head + field->offset, 0, field->size);
     if (size == 0) return STATUS_OK;
-    if (field->type == SCHEMA_BYTES) return field_set_bytes(field, text, size, head, failure);
+    if (field->type == SCHEMA_BYTES)
+        return field_set_bytes(record, field, text, size, head, failure);
+    if (field->type == SCHEMA_BOOL) return parse_bool(field, text, size, head, failure);
     if (schema_field_flags(record, field))
         return parse_flags(record, field, text, size, head, failure);
     bool is_name = text[0] < '0' || text[0] > '9';
     if (is_name && schema_field_enumeration(record, field))
         return field_set_name(record, field, text, size, head, failure);
     if (field->count > 1) return parse_numbers(record, field, text, size, head, failure);
-    bool is_calendar = field->unit == UNIT_NANOSECONDS || field->unit == UNIT_DAYS;
-    if (is_calendar && looks_like_date(text, size))
-        return parse_calendar(field, text, size, head, failure);
+    if (is_calendar(field, text, size)) return parse_calendar(field, text, size, head, failure);
+    if (is_amount_max(field, text, size)) {
+        field_set(field, 0, head, schema_field_max(field));
+        return STATUS_OK;
+    }
     return field_set_number(record, field, 0, text, size, head, failure);
 }
 
@@ -347,7 +388,8 @@ static void print_flags(const struct schema_flags *flags, u64 value, enum field_
     }
 }
 
-static void print_bytes(const struct schema_field *field, const void *head, struct text *out)
+static void print_bytes(const struct schema_field *field, const void *head, enum field_style style,
+                        struct text *out)
 {
     const char *at = (const char *)head + field->offset;
     size_t size = field_text_size(field, head);
@@ -355,8 +397,28 @@ static void print_bytes(const struct schema_field *field, const void *head, stru
         !memchr(at, 0, MAX(size, 1) - 1)) {
         text_append(out, at, size);
     } else {
-        text_append_hex(out, at, field->count);
+        text_append_hex(out, at, style == FIELD_STYLE_HUMAN ? MIN(field->count, 8) : field->count);
     }
+}
+
+// 1234567 as "1,234,567".
+static void print_grouped(u128 value, struct text *out)
+{
+    char digits[NUMBER_SIZE_MAX];
+    const size_t size = number_print_u128(value, digits);
+    for (size_t i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0) text_append_char(out, ',');
+        text_append_char(out, digits[i]);
+    }
+}
+
+void field_print_decimal(const struct schema_field *field, u128 value, struct text *out)
+{
+    u64 unit = 1;
+    for (u32 i = 0; i < field->decimals; i++) unit *= 10;
+    text_append_u128(out, value / unit);
+    if (unit > 1) text_append_char(out, '.');
+    for (unit /= 10; unit > 0; unit /= 10) text_append_u128(out, value / unit % 10);
 }
 
 // True when the number was printed as a moment or a date.
@@ -381,9 +443,14 @@ void field_print(const struct schema_record *record, const struct schema_field *
                  const void *head, enum field_style style, struct text *out)
 {
     if (field->type == SCHEMA_BYTES) {
-        print_bytes(field, head, out);
+        print_bytes(field, head, style, out);
         return;
     }
+    if (field->type == SCHEMA_BOOL) {
+        text_append_string(out, field_get(field, 0, head) != 0 ? "true" : "false");
+        return;
+    }
+    if (field_is_none(field, head)) return;
     const struct schema_flags *flags = schema_field_flags(record, field);
     if (flags) {
         print_flags(flags, (u64)field_get(field, 0, head), style, out);
@@ -400,10 +467,13 @@ void field_print(const struct schema_record *record, const struct schema_field *
         u128 value = field_get(field, i, head);
         if (i > 0) text_append_char(out, '|');
         if (style == FIELD_STYLE_HUMAN && print_calendar(field, value, out)) continue;
+        bool is_much = field->unit == UNIT_COUNT || field->unit == UNIT_BYTES;
         if (schema_type_is_signed(field->type)) {
             text_append_i128(out, (i128)value);
+        } else if (is_much && field->decimals == 0 && style == FIELD_STYLE_HUMAN) {
+            print_grouped(value, out);
         } else {
-            text_append_u128(out, value);
+            field_print_decimal(field, value, out);
         }
     }
 }

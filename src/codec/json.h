@@ -119,6 +119,8 @@ void json_write_text(struct json_writer *writer, const char *string);
 void json_write_hex(struct json_writer *writer, const void *data, size_t size);
 void json_write_u64(struct json_writer *writer, u64 value);
 void json_write_i64(struct json_writer *writer, i64 value);
+// A number as it stands in the text: digits, with a point and digits behind it if any.
+void json_write_numeral(struct json_writer *writer, const char *text, size_t size);
 // As a string of decimal digits, since JavaScript's numbers are exact only to 2^53.
 void json_write_u128_string(struct json_writer *writer, u128 value);
 void json_write_i128_string(struct json_writer *writer, i128 value);

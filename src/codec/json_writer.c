@@ -143,6 +143,14 @@ void json_write_i64(struct json_writer *writer, i64 value)
     after_value(writer);
 }
 
+void json_write_numeral(struct json_writer *writer, const char *text, size_t size)
+{
+    assert(size > 0 && memchr("0123456789", text[size - 1], 10));
+    before_value(writer);
+    text_append(&writer->text, text, size);
+    after_value(writer);
+}
+
 void json_write_u128_string(struct json_writer *writer, u128 value)
 {
     before_value(writer);

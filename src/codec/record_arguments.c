@@ -1,108 +1,270 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A record from command-line arguments, and the help text that tells how.
+// Records from command-line arguments, and the help text that tells how.
 #include "codec/number.h"
 #include "codec/record_text.h"
 
 #define LINE_WIDTH_MAX 100u
 #define DOC_COLUMN     30u
 
-// One argument taken apart; `value` is null when it stands in the next argument.
-struct argument {
-    const char *name;
-    size_t name_size;
-    const char *value;
+// What the arguments are read into.
+struct line {
+    struct record_arguments *parts;
+    u32 part_count;
+    const char *command;
 };
 
-// The flag as it is typed: `--debit-account-id`.
-static struct schema_name flag_name(const struct schema_field *field)
+// A field of one of the parts; `part` is null when there is none.
+struct place {
+    struct record_arguments *part;
+    const struct schema_field *field;
+};
+
+// One argument taken apart; `value` is null when it has none.
+struct argument {
+    const char *text;
+    const char *name; // Without its dashes.
+    size_t name_size;
+    const char *value;
+    bool is_flag;
+};
+
+struct schema_name record_flag_name(const struct schema_field *field)
 {
-    struct schema_name name = schema_lower(field->name);
-    for (char *c = name.text; *c; c++) {
-        if (*c == '_') *c = '-';
+    const bool is_word = (field->flags & FIELD_WORD) != 0;
+    const struct schema_name lower =
+        schema_lower(is_word && field->value ? field->value : field->name);
+    struct schema_name name = {{0}};
+    struct text out = text_init(name.text, sizeof name.text - 1);
+    if (!is_word) text_append_string(&out, "--");
+    for (const char *c = lower.text; *c; c++) {
+        const bool is_small = *c >= 'a' && *c <= 'z';
+        text_append_char(&out, *c == '_' ? '-' : is_word && is_small ? (char)(*c - 'a' + 'A') : *c);
     }
+    assert(!text_overflowed(&out));
     return name;
 }
 
-static enum status take_apart(const char *text, struct argument *argument, struct failure *failure)
+static size_t field_index(const struct record_arguments *part, const struct schema_field *field)
 {
-    bool is_flag = strncmp(text, "--", 2) == 0;
-    argument->name = text + (is_flag ? 2 : 0);
-    argument->name_size = strcspn(argument->name, "=");
-    argument->value = NULL;
-    if (argument->name[argument->name_size] == '=')
-        argument->value = argument->name + argument->name_size + 1;
-    if (argument->name_size == 0 || (!is_flag && !argument->value)) {
-        failure_note(failure, STATUS_INVALID, "%s is neither --field value nor field=value",
-                     text_quote(text, strlen(text)).text);
-        return STATUS_INVALID;
-    }
-    return STATUS_OK;
+    return (size_t)(field - part->record->fields);
 }
 
-static enum status unknown_field(const struct schema_record *record,
-                                 const struct argument *argument, struct failure *failure)
+static bool is_given(const struct record_arguments *part, const struct schema_field *field)
 {
-    failure_note(failure, STATUS_INVALID, "%s has no field %s", record->name,
-                 text_quote(argument->name, argument->name_size).text);
-    const struct schema_field *nearest =
-        schema_nearest_field(record, argument->name, argument->name_size);
-    if (nearest) failure_hint(failure, "did you mean --%s?", flag_name(nearest).text);
+    const size_t index = field_index(part, field);
+    return (part->given[index / 64] >> (index % 64) & 1) != 0;
+}
+
+static bool is_argument(const struct schema_field *field)
+{
+    if (schema_field_is_reserved(field) || field->type == SCHEMA_BLOB) return false;
+    return field->type != SCHEMA_ARRAY || (field->flags & FIELD_WORD);
+}
+
+static struct argument take_apart(const char *text)
+{
+    struct argument argument = {.text = text, .is_flag = strncmp(text, "--", 2) == 0};
+    argument.name = text + (argument.is_flag ? 2 : 0);
+    argument.name_size = strcspn(argument.name, "=");
+    if (argument.name[argument.name_size] == '=')
+        argument.value = argument.name + argument.name_size + 1;
+    return argument;
+}
+
+// The field that is typed with this name.
+static struct place find_flag(const struct line *line, const struct argument *argument)
+{
+    if (!argument->is_flag && !argument->value) return (struct place){0};
+    for (u32 i = 0; i < line->part_count; i++) {
+        const struct schema_field *field =
+            schema_find_field(line->parts[i].record, argument->name, argument->name_size);
+        if (field && is_argument(field) && (field->flags & FIELD_WORD) == 0)
+            return (struct place){&line->parts[i], field};
+    }
+    return (struct place){0};
+}
+
+// The first field that satisfies the flags and is not given yet; an array takes more than one.
+static struct place find_open(const struct line *line, u32 flags)
+{
+    for (u32 i = 0; i < line->part_count; i++) {
+        struct record_arguments *part = &line->parts[i];
+        for (u32 j = 0; j < part->record->field_count; j++) {
+            const struct schema_field *field = &part->record->fields[j];
+            const bool is_open = field->type == SCHEMA_ARRAY || !is_given(part, field);
+            if (is_argument(field) && (field->flags & flags) && is_open)
+                return (struct place){part, field};
+        }
+    }
+    return (struct place){0};
+}
+
+static const struct schema_field *find_nearest(const struct line *line,
+                                               const struct argument *argument)
+{
+    const struct schema_field *nearest = NULL;
+    u32 nearest_distance = UINT32_MAX;
+    for (u32 i = 0; i < line->part_count; i++) {
+        const struct schema_field *field =
+            schema_nearest_field(line->parts[i].record, argument->name, argument->name_size);
+        if (!field || !is_argument(field)) continue;
+        const u32 distance = schema_edit_distance(field->name, strlen(field->name), argument->name,
+                                                  argument->name_size);
+        if (distance < nearest_distance) nearest = field;
+        nearest_distance = MIN(nearest_distance, distance);
+    }
+    return nearest;
+}
+
+static enum status refuse_flag(const struct line *line, const struct argument *argument,
+                               struct failure *failure)
+{
+    // As it was typed: the quotes are left out.
+    const size_t size = (size_t)(argument->name - argument->text) + argument->name_size;
+    struct text_quoted name = text_quote(argument->text, size);
+    name.text[strlen(name.text) - 1] = 0;
+    failure_note(failure, STATUS_INVALID, "%s is no flag of %s", name.text + 1, line->command);
+    const struct schema_field *nearest = find_nearest(line, argument);
+    const struct place missing = find_open(line, FIELD_REQUIRED);
+    if (nearest) {
+        failure_hint(failure, "did you mean %s?", record_flag_name(nearest).text);
+    } else if (argument->text[0] != '-' && missing.part) {
+        failure_hint(failure, "did you mean %s %s?", record_flag_name(missing.field).text,
+                     name.text + 1);
+    }
     return STATUS_INVALID;
 }
 
-static enum status check_required(const struct schema_record *record, const u64 *seen,
-                                  struct failure *failure)
+static enum status refuse_empty(const struct schema_field *field, struct failure *failure)
 {
-    for (u32 i = 0; i < record->field_count; i++) {
-        const struct schema_field *field = &record->fields[i];
-        bool given = (seen[i / 64] >> (i % 64) & 1) != 0;
-        if (given || (field->flags & FIELD_REQUIRED) == 0) continue;
-        failure_note(failure, STATUS_INVALID, "--%s is required and missing",
-                     flag_name(field).text);
-        failure_hint(failure, "%s: %s", field->name, field->doc);
+    failure_note(failure, STATUS_INVALID, "%s needs a value", record_flag_name(field).text);
+    failure_hint(failure, "%s: %s", record_flag_name(field).text, field->doc);
+    return STATUS_INVALID;
+}
+
+static enum status take_value(const struct place *place, const char *value, struct failure *failure)
+{
+    struct record_arguments *part = place->part;
+    const struct schema_field *field = place->field;
+    const size_t index = field_index(part, field);
+    part->given[index / 64] |= 1ull << (index % 64);
+    const struct schema_record *record = part->record;
+    u8 *head = part->head;
+    if (field->type == SCHEMA_ARRAY) {
+        const u32 count = (u32)field_get(field, 0, head);
+        if (count == field->count_max) {
+            return failure_set(failure, STATUS_INVALID, "more than %u %s", field->count_max,
+                               field->name);
+        }
+        field_set(field, 0, head, count + 1);
+        const struct schema_record *item = schema_field_item(record, field);
+        head += record->size + (size_t)count * item->size;
+        memset(head, 0, item->size);
+        record = item;
+        field = &item->fields[0];
+    }
+    // An empty value is a shell's variable that was not set; only a record's text may be empty.
+    if (value[0] == 0 && (!(field->flags & FIELD_TEXT) || record->kind == RECORD_OPTIONS))
+        return refuse_empty(place->field, failure);
+    enum status status = field_parse(record, field, value, strlen(value), head, failure);
+    return status ? failure_wrap(failure, "%s", record_flag_name(place->field).text) : STATUS_OK;
+}
+
+static enum status take_word(const struct line *line, const struct argument *argument,
+                             struct failure *failure)
+{
+    const struct place place = find_open(line, FIELD_WORD);
+    if (place.part) return take_value(&place, argument->text, failure);
+    for (u32 i = 0; i < line->part_count; i++) {
+        for (u32 j = 0; j < line->parts[i].record->field_count; j++) {
+            if ((line->parts[i].record->fields[j].flags & FIELD_WORD) == 0) continue;
+            return failure_set(failure, STATUS_INVALID, "%s is one word too many",
+                               text_quote(argument->text, strlen(argument->text)).text);
+        }
+    }
+    return refuse_flag(line, argument, failure);
+}
+
+// What stands where nothing is given.
+static void set_initial(struct record_arguments *part)
+{
+    memset(part->head, 0, part->record->size);
+    memset(part->given, 0, sizeof part->given);
+    for (u32 i = 0; i < part->record->field_count; i++) {
+        const struct schema_field *field = &part->record->fields[i];
+        struct failure failure;
+        if (!field->initial) continue;
+        const enum status status = field_parse(part->record, field, field->initial,
+                                               strlen(field->initial), part->head, &failure);
+        assert(status == STATUS_OK); // The module's test parses them all.
+    }
+}
+
+enum status record_parse_arguments(struct record_arguments *parts, u32 part_count,
+                                   const char *command, int argc, const char *const *argv,
+                                   struct failure *failure)
+{
+    const struct line line = {.parts = parts, .part_count = part_count, .command = command};
+    for (u32 i = 0; i < part_count; i++) set_initial(&parts[i]);
+    for (int i = 0; i < argc; i++) {
+        struct argument argument = take_apart(argv[i]);
+        const struct place place = find_flag(&line, &argument);
+        enum status status = STATUS_OK;
+        if (!place.part) {
+            // A word may have an equals sign in it, as names of files do.
+            bool is_flag = argv[i][0] == '-' && argv[i][1] != 0;
+            status = is_flag ? refuse_flag(&line, &argument, failure)
+                             : take_word(&line, &argument, failure);
+            if (status) return status;
+            continue;
+        }
+        if (is_given(place.part, place.field)) {
+            return failure_set(failure, STATUS_INVALID, "%s is given twice",
+                               record_flag_name(place.field).text);
+        }
+        if (!argument.value && place.field->type == SCHEMA_BOOL) argument.value = "true";
+        bool follows = i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0;
+        if (!argument.value && follows) argument.value = argv[++i];
+        if (!argument.value) return refuse_empty(place.field, failure);
+        status = take_value(&place, argument.value, failure);
+        if (status) return status;
+    }
+    return STATUS_OK;
+}
+
+enum status record_check_arguments(const struct record_arguments *part, struct failure *failure)
+{
+    for (u32 i = 0; i < part->record->field_count; i++) {
+        const struct schema_field *field = &part->record->fields[i];
+        if ((field->flags & FIELD_REQUIRED) == 0 || field->initial || is_given(part, field))
+            continue;
+        failure_note(failure, STATUS_INVALID, "%s is missing", record_flag_name(field).text);
+        failure_hint(failure, "%s: %s", record_flag_name(field).text, field->doc);
         return STATUS_INVALID;
     }
     return STATUS_OK;
 }
 
-enum status record_parse_arguments(const struct schema_record *record, int argc,
-                                   const char *const *argv, void *head, struct failure *failure)
+bool record_is_given(const struct record_arguments *part, size_t offset)
 {
-    u64 seen[SCHEMA_FIELDS_MAX / 64] = {0};
-    memset(head, 0, record->size);
-    for (int i = 0; i < argc; i++) {
-        struct argument argument;
-        enum status status = take_apart(argv[i], &argument, failure);
-        if (status) return status;
-        const struct schema_field *field =
-            schema_find_field(record, argument.name, argument.name_size);
-        if (!field || schema_field_is_reserved(field))
-            return unknown_field(record, &argument, failure);
-        size_t index = (size_t)(field - record->fields);
-        u64 bit = 1ull << (index % 64);
-        if (seen[index / 64] & bit) {
-            return failure_set(failure, STATUS_INVALID, "--%s is given twice",
-                               flag_name(field).text);
-        }
-        seen[index / 64] |= bit;
-        bool follows = i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0;
-        if (!argument.value && follows) argument.value = argv[++i];
-        // An empty value is a shell's variable that was not set; only a text may be empty.
-        if (!argument.value || (argument.value[0] == 0 && (field->flags & FIELD_TEXT) == 0)) {
-            failure_note(failure, STATUS_INVALID, "--%s has no value", flag_name(field).text);
-            failure_hint(failure, "%s: %s", field->name, field->doc);
-            return STATUS_INVALID;
-        }
-        status = field_parse(record, field, argument.value, strlen(argument.value), head, failure);
-        if (status) return status;
+    for (u32 i = 0; i < part->record->field_count; i++) {
+        const struct schema_field *field = &part->record->fields[i];
+        if (field->offset == offset) return is_given(part, field);
     }
-    return check_required(record, seen, failure);
+    assert(false); // No field begins there.
+    return false;
 }
 
-// The kind of value, in capitals, as help texts have it.
-static const char *placeholder(const struct schema_record *record, const struct schema_field *field)
+bool record_is_any_given(const struct record_arguments *part)
 {
+    return !is_zero(part->given, sizeof part->given);
+}
+
+const char *record_value_name(const struct schema_record *record, const struct schema_field *field)
+{
+    if (field->value) return field->value;
+    if (field->type == SCHEMA_BOOL) return "";
     if (schema_field_flags(record, field)) return "NAME,...";
     if (schema_field_enumeration(record, field)) return "NAME";
     if (field->type == SCHEMA_BYTES) return field->flags & FIELD_TEXT ? "TEXT" : "HEX";
@@ -114,6 +276,20 @@ static const char *placeholder(const struct schema_record *record, const struct 
     case UNIT_MINOR: return "AMOUNT";
     case UNIT_BYTES: return "BYTES";
     default: return "N";
+    }
+}
+
+void record_print_usage(const struct schema_record *record, struct text *out)
+{
+    for (u32 i = 0; i < record->field_count; i++) {
+        const struct schema_field *field = &record->fields[i];
+        const bool is_word = is_argument(field) && (field->flags & FIELD_WORD);
+        if (!is_word && ((field->flags & FIELD_REQUIRED) == 0 || field->initial)) continue;
+        const bool is_needed = (field->flags & FIELD_REQUIRED) != 0;
+        text_append_format(out, is_needed ? " %s" : " [%s", record_flag_name(field).text);
+        if (!is_word) text_append_format(out, " %s", record_value_name(record, field));
+        if (field->type == SCHEMA_ARRAY) text_append_string(out, "...");
+        if (!is_needed) text_append_char(out, ']');
     }
 }
 
@@ -166,13 +342,34 @@ static void append_names(const struct schema_record *record, const struct schema
     }
 }
 
+// "1 to 60.", "At least 1.", "At most 60."
+static void append_bounds(const struct schema_field *field, struct text *out, size_t *column)
+{
+    char words[2 * NUMBER_SIZE_MAX + 16];
+    char limit[NUMBER_SIZE_MAX];
+    struct text text = text_init(words, sizeof words - 1);
+    if (field->min == 0 && field->max == 0) return;
+    if (field->max == 0) text_append_string(&text, "At least ");
+    if (field->min != 0) {
+        (void)number_print_u128(field->min, limit);
+        text_append_string(&text, limit);
+    }
+    if (field->max != 0) {
+        (void)number_print_u128(field->max, limit);
+        text_append_format(&text, field->min == 0 ? "At most %s" : " to %s", limit);
+    }
+    text_append_char(&text, '.');
+    words[text.size] = 0;
+    append_wrapped(out, words, column);
+}
+
 static void print_field_help(const struct schema_record *record, const struct schema_field *field,
                              struct text *out)
 {
-    const char *value = placeholder(record, field);
-    struct schema_name name = flag_name(field);
-    size_t column = 4 + strlen(name.text) + 1 + strlen(value);
-    text_append_format(out, "  --%s %s", name.text, value);
+    const struct schema_name name = record_flag_name(field);
+    const char *value = field->flags & FIELD_WORD ? "" : record_value_name(record, field);
+    size_t column = 2 + strlen(name.text) + strlen(value) + (value[0] ? 1 : 0);
+    text_append_format(out, "  %s%s%s", name.text, value[0] ? " " : "", value);
     if (column + 2 > DOC_COLUMN) {
         text_append_char(out, '\n');
         column = 0;
@@ -182,20 +379,14 @@ static void print_field_help(const struct schema_record *record, const struct sc
     append_wrapped(out, field->doc, &column);
     append_wrapped(out, value_note(field), &column);
     append_names(record, field, out, &column);
-    if (field->max != 0) {
-        char limit[NUMBER_SIZE_MAX + 16] = "At most ";
-        size_t size = number_print_u128(field->max, limit + 8);
-        memcpy(limit + 8 + size, ".", 2);
-        append_wrapped(out, limit, &column);
+    append_bounds(field, out, &column);
+    if (field->initial) {
+        append_wrapped(out, field->initial, &column);
+        append_wrapped(out, "when not given.", &column);
+    } else if (field->flags & FIELD_REQUIRED) {
+        append_wrapped(out, "(required)", &column);
     }
-    append_wrapped(out, field->flags & FIELD_REQUIRED ? "(required)" : "", &column);
     text_append_char(out, '\n');
-}
-
-static bool is_argument(const struct schema_field *field)
-{
-    return !schema_field_is_reserved(field) && field->type != SCHEMA_ARRAY &&
-           field->type != SCHEMA_BLOB;
 }
 
 void record_print_help(const struct schema_record *record, struct text *out)

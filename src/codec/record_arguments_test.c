@@ -10,10 +10,20 @@
 
 #include "schema/schema_test_types.h"
 
-#define PARSE(order, failure, ...)                                            \
-    record_parse_arguments(&test_schema_test_order,                           \
-                           ARRAY_COUNT(((const char *const[]){__VA_ARGS__})), \
-                           (const char *const[]){__VA_ARGS__}, order, failure)
+static enum status parse(struct test_order *order, struct failure *failure, int argc,
+                         const char *const *argv)
+{
+    struct record_arguments part = {.record = &test_schema_test_order, .head = order};
+    const enum status status = record_parse_arguments(&part, 1, "shop order", argc, argv, failure);
+    return status ? status : record_check_arguments(&part, failure);
+}
+
+#define WORDS(...)                                                           \
+    ARRAY_COUNT(((const char *const[]){__VA_ARGS__})), (const char *const[]) \
+    {                                                                        \
+        __VA_ARGS__                                                          \
+    }
+#define PARSE(order, failure, ...) parse(order, failure, WORDS(__VA_ARGS__))
 
 static void test_forms(void **state)
 {
@@ -59,36 +69,154 @@ static void test_forms(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-    REFUSED("--id is required and missing", "id: Chosen by the client.", "--delay", "7");
+    REFUSED("--id is missing", "--id: Chosen by the client.", "--delay", "7");
     REFUSED("--id is given twice", "", "--id", "7", "id=8");
-    REFUSED("--id has no value", "id: Chosen by the client.", "--id");
-    REFUSED("--id has no value", "id: Chosen by the client.", "--id", "--delay", "7");
-    REFUSED("--id has no value", "id: Chosen by the client.", "--id", "");
-    REFUSED("--id has no value", "id: Chosen by the client.", "--id=");
-    REFUSED("test_order has no field \"curency\"", "did you mean --currency?", "--curency", "EUR");
-    REFUSED("test_order has no field \"temperature\"", "", "temperature=5");
-    REFUSED("test_order has no field \"reserved-2\"", "", "--reserved-2", "0");
-    REFUSED("\"7\" is neither --field value nor field=value", "", "7");
-    REFUSED("\"--\" is neither --field value nor field=value", "", "--");
-    REFUSED("\"=7\" is neither --field value nor field=value", "", "=7");
-    REFUSED("id: \"seven\" is not a decimal number", "", "--id", "seven");
-    REFUSED("delay: \"90000\" is more than 86400 seconds", "", "--delay", "90000");
-    REFUSED("flags: \"urgnt\" is not a flag", "the nearest flag is urgent", "--flags", "urgnt");
-    REFUSED("flags: \"\" is not a flag", "the nearest flag is urgent", "--flags", "urgent,");
-    REFUSED("flags: \"urgent\" is given twice", "", "--flags", "urgent|urgent");
-    REFUSED("state: \"lost\" is not one of its values", "its values are new, paid, sent", "--state",
-            "lost");
-    REFUSED("codes: \"1,2\" has not 4 numbers", "", "--codes", "1,2");
-    REFUSED("codes: \"1,2,3,4,5\" has not 4 numbers", "", "--codes", "1,2,3,4,5");
-    REFUSED("day: \"2026-02-29\" is not a date such as 2026-11-21, nor a day number", "", "--day",
-            "2026-02-29");
-    REFUSED("moment: \"2026-11-21 09:30\" is not a moment such as 2026-11-21T09:30:00Z, nor "
-            "nanoseconds",
+    REFUSED("--id needs a value", "--id: Chosen by the client.", "--id");
+    REFUSED("--id needs a value", "--id: Chosen by the client.", "--id", "--delay", "7");
+    REFUSED("--id needs a value", "--id: Chosen by the client.", "--id", "");
+    REFUSED("--id needs a value", "--id: Chosen by the client.", "--id=");
+    REFUSED("--curency is no flag of shop order", "did you mean --currency?", "--curency", "EUR");
+    REFUSED("--curency is no flag of shop order", "did you mean --currency?", "--curency=EUR");
+    REFUSED("temperature is no flag of shop order", "did you mean --id temperature?",
+            "temperature=5");
+    REFUSED("--reserved-2 is no flag of shop order", "", "--reserved-2", "0");
+    REFUSED("7 is no flag of shop order", "did you mean --id 7?", "7");
+    REFUSED("7 is no flag of shop order", "", "--id", "7", "7");
+    REFUSED("-h is no flag of shop order", "", "-h");
+    REFUSED("-- is no flag of shop order", "", "--");
+    REFUSED("--a?b is no flag of shop order", "",
+            "--a\x1b"
+            "b");
+    REFUSED("--id: \"seven\" is not a decimal number", "", "--id", "seven");
+    REFUSED("--delay: \"90000\" is more than 86400 seconds", "", "--delay", "90000");
+    REFUSED("--flags: \"urgnt\" is not a flag", "the nearest flag is urgent", "--flags", "urgnt");
+    REFUSED("--flags: \"\" is not a flag", "the nearest flag is urgent", "--flags", "urgent,");
+    REFUSED("--flags: \"urgent\" is given twice", "", "--flags", "urgent|urgent");
+    REFUSED("--state: \"lost\" is not one of its values", "its values are new, paid, sent",
+            "--state", "lost");
+    REFUSED("--codes: \"1,2\" has not 4 numbers", "", "--codes", "1,2");
+    REFUSED("--codes: \"1,2,3,4,5\" has not 4 numbers", "", "--codes", "1,2,3,4,5");
+    REFUSED("--day: \"2026-02-29\" is no date such as 2026-11-21, nor days since 1970: at "
+            "character 9 a day that the month has is expected",
+            "", "--day", "2026-02-29");
+    REFUSED("--moment: \"2026-11-21 09:30\" is no moment such as 2026-11-21 or "
+            "2026-11-21T09:30:00Z, nor nanoseconds since 1970: at character 11 the letter T is "
+            "expected, and the time behind it",
             "", "--moment", "2026-11-21 09:30");
-    REFUSED("lines: can only be given in JSON", "", "--lines", "7");
-    REFUSED("remark: can only be given in JSON", "", "--remark", "x");
+    REFUSED("--moment: \"12x\" is no moment such as 2026-11-21 or 2026-11-21T09:30:00Z, nor "
+            "nanoseconds since 1970: at character 3 a year of four digits is expected",
+            "", "--moment", "12x");
+    REFUSED("--moment: \"-1\" is negative", "", "--moment", "-1");
+    REFUSED("--balance: \"max\" is not a decimal number", "", "--balance", "max");
+    // Items and blobs are no flags.
+    REFUSED("--lines is no flag of shop order", "", "--lines", "7");
+    REFUSED("--remark is no flag of shop order", "", "--remark", "x");
     // The text itself is not repeated: it may be a name.
-    REFUSED("currency: a text of 4 bytes is longer than 3 bytes", "", "--currency", "EURO");
+    REFUSED("--currency: a text of 4 bytes is longer than 3 bytes", "", "--currency", "EURO");
+}
+
+// The largest amount has a name.
+static void test_amount_max(void **state)
+{
+    (void)state;
+    struct test_line line;
+    struct failure failure = {0};
+    struct record_arguments part = {.record = &test_schema_test_line, .head = &line};
+    assert_int_equal(record_parse_arguments(&part, 1, "shop", WORDS("--price", "max"), &failure),
+                     STATUS_OK);
+    assert_true(line.price == U128_MAX);
+}
+
+// Options beside a record: words, switches, what stands there when nothing is given.
+struct shopping {
+    struct test_order order;
+    struct test_options options;
+    struct record_arguments parts[2];
+    struct failure failure;
+};
+
+static enum status shopping_parse(struct shopping *shopping, int argc, const char *const *argv)
+{
+    *shopping = (struct shopping){0};
+    shopping->parts[0] =
+        (struct record_arguments){.record = &test_schema_test_order, .head = &shopping->order};
+    shopping->parts[1] =
+        (struct record_arguments){.record = &test_schema_test_options, .head = &shopping->options};
+    return record_parse_arguments(shopping->parts, 2, "shop", argc, argv, &shopping->failure);
+}
+
+static void test_parts(void **state)
+{
+    (void)state;
+    struct shopping shopping;
+    assert_int_equal(shopping_parse(&shopping, WORDS("--quiet", "here", "--id", "7", "--list=a b")),
+                     STATUS_OK);
+    assert_true(shopping.order.id == 7);
+    assert_string_equal(shopping.options.shop, "here");
+    assert_string_equal(shopping.options.list, "a b");
+    assert_true(shopping.options.quiet);
+    assert_int_equal(shopping.options.budget, 100);
+    const struct record_arguments *options = &shopping.parts[1];
+    assert_true(record_is_given(options, offsetof(struct test_options, quiet)));
+    assert_false(record_is_given(options, offsetof(struct test_options, budget)));
+    assert_true(record_is_any_given(&shopping.parts[0]));
+    assert_int_equal(record_check_arguments(options, &shopping.failure), STATUS_OK);
+
+    // A word may have an equals sign; a switch may be told its value.
+    assert_int_equal(shopping_parse(&shopping, WORDS("./a=b", "quiet=false", "budget=5")),
+                     STATUS_OK);
+    assert_string_equal(shopping.options.shop, "./a=b");
+    assert_false(shopping.options.quiet);
+    assert_int_equal(shopping.options.budget, 5);
+    assert_false(record_is_any_given(&shopping.parts[0]));
+}
+
+static void test_parts_refuse(void **state)
+{
+    (void)state;
+    struct shopping shopping;
+#define PARTS_REFUSED(message_, ...)                                                     \
+    do {                                                                                 \
+        assert_int_equal(shopping_parse(&shopping, WORDS(__VA_ARGS__)), STATUS_INVALID); \
+        assert_string_equal(shopping.failure.message, message_);                         \
+    } while (0)
+    PARTS_REFUSED("\"there\" is one word too many", "here", "there");
+    PARTS_REFUSED("--budget: \"0\" is less than 1", "--budget", "0");
+    PARTS_REFUSED("--budget: \"501\" is more than 500", "--budget", "501");
+    PARTS_REFUSED("--quiet: \"maybe\" is neither true nor false", "--quiet=maybe");
+    PARTS_REFUSED("--list needs a value", "--list=");
+    PARTS_REFUSED("SHOP needs a value", "");
+    // A zero stays behind it.
+    PARTS_REFUSED("SHOP: a text of 8 bytes is longer than 7 bytes", "12345678");
+    PARTS_REFUSED("--minute is no flag of shop", "--minute", "7");
+    assert_string_equal(shopping.failure.hint, "did you mean --minutes?");
+    assert_int_equal(shopping_parse(&shopping, 0, NULL), STATUS_OK);
+    assert_int_equal(record_check_arguments(&shopping.parts[1], &shopping.failure), STATUS_INVALID);
+    assert_string_equal(shopping.failure.message, "SHOP is missing");
+    assert_string_equal(shopping.failure.hint, "SHOP: Where to go.");
+}
+
+static void test_words_become_items(void **state)
+{
+    (void)state;
+    struct {
+        struct test_numbers head;
+        struct test_number numbers[3];
+    } whole;
+    struct failure failure = {0};
+    struct record_arguments part = {.record = &test_schema_test_numbers, .head = &whole};
+    assert_int_equal(record_parse_arguments(&part, 1, "go", WORDS("1", "22", "3"), &failure),
+                     STATUS_OK);
+    assert_int_equal(whole.head.numbers_count, 3);
+    assert_true(whole.numbers[1].number == 22);
+    assert_int_equal(record_parse_arguments(&part, 1, "go", WORDS("1", "2", "3", "4"), &failure),
+                     STATUS_INVALID);
+    assert_string_equal(failure.message, "more than 3 numbers");
+    assert_int_equal(record_parse_arguments(&part, 1, "go", WORDS("x"), &failure), STATUS_INVALID);
+    assert_string_equal(failure.message, "NUMBERS: \"x\" is not a decimal number");
+    assert_int_equal(record_parse_arguments(&part, 1, "go", WORDS("--x"), &failure),
+                     STATUS_INVALID);
+    assert_string_equal(failure.message, "--x is no flag of go");
 }
 
 static void test_help(void **state)
@@ -112,13 +240,32 @@ static void test_help(void **state)
     assert_true(text.size < sizeof out);
     out[text.size] = 0;
     assert_string_equal(out, expected);
+
+    static const char options[] =
+        "  SHOP                        Where to go. (required)\n"
+        "  --budget N                  Coins to spend. 1 to 500. 100 when not given.\n"
+        "  --list FILE                 What to buy.\n"
+        "  --minutes N                 How long. At least 5.\n"
+        "  --quiet                     Say nothing.\n";
+    text = text_init(out, sizeof out);
+    record_print_help(&test_schema_test_options, &text);
+    out[text.size] = 0;
+    assert_string_equal(out, options);
+
+    text = text_init(out, sizeof out);
+    record_print_usage(&test_schema_test_options, &text);
+    record_print_usage(&test_schema_test_order, &text);
+    record_print_usage(&test_schema_test_numbers, &text);
+    out[text.size] = 0;
+    assert_string_equal(out, " SHOP --id N NUMBERS...");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_forms),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_amount_max),   cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_parts_refuse), cmocka_unit_test(test_words_become_items),
         cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

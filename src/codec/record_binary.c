@@ -86,10 +86,12 @@ static enum status check_head(const struct schema_record *record, const void *he
         if (field->type == SCHEMA_BYTES) {
             if ((field->flags & FIELD_TEXT) == 0) continue;
             const char *text = (const char *)head + field->offset;
-            enum status status =
-                field_check_text(field, text, field_text_size(field, head), failure);
-            if (status) return status;
+            if (field_check_text(text, field_text_size(field, head), failure))
+                return failure_wrap(failure, "%s", field->name);
             continue;
+        }
+        if (field->type == SCHEMA_BOOL && field_get(field, 0, head) > 1) {
+            return failure_set(failure, STATUS_INVALID, "%s: neither true nor false", field->name);
         }
         for (u32 j = 0; j < field->count; j++) {
             enum status status = check_number(record, field, j, head, failure);
@@ -109,8 +111,8 @@ static enum status check_tails(const struct schema_record *record, const u8 *dat
         u32 count = (u32)field_get(field, 0, data);
         if (field->type == SCHEMA_BLOB) {
             if ((field->flags & FIELD_TEXT) == 0) continue;
-            enum status status = field_check_text(field, (const char *)at, count, failure);
-            if (status) return status;
+            if (field_check_text((const char *)at, count, failure))
+                return failure_wrap(failure, "%s", field->name);
             continue;
         }
         const struct schema_record *item = schema_field_item(record, field);

@@ -97,6 +97,20 @@ static void test_refuses(void **state)
     assert_string_equal(failure.hint, "at most 86400 seconds");
 }
 
+static void test_switch(void **state)
+{
+    (void)state;
+    struct test_options options = {.quiet = true};
+    struct failure failure = {0};
+    const struct schema_record *record = &test_schema_test_options;
+    assert_int_equal(record_binary_check(record, &options, sizeof options, &failure), STATUS_OK);
+    const u8 two = 2;
+    memcpy((u8 *)&options + offsetof(struct test_options, quiet), &two, 1);
+    assert_int_equal(record_binary_check(record, &options, sizeof options, &failure),
+                     STATUS_INVALID);
+    assert_string_equal(failure.message, "test_options: quiet: neither true nor false");
+}
+
 static void test_canonical(void **state)
 {
     (void)state;
@@ -133,6 +147,9 @@ static void test_docs(void **state)
         "| 80 | `remark` | text[0..64] |  | A word to the shop. |\n",
         "| 4 | `payload` | bytes[0..16] |  | The bytes. |\n",
         "| 3 | 8 | `gift_wrapped` | In paper. |\n",
+        "| 8 | `budget` | u64 |  | Coins to spend. At least 1. At most 500. On a command line 100 "
+        "when not given. |\n",
+        "| 28 | `quiet` | bool |  | Say nothing. |\n",
         "| 10 | `paid` | Paid in full. |\n",
         "| `new` | `pay` | `paid` | Paid first. |\n",
         "| 7 | `sold_out` | 409 | yes | There is none left. |\n",
@@ -145,9 +162,8 @@ static void test_docs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_sizes),  cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_switch), cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_docs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

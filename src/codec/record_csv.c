@@ -64,10 +64,7 @@ bool csv_is_over(const struct csv_reader *reader)
 
 static u32 column_of(const struct csv_reader *reader, size_t offset)
 {
-    u32 column = 1;
-    for (size_t i = reader->line_at; i < offset; i++)
-        column += ((u8)reader->data[i] & 0xc0) != 0x80;
-    return column;
+    return 1 + (u32)utf8_count(reader->data + reader->line_at, offset - reader->line_at);
 }
 
 static enum status refuse(const struct csv_reader *reader, const char *sentence,
@@ -76,6 +73,9 @@ static enum status refuse(const struct csv_reader *reader, const char *sentence,
     return failure_set(failure, STATUS_INVALID, "line %u, column %u: %s", reader->line,
                        column_of(reader, reader->offset), sentence);
 }
+
+static const char too_long[] = "the cell is longer than 4096 bytes";
+static_assert(CSV_CELL_SIZE_MAX == 4096, "as it says");
 
 static bool at(const struct csv_reader *reader, char c)
 {
@@ -101,7 +101,7 @@ static enum status read_quoted(struct csv_reader *reader, struct csv_cell *cell,
             reader->offset++;
             if (!at(reader, '"')) return STATUS_OK;
         }
-        if (!add(cell, c)) return refuse(&opening, "the cell is longer than 2048 bytes", failure);
+        if (!add(cell, c)) return refuse(&opening, too_long, failure);
         reader->offset++;
         if (c == '\n') {
             reader->line++;
@@ -120,7 +120,7 @@ static enum status read_plain(struct csv_reader *reader, struct csv_cell *cell,
         if (c == ',' || c == '\n' || c == '\r') return STATUS_OK;
         if (c == '"')
             return refuse(reader, "a quote stands inside a cell that is not quoted", failure);
-        if (!add(cell, c)) return refuse(&opening, "the cell is longer than 2048 bytes", failure);
+        if (!add(cell, c)) return refuse(&opening, too_long, failure);
         reader->offset++;
     }
     return STATUS_OK;
@@ -237,7 +237,10 @@ enum status record_csv_next(struct record_csv *csv, void *head, bool *is_over,
                                cell.column, field->name);
         }
         status = field_parse(csv->record, field, cell.text, cell.size, head, failure);
-        if (status) return failure_wrap(failure, "line %u, column %u", cell.line, cell.column);
+        if (status) {
+            return failure_wrap(failure, "line %u, column %u: %s", cell.line, cell.column,
+                                field->name);
+        }
         if (!cell.ends_row) continue;
         if (i + 1 < csv->column_count) return refuse_length(csv, &cell, i + 1, failure);
         return STATUS_OK;

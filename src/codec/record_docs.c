@@ -45,10 +45,18 @@ static void append_notes(const struct schema_field *field, struct text *out)
     if (field->flags & FIELD_REQUIRED) text_append_string(out, " Required.");
     if (field->flags & FIELD_OUTPUT) text_append_string(out, " Filled in by the server.");
     if (field->enumeration) text_append_format(out, " See `%s`.", field->enumeration);
+    if (field->min != 0) {
+        text_append_string(out, " At least ");
+        text_append_u128(out, field->min);
+        text_append_char(out, '.');
+    }
     if (field->max != 0) {
         text_append_string(out, " At most ");
         text_append_u128(out, field->max);
         text_append_char(out, '.');
+    }
+    if (field->initial) {
+        text_append_format(out, " On a command line %s when not given.", field->initial);
     }
 }
 

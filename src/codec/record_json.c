@@ -4,9 +4,12 @@
 #include "codec/record_json.h"
 
 #include "codec/field.h"
+#include "codec/number.h"
 
-// A string field may be as long as a byte array in hex, or a name; anything longer is refused.
-#define STRING_SIZE_MAX (2 * SCHEMA_BYTES_MAX)
+// A string field may be as long as a text, a byte array in hex, or a name; anything longer is
+// refused.
+#define STRING_SIZE_MAX SCHEMA_TEXT_MAX
+static_assert(STRING_SIZE_MAX >= 2 * SCHEMA_BYTES_MAX, "bytes in hex");
 
 // An object that is being read: which fields have come.
 struct object {
@@ -21,6 +24,14 @@ static enum status at_value(const struct object *object, const struct json_value
                             struct failure *failure)
 {
     return json_failure_at(object->reader, value->offset, failure);
+}
+
+// As at_value, after a failure that does not name the field.
+static enum status at_field(const struct object *object, const struct schema_field *field,
+                            const struct json_value *value, struct failure *failure)
+{
+    (void)failure_wrap(failure, "%s", field->name);
+    return at_value(object, value, failure);
 }
 
 static enum status wrong_type(const struct object *object, const struct schema_field *field,
@@ -129,7 +140,7 @@ static enum status read_number(const struct object *object, const struct schema_
         number_text(object, field, value, buffer, sizeof buffer, &text, &size, failure);
     if (status) return status;
     if (field_set_number(object->record, field, element, text, size, object->head, failure))
-        return at_value(object, value, failure);
+        return at_field(object, field, value, failure);
     return STATUS_OK;
 }
 
@@ -160,7 +171,7 @@ static enum status read_flags(const struct object *object, const struct schema_f
         status = string_text(object, field, &name, text, &size, failure);
         if (status) return status;
         if (field_add_flag(object->record, field, text, size, object->head, failure))
-            return at_value(object, &name, failure);
+            return at_field(object, field, &name, failure);
     }
 }
 
@@ -194,8 +205,14 @@ static enum status read_field(const struct object *object, const struct schema_f
     if (field->type == SCHEMA_BYTES) {
         enum status status = string_text(object, field, value, text, &size, failure);
         if (status) return status;
-        if (field_set_bytes(field, text, size, object->head, failure))
-            return at_value(object, value, failure);
+        if (field_set_bytes(object->record, field, text, size, object->head, failure))
+            return at_field(object, field, value, failure);
+        return STATUS_OK;
+    }
+    if (field->type == SCHEMA_BOOL) {
+        if (value->token != JSON_TRUE && value->token != JSON_FALSE)
+            return wrong_type(object, field, value, "true or false", failure);
+        field_set(field, 0, object->head, value->token == JSON_TRUE);
         return STATUS_OK;
     }
     if (field->count > 1) return read_numbers(object, field, value, failure);
@@ -204,7 +221,7 @@ static enum status read_field(const struct object *object, const struct schema_f
         enum status status = string_text(object, field, value, text, &size, failure);
         if (status) return status;
         if (field_set_name(object->record, field, text, size, object->head, failure))
-            return at_value(object, value, failure);
+            return at_field(object, field, value, failure);
         return STATUS_OK;
     }
     return read_number(object, field, 0, value, failure);
@@ -269,13 +286,12 @@ static enum status read_blob(const struct object *object, const struct schema_fi
     bool fits = true;
     if (field->flags & FIELD_TEXT) {
         fits = json_string_decode(value, (char *)at, room, &blob_size);
-        if (fits && field_check_text(field, (const char *)at, blob_size, failure))
-            return at_value(object, value, failure);
+        if (fits && field_check_text((const char *)at, blob_size, failure))
+            return at_field(object, field, value, failure);
     } else {
         fits = value->size / 2 <= room;
-        if (fits &&
-            field_hex_decode(field, value->text, value->size, at, room, &blob_size, failure))
-            return at_value(object, value, failure);
+        if (fits && field_hex_decode(value->text, value->size, at, room, &blob_size, failure))
+            return at_field(object, field, value, failure);
     }
     if (!fits) {
         bool rule = room == field->count_max;
@@ -387,8 +403,17 @@ enum status record_json_parse_batch(const struct schema_record *record, const ch
 
 static void write_number(const struct schema_field *field, u128 value, struct json_writer *writer)
 {
-    bool is_wide = schema_type_size(field->type) >= 8;
-    if (schema_type_is_signed(field->type)) {
+    bool is_wide = schema_type_size(field->type) >= 8 && (field->flags & FIELD_SMALL) == 0;
+    if (field->decimals > 0) {
+        char digits[NUMBER_SIZE_MAX + 2];
+        struct text text = text_init(digits, sizeof digits);
+        field_print_decimal(field, value, &text);
+        if (is_wide) {
+            json_write_string(writer, digits, text.size);
+        } else {
+            json_write_numeral(writer, digits, text.size);
+        }
+    } else if (schema_type_is_signed(field->type)) {
         if (is_wide) {
             json_write_i128_string(writer, (i128)value);
         } else {
@@ -416,11 +441,18 @@ static void write_flags(const struct schema_field *field, const struct schema_fl
     json_write_array_end(writer);
 }
 
-// Any field but ARRAY and BLOB.
+// The value of any field but ARRAY and BLOB.
 static void write_field(const struct schema_record *record, const struct schema_field *field,
                         const u8 *head, struct json_writer *writer)
 {
-    json_write_key(writer, field->name);
+    if (field->type == SCHEMA_BOOL) {
+        json_write_bool(writer, field_get(field, 0, head) != 0);
+        return;
+    }
+    if (field_is_none(field, head)) {
+        json_write_null(writer);
+        return;
+    }
     if (field->type == SCHEMA_BYTES) {
         if (field->flags & FIELD_TEXT) {
             json_write_string(writer, (const char *)head + field->offset,
@@ -455,47 +487,63 @@ static bool is_written(const struct schema_field *field, enum record_json_style 
     return (field->flags & (FIELD_KEY | FIELD_REQUIRED)) != 0 || !field_is_zero(field, head);
 }
 
-static void write_items(const struct schema_record *item, enum record_json_style style,
-                        const u8 *data, u32 count, struct json_writer *writer)
+static bool same_group(const char *a, const char *b)
 {
-    json_write_array_begin(writer);
-    for (u32 i = 0; i < count; i++) {
-        const u8 *head = data + (size_t)i * item->size;
-        json_write_object_begin(writer);
-        for (u32 j = 0; j < item->field_count; j++) {
-            if (is_written(&item->fields[j], style, head))
-                write_field(item, &item->fields[j], head, writer);
-        }
-        json_write_object_end(writer);
-    }
-    json_write_array_end(writer);
+    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-void record_json_write(const struct schema_record *record, enum record_json_style style,
-                       const void *data, struct json_writer *writer)
+// The members of an object that is open; those of a group in an object of their own. What stands
+// behind the head begins at `tail`.
+static void write_members(const struct schema_record *record, enum record_json_style style,
+                          const u8 *head, const u8 *tail, struct json_writer *writer)
 {
-    const u8 *head = data;
-    size_t tail = record->size;
-    json_write_object_begin(writer);
+    const char *group = NULL;
     for (u32 i = 0; i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];
         if (!is_written(field, style, head)) continue;
+        if (!same_group(group, field->group)) {
+            if (group) json_write_object_end(writer);
+            group = field->group;
+            if (group) {
+                json_write_key(writer, group);
+                json_write_object_begin(writer);
+            }
+        }
+        json_write_key(writer, field->name + (group ? strlen(group) + 1 : 0));
         if (field->type != SCHEMA_ARRAY && field->type != SCHEMA_BLOB) {
             write_field(record, field, head, writer);
             continue;
         }
         u32 count = (u32)field_get(field, 0, head);
         assert(count <= field->count_max);
-        json_write_key(writer, field->name);
         if (field->type == SCHEMA_ARRAY) {
             const struct schema_record *item = schema_field_item(record, field);
-            write_items(item, style, head + tail, count, writer);
-            tail += (size_t)count * item->size;
+            json_write_array_begin(writer);
+            for (u32 j = 0; j < count; j++, tail += item->size) {
+                json_write_object_begin(writer);
+                write_members(item, style, tail, NULL, writer);
+                json_write_object_end(writer);
+            }
+            json_write_array_end(writer);
         } else if (field->flags & FIELD_TEXT) {
-            json_write_string(writer, (const char *)head + tail, count);
+            json_write_string(writer, (const char *)tail, count);
         } else {
-            json_write_hex(writer, head + tail, count);
+            json_write_hex(writer, tail, count);
         }
     }
+    if (group) json_write_object_end(writer);
+}
+
+void record_json_write(const struct schema_record *record, enum record_json_style style,
+                       const void *data, struct json_writer *writer)
+{
+    json_write_object_begin(writer);
+    record_json_write_members(record, style, data, writer);
     json_write_object_end(writer);
+}
+
+void record_json_write_members(const struct schema_record *record, enum record_json_style style,
+                               const void *data, struct json_writer *writer)
+{
+    write_members(record, style, data, (const u8 *)data + record->size, writer);
 }

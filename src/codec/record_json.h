@@ -48,5 +48,8 @@ enum record_json_style {
 // as numbers, and text that is not UTF-8 with U+FFFD for what is not.
 void record_json_write(const struct schema_record *record, enum record_json_style style,
                        const void *data, struct json_writer *writer);
+// Its members alone, into an object that is open.
+void record_json_write_members(const struct schema_record *record, enum record_json_style style,
+                               const void *data, struct json_writer *writer);
 
 #endif

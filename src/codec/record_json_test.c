@@ -146,6 +146,52 @@ static void test_bytes_of_any_kind(void **state)
     assert_string_equal(failure.message, "line 1, column 23 (byte 22): payload: more than 1 bytes");
 }
 
+// What is only printed: small numbers as numbers, points, groups, none; and switches.
+static void test_report(void **state)
+{
+    (void)state;
+    char out[512];
+    struct test_report report = {
+        .visits = 1234567, .minutes_least = 5, .minutes_most = U64_MAX, .gifts = 2, .happy = true};
+    struct json_writer writer = json_writer_init(out, sizeof out - 1);
+    record_json_write(&test_schema_test_report, RECORD_JSON_ALL, &report, &writer);
+    out[writer.text.size] = 0;
+    assert_string_equal(out, "{\"visits\":1234567,\"minutes\":{\"least\":0.5,\"most\":null},"
+                             "\"gifts\":2,\"shoes\":0,\"happy\":true,"
+                             "\"receipt\":\"00000000000000000000000000000000\"}");
+    // Members of two records in one object; a group ends with its fields.
+    writer = json_writer_init(out, sizeof out - 1);
+    json_write_object_begin(&writer);
+    record_json_write_members(&test_schema_test_report, RECORD_JSON_OMIT_ZERO, &report, &writer);
+    json_write_key(&writer, "more");
+    json_write_null(&writer);
+    json_write_object_end(&writer);
+    out[writer.text.size] = 0;
+    assert_string_equal(out, "{\"visits\":1234567,\"minutes\":{\"least\":0.5,\"most\":null},"
+                             "\"gifts\":2,\"happy\":true,\"more\":null}");
+
+    struct test_options options;
+    struct failure failure;
+    size_t size = 0;
+    const struct schema_record *record = &test_schema_test_options;
+    static const char text[] = "{\"shop\":\"here\",\"budget\":1,\"quiet\":true}";
+    assert_int_equal(record_json_parse(record, text, sizeof text - 1, 1, &options, sizeof options,
+                                       &size, &failure),
+                     STATUS_OK);
+    assert_true(options.quiet);
+    static const char *const wrong[][2] = {
+        {"{\"quiet\":1}",
+         "line 1, column 10 (byte 9): quiet: true or false is expected, not a number"},
+        {"{\"budget\":0}", "line 1, column 11 (byte 10): budget: \"0\" is less than 1"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        assert_int_equal(record_json_parse(record, wrong[i][0], strlen(wrong[i][0]), 1, &options,
+                                           sizeof options, &size, &failure),
+                         STATUS_INVALID);
+        assert_string_equal(failure.message, wrong[i][1]);
+    }
+}
+
 // Rows: what stands in the object, the message, the hint.
 static void test_refuses(void **state)
 {
@@ -379,13 +425,10 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_other_forms),
-        cmocka_unit_test(test_bytes_of_any_kind),
-        cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_long_key_is_refused),
-        cmocka_unit_test(test_no_room_for_items),
-        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_other_forms),
+        cmocka_unit_test(test_bytes_of_any_kind), cmocka_unit_test(test_report),
+        cmocka_unit_test(test_refuses),           cmocka_unit_test(test_long_key_is_refused),
+        cmocka_unit_test(test_no_room_for_items), cmocka_unit_test(test_batch),
         cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Records as aligned tables and cards. A table is written in two walks over the rows: one measures
-// the columns, one writes them; nothing is kept but the widths.
+// Records as aligned tables, cards and lines. A table is written in two walks over the rows: one
+// measures the columns, one writes them; nothing is kept but the widths.
 #include "codec/record_text.h"
 
-#define CELL_SIZE_MAX 2048u
+#define CELL_SIZE_MAX ((size_t)SCHEMA_TEXT_MAX)
 
 struct cell {
     char text[CELL_SIZE_MAX];
@@ -20,90 +20,141 @@ static void print_cell(const struct schema_record *record, const struct schema_f
     cell->size = MIN(text.size, text.capacity);
 }
 
-static bool is_right_aligned(const struct schema_field *field)
+static bool is_right_aligned(const struct schema_field *field, u32 options)
 {
-    return field->type != SCHEMA_BYTES && !field->enumeration && field->count == 1;
+    const bool is_calendar = field->unit == UNIT_NANOSECONDS || field->unit == UNIT_DAYS;
+    return field->type != SCHEMA_BYTES && field->type != SCHEMA_BOOL && !field->enumeration &&
+           field->count == 1 && (!is_calendar || (options & RECORD_TABLE_EXACT));
 }
 
-static bool is_column(const struct schema_field *field, u32 options, const u8 *rows, size_t stride,
-                      size_t count)
+// Whether this row is a reason to show the field.
+static bool is_shown(const struct schema_field *field, u32 options, const void *head)
 {
     if (schema_field_is_reserved(field)) return false;
     if ((options & RECORD_TABLE_DROP_ZERO) == 0 || (field->flags & FIELD_KEY)) return true;
-    for (size_t i = 0; i < count; i++) {
-        if (!field_is_zero(field, rows + i * stride)) return true;
-    }
-    return false;
+    return !field_is_zero(field, head) && !field_is_none(field, head);
 }
 
-// `width` 0 for a column that is not shown.
-static void write_padded(const struct schema_field *field, const char *data, size_t size,
-                         size_t width, bool is_last, struct text *out)
+static void write_padded(const char *data, size_t size, size_t width, bool right, struct text *out)
 {
     size_t own = utf8_width(data, size);
     size_t padding = width > own ? width - own : 0;
-    bool right = is_right_aligned(field);
     if (right) text_append_repeated(out, ' ', padding);
     text_append(out, data, size);
-    // No blanks at the end of a line.
-    if (!right && !is_last) text_append_repeated(out, ' ', padding);
+    if (!right) text_append_repeated(out, ' ', padding);
+}
+
+// Ends a line, without blanks at its end.
+static void end_line(size_t begin, struct text *out)
+{
+    while (out->size > begin && out->size <= out->capacity && out->data[out->size - 1] == ' ')
+        out->size--;
+    text_append_char(out, '\n');
+}
+
+struct record_table record_table_init(const struct schema_record *record, u32 options, u32 indent)
+{
+    struct record_table table = {.record = record, .options = options, .indent = indent};
+    for (u32 i = 0; i < record->field_count; i++) {
+        const struct schema_field *field = &record->fields[i];
+        const bool is_key = (field->flags & FIELD_KEY) != 0;
+        table.columns[i].width = strlen(field->name);
+        table.columns[i].is_shown = is_key || (options & RECORD_TABLE_DROP_ZERO) == 0;
+        if (schema_field_is_reserved(field) || (field->flags & FIELD_DETAIL))
+            table.columns[i].is_shown = false;
+    }
+    return table;
+}
+
+void record_table_measure(struct record_table *table, const void *head)
+{
+    const struct schema_record *record = table->record;
+    for (u32 i = 0; i < record->field_count; i++) {
+        const struct schema_field *field = &record->fields[i];
+        struct record_column *column = &table->columns[i];
+        struct cell cell;
+        if (schema_field_is_reserved(field) || (field->flags & FIELD_DETAIL)) continue;
+        column->is_shown |= is_shown(field, table->options, head);
+        print_cell(record, field, table->options, head, &cell);
+        column->width = MAX(column->width, utf8_width(cell.text, cell.size));
+    }
+}
+
+// The header when `head` is null.
+static void write_row(const struct record_table *table, const void *head, struct text *out)
+{
+    const struct schema_record *record = table->record;
+    const size_t begin = out->size;
+    bool is_first = true;
+    text_append_repeated(out, ' ', table->indent);
+    for (u32 i = 0; i < record->field_count; i++) {
+        const struct schema_field *field = &record->fields[i];
+        struct cell cell;
+        if (!table->columns[i].is_shown) continue;
+        if (!is_first) text_append_string(out, "  ");
+        is_first = false;
+        if (head) print_cell(record, field, table->options, head, &cell);
+        write_padded(head ? cell.text : field->name, head ? cell.size : strlen(field->name),
+                     table->columns[i].width, is_right_aligned(field, table->options), out);
+    }
+    end_line(begin, out);
+}
+
+void record_table_write_header(const struct record_table *table, struct text *out)
+{
+    write_row(table, NULL, out);
+}
+
+void record_table_write_row(const struct record_table *table, const void *head, struct text *out)
+{
+    assert(head);
+    write_row(table, head, out);
 }
 
 void record_write_table(const struct schema_record *record, u32 options, const void *rows,
                         size_t stride, size_t count, struct text *out)
 {
-    size_t widths[SCHEMA_FIELDS_MAX] = {0};
-    u32 last = 0;
-    struct cell cell;
-    for (u32 i = 0; i < record->field_count; i++) {
-        const struct schema_field *field = &record->fields[i];
-        if (!is_column(field, options, rows, stride, count)) continue;
-        last = i;
-        widths[i] = options & RECORD_TABLE_NO_HEADER ? 1 : strlen(field->name);
-        for (size_t row = 0; row < count; row++) {
-            print_cell(record, field, options, (const u8 *)rows + row * stride, &cell);
-            widths[i] = MAX(widths[i], utf8_width(cell.text, cell.size));
-        }
-    }
-    // Row 0 is the header.
-    for (size_t row = options & RECORD_TABLE_NO_HEADER ? 1 : 0; row <= count; row++) {
-        bool is_first = true;
-        for (u32 i = 0; i < record->field_count; i++) {
-            const struct schema_field *field = &record->fields[i];
-            if (widths[i] == 0) continue;
-            if (!is_first) text_append_string(out, "  ");
-            is_first = false;
-            const char *data = field->name;
-            size_t size = strlen(field->name);
-            if (row > 0) {
-                print_cell(record, field, options, (const u8 *)rows + (row - 1) * stride, &cell);
-                data = cell.text;
-                size = cell.size;
-            }
-            write_padded(field, data, size, widths[i], i == last, out);
-        }
-        text_append_char(out, '\n');
-    }
+    struct record_table table = record_table_init(record, options, 0);
+    for (size_t i = 0; i < count; i++) record_table_measure(&table, (const u8 *)rows + i * stride);
+    record_table_write_header(&table, out);
+    for (size_t i = 0; i < count; i++)
+        record_table_write_row(&table, (const u8 *)rows + i * stride, out);
 }
 
 void record_write_card(const struct schema_record *record, u32 options, const void *head,
                        struct text *out)
 {
-    size_t width = 0;
+    size_t names = 0, numbers = 0;
+    struct cell cell;
     for (u32 i = 0; i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];
-        if (is_column(field, options, head, 0, 1)) width = MAX(width, strlen(field->name));
+        if (!is_shown(field, options, head)) continue;
+        names = MAX(names, strlen(field->name));
+        print_cell(record, field, options, head, &cell);
+        if (is_right_aligned(field, options)) numbers = MAX(numbers, cell.size);
     }
     for (u32 i = 0; i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];
-        if (!is_column(field, options, head, 0, 1)) continue;
-        struct cell cell;
+        if (!is_shown(field, options, head)) continue;
+        const size_t begin = out->size;
         print_cell(record, field, options, head, &cell);
-        text_append_string(out, field->name);
-        if (cell.size > 0) {
-            text_append_repeated(out, ' ', width - strlen(field->name) + 2);
-            text_append(out, cell.text, cell.size);
-        }
-        text_append_char(out, '\n');
+        write_padded(field->name, strlen(field->name), names + 2, false, out);
+        write_padded(cell.text, cell.size, numbers, is_right_aligned(field, options), out);
+        end_line(begin, out);
+    }
+}
+
+void record_write_line(const struct schema_record *record, u32 options, const void *head,
+                       struct text *out)
+{
+    bool is_first = true;
+    for (u32 i = 0; i < record->field_count; i++) {
+        const struct schema_field *field = &record->fields[i];
+        struct cell cell;
+        if (!is_shown(field, options, head)) continue;
+        print_cell(record, field, options, head, &cell);
+        text_append_format(out, "%s%s ", is_first ? "" : ", ", field->name);
+        text_append(out, cell.text, cell.size);
+        is_first = false;
     }
 }

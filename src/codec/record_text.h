@@ -4,8 +4,9 @@
 // tables, cards and CSV.
 //
 // The text of a value is that of codec/field.h everywhere. Reserved fields are not shown and cannot
-// be given. Arrays and blobs are shown as their count and can only be given in JSON. Nothing is
-// allocated; writing goes on in a struct text, which tells in the end whether it all fitted.
+// be given. Arrays and blobs are shown as their count and can only be given in JSON, or as words of
+// a command line. Nothing is allocated; writing goes on in a struct text, which tells in the end
+// whether it all fitted.
 #ifndef TAEL_CODEC_RECORD_TEXT_H
 #define TAEL_CODEC_RECORD_TEXT_H
 
@@ -15,32 +16,68 @@
 
 // --- Command line ---
 
-// Reads `--field value`, `--field=value` and `field=value`; `-` in a name equals `_`. The caller
-// takes its own options out of the vector first. `head` is the record's head and becomes zero where
-// nothing is given. STATUS_INVALID, naming argument, value and rule: an unknown field (the nearest
-// name as hint), one given twice, one without value, a required one missing, a value that breaks a
-// rule.
-MUST_USE enum status record_parse_arguments(const struct schema_record *record, int argc,
-                                            const char *const *argv, void *head,
+// One record that a command line fills in; a command line has several.
+struct record_arguments {
+    const struct schema_record *record;
+    void *head; // Room for the largest record of this kind (record_binary_size_max).
+    u64 given[SCHEMA_FIELDS_MAX / 64]; // Out, a bit a field: see record_is_given.
+};
+// Reads `--field value`, `--field=value`, `field=value`, `--switch` of a bool, and words, which go
+// to the FIELD_WORD fields in their order; one that is an array takes all that are left, each a
+// value of its item's first field. `-` in a name equals `_`. Names are unique among the parts.
+// Each head becomes what is given, `initial` where nothing is, and zero. STATUS_INVALID, naming
+// flag, value and rule: a flag that `command` has not (the nearest as hint), one given twice, one
+// without value, a word too many, a value that breaks a rule.
+MUST_USE enum status record_parse_arguments(struct record_arguments *parts, u32 part_count,
+                                            const char *command, int argc, const char *const *argv,
                                             struct failure *failure);
-// The help text: one entry a field with its value's kind, whether it is required, its bound, what
-// it means and the names it takes; the fields that the server fills in stand last. Lines of at most
-// 100 columns.
+// STATUS_INVALID when a required field was not given and has no `initial`.
+MUST_USE enum status record_check_arguments(const struct record_arguments *part,
+                                            struct failure *failure);
+// Whether the field at `offset` of the head, or any field, was given.
+bool record_is_given(const struct record_arguments *part, size_t offset);
+bool record_is_any_given(const struct record_arguments *part);
+// What must be given, as a line that shows how to call has it: "DIR", "--id N".
+void record_print_usage(const struct schema_record *record, struct text *out);
+// The help text: one entry a field with its value's kind, whether it is required, its bounds, what
+// it means, what stands there when it is not given, and the names it takes; the fields that the
+// server fills in stand last. Lines of at most 100 columns.
 void record_print_help(const struct schema_record *record, struct text *out);
+// The field as it is typed: `--debit-account-id`, of a word what stands for its value: `DIR`.
+struct schema_name record_flag_name(const struct schema_field *field);
+// The kind of its value, in capitals, as help has it: "AMOUNT"; of a bool "".
+const char *record_value_name(const struct schema_record *record, const struct schema_field *field);
 
 // --- Tables ---
 
 enum record_table_options {
-    RECORD_TABLE_DROP_ZERO = 1 << 0, // No column that is zero in all rows (keys stay).
-    RECORD_TABLE_EXACT = 1 << 1,     // Moments and dates as numbers.
-    RECORD_TABLE_NO_HEADER = 1 << 2,
+    RECORD_TABLE_DROP_ZERO = 1 << 0, // No column that is zero or none in all rows (keys stay).
+    RECORD_TABLE_EXACT = 1 << 1,     // Moments and dates as numbers, digests whole.
 };
-// `count` heads, `stride` bytes apart, as an aligned table: a header row, numbers to the right, the
-// rest to the left, two spaces between columns, widths as a terminal counts them.
+// An aligned table: a header row, numbers to the right, the rest to the left, two spaces between
+// columns, widths as a terminal counts them. Every row is measured before the first is written;
+// nothing is kept of one but widths. FIELD_DETAIL fields are no columns.
+struct record_table {
+    const struct schema_record *record;
+    u32 options;
+    u32 indent; // Blanks before each line.
+    struct record_column {
+        size_t width;
+        bool is_shown;
+    } columns[SCHEMA_FIELDS_MAX];
+};
+struct record_table record_table_init(const struct schema_record *record, u32 options, u32 indent);
+void record_table_measure(struct record_table *table, const void *head);
+void record_table_write_header(const struct record_table *table, struct text *out);
+void record_table_write_row(const struct record_table *table, const void *head, struct text *out);
+// The whole table of `count` heads, `stride` bytes apart.
 void record_write_table(const struct schema_record *record, u32 options, const void *rows,
                         size_t stride, size_t count, struct text *out);
-// One record as lines of name and value, the names in one column. Options as above.
+// One record as lines of name and value, both aligned as in a table.
 void record_write_card(const struct schema_record *record, u32 options, const void *head,
+                       struct text *out);
+// One record as "name value, name value", without an end of line.
+void record_write_line(const struct schema_record *record, u32 options, const void *head,
                        struct text *out);
 
 // --- CSV (RFC 4180: CRLF, quotes doubled inside quotes) ---
@@ -50,7 +87,7 @@ void record_write_card(const struct schema_record *record, u32 options, const vo
 void record_write_csv_header(const struct schema_record *record, struct text *out);
 void record_write_csv_row(const struct schema_record *record, const void *head, struct text *out);
 
-#define CSV_CELL_SIZE_MAX 2048u
+#define CSV_CELL_SIZE_MAX ((u32)SCHEMA_TEXT_MAX)
 
 // A pull reader over a buffer. It accepts LF for CRLF, and a last line without its end; a quote
 // inside an unquoted cell, text after a closing quote, a quote that does not end, a lone CR and a

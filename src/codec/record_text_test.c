@@ -43,23 +43,36 @@ static void test_table(void **state)
     rows[1].moment = 0;
     PRINTS(
         record_write_table(order, RECORD_TABLE_DROP_ZERO, rows, sizeof rows[0], 2, &out),
-        "     id  balance                moment         day  currency  flags                state"
+        "     id  balance  moment                day         currency  flags                state"
         "  lines\n"
         "      7   -12345  2026-11-21T09:30:00Z  2026-11-21  \xe4\xb8\xad        "
         "urgent|gift_wrapped  paid       2\n"
         "1000000   -12345                        2026-11-21  EUR                            paid"
         "       2\n");
-    PRINTS(record_write_table(order,
-                              RECORD_TABLE_DROP_ZERO | RECORD_TABLE_EXACT | RECORD_TABLE_NO_HEADER,
-                              rows + 1, sizeof rows[0], 1, &out),
-           "1000000  -12345  20778  EUR  paid  2\n");
+    PRINTS(record_write_table(order, RECORD_TABLE_DROP_ZERO | RECORD_TABLE_EXACT, rows + 1,
+                              sizeof rows[0], 1, &out),
+           "     id  balance    day  currency  state  lines\n"
+           "1000000   -12345  20778  EUR       paid       2\n");
     PRINTS(record_write_table(order, RECORD_TABLE_DROP_ZERO, rows, sizeof rows[0], 0, &out),
            "id\n");
-    // The last column has no blanks behind it; every column is there unless asked to drop.
+    // A line has no blanks at its end; every column is there unless asked to drop.
     struct test_line line = {.price = 5};
     PRINTS(record_write_table(&test_schema_test_line, 0, &line, sizeof line, 1, &out),
            "price  quantity\n"
            "    5         0\n");
+}
+
+// Rows that are measured first and written with others between them.
+static void test_table_in_pieces(void **state)
+{
+    (void)state;
+    const struct test_line lines[] = {{.price = 5}, {.price = 1000, .quantity = 3}};
+    struct record_table table =
+        record_table_init(&test_schema_test_line, RECORD_TABLE_DROP_ZERO, 2);
+    for (u32 i = 0; i < 2; i++) record_table_measure(&table, &lines[i]);
+    PRINTS(record_table_write_header(&table, &out), "  price  quantity\n");
+    PRINTS(record_table_write_row(&table, &lines[0], &out), "      5         0\n");
+    PRINTS(record_table_write_row(&table, &lines[1], &out), "   1000         3\n");
 }
 
 static void test_card(void **state)
@@ -67,13 +80,13 @@ static void test_card(void **state)
     (void)state;
     struct test_order one = sample(7);
     PRINTS(record_write_card(order, RECORD_TABLE_DROP_ZERO, &one, &out),
-           "id       7\n"
+           "id            7\n"
            "balance  -12345\n"
            "moment   2026-11-21T09:30:00Z\n"
            "day      2026-11-21\n"
            "flags    urgent|gift_wrapped\n"
            "state    paid\n"
-           "lines    2\n");
+           "lines         2\n");
     struct test_order nothing = {0};
     PRINTS(record_write_card(order, 0, &nothing, &out), "id        0\n"
                                                         "balance   0\n"
@@ -88,6 +101,45 @@ static void test_card(void **state)
                                                         "state     new\n"
                                                         "lines     0\n"
                                                         "remark    0\n");
+}
+
+static struct test_report report_make(void)
+{
+    return (struct test_report){.visits = 1234567,
+                                .minutes_least = 5,
+                                .minutes_most = 12345,
+                                .gifts = U32_MAX,
+                                .shoes = 3,
+                                .happy = true,
+                                .receipt = {1, 2, 3, 4, 5, 6, 7, 8, 9}};
+}
+
+// What is only printed: points, none, switches, digests; details are not in tables.
+static void test_report_forms(void **state)
+{
+    (void)state;
+    const struct schema_record *record = &test_schema_test_report;
+    struct test_report reports[2] = {report_make(), {.minutes_most = U64_MAX}};
+    PRINTS(record_write_table(record, RECORD_TABLE_DROP_ZERO, reports, sizeof reports[0], 2, &out),
+           "   visits  minutes_least  minutes_most  happy  receipt\n"
+           "1,234,567            0.5        1234.5  true   0102030405060708\n"
+           "        0            0.0                false  0000000000000000\n");
+    PRINTS(record_write_card(record, RECORD_TABLE_DROP_ZERO, reports, &out),
+           "visits         1,234,567\n"
+           "minutes_least        0.5\n"
+           "minutes_most      1234.5\n"
+           "shoes                  3\n"
+           "happy          true\n"
+           "receipt        0102030405060708\n");
+    PRINTS(record_write_line(record, RECORD_TABLE_DROP_ZERO | RECORD_TABLE_EXACT, reports, &out),
+           "visits 1234567, minutes_least 0.5, minutes_most 1234.5, shoes 3, happy true, "
+           "receipt 01020304050607080900000000000000");
+    PRINTS(record_write_csv_header(record, &out),
+           "visits,minutes_least,minutes_most,gifts,shoes,happy,receipt\r\n");
+    PRINTS(record_write_csv_row(record, &reports[1], &out),
+           "0,0.0,,0,0,false,00000000000000000000000000000000\r\n");
+    PRINTS(record_write_csv_row(record, &reports[0], &out),
+           "1234567,0.5,1234.5,,3,true,01020304050607080900000000000000\r\n");
 }
 
 static void test_csv_round_trip(void **state)
@@ -162,7 +214,9 @@ static void test_csv_refuses(void **state)
          "line 2, column 5: the row has more than 2 cells, as the first row has"},
         {"id,day\n1,2\n\n", "line 3, column 1: id: the cell is required and empty"},
         {"day,id\n\n", "line 2, column 1: the row has fewer than 2 cells, as the first row has"},
-        {"id,day\n1,2\n1,x\n", "line 3, column 3: day: \"x\" is not a decimal number"},
+        {"id,day\n1,2\n1,x\n",
+         "line 3, column 3: day: \"x\" is no date such as 2026-11-21, nor days since 1970: at "
+         "character 1 a year of four digits is expected"},
         {"id,currency\n1,a\"b\n",
          "line 2, column 4: a quote stands inside a cell that is not quoted"},
         {"id,currency\n1,\"a\"b\n", "line 2, column 6: text follows the closing quote"},
@@ -185,7 +239,7 @@ static void test_csv_refuses(void **state)
         assert_int_equal(status, STATUS_INVALID);
         assert_string_equal(failure.message, rows[i].message);
     }
-    char text[2100];
+    char text[4200];
     struct csv_cell cell;
     struct failure failure = {0};
     memset(text, 'a', sizeof text);
@@ -193,7 +247,7 @@ static void test_csv_refuses(void **state)
         struct csv_reader reader = csv_reader_init(text, sizeof text);
         assert_int_equal(csv_next(&reader, &cell, &failure), STATUS_INVALID);
         assert_string_equal(failure.message,
-                            "line 1, column 1: the cell is longer than 2048 bytes");
+                            "line 1, column 1: the cell is longer than 4096 bytes");
         text[0] = '"';
     }
 }
@@ -201,7 +255,8 @@ static void test_csv_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),          cmocka_unit_test(test_card),
+        cmocka_unit_test(test_table),          cmocka_unit_test(test_table_in_pieces),
+        cmocka_unit_test(test_card),           cmocka_unit_test(test_report_forms),
         cmocka_unit_test(test_csv_round_trip), cmocka_unit_test(test_csv_forms),
         cmocka_unit_test(test_csv_refuses),
     };

@@ -121,6 +121,13 @@ bool utf8_is_valid(const char *data, size_t size)
     return true;
 }
 
+size_t utf8_count(const char *data, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) count += ((u8)data[i] & 0xc0) != 0x80;
+    return count;
+}
+
 struct code_points {
     u32 first, last;
 };

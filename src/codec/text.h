@@ -50,6 +50,8 @@ u32 utf8_decode(const char *data, size_t size, u32 *code_point);
 // Returns the length, 1 to 4. `code_point` is not a surrogate and at most 0x10ffff.
 u32 utf8_encode(u32 code_point, char out[4]);
 bool utf8_is_valid(const char *data, size_t size);
+// Code points; bytes that continue none are not counted.
+size_t utf8_count(const char *data, size_t size);
 // Columns on a terminal: 0 for combining marks, 2 for East Asian wide and full-width characters and
 // emoji (by blocks of Unicode Standard Annex 11), 1 for the rest and for bytes that are not UTF-8.
 size_t utf8_width(const char *data, size_t size);

@@ -146,6 +146,13 @@ static void test_utf8(void **state)
                         "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"");
 }
 
+static void test_utf8_count(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_count("", 0), 0);
+    assert_int_equal(utf8_count("a\xc3\xa4\xe4\xb8\xad", 6), 3);
+}
+
 static void test_civil_days(void **state)
 {
     (void)state;
@@ -180,16 +187,16 @@ static void test_civil_texts(void **state)
     (void)state;
     i32 day = 0;
     char date[CIVIL_DATE_SIZE];
-    assert_true(civil_parse_date("2024-02-29", 10, &day));
+    assert_true(civil_parse_date("2024-02-29", 10, &day, NULL));
     assert_int_equal(day, 19782);
     civil_print_date(day, date);
     assert_string_equal(date, "2024-02-29");
-    assert_true(civil_parse_date("0000-01-01", 10, &day));
+    assert_true(civil_parse_date("0000-01-01", 10, &day, NULL));
     assert_int_equal(day, CIVIL_DAY_MIN);
     static const char *const wrong[] = {"2023-02-29", "2024-2-29",  "2024/02/29", "20240229",
                                         "2024-02-2x", "2024-00-01", "",           "2024-02-29 "};
     for (size_t i = 0; i < ARRAY_COUNT(wrong); i++)
-        assert_false(civil_parse_date(wrong[i], strlen(wrong[i]), &day));
+        assert_false(civil_parse_date(wrong[i], strlen(wrong[i]), &day, NULL));
 
     static const struct {
         const char *text;
@@ -204,29 +211,47 @@ static void test_civil_texts(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(moments); i++) {
         u64 moment = 0;
         char out[CIVIL_MOMENT_SIZE];
-        assert_true(civil_parse_moment(moments[i].text, strlen(moments[i].text), &moment));
+        assert_true(civil_parse_moment(moments[i].text, strlen(moments[i].text), &moment, NULL));
         assert_true(moment == moments[i].moment);
         assert_int_equal(civil_print_moment(moment, out), strlen(moments[i].printed));
         assert_string_equal(out, moments[i].printed);
     }
-    static const char *const no_moments[] = {"1969-12-31",
-                                             "2554-07-21T23:34:33.709551616Z",
-                                             "2026-11-21T09:30:00",
-                                             "2026-11-21t09:30:00Z",
-                                             "2026-11-21T24:00:00Z",
-                                             "2026-11-21T09:60:00Z",
-                                             "2026-11-21T09:30:60Z",
-                                             "2026-11-21T09:30:00.Z",
-                                             "2026-11-21T09:30:00+00:00",
-                                             "2026-11-21T09:30Z",
-                                             "2026-11-21T09:30:00.0000000001Z",
-                                             "2026-11-21T09-30-00Z",
-                                             "2026-11-21T0x:30:00Z",
-                                             "2026-11-21T09:30:00.5xZ",
-                                             "9999-12-31"};
+    static const struct {
+        const char *text;
+        size_t offset;
+        const char *rule;
+    } no_moments[] = {
+        {"1969-12-31", 0, "a moment from 1970 to 2554 is expected"},
+        {"9999-12-31", 0, "a moment from 1970 to 2554 is expected"},
+        {"2554-07-21T23:34:33.709551616Z", 0, "a moment from 1970 to 2554 is expected"},
+        {"", 0, "a year of four digits is expected"},
+        {"26-11-21", 2, "a year of four digits is expected"},
+        {"2026/11/21", 4, "a dash is expected"},
+        {"2026-13-21", 5, "a month from 01 to 12 is expected"},
+        {"2026-11-31", 8, "a day that the month has is expected"},
+        {"2026-11-2", 9, "a day that the month has is expected"},
+        {"2026-11-21 09:30:00Z", 10, "the letter T is expected, and the time behind it"},
+        {"2026-11-21t09:30:00Z", 10, "the letter T is expected, and the time behind it"},
+        {"2026-11-21T24:00:00Z", 11, "hours from 00 to 23 are expected"},
+        {"2026-11-21T0x:30:00Z", 12, "hours from 00 to 23 are expected"},
+        {"2026-11-21T09-30-00Z", 13, "a colon and minutes are expected"},
+        {"2026-11-21T09:60:00Z", 14, "minutes from 00 to 59 are expected"},
+        {"2026-11-21T09:30Z", 16, "a colon and seconds are expected"},
+        {"2026-11-21T09:30:60Z", 17, "seconds from 00 to 59 are expected"},
+        {"2026-11-21T09:30:00", 19, "the letter Z is expected: moments are UTC"},
+        {"2026-11-21T09:30:00+00:00", 19, "the letter Z is expected: moments are UTC"},
+        {"2026-11-21T09:30:00.Z", 20, "a fraction of one to nine digits is expected"},
+        {"2026-11-21T09:30:00.5xZ", 21, "the letter Z is expected: moments are UTC"},
+        {"2026-11-21T09:30:00.0000000001Z", 29, "the letter Z is expected: moments are UTC"},
+        {"2026-11-21T09:30:00ZZ", 20, "the end is expected"},
+    };
     for (size_t i = 0; i < ARRAY_COUNT(no_moments); i++) {
         u64 moment = 0;
-        assert_false(civil_parse_moment(no_moments[i], strlen(no_moments[i]), &moment));
+        struct civil_error error = {0};
+        assert_false(
+            civil_parse_moment(no_moments[i].text, strlen(no_moments[i].text), &moment, &error));
+        assert_string_equal(error.rule, no_moments[i].rule);
+        assert_int_equal(error.offset, no_moments[i].offset);
     }
 }
 
@@ -247,7 +272,7 @@ static void test_civil_months(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         i32 day = 0, later = 0;
         char date[CIVIL_DATE_SIZE];
-        assert_true(civil_parse_date(rows[i].from, 10, &day));
+        assert_true(civil_parse_date(rows[i].from, 10, &day, NULL));
         assert_int_equal(civil_add_months(day, rows[i].months, &later), rows[i].to != NULL);
         if (!rows[i].to) continue;
         civil_print_date(later, date);
@@ -258,9 +283,10 @@ static void test_civil_months(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_text),
-        cmocka_unit_test(test_utf8),        cmocka_unit_test(test_civil_days),
-        cmocka_unit_test(test_civil_texts), cmocka_unit_test(test_civil_months),
+        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_text),
+        cmocka_unit_test(test_utf8),         cmocka_unit_test(test_utf8_count),
+        cmocka_unit_test(test_civil_days),   cmocka_unit_test(test_civil_texts),
+        cmocka_unit_test(test_civil_months),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -385,7 +385,7 @@ static void test_currencies(void **state)
 static i32 day_of(const char *text)
 {
     i32 day = 0;
-    if (!civil_parse_date(text, 10, &day)) fail_msg("%s", text);
+    if (!civil_parse_date(text, 10, &day, NULL)) fail_msg("%s", text);
     return day;
 }
 

@@ -175,8 +175,8 @@ static const struct {
     [SCHEMA_U32] = {"u32", 4, true, false},      [SCHEMA_U64] = {"u64", 8, true, false},
     [SCHEMA_U128] = {"u128", 16, true, false},   [SCHEMA_I32] = {"i32", 4, true, true},
     [SCHEMA_I64] = {"i64", 8, true, true},       [SCHEMA_I128] = {"i128", 16, true, true},
-    [SCHEMA_BYTES] = {"bytes", 1, false, false}, [SCHEMA_ARRAY] = {"array", 4, false, false},
-    [SCHEMA_BLOB] = {"blob", 4, false, false},
+    [SCHEMA_BOOL] = {"bool", 1, false, false},   [SCHEMA_BYTES] = {"bytes", 1, false, false},
+    [SCHEMA_ARRAY] = {"array", 4, false, false}, [SCHEMA_BLOB] = {"blob", 4, false, false},
 };
 
 bool schema_type_is_signed(enum schema_type type)
@@ -218,6 +218,7 @@ static const char *const unit_names[] = {
     [UNIT_NANOSECONDS] = "nanoseconds",
     [UNIT_DAYS] = "days",
     [UNIT_BYTES] = "bytes",
+    [UNIT_COUNT] = "",
     [UNIT_BASIS_POINTS] = "basis points",
     [UNIT_PARTS_PER_BILLION] = "parts per billion",
 };
@@ -231,7 +232,7 @@ const char *schema_unit_name(enum field_unit unit)
 static const char *const kind_names[] = {
     [RECORD_EVENT] = "event", [RECORD_COMMAND] = "command", [RECORD_RESULT] = "result",
     [RECORD_VIEW] = "view",   [RECORD_QUERY] = "query",     [RECORD_ITEM] = "item",
-    [RECORD_STATE] = "state",
+    [RECORD_STATE] = "state", [RECORD_OPTIONS] = "options",
 };
 
 const char *schema_kind_name(enum record_kind kind)

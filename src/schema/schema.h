@@ -12,10 +12,10 @@
 
 #include "base/base.h"
 
-#define SCHEMA_FIELDS_MAX    128 // Fields of one record.
-#define SCHEMA_NAME_SIZE_MAX 96  // Of any name, the terminating zero included.
-// Bytes of one byte array (and so of one cell of a table).
-#define SCHEMA_BYTES_MAX 512
+#define SCHEMA_FIELDS_MAX    128  // Fields of one record.
+#define SCHEMA_NAME_SIZE_MAX 96   // Of any name, the terminating zero included.
+#define SCHEMA_BYTES_MAX     512  // Of one byte array that is no text.
+#define SCHEMA_TEXT_MAX      4096 // Of one text in a head (and so of one cell of a table).
 
 enum schema_type {
     SCHEMA_U8,
@@ -26,6 +26,7 @@ enum schema_type {
     SCHEMA_I32,
     SCHEMA_I64,
     SCHEMA_I128,
+    SCHEMA_BOOL,  // One byte, 0 or 1.
     SCHEMA_BYTES, // `count` bytes in the head: hex, or text with FIELD_TEXT (zeros fill it up).
     SCHEMA_ARRAY, // A u32 count in the head; the items, fixed-size records, follow the head.
     SCHEMA_BLOB,  // A u32 size in the head; the bytes follow the head and the items.
@@ -37,6 +38,10 @@ enum field_flags {
     FIELD_OUTPUT = 1 << 2,   // The server fills it in; given only where its doc says so.
     FIELD_RESERVED = 1 << 3, // Zero; neither written nor accepted by name.
     FIELD_TEXT = 1 << 4,     // BYTES or BLOB that hold UTF-8 text without zeros.
+    FIELD_SMALL = 1 << 5,    // Stays below 2^53: in JSON a number, however wide its type.
+    FIELD_NULLABLE = 1 << 6, // The type's largest number means none: null in JSON. Only printed.
+    FIELD_WORD = 1 << 7,     // On a command line it stands alone, without a flag.
+    FIELD_DETAIL = 1 << 8,   // Left out of tables.
 };
 
 enum field_unit {
@@ -46,6 +51,7 @@ enum field_unit {
     UNIT_NANOSECONDS,       // A moment: nanoseconds since 1970-01-01 UTC.
     UNIT_DAYS,              // A civil date: days since 1970-01-01.
     UNIT_BYTES,             // A size.
+    UNIT_COUNT,             // How many.
     UNIT_BASIS_POINTS,      // Ten-thousandths.
     UNIT_PARTS_PER_BILLION, // Thousand-millionths.
 };
@@ -58,6 +64,7 @@ enum record_kind {
     RECORD_QUERY,   // Selects views.
     RECORD_ITEM,    // Stands in the array of another record.
     RECORD_STATE,   // A row of a module's table.
+    RECORD_OPTIONS, // What a command line says; its texts end in a zero.
 };
 
 struct schema_field {
@@ -69,10 +76,16 @@ struct schema_field {
     u32 count_max; // ARRAY: items; BLOB: bytes.
     u32 flags;     // enum field_flags.
     enum field_unit unit;
+    u128 min;                // Smallest value that text may give; 0 for none.
     u128 max;                // Largest value, of a signed field also its largest magnitude; 0 for
                              // the type's own.
+    u32 decimals;            // Digits behind the point: with 2, 1234 is 12.34. Only printed.
     const char *enumeration; // Name of a FLAGS or ENUMERATION table of the module, or null.
     const char *item;        // ARRAY: name of a record of the module.
+    const char *initial;     // What stands where a command line gives nothing, as it is typed.
+    const char *value;       // What stands for the value in help; null: by the type.
+    const char *group;       // In JSON, neighbours of one group are members of an object of this
+                             // name; the field's name is `group`_`member`. Only printed.
     const char *doc;         // One sentence.
 };
 
@@ -218,7 +231,8 @@ static inline bool schema_field_is_reserved(const struct schema_field *field)
 u128 schema_field_max(const struct schema_field *field);
 bool schema_type_is_signed(enum schema_type type);
 bool schema_type_is_number(enum schema_type type);
-// Bytes of one element: 1 to 16 for numbers, 1 for BYTES, 4 for ARRAY and BLOB (their count).
+// Bytes of one element: 1 to 16 for numbers, 1 for BOOL and BYTES, 4 for ARRAY and BLOB (their
+// count).
 u32 schema_type_size(enum schema_type type);
 const char *schema_type_name(enum schema_type type);
 // "", "minor units", "seconds", ...
@@ -260,7 +274,9 @@ MUST_USE enum status schema_check(const struct schema_module *module, struct fai
 #define SCHEMA_TYPE_OF_i32        SCHEMA_I32
 #define SCHEMA_TYPE_OF_i64        SCHEMA_I64
 #define SCHEMA_TYPE_OF_i128       SCHEMA_I128
+#define SCHEMA_TYPE_OF_bool       SCHEMA_BOOL
 #define SCHEMA_TYPE_OF_ARRAY_u8   SCHEMA_BYTES
+#define SCHEMA_TYPE_OF_ARRAY_char SCHEMA_BYTES
 #define SCHEMA_TYPE_OF_ARRAY_u16  SCHEMA_U16
 #define SCHEMA_TYPE_OF_ARRAY_u32  SCHEMA_U32
 #define SCHEMA_TYPE_OF_ARRAY_u64  SCHEMA_U64

@@ -55,10 +55,40 @@ static enum status check_enumeration(const struct schema_record *record,
     RULE(flags || enumeration, "%s.%s: there is no table named %s", of, field->name,
          field->enumeration);
     RULE(!flags || !enumeration, "%s.%s: %s names two tables", of, field->name, field->enumeration);
-    RULE(schema_type_is_number(field->type) && field->count == 1 && field->max == 0,
+    RULE(schema_type_is_number(field->type) && field->count == 1 && field->max == 0 &&
+             field->min == 0,
          "%s.%s: a field of names is one number without a bound", of, field->name);
     RULE(field->type == (flags ? flags->type : enumeration->type),
          "%s.%s: its type is not that of %s", of, field->name, field->enumeration);
+    return STATUS_OK;
+}
+
+// What says how a field is printed or typed.
+static enum status check_form(const struct schema_record *record, u32 index,
+                              struct failure *failure)
+{
+    const char *of = record->name;
+    const struct schema_field *field = &record->fields[index];
+    const bool is_number = schema_type_is_number(field->type);
+    const bool is_plain = is_number && !schema_type_is_signed(field->type) && !field->enumeration;
+    const bool is_read = record->kind != RECORD_VIEW && record->kind != RECORD_ITEM;
+    RULE(!is_number || field->min <= schema_field_max(field), "%s.%s: min is more than max", of,
+         field->name);
+    RULE(is_plain || (field->flags & (FIELD_SMALL | FIELD_NULLABLE)) == 0,
+         "%s.%s: only an unsigned number is small or none", of, field->name);
+    RULE(field->decimals == 0 || (is_plain && field->decimals <= 9),
+         "%s.%s: at most nine digits of an unsigned number stand behind the point", of,
+         field->name);
+    RULE(!is_read || (field->decimals == 0 && !field->group && !(field->flags & FIELD_NULLABLE)),
+         "%s.%s: what has a point, a group or none is only printed", of, field->name);
+    RULE((field->flags & FIELD_WORD) == 0 || record->kind == RECORD_OPTIONS,
+         "%s.%s: words are for options", of, field->name);
+    if (field->group) {
+        const size_t size = strlen(field->group);
+        RULE(strncmp(field->name, field->group, size) == 0 && field->name[size] == '_' &&
+                 field->name[size + 1] != 0,
+             "%s.%s: its name does not begin with its group", of, field->name);
+    }
     return STATUS_OK;
 }
 
@@ -78,7 +108,7 @@ static enum status check_field(const struct schema_record *record, u32 index,
          "%s.%s: size and count differ", of, field->name);
     if (schema_field_is_reserved(field)) {
         RULE(field->flags == FIELD_RESERVED && field->unit == UNIT_NONE && field->max == 0 &&
-                 !field->enumeration,
+                 !field->enumeration && !field->initial && !field->group,
              "%s.%s: a reserved field means nothing else", of, field->name);
     }
     if (field->flags & FIELD_TEXT) {
@@ -86,16 +116,20 @@ static enum status check_field(const struct schema_record *record, u32 index,
              "%s.%s: text is made of bytes", of, field->name);
     }
     if (field->type == SCHEMA_BYTES) {
-        RULE(field->count <= SCHEMA_BYTES_MAX || schema_field_is_reserved(field),
-             "%s.%s: more than %u bytes", of, field->name, SCHEMA_BYTES_MAX);
+        const u32 limit = field->flags & FIELD_TEXT ? SCHEMA_TEXT_MAX : SCHEMA_BYTES_MAX;
+        RULE(field->count <= limit || schema_field_is_reserved(field), "%s.%s: more than %u bytes",
+             of, field->name, limit);
     }
     if (schema_type_is_number(field->type)) {
         struct schema_field plain = {.type = field->type};
         RULE(field->max <= schema_field_max(&plain), "%s.%s: max is more than the type holds", of,
              field->name);
     } else {
-        RULE(field->max == 0, "%s.%s: only a number has a max", of, field->name);
+        RULE(field->max == 0 && field->min == 0, "%s.%s: only a number has a bound", of,
+             field->name);
     }
+    enum status status = check_form(record, index, failure);
+    if (status) return status;
     if (field->enumeration) return check_enumeration(record, field, failure);
     if (field->type == SCHEMA_ARRAY || field->type == SCHEMA_BLOB)
         return check_tail(record, field, failure);

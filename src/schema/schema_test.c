@@ -57,7 +57,7 @@ static void test_lookups(void **state)
     (void)state;
     const struct schema_module *module = &test_schema;
     assert_string_equal(module->name, "test");
-    assert_int_equal(module->record_count, 3);
+    assert_int_equal(module->record_count, 7);
     assert_ptr_equal(schema_find_record(module, "test-order"), &test_schema_test_order);
     assert_null(schema_find_record(module, "test_orde"));
     assert_null(schema_find_record(module, "test_orders"));
@@ -109,6 +109,12 @@ static void test_types(void **state)
     assert_string_equal(schema_kind_name(RECORD_VIEW), "view");
     assert_true(schema_type_is_signed(SCHEMA_I32));
     assert_false(schema_type_is_number(SCHEMA_BLOB));
+    assert_false(schema_type_is_number(SCHEMA_BOOL));
+    const struct schema_record *options = &test_schema_test_options;
+    assert_int_equal(schema_find_field(options, "quiet", 5)->type, SCHEMA_BOOL);
+    assert_int_equal(schema_find_field(options, "shop", 4)->type, SCHEMA_BYTES);
+    assert_int_equal(schema_find_field(options, "quiet", 5)->offset,
+                     offsetof(struct test_options, quiet));
 }
 
 static void test_nearest(void **state)
@@ -228,8 +234,25 @@ static void test_check_refuses_records(void **state)
     BROKEN(b.fields[1].flags = FIELD_TEXT, "test_order.balance: text is made of bytes");
     BROKEN((b.fields[8].count = 513, b.fields[8].size = 513),
            "test_order.digest: more than 512 bytes");
+    BROKEN((b.fields[8].count = 4097, b.fields[8].size = 4097, b.fields[8].flags = FIELD_TEXT),
+           "test_order.digest: more than 4096 bytes");
     BROKEN(b.fields[5].max = 1ull << 32, "test_order.delay: max is more than the type holds");
-    BROKEN(b.fields[8].max = 1, "test_order.digest: only a number has a max");
+    BROKEN(b.fields[8].max = 1, "test_order.digest: only a number has a bound");
+    BROKEN(b.fields[8].min = 1, "test_order.digest: only a number has a bound");
+    BROKEN(b.fields[5].min = 86401, "test_order.delay: min is more than max");
+    BROKEN(b.fields[1].flags = FIELD_SMALL,
+           "test_order.balance: only an unsigned number is small or none");
+    BROKEN(b.fields[7].flags = FIELD_NULLABLE,
+           "test_order.flags: only an unsigned number is small or none");
+    BROKEN(b.fields[1].decimals = 1,
+           "test_order.balance: at most nine digits of an unsigned number stand behind the point");
+    BROKEN(b.fields[5].decimals = 2,
+           "test_order.delay: what has a point, a group or none is only printed");
+    BROKEN(b.fields[5].flags = FIELD_NULLABLE,
+           "test_order.delay: what has a point, a group or none is only printed");
+    BROKEN(b.fields[5].flags = FIELD_WORD, "test_order.delay: words are for options");
+    BROKEN((b.record.kind = RECORD_VIEW, b.fields[5].group = "d"),
+           "test_order.delay: its name does not begin with its group");
     BROKEN(b.fields[7].enumeration = "x", "test_order.flags: there is no table named x");
     BROKEN(b.flags.name = "test_state", "test_order.flags: there is no table named test_flags");
     BROKEN((b.flags.name = "test_state", b.fields[7].enumeration = "test_state"),
