@@ -35,11 +35,11 @@ static enum status states_get(struct history_query *query, const struct history_
 
 static u8 change_event_type(const struct outcome *outcome)
 {
-    if (outcome->kind == OUTCOME_EXPIRY) return 4;
-    if (outcome->flags & TRANSFER_PENDING) return 1;
-    if (outcome->flags & TRANSFER_POST_PENDING) return 2;
-    if (outcome->flags & TRANSFER_VOID_PENDING) return 3;
-    return 0;
+    if (outcome->kind == OUTCOME_EXPIRY) return CHANGE_EXPIRED;
+    if (outcome->flags & TRANSFER_PENDING) return CHANGE_PENDING;
+    if (outcome->flags & TRANSFER_POST_PENDING) return CHANGE_POSTED;
+    if (outcome->flags & TRANSFER_VOID_PENDING) return CHANGE_VOIDED;
+    return CHANGE_SINGLE_PHASE;
 }
 
 // The transfer that an event is about: of an expiry, the pending one.

@@ -15,15 +15,6 @@ enum pending_state {
     STATE_EXPIRED,
 };
 
-// The numbers are those of change_event.type.
-enum change_type {
-    CHANGE_SINGLE_PHASE = 0,
-    CHANGE_PENDING = 1,
-    CHANGE_POSTED = 2,
-    CHANGE_VOIDED = 3,
-    CHANGE_EXPIRED = 4,
-};
-
 // One transfer as it is kept.
 struct kept_transfer {
     struct transfer transfer; // First: its first field is the id.

@@ -5,19 +5,13 @@
 
 #include <strings.h>
 
-#define RECORD(name, number, ...)
-#define FIELD(type, name, ...)
-#define FIELD_ARRAY(type, name, count, ...)
-#define END_RECORD(name, size)
-#define FLAGS(name, type, ...)
-#define FLAG(prefix, name, bit, ...)
-#define END_FLAGS(name)
 #define RESULTS(table, ...) static const struct ledger_result_row table##_rows[] = {
 #define RESULT(prefix, row, number_of_row, http, ...) \
     {.number = (u32)(number_of_row), .http_status = (http), .name = #row, __VA_ARGS__},
 #define END_RESULTS(table) \
     }                      \
     ;
+#include "schema/pass_rest.h"
 
 #include "ledger/ledger.def"
 
