@@ -62,6 +62,11 @@ static bool is_argument(const struct schema_field *field)
     return field->type != SCHEMA_ARRAY || (field->flags & FIELD_WORD);
 }
 
+bool record_is_flag(const struct schema_field *field)
+{
+    return is_argument(field) && (field->flags & FIELD_WORD) == 0;
+}
+
 static struct argument take_apart(const char *text)
 {
     struct argument argument = {.text = text, .is_flag = strncmp(text, "--", 2) == 0};
@@ -79,8 +84,7 @@ static struct place find_flag(const struct line *line, const struct argument *ar
     for (u32 i = 0; i < line->part_count; i++) {
         const struct schema_field *field =
             schema_find_field(line->parts[i].record, argument->name, argument->name_size);
-        if (field && is_argument(field) && (field->flags & FIELD_WORD) == 0)
-            return (struct place){&line->parts[i], field};
+        if (field && record_is_flag(field)) return (struct place){&line->parts[i], field};
     }
     return (struct place){0};
 }
@@ -108,7 +112,7 @@ static const struct schema_field *find_nearest(const struct line *line,
     for (u32 i = 0; i < line->part_count; i++) {
         const struct schema_field *field =
             schema_nearest_field(line->parts[i].record, argument->name, argument->name_size);
-        if (!field || !is_argument(field)) continue;
+        if (!field || !record_is_flag(field)) continue;
         const u32 distance = schema_edit_distance(field->name, strlen(field->name), argument->name,
                                                   argument->name_size);
         if (distance < nearest_distance) nearest = field;
@@ -219,7 +223,8 @@ enum status record_parse_arguments(struct record_arguments *parts, u32 part_coun
             if (status) return status;
             continue;
         }
-        if (is_given(place.part, place.field)) {
+        // A later option replaces an earlier one, as a script's caller expects; two amounts do not.
+        if (is_given(place.part, place.field) && place.part->record->kind != RECORD_OPTIONS) {
             return failure_set(failure, STATUS_INVALID, "%s is given twice",
                                record_flag_name(place.field).text);
         }
@@ -235,15 +240,23 @@ enum status record_parse_arguments(struct record_arguments *parts, u32 part_coun
 
 enum status record_check_arguments(const struct record_arguments *part, struct failure *failure)
 {
+    const struct schema_field *first = NULL;
+    u32 count = 0;
+    char names[256];
+    struct text out = text_init(names, sizeof names - 1);
     for (u32 i = 0; i < part->record->field_count; i++) {
         const struct schema_field *field = &part->record->fields[i];
         if ((field->flags & FIELD_REQUIRED) == 0 || field->initial || is_given(part, field))
             continue;
-        failure_note(failure, STATUS_INVALID, "%s is missing", record_flag_name(field).text);
-        failure_hint(failure, "%s: %s", record_flag_name(field).text, field->doc);
-        return STATUS_INVALID;
+        if (count++ > 0) text_append_string(&out, ", ");
+        else first = field;
+        text_append_string(&out, record_flag_name(field).text);
     }
-    return STATUS_OK;
+    if (count == 0) return STATUS_OK;
+    names[MIN(out.size, out.capacity)] = 0;
+    failure_note(failure, STATUS_INVALID, "%s %s missing", names, count == 1 ? "is" : "are");
+    if (count == 1) failure_hint(failure, "%s: %s", names, first->doc);
+    return STATUS_INVALID;
 }
 
 bool record_is_given(const struct record_arguments *part, size_t offset)
@@ -342,20 +355,21 @@ static void append_names(const struct schema_record *record, const struct schema
     }
 }
 
-// "1 to 60.", "At least 1.", "At most 60."
+// "1 to 60.", "At least 1.", "At most 60."; a bound that nobody meets is left out.
 static void append_bounds(const struct schema_field *field, struct text *out, size_t *column)
 {
     char words[2 * NUMBER_SIZE_MAX + 16];
     char limit[NUMBER_SIZE_MAX];
     struct text text = text_init(words, sizeof words - 1);
-    if (field->min == 0 && field->max == 0) return;
-    if (field->max == 0) text_append_string(&text, "At least ");
+    const u128 max = field->max > 1000000000000u ? 0 : field->max;
+    if (field->min == 0 && max == 0) return;
+    if (max == 0) text_append_string(&text, "At least ");
     if (field->min != 0) {
         (void)number_print_u128(field->min, limit);
         text_append_string(&text, limit);
     }
-    if (field->max != 0) {
-        (void)number_print_u128(field->max, limit);
+    if (max != 0) {
+        (void)number_print_u128(max, limit);
         text_append_format(&text, field->min == 0 ? "At most %s" : " to %s", limit);
     }
     text_append_char(&text, '.');

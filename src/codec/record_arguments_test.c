@@ -115,6 +115,23 @@ static void test_refusals(void **state)
     REFUSED("--currency: a text of 4 bytes is longer than 3 bytes", "", "--currency", "EURO");
 }
 
+static void test_several_are_missing(void **state)
+{
+    (void)state;
+    struct test_line line;
+    struct failure failure = {0};
+    struct schema_field required[2];
+    memcpy(required, test_schema_test_line.fields, sizeof required);
+    required[1].flags |= FIELD_REQUIRED;
+    struct schema_record record = test_schema_test_line;
+    record.fields = required;
+    record.field_count = 2;
+    struct record_arguments part = {.record = &record, .head = &line};
+    assert_int_equal(record_parse_arguments(&part, 1, "shop", 0, NULL, &failure), STATUS_OK);
+    assert_int_equal(record_check_arguments(&part, &failure), STATUS_INVALID);
+    assert_string_equal(failure.message, "--price, --quantity are missing");
+}
+
 // The largest amount has a name.
 static void test_amount_max(void **state)
 {
@@ -163,8 +180,10 @@ static void test_parts(void **state)
     assert_int_equal(record_check_arguments(options, &shopping.failure), STATUS_OK);
 
     // A word may have an equals sign; a switch may be told its value.
-    assert_int_equal(shopping_parse(&shopping, WORDS("./a=b", "quiet=false", "budget=5")),
-                     STATUS_OK);
+    // The last of two counts.
+    assert_int_equal(
+        shopping_parse(&shopping, WORDS("./a=b", "--budget=7", "quiet=false", "budget=5")),
+        STATUS_OK);
     assert_string_equal(shopping.options.shop, "./a=b");
     assert_false(shopping.options.quiet);
     assert_int_equal(shopping.options.budget, 5);
@@ -263,9 +282,13 @@ static void test_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_amount_max),   cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_parts_refuse), cmocka_unit_test(test_words_become_items),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_several_are_missing),
+        cmocka_unit_test(test_amount_max),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_parts_refuse),
+        cmocka_unit_test(test_words_become_items),
         cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,27 +121,59 @@ void record_write_table(const struct schema_record *record, u32 options, const v
         record_table_write_row(&table, (const u8 *)rows + i * stride, out);
 }
 
+// The name that a line of a card begins with: neighbours of one group share a line.
+static const char *line_name(const struct schema_field *field)
+{
+    return field->group ? field->group : field->name;
+}
+
+// How wide the columns of a card are.
+struct card {
+    size_t names;
+    size_t numbers; // Of fields without a group.
+    size_t members; // Numbers of fields of a group.
+};
+
+static struct card measure_card(const struct schema_record *record, u32 options, const void *head)
+{
+    struct card card = {0};
+    for (u32 i = 0; i < record->field_count; i++) {
+        const struct schema_field *field = &record->fields[i];
+        struct cell cell;
+        if (!is_shown(field, options, head)) continue;
+        card.names = MAX(card.names, strlen(line_name(field)));
+        print_cell(record, field, options, head, &cell);
+        size_t *width = field->group ? &card.members : &card.numbers;
+        if (is_right_aligned(field, options)) *width = MAX(*width, cell.size);
+    }
+    return card;
+}
+
 void record_write_card(const struct schema_record *record, u32 options, const void *head,
                        struct text *out)
 {
-    size_t names = 0, numbers = 0;
-    struct cell cell;
+    const struct card card = measure_card(record, options, head);
+    const char *group = NULL;
+    size_t begin = out->size;
     for (u32 i = 0; i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];
+        struct cell cell;
         if (!is_shown(field, options, head)) continue;
-        names = MAX(names, strlen(field->name));
+        const bool goes_on = group && field->group && strcmp(group, field->group) == 0;
+        if (!goes_on) {
+            if (out->size > begin) end_line(begin, out);
+            begin = out->size;
+            write_padded(line_name(field), strlen(line_name(field)), card.names + 2, false, out);
+        }
+        group = field->group;
+        if (group) {
+            text_append_format(out, "%s%s ", goes_on ? "  " : "", field->name + strlen(group) + 1);
+        }
         print_cell(record, field, options, head, &cell);
-        if (is_right_aligned(field, options)) numbers = MAX(numbers, cell.size);
+        write_padded(cell.text, cell.size, group ? card.members : card.numbers,
+                     is_right_aligned(field, options), out);
     }
-    for (u32 i = 0; i < record->field_count; i++) {
-        const struct schema_field *field = &record->fields[i];
-        if (!is_shown(field, options, head)) continue;
-        const size_t begin = out->size;
-        print_cell(record, field, options, head, &cell);
-        write_padded(field->name, strlen(field->name), names + 2, false, out);
-        write_padded(cell.text, cell.size, numbers, is_right_aligned(field, options), out);
-        end_line(begin, out);
-    }
+    if (out->size > begin) end_line(begin, out);
 }
 
 void record_write_line(const struct schema_record *record, u32 options, const void *head,
@@ -151,7 +183,7 @@ void record_write_line(const struct schema_record *record, u32 options, const vo
     for (u32 i = 0; i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];
         struct cell cell;
-        if (!is_shown(field, options, head)) continue;
+        if (!is_shown(field, options, head) || (field->flags & FIELD_DETAIL)) continue;
         print_cell(record, field, options, head, &cell);
         text_append_format(out, "%s%s ", is_first ? "" : ", ", field->name);
         text_append(out, cell.text, cell.size);

@@ -26,12 +26,12 @@ struct record_arguments {
 // to the FIELD_WORD fields in their order; one that is an array takes all that are left, each a
 // value of its item's first field. `-` in a name equals `_`. Names are unique among the parts.
 // Each head becomes what is given, `initial` where nothing is, and zero. STATUS_INVALID, naming
-// flag, value and rule: a flag that `command` has not (the nearest as hint), one given twice, one
-// without value, a word too many, a value that breaks a rule.
+// flag, value and rule: a flag that `command` has not (the nearest as hint), a field given twice
+// (of options the last counts), one without value, a word too many, a value that breaks a rule.
 MUST_USE enum status record_parse_arguments(struct record_arguments *parts, u32 part_count,
                                             const char *command, int argc, const char *const *argv,
                                             struct failure *failure);
-// STATUS_INVALID when a required field was not given and has no `initial`.
+// STATUS_INVALID, naming them, when required fields were not given and have no `initial`.
 MUST_USE enum status record_check_arguments(const struct record_arguments *part,
                                             struct failure *failure);
 // Whether the field at `offset` of the head, or any field, was given.
@@ -43,6 +43,8 @@ void record_print_usage(const struct schema_record *record, struct text *out);
 // it means, what stands there when it is not given, and the names it takes; the fields that the
 // server fills in stand last. Lines of at most 100 columns.
 void record_print_help(const struct schema_record *record, struct text *out);
+// Whether a command line may have the field as a flag, and not as a word or not at all.
+bool record_is_flag(const struct schema_field *field);
 // The field as it is typed: `--debit-account-id`, of a word what stands for its value: `DIR`.
 struct schema_name record_flag_name(const struct schema_field *field);
 // The kind of its value, in capitals, as help has it: "AMOUNT"; of a bool "".
@@ -73,7 +75,7 @@ void record_table_write_row(const struct record_table *table, const void *head, 
 // The whole table of `count` heads, `stride` bytes apart.
 void record_write_table(const struct schema_record *record, u32 options, const void *rows,
                         size_t stride, size_t count, struct text *out);
-// One record as lines of name and value, both aligned as in a table.
+// One record as lines of name and value, both aligned as in a table; a group has one line.
 void record_write_card(const struct schema_record *record, u32 options, const void *head,
                        struct text *out);
 // One record as "name value, name value", without an end of line.

@@ -41,7 +41,7 @@ enum field_flags {
     FIELD_SMALL = 1 << 5,    // Stays below 2^53: in JSON a number, however wide its type.
     FIELD_NULLABLE = 1 << 6, // The type's largest number means none: null in JSON. Only printed.
     FIELD_WORD = 1 << 7,     // On a command line it stands alone, without a flag.
-    FIELD_DETAIL = 1 << 8,   // Left out of tables.
+    FIELD_DETAIL = 1 << 8,   // Left out of tables and lines.
 };
 
 enum field_unit {
