@@ -119,6 +119,11 @@ static enum status log_end_find(struct wal_reader *reader, u64 position, struct 
 static enum status position_check(struct disk *disk, u64 position, const struct log_end *end,
                                   struct failure *failure)
 {
+    if (end->position < 2) {
+        return failure_set(failure, STATUS_INVALID, "there is nothing to override: %s",
+                           end->position == 0 ? "there is no log"
+                                              : "the log has its first command alone");
+    }
     if (position < 2 || position > end->position) {
         return failure_set(failure, STATUS_INVALID,
                            "the log has commands 2 to %llu that can be overridden, not %llu",

@@ -52,6 +52,19 @@ static void test_a_position_outside_the_log_is_refused(void **state)
     assert_non_null(strstr(fixture->failure.message, "commands 2 to 7"));
 }
 
+static void test_a_log_without_commands_is_refused(void **state)
+{
+    struct log_fixture *fixture = *state;
+    log_fixture_cut(&fixture->disk, 1);
+    assert_int_equal(override(fixture, 2), STATUS_INVALID);
+    assert_non_null(strstr(fixture->failure.message, "nothing to override: the log has its first"));
+    struct disk_memory empty;
+    disk_memory_init(&empty, 1);
+    assert_int_equal(override_append(&empty.disk, 2, 1, &fixture->failure), STATUS_INVALID);
+    assert_non_null(strstr(fixture->failure.message, "nothing to override: there is no log"));
+    disk_memory_free(&empty);
+}
+
 static void test_a_known_outcome_stays(void **state)
 {
     struct log_fixture *fixture = *state;
@@ -84,6 +97,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_command_without_a_known_outcome_becomes_a_refusal),
         TEST(test_a_position_outside_the_log_is_refused),
+        TEST(test_a_log_without_commands_is_refused),
         TEST(test_a_known_outcome_stays),
         TEST(test_what_a_checkpoint_covers_stays),
     };
