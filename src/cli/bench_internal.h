@@ -11,7 +11,9 @@
 #include <sys/types.h>
 
 #define BENCH_CLIENTS_MAX 60u // A server keeps 64 sessions; some are for the work around the load.
+#define BENCH_WINDOWS_MAX 1000u
 #define BENCH_LEDGER      2u
+#define BENCH_NONE        U64_MAX // What was not measured.
 
 // --- What is sent: a function of seed and index, so that any transfer can be checked later ---
 
@@ -35,12 +37,12 @@ static inline bool bench_is_verbatim(const struct bench_content *content, u64 in
 // --- Latencies ---
 
 struct bench_latencies {
-    u32 *values; // In units of 100 ns, as they came.
+    u32 *values; // In units of 100 ns, which are 4 decimals of ms, as they came.
     size_t count, capacity;
 };
+// In units of 100 ns.
 struct bench_quantiles {
-    u64 count;
-    double p50_ms, p99_ms, max_ms;
+    u64 p50, p99, max;
 };
 // Adds one latency, or frees all. Memory that cannot be had ends the process.
 void bench_latencies_add(struct bench_latencies *latencies, u64 ns);
@@ -93,14 +95,6 @@ struct bench_actor {
     u64 late_ns;      // How long after its time the request in flight was sent, at a given rate.
     struct bench_latencies latencies;
     size_t reported; // Latencies that are in a window already.
-};
-
-// One part of a run, so that a long one shows whether it drifts.
-struct bench_window {
-    u64 transfers;
-    u64 elapsed_ns;
-    struct bench_quantiles batch;
-    u64 rss;
 };
 
 struct bench_progress {
@@ -178,6 +172,65 @@ bool bench_status_read(const char *folder, u64 after, struct bench_status *out);
 // Applies transfers of this content in memory with a plain loop: look both accounts up, check that
 // the id is new, add to both balances, append to history; nothing durable. Returns transfers a
 // second; generation is not counted.
-double bench_probe(const struct bench_content *content, u64 transfers);
+u64 bench_probe(const struct bench_content *content, u64 transfers);
+
+// --- A run ---
+
+enum bench_shape {
+    BENCH_LOAD,  // Clients that create transfers.
+    BENCH_QUERY, // The same, then questions: idle, under load, with a cold cache.
+    BENCH_MIXED, // One bulk client alone, then beside clients that send one transfer at a time.
+};
+
+struct bench_plan {
+    struct bench_workload workload; // Its own numbers.
+    enum bench_shape shape;
+    bool is_random_ids, is_two_phase;
+};
+// The workload of this name; NULL when there is none. By number; NULL behind the last.
+const struct bench_plan *bench_plan_find(const char *name);
+const struct bench_plan *bench_plan_at(u32 index);
+
+struct bench_run {
+    struct bench_options options; // With the workload's own numbers where none were given.
+    const struct bench_plan *plan;
+    struct bench_content content;
+    struct compat_client_options client_options;
+    struct bench_server server;
+    struct bench_progress progress;
+    struct bench_source source; // Transfers created.
+    u64 rss_max;
+    u64 loaded_at; // Realtime clock, when the last answer was here.
+    bool is_own;   // The server is ours.
+    struct {       // A whole record: what follows the head follows it in memory.
+        struct bench_report head;
+        struct bench_window windows[BENCH_WINDOWS_MAX];
+    } report;
+};
+
+// The parts of the load, in their order. Each fills in its part of the report; STATUS_CANCELLED
+// when a result is not what it must be.
+MUST_USE enum status bench_accounts_create(struct bench_run *run, struct failure *failure);
+MUST_USE enum status bench_transfers_load(struct bench_run *run, struct failure *failure);
+MUST_USE enum status bench_mixed_load(struct bench_run *run, struct failure *failure);
+// Both kinds of questions: idle, under load, and with a cold cache when the folder is known.
+MUST_USE enum status bench_questions_ask(struct bench_run *run, struct failure *failure);
+// Loads for a moment and kills the server with a request in flight. `*last` is the index of the
+// last transfer that was acknowledged.
+MUST_USE enum status bench_burst_and_kill(struct bench_run *run, u64 *last,
+                                          struct failure *failure);
+
+// Waits until the server's status says that nothing is left to do.
+void bench_drain_await(struct bench_run *run);
+// Stops the own server, starts it again after a clean stop and after a kill, and looks up what was
+// acknowledged.
+MUST_USE enum status bench_restarts_measure(struct bench_run *run, struct failure *failure);
+
+// Milliseconds by the monotonic clock, which are 3 decimals of seconds.
+u64 bench_ms_since(u64 began_at);
+
+// Everything is none but what is known beforehand.
+void bench_report_init(struct bench_run *run);
+void bench_report_print(const struct bench_run *run, enum cli_form form);
 
 #endif

@@ -113,10 +113,9 @@ struct bench_quantiles bench_latencies_quantiles(struct bench_latencies *latenci
     const size_t middle = (count - 1) / 2;
     const size_t late = (count - 1) - (count - 1) / 100;
     return (struct bench_quantiles){
-        .count = count,
-        .p50_ms = latencies->values[middle] / 1e4,
-        .p99_ms = latencies->values[late] / 1e4,
-        .max_ms = latencies->values[count - 1] / 1e4,
+        .p50 = latencies->values[middle],
+        .p99 = latencies->values[late],
+        .max = latencies->values[count - 1],
     };
 }
 
@@ -428,11 +427,17 @@ static void window_end(const struct bench_loop *loop, struct loop_state *state, 
         }
     }
     if (state->window_began == 0) state->window_began = state->began_at;
+    const struct bench_quantiles batch = bench_latencies_quantiles(&all);
+    const u64 elapsed_ns = MAX(now - state->window_began, (u64)1);
+    const u64 transfers = done - state->window_first;
     loop->windows[state->windows++] = (struct bench_window){
-        .transfers = done - state->window_first,
-        .elapsed_ns = now - state->window_began,
-        .batch = bench_latencies_quantiles(&all),
-        .rss = loop->rss(loop->context),
+        .transfers = transfers,
+        .seconds = elapsed_ns / NS_PER_MS,
+        .transfers_per_s = (u64)((u128)transfers * NS_PER_S / elapsed_ns),
+        .batch_ms_p50 = batch.p50,
+        .batch_ms_p99 = batch.p99,
+        .batch_ms_max = batch.max,
+        .rss_bytes = loop->rss(loop->context),
     };
     bench_latencies_free(&all);
     state->window_began = now;

@@ -90,7 +90,7 @@ static void accounts_fill(struct probe *probe, u64 accounts)
     }
 }
 
-double bench_probe(const struct bench_content *content, u64 transfers)
+u64 bench_probe(const struct bench_content *content, u64 transfers)
 {
     static const u64 transfers_max = 10000000; // 1.3 GB of history.
     // It only knows plain transfers.
@@ -125,5 +125,5 @@ double bench_probe(const struct bench_content *content, u64 transfers)
     memory_release(probe.history, probe.history_size);
     memory_release(probe.account_table.rows, probe.account_table.size);
     memory_release(probe.id_table.rows, probe.id_table.size);
-    return (double)transfers * 1e9 / (double)MAX(ns, 1u);
+    return (u64)((u128)transfers * NS_PER_S / MAX(ns, (u64)1));
 }

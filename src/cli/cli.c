@@ -5,8 +5,8 @@
 
 #include <dirent.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FOLDER_DEPTH_MAX 4u
@@ -16,11 +16,6 @@ int cli_fail(const char *verb, const struct failure *failure)
     (void)fprintf(stderr, "tael %s: %s\n", verb, failure->message);
     if (failure->hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure->hint);
     return failure->status == STATUS_INVALID ? EXIT_USAGE : EXIT_ENVIRONMENT;
-}
-
-bool cli_is_help(const char *argument)
-{
-    return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
 }
 
 // --- interruption --------------------------------------------------------------------------------
@@ -43,6 +38,13 @@ void cli_interrupt_install(void)
 bool cli_is_interrupted(void)
 {
     return interrupted != 0;
+}
+
+u64 cli_time_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (u64)now.tv_sec * NS_PER_S + (u64)now.tv_nsec;
 }
 
 // --- folders -------------------------------------------------------------------------------------

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the verbs share: exit codes, the form of the output, reporting a failure.
+// What the verbs share: how a verb is described and called, exit codes, the forms of the output,
+// reporting a failure.
+//
+// A verb says which records its command line fills in; parsing, help and completion are made from
+// them, and its output is printed from records too (cli.def).
 #ifndef TAEL_CLI_CLI_H
 #define TAEL_CLI_CLI_H
 
 #include "base/base.h"
+#include "cli/cli_schema.h"
+#include "codec/record_json.h"
+#include "codec/record_text.h"
+
+#include <stdio.h>
 
 enum exit_code {
     EXIT_DONE = 0,
@@ -19,17 +28,95 @@ enum cli_form {
     CLI_CSV,
 };
 
+// --- Verbs ---
+
+#define CLI_PARTS_MAX 4u
+
+struct cli_call;
+
+// A verb, or an action of one.
+struct cli_verb {
+    const char *name;    // "verify"; of an action "transfer create".
+    const char *summary; // Some words for a list.
+    const char *about;   // Help: what it does, lines of at most 100 columns.
+    const char *example; // A command line without the program's name, or NULL.
+    const char *exits;   // What its exit codes mean; NULL: as everywhere.
+    // What its command line fills in, in the order of help. What a record of kind RECORD_OPTIONS
+    // requires is checked before `run`, what another one does is for `run` to check.
+    const struct schema_record *parts[CLI_PARTS_MAX];
+    int (*run)(const struct cli_call *call); // Returns the exit code; NULL: it has actions.
+    void (*help)(struct text *out);          // Prints more behind `about`; may be NULL.
+    const void *context;                     // The verb's own.
+};
+
+struct cli_call {
+    const struct cli_verb *verb;
+    struct record_arguments parts[CLI_PARTS_MAX];
+    u32 part_count;
+    enum cli_form form;
+};
+
+// Finds the verb of a command line without the program's name, parses its flags and runs it.
+// Returns the exit code.
+int cli_main(int argc, const char *const *argv);
+// The verbs and actions one after the other, in the order of help; NULL behind the last.
+const struct cli_verb *cli_verb_at(u32 index);
+// The verb or action of these words, and how many of them name it; NULL when there is none.
+const struct cli_verb *cli_verb_find(u32 count, const char *const *words, u32 *used);
+// What the command line filled in; the record is one of the verb's parts.
+const struct record_arguments *cli_part(const struct cli_call *call,
+                                        const struct schema_record *record);
+// Help: of everything, of a verb with actions, of one that runs.
+void cli_help_print(const struct cli_verb *verb, struct text *out);
+#define CLI_HELP_SIZE_MAX 65536u
+
+extern const struct cli_verb serve_verb, verify_verb, dump_verb, override_verb, bench_verb,
+    completion_verb, version_verb, help_verb;
+#define LEDGER_VERBS_COUNT 12u
+extern const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT];
+
+// --- Output ---
+
+// Records of one kind that are printed one after the other: as a table, whose rows are all measured
+// before the first is printed, as JSON, or as CSV with a header.
+struct cli_rows {
+    const struct schema_record *record;
+    enum cli_form form;
+    struct record_table table;
+    enum record_json_style style; // Of JSON.
+    bool has_header;              // It is printed.
+    char *buffer;
+};
+// Takes memory, which cli_rows_end gives back. `indent` is of a table.
+void cli_rows_begin(struct cli_rows *rows, const struct schema_record *record, enum cli_form form,
+                    u32 indent);
+void cli_rows_measure(struct cli_rows *rows, const void *head);
+// Prints the header, which otherwise stands before the first row; of CSV also when there is none.
+void cli_rows_header(struct cli_rows *rows);
+void cli_rows_print(struct cli_rows *rows, const void *head);
+void cli_rows_end(struct cli_rows *rows);
+// `count` records, `stride` bytes apart. Of none, a table prints nothing and CSV its header.
+void cli_print_rows(const struct schema_record *record, enum cli_form form, const void *data,
+                    size_t stride, u32 count);
+// One record: a card of lines, an object, or CSV of one row.
+void cli_print_record(const struct schema_record *record, enum cli_form form, const void *data);
+
+// Sets a text of a record that is zero; what does not fit is cut off.
+void cli_text_set(char *out, size_t size, const char *text);
+
 // Prints "tael VERB: message" and the hint on standard error. Returns the exit code of the status:
 // STATUS_INVALID is usage, everything else the environment.
 int cli_fail(const char *verb, const struct failure *failure);
 
-// Whether an argument asks for help, in its two spellings.
-bool cli_is_help(const char *argument);
+// --- The system ---
 
 // From here on SIGINT and SIGTERM only set what cli_is_interrupted tells; whoever works for long
 // asks it and ends soon after.
 void cli_interrupt_install(void);
 bool cli_is_interrupted(void);
+
+// Nanoseconds since 1970.
+u64 cli_time_now(void);
 
 // Visits the files and folders of a folder, and of the folders in it, what is inside first. What
 // cannot be read is left out.
@@ -37,20 +124,5 @@ void cli_files_visit(const char *folder, void (*visit)(const char *path, void *c
                      void *context);
 // Removes a folder with everything in it, as far as that goes.
 void cli_folder_remove(const char *folder);
-
-// Visits every flag of the verbs account, transfer and query, action by action. Names may have `_`
-// for `-`; verb and action are the same pointers for all flags of an action.
-void ledger_verbs_flags(void (*visit)(void *context, const char *verb, const char *action,
-                                      const char *flag),
-                        void *context);
-
-// Each verb: its arguments from its own name on; returns the exit code.
-int verify_main(int argc, char **argv);
-int account_main(int argc, char **argv);
-int transfer_main(int argc, char **argv);
-int query_main(int argc, char **argv);
-int dump_main(int argc, char **argv);
-int override_main(int argc, char **argv);
-int completion_main(int argc, char **argv);
 
 #endif

@@ -1,162 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The verb completion: every verb, action and flag, as a script for bash or as JSON. Flags of
-// records come from the schema; those of the other verbs are the table below, which a test compares
-// with what each verb's --help says.
+// The verb completion: every verb, action and flag, as a script for bash or as JSON, made from what
+// verbs and records say of themselves.
+#include "cli/bench_internal.h"
 #include "cli/cli.h"
+#include "codec/json.h"
 
-#include <stdio.h>
-
-static const char help[] =
-    "tael completion [--json]\n"
-    "\n"
-    "Prints completion for bash; with --json, one object an action: its verb, name and flags.\n"
-    "\n"
-    "  source <(tael completion)\n";
-
-struct plain_verb {
-    const char *name;
-    const char *flags; // Without the dashes, separated by blanks.
-    const char *words; // What else it takes, for bash.
-};
-
-#define FOLDERS " $(compgen -d -- \"$word\")"
-
-static const struct plain_verb verbs[] = {
-    {"serve",
-     "data compat-port cluster accounts-max holds-max checkpoint-bytes space-reserve "
-     "clock-jump-max json help",
-     ""},
-    {"verify", "replay scratch json help", FOLDERS},
-    {"dump", "events history from limit json help", FOLDERS},
-    {"override", "position json help", FOLDERS},
-    {"bench",
-     "transfers accounts clients batch connect folder cluster questions seed rate windows compat "
-     "no-probe no-restart keep progress json help",
-     " ordered million-accounts ten-million-accounts random-ids two-phase single-1 single-16 "
-     "hundred-8 query mixed"},
-    {"completion", "json help", ""},
-    {"version", "json help", ""},
-    {"help", "json", ""},
-};
-
-struct printer {
-    const char *verb; // Of the action that is being printed; NULL before the first.
-    const char *action;
-    bool json;
-};
-
-static void action_end(const struct printer *printer)
+// Calls `visit` for each flag of a verb, `--help` last.
+static void flags_visit(const struct cli_verb *verb, void (*visit)(void *context, const char *flag),
+                        void *context)
 {
-    if (printer->verb == NULL) return;
-    (void)printf(printer->json ? "]}\n" : "\" ;;\n");
-}
-
-static void flag_print(const char *flag, bool json, bool first)
-{
-    (void)printf(json ? "%s\"--" : "%s--", first ? "" : json ? "," : " ");
-    for (const char *c = flag; *c != 0; c++) (void)putchar(*c == '_' ? '-' : *c);
-    if (json) (void)putchar('"');
-}
-
-static void flag_visit(void *context, const char *verb, const char *action, const char *flag)
-{
-    struct printer *printer = context;
-    bool first = printer->verb != verb || printer->action != action;
-    if (first) {
-        action_end(printer);
-        (void)printf(printer->json ? "{\"verb\":\"%s\",\"action\":\"%s\",\"flags\":["
-                                   : "    \"%s %s\") words=\"",
-                     verb, action);
-        printer->verb = verb;
-        printer->action = action;
+    for (u32 i = 0; i < CLI_PARTS_MAX && verb->parts[i] != NULL; i++) {
+        const struct schema_record *record = verb->parts[i];
+        for (u32 j = 0; j < record->field_count; j++) {
+            if (!record_is_flag(&record->fields[j])) continue;
+            visit(context, record_flag_name(&record->fields[j]).text);
+        }
     }
-    flag_print(flag, printer->json, first);
+    visit(context, "--help");
 }
 
-static void plain_flags_print(const struct plain_verb *verb, bool json)
+// --- JSON ----------------------------------------------------------------------------------------
+
+static void flag_write(void *context, const char *flag)
 {
-    char flag[64];
-    bool first = true;
-    for (const char *at = verb->flags; *at != 0; first = false) {
-        size_t size = strcspn(at, " ");
-        (void)snprintf(flag, sizeof flag, "%.*s", (int)size, at);
-        flag_print(flag, json, first);
-        at += size + (at[size] == ' ');
-    }
+    json_write_text(context, flag);
 }
 
 static void json_print(void)
 {
-    struct printer printer = {.json = true};
-    ledger_verbs_flags(flag_visit, &printer);
-    action_end(&printer);
-    for (size_t i = 0; i < ARRAY_COUNT(verbs); i++) {
-        (void)printf("{\"verb\":\"%s\",\"action\":null,\"flags\":[", verbs[i].name);
-        plain_flags_print(&verbs[i], true);
-        (void)printf("]}\n");
+    for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
+        const struct cli_verb *verb = cli_verb_at(i);
+        if (verb->run == NULL) continue;
+        char text[4096];
+        struct json_writer writer = json_writer_init(text, sizeof text);
+        const size_t size = strcspn(verb->name, " ");
+        json_write_object_begin(&writer);
+        json_write_key(&writer, "verb");
+        json_write_string(&writer, verb->name, size);
+        json_write_key(&writer, "action");
+        if (verb->name[size] == ' ') json_write_text(&writer, verb->name + size + 1);
+        else json_write_null(&writer);
+        json_write_key(&writer, "flags");
+        json_write_array_begin(&writer);
+        flags_visit(verb, flag_write, &writer);
+        json_write_array_end(&writer);
+        json_write_object_end(&writer);
+        json_write_line_end(&writer);
+        assert(!text_overflowed(&writer.text));
+        (void)fwrite(text, 1, writer.text.size, stdout);
     }
 }
 
-// Collects the names of a verb's actions.
-struct names {
-    const char *verb;
-    const char *last;
-};
+// --- bash ----------------------------------------------------------------------------------------
 
-static void name_visit(void *context, const char *verb, const char *action, const char *flag)
+static void flag_print(void *context, const char *flag)
 {
-    struct names *names = context;
-    (void)flag;
-    if (strcmp(names->verb, verb) != 0 || names->last == action) return;
-    (void)printf("%s ", action);
-    names->last = action;
+    (void)context;
+    (void)printf("%s ", flag);
+}
+
+// What can stand for the first word of a verb.
+static void words_print(const struct cli_verb *verb)
+{
+    if (verb == &bench_verb) {
+        for (u32 i = 0; bench_plan_at(i) != NULL; i++)
+            (void)printf("%s ", bench_plan_at(i)->workload.workload);
+    }
+    if (verb->parts[0] == &cli_schema_folder_word) (void)printf("$(compgen -d -- \"$word\")");
+}
+
+static void names_print(const char *prefix)
+{
+    const size_t size = strlen(prefix);
+    for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
+        const char *name = cli_verb_at(i)->name;
+        const bool is_below = strncmp(name, prefix, size) == 0 && strchr(name + size, ' ') == NULL;
+        if (is_below) (void)printf("%s ", name + size);
+    }
+}
+
+// The flags whose value is a file or a folder.
+static void paths_print(const char *value)
+{
+    const char *separator = "";
+    for (u32 i = 0; i < cli_schema.record_count; i++) {
+        const struct schema_record *record = cli_schema.records[i];
+        for (u32 j = 0; j < record->field_count; j++) {
+            const struct schema_field *field = &record->fields[j];
+            if (!field->value || strcmp(field->value, value) != 0) continue;
+            (void)printf("%s%s", separator, record_flag_name(field).text);
+            separator = "|";
+        }
+    }
 }
 
 static void bash_print(void)
 {
-    static const char *const with_actions[] = {"account", "transfer", "query"};
-    struct printer printer = {0};
     (void)printf("_tael()\n{\n    local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
                  "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
-    ledger_verbs_flags(flag_visit, &printer);
-    action_end(&printer);
-    (void)printf("    *) case \"${COMP_WORDS[1]}\" in\n");
-    for (size_t i = 0; i < ARRAY_COUNT(with_actions); i++) {
-        struct names names = {.verb = with_actions[i]};
-        (void)printf("        %s) words=\"", with_actions[i]);
-        ledger_verbs_flags(name_visit, &names);
+    for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
+        const struct cli_verb *verb = cli_verb_at(i);
+        if (verb->run == NULL) continue;
+        const bool is_action = strchr(verb->name, ' ') != NULL;
+        (void)printf("    \"%s%s) words=\"", verb->name, is_action ? "\"" : " \"*");
+        flags_visit(verb, flag_print, NULL);
+        words_print(verb);
         (void)printf("\" ;;\n");
     }
-    for (size_t i = 0; i < ARRAY_COUNT(verbs); i++) {
-        (void)printf("        %s) words=\"", verbs[i].name);
-        plain_flags_print(&verbs[i], false);
-        (void)printf("%s\" ;;\n", verbs[i].words);
+    for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
+        const struct cli_verb *verb = cli_verb_at(i);
+        if (verb->run != NULL) continue;
+        char prefix[64];
+        (void)snprintf(prefix, sizeof prefix, "%s ", verb->name);
+        (void)printf("    \"%s\"*) words=\"", prefix);
+        names_print(prefix);
+        (void)printf("\" ;;\n");
     }
-    (void)printf("        esac ;;\n    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words=\"");
-    for (size_t i = 0; i < ARRAY_COUNT(with_actions); i++) (void)printf("%s ", with_actions[i]);
-    for (size_t i = 0; i < ARRAY_COUNT(verbs); i++) (void)printf("%s ", verbs[i].name);
-    (void)printf(
-        "\"\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n"
-        "    --data|--folder|--scratch) words=$(compgen -d -- \"$word\") ;;\n"
-        "    --from) [ \"${COMP_WORDS[1]}\" = dump ] || words=$(compgen -f -- \"$word\") ;;\n"
-        "    esac\n"
-        "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
-        "complete -F _tael tael\n");
+    (void)printf("    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words=\"");
+    names_print("");
+    (void)printf("\"\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n    ");
+    paths_print("DIR");
+    (void)printf(") words=$(compgen -d -- \"$word\") ;;\n    ");
+    paths_print("FILE");
+    (void)printf(") [ \"${COMP_WORDS[1]}\" = dump ] || words=$(compgen -f -- \"$word\") ;;\n"
+                 "    esac\n"
+                 "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
+                 "complete -F _tael tael\n");
 }
 
-int completion_main(int argc, char **argv)
+static int completion_run(const struct cli_call *call)
 {
-    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-    if (argc == 2 && cli_is_help(argv[1])) {
-        (void)fputs(help, stdout);
-        return EXIT_DONE;
-    }
-    if (argc > 1 && !json) {
-        (void)fprintf(stderr, "tael completion: unknown argument %s\n\n%s", argv[1], help);
-        return EXIT_USAGE;
-    }
-    if (json) json_print();
+    if (call->form == CLI_JSON) json_print();
     else bash_print();
     return EXIT_DONE;
 }
+
+const struct cli_verb completion_verb = {
+    .name = "completion",
+    .summary = "print completion for bash",
+    .about = "Prints completion for bash; as JSON an object an action: its verb, name and flags.\n",
+    .example = "completion >~/.local/share/bash-completion/completions/tael",
+    .parts = {&cli_schema_json_option},
+    .run = completion_run,
+};

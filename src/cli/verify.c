@@ -4,7 +4,6 @@
 #include "machine/verify.h"
 
 #include "cli/cli.h"
-#include "codec/json.h"
 #include "os/disk.h"
 
 #include <errno.h>
@@ -14,30 +13,6 @@
 #include <unistd.h>
 
 #define BAR_WIDTH 30u
-
-static const char help[] =
-    "tael verify DIR [--replay] [--scratch DIR] [--json]\n"
-    "\n"
-    "Checks everything in a stopped data folder that digests, chains and checksums can tell:\n"
-    "every frame of the log and the chain of their headers, that each outcome in history belongs\n"
-    "to its request and that the outcomes give the roots named in the log, the newest checkpoint,\n"
-    "and every page of the index. Changes nothing.\n"
-    "\n"
-    "  --replay       decide the whole log again, too, and compare the outcomes with the roots\n"
-    "                 named in the log and the state with the checkpoint's\n"
-    "  --scratch DIR  where a folder for that is made and removed again (about 150 bytes an "
-    "event);\n"
-    "                 beside the data folder when not given\n"
-    "  --json         print the summary as JSON\n"
-    "\n"
-    "Exit code: 0 all holds, 1 something does not (its place is named), 2 usage, 3 environment.\n";
-
-struct options {
-    const char *path;
-    const char *scratch;
-    bool replay;
-    bool json;
-};
 
 struct show {
     u64 next; // When to print again.
@@ -70,79 +45,56 @@ static bool show_progress(void *context, const char *part, u64 done, u64 total)
     return true;
 }
 
-static void hex(const struct digest *digest, char out[65])
+static void summary_print(const struct verify_report *report, u64 seconds_ms, enum cli_form form)
 {
-    for (size_t i = 0; i < sizeof digest->bytes; i++) {
-        (void)snprintf(out + 2 * i, 3, "%02x", digest->bytes[i]);
+    struct verify_summary summary = {
+        .ok = true,
+        .torn = report->torn,
+        .replayed_checkpoint = report->replayed_checkpoint,
+        .frames = report->frames,
+        .commands = report->commands,
+        .events = report->events,
+        .log_bytes = report->log_bytes,
+        .rows = report->rows,
+        .roots = report->roots,
+        .segments = report->segments,
+        .checkpoint = report->checkpoint_sequence,
+        .replayed_frames = report->replayed_frames,
+        .replayed_roots = report->replayed_roots,
+        .seconds = seconds_ms,
+    };
+    memcpy(summary.head, report->head.bytes, sizeof summary.head);
+    memcpy(summary.state, report->state.bytes, sizeof summary.state);
+    memcpy(summary.replayed_state, report->replayed_state.bytes, sizeof summary.replayed_state);
+    if (form != CLI_TABLE) {
+        cli_print_record(&cli_schema_verify_summary, form, &summary);
+        return;
     }
+    char line[1024];
+    struct text out = text_init(line, sizeof line);
+    text_append_string(&out, "ok: ");
+    record_write_line(&cli_schema_verify_summary, RECORD_TABLE_DROP_ZERO, &summary, &out);
+    if (report->torn) {
+        text_append_string(&out, "; the log ends in an unfinished frame, never acknowledged");
+    }
+    assert(!text_overflowed(&out));
+    (void)printf("%.*s\n", (int)out.size, line);
 }
 
-static void summary_json(const struct verify_report *report, double seconds)
+static int failure_print(const struct failure *failure, enum cli_form form)
 {
-    char head[65];
-    char state[65];
-    hex(&report->head, head);
-    hex(&report->state, state);
-    (void)printf("{\"ok\":true,\"frames\":%llu,\"commands\":%llu,\"events\":%llu,"
-                 "\"log_bytes\":%llu,\"rows\":%llu,\"roots\":%llu,\"segments\":%llu,"
-                 "\"checkpoint\":%llu,\"torn\":%s,\"head\":\"%s\",\"state\":\"%s\"",
-                 (unsigned long long)report->frames, (unsigned long long)report->commands,
-                 (unsigned long long)report->events, (unsigned long long)report->log_bytes,
-                 (unsigned long long)report->rows, (unsigned long long)report->roots,
-                 (unsigned long long)report->segments,
-                 (unsigned long long)report->checkpoint_sequence, report->torn ? "true" : "false",
-                 head, state);
-    if (report->replayed_frames > 0) {
-        hex(&report->replayed_state, state);
-        (void)printf(",\"replayed_frames\":%llu,\"replayed_roots\":%llu,"
-                     "\"replayed_checkpoint\":%s,\"replayed_state\":\"%s\"",
-                     (unsigned long long)report->replayed_frames,
-                     (unsigned long long)report->replayed_roots,
-                     report->replayed_checkpoint ? "true" : "false", state);
-    }
-    (void)printf(",\"seconds\":%.3f}\n", seconds);
-}
-
-static void summary_text(const struct verify_report *report, double seconds)
-{
-    char head[65];
-    char state[65];
-    hex(&report->head, head);
-    hex(&report->state, state);
-    (void)printf("ok: %llu frames, %llu commands, %llu events, %llu rows of history, %llu outcome "
-                 "roots, checkpoint of frame %llu%s; head %.16s, state %.16s",
-                 (unsigned long long)report->frames, (unsigned long long)report->commands,
-                 (unsigned long long)report->events, (unsigned long long)report->rows,
-                 (unsigned long long)report->roots, (unsigned long long)report->checkpoint_sequence,
-                 report->torn ? ", an unfinished frame at the end that was never acknowledged" : "",
-                 head, state);
-    if (report->replayed_frames > 0) {
-        hex(&report->replayed_state, state);
-        (void)printf("; replayed: the same %llu outcome roots%s, state %.16s at the end",
-                     (unsigned long long)report->replayed_roots,
-                     report->replayed_checkpoint ? " and checkpoint" : "", state);
-    }
-    (void)printf("; %.1f s\n", seconds);
-}
-
-static int failure_report(const struct failure *failure, bool json)
-{
-    bool differs = failure->status == STATUS_CORRUPT;
-    if (json) {
-        char text[1024];
-        struct json_writer writer = json_writer_init(text, sizeof text);
-        json_write_object_begin(&writer);
-        json_write_key(&writer, "ok");
-        json_write_bool(&writer, false);
-        json_write_key(&writer, differs ? "difference" : "error");
-        json_write_string(&writer, failure->message, strlen(failure->message));
-        json_write_object_end(&writer);
-        struct failure full;
-        if (json_writer_finish(&writer, &full) == STATUS_OK) {
-            (void)printf("%.*s\n", (int)writer.text.size, text);
-        }
+    const bool differs = failure->status == STATUS_CORRUPT;
+    struct verify_failure report = {0};
+    cli_text_set(differs ? report.difference : report.error, sizeof report.difference,
+                 failure->message);
+    if (form != CLI_TABLE) {
+        struct cli_rows rows;
+        cli_rows_begin(&rows, &cli_schema_verify_failure, form, 0);
+        rows.style = RECORD_JSON_OMIT_ZERO; // Scripts see by the key which of the two it is.
+        cli_rows_print(&rows, &report);
+        cli_rows_end(&rows);
     } else if (differs) {
-        (void)printf("differs: %s\n", failure->message);
+        (void)printf("differs: %s\n", report.difference);
     }
     if (!differs) return cli_fail("verify", failure);
     if (failure->hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure->hint);
@@ -150,16 +102,16 @@ static int failure_report(const struct failure *failure, bool json)
 }
 
 // Replays with a scratch folder that is there only meanwhile.
-static enum status replay(struct disk *disk, const struct options *options,
+static enum status replay(struct disk *disk, const char *data, const char *scratch_parent,
                           const struct verify_progress *progress, struct verify_report *report,
                           struct failure *failure)
 {
     char path[4096];
-    size_t size = strlen(options->path);
-    while (size > 1 && options->path[size - 1] == '/') size--;
-    int length = options->scratch != NULL
-                     ? snprintf(path, sizeof path, "%s/tael-replay-XXXXXX", options->scratch)
-                     : snprintf(path, sizeof path, "%.*s.replay-XXXXXX", (int)size, options->path);
+    size_t size = strlen(data);
+    while (size > 1 && data[size - 1] == '/') size--;
+    int length = scratch_parent[0] != 0
+                     ? snprintf(path, sizeof path, "%s/tael-replay-XXXXXX", scratch_parent)
+                     : snprintf(path, sizeof path, "%.*s.replay-XXXXXX", (int)size, data);
     if (length < 0 || (size_t)length >= sizeof path) {
         return failure_set(failure, STATUS_INVALID, "the folder's name is too long");
     }
@@ -178,8 +130,10 @@ static enum status replay(struct disk *disk, const struct options *options,
     return status;
 }
 
-static int verify(const struct options *options)
+static int verify_run(const struct cli_call *call)
 {
+    const struct folder_word *word = cli_part(call, &cli_schema_folder_word)->head;
+    const struct verify_options *options = cli_part(call, &cli_schema_verify_options)->head;
     struct disk_folder *folder = malloc(sizeof *folder);
     assert(folder != NULL);
     struct failure failure = {0};
@@ -187,45 +141,38 @@ static int verify(const struct options *options)
     struct show show = {.next = clock_now() + NS_PER_S, .on_terminal = isatty(STDERR_FILENO)};
     const struct verify_progress progress = {.context = &show, .report = show_progress};
     u64 begin = clock_now();
+    cli_interrupt_install();
     // The lock keeps a server from starting meanwhile, and says so when one runs.
-    enum status status = disk_folder_open(folder, options->path, false, false, &failure);
+    enum status status = disk_folder_open(folder, word->dir, false, false, &failure);
     if (status == STATUS_OK) {
         status = verify_folder(&folder->disk, &progress, &report, &failure);
         if (status == STATUS_OK && options->replay) {
-            status = replay(&folder->disk, options, &progress, &report, &failure);
+            status =
+                replay(&folder->disk, word->dir, options->scratch, &progress, &report, &failure);
         }
         disk_folder_close(folder);
     }
     free(folder);
     if (show.printed) (void)fprintf(stderr, "\r%78s\r", "");
-    if (status != STATUS_OK) return failure_report(&failure, options->json);
-    double seconds = (double)(clock_now() - begin) / 1e9;
-    if (options->json) summary_json(&report, seconds);
-    else summary_text(&report, seconds);
+    if (status != STATUS_OK) return failure_print(&failure, call->form);
+    summary_print(&report, (clock_now() - begin) / NS_PER_MS, call->form);
     return EXIT_DONE;
 }
 
-int verify_main(int argc, char **argv)
-{
-    struct options options = {0};
-    for (int i = 1; i < argc; i++) {
-        if (cli_is_help(argv[i])) {
-            (void)fputs(help, stdout);
-            return EXIT_DONE;
-        }
-        if (strcmp(argv[i], "--json") == 0) options.json = true;
-        else if (strcmp(argv[i], "--replay") == 0) options.replay = true;
-        else if (strcmp(argv[i], "--scratch") == 0 && i + 1 < argc) options.scratch = argv[++i];
-        else if (argv[i][0] != '-' && options.path == NULL) options.path = argv[i];
-        else {
-            (void)fprintf(stderr, "tael verify: unknown argument %s\n\n%s", argv[i], help);
-            return EXIT_USAGE;
-        }
-    }
-    if (options.path == NULL) {
-        (void)fprintf(stderr, "tael verify: which folder?\n\n%s", help);
-        return EXIT_USAGE;
-    }
-    cli_interrupt_install();
-    return verify(&options);
-}
+const struct cli_verb verify_verb = {
+    .name = "verify",
+    .summary = "check a stopped folder: chain, digests, outcomes, index, replay",
+    .about =
+        "Checks everything in a stopped data folder that digests, chains and checksums can tell: "
+        "every\n"
+        "frame of the log and the chain of their headers, that each outcome in history belongs to "
+        "its\n"
+        "request and that the outcomes give the roots named in the log, the newest checkpoint, and "
+        "every\n"
+        "page of the index. Prints a line that begins with `ok`, or with `differs` and the place. "
+        "Changes\nnothing.\n",
+    .example = "verify data --replay",
+    .exits = "0 all holds, 1 something does not (its place is named), 2 usage, 3 environment",
+    .parts = {&cli_schema_folder_word, &cli_schema_verify_options, &cli_schema_form_options},
+    .run = verify_run,
+};

@@ -16,18 +16,31 @@
 
 #define BACKLOG 128
 
+// What the text of an address says: the path of a unix socket, or a port.
+struct place {
+    const char *path; // NULL for a port.
+    u16 port;
+};
+
+static enum status place_parse(const char *text, struct place *out, struct failure *failure);
 static enum status take_unix(struct compat_listener *listener, const char *path,
                              struct failure *failure);
-static enum status take_tcp(struct compat_listener *listener, const char *text,
-                            struct failure *failure);
+static enum status take_port(struct compat_listener *listener, u16 port, struct failure *failure);
+
+enum status compat_listener_check(const char *address, struct failure *failure)
+{
+    struct place place;
+    return place_parse(address, &place, failure);
+}
 
 enum status compat_listener_take(struct compat_listener *listener, const char *address,
                                  struct failure *failure)
 {
+    struct place place;
     *listener = (struct compat_listener){.fd = -1};
-    enum status status = strncmp(address, "unix:", 5) == 0
-                             ? take_unix(listener, address + 5, failure)
-                             : take_tcp(listener, address, failure);
+    if (place_parse(address, &place, failure) != STATUS_OK) return failure->status;
+    enum status status = place.path != NULL ? take_unix(listener, place.path, failure)
+                                            : take_port(listener, place.port, failure);
     if (status != STATUS_OK) compat_listener_close(listener);
     return status;
 }
@@ -55,6 +68,41 @@ void compat_listener_close(struct compat_listener *listener)
     if (listener->fd >= 0) (void)close(listener->fd);
     if (listener->path[0] != 0 && is_own(listener)) (void)unlink(listener->path);
     *listener = (struct compat_listener){.fd = -1};
+}
+
+// --- addresses -----------------------------------------------------------------------------------
+
+static enum status place_parse(const char *text, struct place *out, struct failure *failure)
+{
+    *out = (struct place){0};
+    if (strncmp(text, "unix:", 5) == 0) {
+        const size_t size_max = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+        const size_t size = strlen(text + 5);
+        out->path = text + 5;
+        if (size > 0 && size <= size_max) return STATUS_OK;
+        return failure_set(failure, STATUS_INVALID,
+                           "--compat-port: the path of a unix socket has 1 to %zu bytes, not %zu",
+                           size_max, size);
+    }
+    const char *colon = strrchr(text, ':');
+    const bool is_here =
+        colon == NULL || (colon - text == 9 &&
+                          (memcmp(text, "127.0.0.1", 9) == 0 || memcmp(text, "localhost", 9) == 0));
+    if (!is_here) {
+        failure_note(failure, STATUS_INVALID, "--compat-port: only 127.0.0.1 is listened on");
+        failure_hint(failure,
+                     "the protocol has no authentication: let clients run on this machine, "
+                     "or reach it through a tunnel that has");
+        return STATUS_INVALID;
+    }
+    const char *port = colon == NULL ? text : colon + 1;
+    u128 number = 0;
+    if (number_parse_u128(port, strlen(port), &number) != NUMBER_OK || number > UINT16_MAX) {
+        return failure_set(failure, STATUS_INVALID,
+                           "--compat-port: \"%.64s\" is no port from 0 to 65535", port);
+    }
+    out->port = (u16)number;
+    return STATUS_OK;
 }
 
 // --- unix sockets --------------------------------------------------------------------------------
@@ -98,12 +146,7 @@ static enum status take_unix(struct compat_listener *listener, const char *path,
                              struct failure *failure)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t size = strlen(path);
-    if (size == 0 || size >= sizeof address.sun_path) {
-        return failure_set(failure, STATUS_INVALID,
-                           "--compat-port: the path of a unix socket has 1 to %zu bytes, not %zu",
-                           sizeof address.sun_path - 1, size);
-    }
+    const size_t size = strlen(path);
     memcpy(address.sun_path, path, size);
     enum status status = path_clear(path, &address, failure);
     if (status != STATUS_OK) return status;
@@ -124,33 +167,8 @@ static enum status take_unix(struct compat_listener *listener, const char *path,
 
 // --- ports ---------------------------------------------------------------------------------------
 
-static enum status port_parse(const char *text, u16 *out, struct failure *failure)
+static enum status take_port(struct compat_listener *listener, u16 port, struct failure *failure)
 {
-    const char *colon = strrchr(text, ':');
-    if (colon != NULL && strncmp(text, "127.0.0.1:", 10) != 0 &&
-        strncmp(text, "localhost:", 10) != 0) {
-        failure_note(failure, STATUS_INVALID, "--compat-port: only 127.0.0.1 is listened on");
-        failure_hint(failure,
-                     "the protocol has no authentication: let clients run on this machine, "
-                     "or reach it through a tunnel that has");
-        return STATUS_INVALID;
-    }
-    const char *port = colon == NULL ? text : colon + 1;
-    u128 number = 0;
-    if (number_parse_u128(port, strlen(port), &number) != NUMBER_OK || number > UINT16_MAX) {
-        return failure_set(failure, STATUS_INVALID,
-                           "--compat-port: \"%.64s\" is no port from 0 to 65535", port);
-    }
-    *out = (u16)number;
-    return STATUS_OK;
-}
-
-static enum status take_tcp(struct compat_listener *listener, const char *text,
-                            struct failure *failure)
-{
-    u16 port = 0;
-    enum status status = port_parse(text, &port, failure);
-    if (status != STATUS_OK) return status;
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1;
@@ -162,7 +180,7 @@ static enum status take_tcp(struct compat_listener *listener, const char *text,
     if (listener->fd < 0 ||
         bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
         getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0) {
-        status = errno == EADDRINUSE ? STATUS_BUSY : STATUS_IO;
+        const enum status status = errno == EADDRINUSE ? STATUS_BUSY : STATUS_IO;
         (void)failure_set_errno(failure, status, errno, "--compat-port: listening on 127.0.0.1:%u",
                                 port);
         if (status == STATUS_BUSY) {

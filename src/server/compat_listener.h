@@ -21,6 +21,8 @@ struct compat_listener {
     ino_t inode;
 };
 
+// Whether the text is an address that could be taken; takes none. STATUS_INVALID with the rule.
+MUST_USE enum status compat_listener_check(const char *address, struct failure *failure);
 // Takes `address`: "PORT" or "127.0.0.1:PORT" (0 picks one) or "unix:PATH". STATUS_INVALID when it
 // is none of these, STATUS_BUSY when it or its path is somebody else's. On failure nothing is held.
 MUST_USE enum status compat_listener_take(struct compat_listener *listener, const char *address,

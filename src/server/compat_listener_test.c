@@ -81,9 +81,12 @@ static void test_addresses(void **state)
     (void)state;
     struct compat_listener listener;
     struct failure failure;
-    static const char *const wrong[] = {"",   "x",         "65536",      "-1",
-                                        "1x", "0.0.0.0:0", "127.0.0.1:", "unix:"};
-    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) expect_refused(wrong[i], STATUS_INVALID);
+    static const char *const wrong[] = {
+        "", "x", "65536", "-1", "1x", "0.0.0.0:0", "127.0.0.1:", "unix:", "127.0.0.1:5:6", "x:0"};
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        expect_refused(wrong[i], STATUS_INVALID);
+        assert_int_equal(compat_listener_check(wrong[i], &failure), STATUS_INVALID);
+    }
     char longer[256];
     memset(longer, 'x', sizeof longer);
     memcpy(longer, "unix:/", 6);

@@ -3,6 +3,7 @@
 // What is in the data folder, looked at before it is opened, made or changed.
 #include "codec/number.h"
 #include "machine/recovery.h"
+#include "server/compat_listener.h"
 #include "server/server.h"
 
 #include <dirent.h>
@@ -91,6 +92,7 @@ static enum status genesis_compare(const struct server_options *options,
 
 enum status server_options_check(const struct server_options *options, struct failure *failure)
 {
+    if (compat_listener_check(options->compat, failure) != STATUS_OK) return failure->status;
     const struct contents contents = contents_read(options->data);
     if (!contents.has_log && contents.others > 0) {
         failure_note(failure, STATUS_INVALID,

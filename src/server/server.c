@@ -3,7 +3,6 @@
 // The server's thread: epoll over ports, pipeline and signals.
 #include "server/server.h"
 
-#include "codec/json.h"
 #include "os/thread.h"
 #include "server/clock.h"
 #include "server/compat_port.h"
@@ -56,18 +55,6 @@ struct server {
     bool full_told;             // The trace said that storage is full,
     u64 full_last;              // and when it last was.
 };
-
-void server_options_default(struct server_options *options)
-{
-    *options = (struct server_options){
-        .compat = "3000",
-        .accounts_max = 64u << 20,
-        .holds_max = 32u << 20,
-        .checkpoint_bytes = 192 * MIB,
-        .space_reserve = 256 * MIB,
-        .clock_jump_max_s = 400 * SECONDS_PER_DAY,
-    };
-}
 
 static void command_done(void *context, struct pipeline_command *command)
 {
@@ -370,35 +357,13 @@ static enum status places_take(struct server *server, struct failure *failure)
     return status;
 }
 
-static void ready_print(const struct server *server)
-{
-    const char *address = compat_port_address(server->compat);
-    const char *data = server->options->data;
-    if (server->options->json) {
-        char text[8192];
-        struct json_writer writer = json_writer_init(text, sizeof text);
-        json_write_object_begin(&writer);
-        json_write_key(&writer, "ready");
-        json_write_bool(&writer, true);
-        json_write_key(&writer, "compat");
-        json_write_string(&writer, address, strlen(address));
-        json_write_key(&writer, "data");
-        json_write_string(&writer, data, strlen(data));
-        json_write_object_end(&writer);
-        (void)printf("%.*s\n", (int)MIN(writer.text.size, sizeof text), text);
-    } else {
-        (void)printf("ready compat=%s data=%s\n", address, data);
-    }
-    (void)fflush(stdout);
-}
-
 // From a node that is open to a clean stop.
 static enum status node_serve(struct server *server, struct failure *failure)
 {
     enum status status = pipeline_start(server, failure);
     if (status == STATUS_OK) {
         status_write(server, clock_steady());
-        ready_print(server);
+        server->options->ready(server->options, compat_port_address(server->compat));
         thread_hurry();
         serve(server);
         compat_port_drain(server->compat);

@@ -23,17 +23,17 @@ struct server_options {
     u64 checkpoint_bytes; // Log between checkpoints, at least.
     u64 space_reserve;    // Free space below which commands are refused.
     u64 clock_jump_max_s; // How far the clock may have jumped forwards since the last frame.
-    bool json;            // The line that says `ready` is a JSON object.
+    // Called when the server answers clients, with the address that it listens on.
+    void (*ready)(const struct server_options *options, const char *address);
+    const void *context; // For `ready`.
 };
 
-// Sets every option but `data`.
-void server_options_default(struct server_options *options);
-// Looks at the folder and changes nothing: STATUS_INVALID when it was made with something else than
-// what was given, or when it has no log and is not empty.
+// Looks at the address and the folder and changes nothing: STATUS_INVALID when the address is none,
+// or when the folder was made with something else than what was given, or has no log and is not
+// empty.
 MUST_USE enum status server_options_check(const struct server_options *options,
                                           struct failure *failure);
-// Opens, prints one line starting `ready` on standard output (with `json` an object whose member
-// `ready` is true), serves, stops cleanly. STATUS_OK after a clean stop.
+// Opens, calls `ready`, serves, stops cleanly. STATUS_OK after a clean stop.
 MUST_USE enum status server_run(const struct server_options *options, struct failure *failure);
 
 #endif

@@ -39,6 +39,12 @@ struct world {
     pid_t server;
 };
 
+static void ready_print(const struct server_options *options, const char *address)
+{
+    (void)options;
+    (void)dprintf(STDOUT_FILENO, "ready %s\n", address);
+}
+
 static int setup(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
@@ -47,12 +53,15 @@ static int setup(void **state)
     (void)snprintf(world->data, sizeof world->data, "%s/data", world->folder);
     (void)snprintf(world->socket, sizeof world->socket, "unix:%s/socket", world->folder);
     (void)snprintf(world->trace, sizeof world->trace, "%s/trace", world->folder);
-    server_options_default(&world->options);
-    world->options.data = world->data;
-    world->options.compat = world->socket;
-    world->options.accounts_max = 4096;
-    world->options.holds_max = 4096;
-    world->options.space_reserve = 0;
+    world->options = (struct server_options){
+        .data = world->data,
+        .compat = world->socket,
+        .accounts_max = 4096,
+        .holds_max = 4096,
+        .checkpoint_bytes = 192 * MIB,
+        .clock_jump_max_s = 86400,
+        .ready = ready_print,
+    };
     *state = world;
     return 0;
 }
@@ -129,7 +138,7 @@ static bool server_begin(struct world *world, int signal_number)
     (void)close(output[1]);
     ssize_t got = read(output[0], line, sizeof line - 1);
     (void)close(output[0]);
-    return got > 0 && strncmp(line, "ready compat=", 13) == 0;
+    return got > 0 && strncmp(line, "ready unix:", 11) == 0;
 }
 
 static void server_start(struct world *world)

@@ -22,12 +22,22 @@ BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfer
 TAEL = ""
 
 
-def run(*arguments, code=0, folder=None):
-    """Runs the program; returns what it printed, after comparing the exit code."""
+def run_both(*arguments, code=0, folder=None):
+    """Runs the program; returns what it printed on both outputs, after comparing the exit code."""
     done = subprocess.run([TAEL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, text=True, timeout=300, cwd=folder, check=False)
     assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
-    return done.stdout
+    return done.stdout, done.stderr
+
+
+def run(*arguments, code=0, folder=None):
+    return run_both(*arguments, code=code, folder=folder)[0]
+
+
+def refused(text, *arguments, code=2):
+    """The program ends with the code and says the text on standard error, and nothing else."""
+    printed, said = run_both(*arguments, code=code)
+    assert text in said and printed == "", (arguments, text, said, printed)
 
 
 def objects(text):
@@ -66,6 +76,7 @@ def test_every_verb_has_help_that_names_its_flags(_folder):
         extra = said - set(row["flags"]) - {"--help"}
         assert not extra, (row["verb"], row["action"], extra)
         assert "--json" in row["flags"], row
+        assert run("help", row["verb"], *action) == text
     help_text = run("help")
     for verb in VERBS:
         assert "tael %s " % verb in help_text, verb
@@ -81,11 +92,44 @@ def test_usage_is_told(_folder):
         run(verb, "--nonsense", code=2)
     for verb in ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench"):
         run(verb, code=2)
-    run("serve", "--data", code=2)
-    run("serve", "--data", "x", "--cluster", "-1", code=2)
-    run("bench", "ordered", "--clients", "0", code=2)
-    run("account", "create", "--id", "x", code=2)
-    run("override", "x", "--position", "x", code=2)
+    refused("did you mean verify?", "verfy")
+    refused("no action \"shw\"", "account", "shw")
+    refused("--foo is no flag of tael transfer create", "transfer", "create", "--foo", "1")
+    refused("did you mean --amount?", "transfer", "create", "--amout", "1")
+    refused("--id, --ledger, --code are missing", "account", "create")
+    refused("--id: \"x\" is not a decimal number", "account", "create", "--id", "x")
+    refused("ID: \"x\" is not a decimal number", "account", "show", "x")
+    refused("ID is missing", "account", "show")
+    refused("--limit: \"0\" is less than 1", "query", "accounts", "--limit", "0")
+    refused("at character 5 a dash is expected", "query", "changes", "--timestamp-min", "2026/1/2")
+    refused("--json and --csv exclude each other", "query", "changes", "--json", "--csv")
+    refused("--from and flags of one account", "account", "create", "--id", "1", "--from", "x")
+    refused("--scratch needs a value", "verify", "x", "--scratch")
+    refused("DIR is missing", "verify")
+    refused("one word too many", "verify", "x", "y")
+    refused("--events and --csv", "dump", "x", "--events", "--csv")
+    refused("--position is missing", "override", "x")
+    refused("--position: \"x\"", "override", "x", "--position", "x")
+    refused("--position: \"1\" is less than 2", "override", "x", "--position", "1")
+    refused("did you mean ordered?", "bench", "orderd")
+    refused("--clients: \"0\" is less than 1", "bench", "ordered", "--clients", "0")
+    refused("--cluster: \"-1\" is negative", "serve", "--data", "x", "--cluster", "-1")
+    refused("--data needs a value", "serve", "--data")
+    refused("there is no verb query x", "help", "query", "x")
+
+
+def test_an_address_that_is_none_makes_no_folder(folder):
+    data = os.path.join(folder, "data")
+    for address in ("0.0.0.0:3000", "example.org:3000", "65536", "x", "unix:", "127.0.0.1:1:2"):
+        refused("--compat-port: ", "serve", "--data", data, "--compat-port", address)
+    assert not os.listdir(folder)
+
+
+def test_output_that_cannot_be_written_is_told(_folder):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([TAEL, "help"], stdout=full, stderr=subprocess.PIPE, text=True,
+                              check=False)
+    assert done.returncode == 3 and "writing the output" in done.stderr, done
 
 
 def test_the_environment_is_told(folder):
@@ -95,6 +139,7 @@ def test_the_environment_is_told(folder):
     run("dump", missing, code=3)
     run("override", missing, "--position", "2", code=3)
     run("account", "show", "1", "--connect", "127.0.0.1:1", "--deadline", "1", code=3)
+    refused("opening " + missing, "account", "create", "--from", missing, code=3)
     run("serve", "--data", os.path.join(folder, "no", "parent"), code=3)
     run("bench", "ordered", "--connect", "127.0.0.1:1", "--transfers", "1", "--no-probe", code=3)
 
@@ -147,6 +192,59 @@ def test_a_server_is_served_and_stopped(folder):
     run("override", data, "--position", "999", "--json", code=1)
 
 
+def test_forms_of_output(folder):
+    with server(folder) as (line, data):
+        to = ("--connect", re.search(r"compat=(\S+)", line).group(1))
+        for number in ("1", "2"):
+            run("account", "create", "--id", number, "--ledger", "1", "--code", "2", *to)
+        transfer = ("transfer", "create", "--ledger", "1", "--code", "1", *to)
+        sides = ("--debit-account-id", "1", "--credit-account-id", "2")
+        run(*transfer, *sides, "--id", "1", "--amount", "5", "--flags", "pending")
+        run("transfer", "create", "--id", "2", "--pending-id", "1", "--amount", "max", "--flags",
+            "post_pending", *to)
+        # Without --limit a hundred; a later option replaces an earlier one.
+        for number in range(3, 104):
+            run(*transfer, *sides, "--id", str(number), "--amount", "1")
+        assert len(objects(run("query", "transfers", "--json", *to))) == 100
+        run("query", "transfers", "--deadline", "0", code=2)
+        assert len(objects(run("query", "transfers", "--json", "--deadline", "1", "--deadline",
+                               "20", "--limit", "8", *to))) == 8
+        changes = objects(run("query", "changes", "--limit", "3", "--json", *to))
+        assert [row["type"] for row in changes] == ["pending", "posted", "single_phase"], changes
+        assert changes[1]["transfer_amount"] == "5", changes
+        table, said = run_both("query", "changes", "--limit", "3", *to)
+        lines = table.splitlines()
+        assert max(map(len, lines)) <= 120 and len(lines) == 4, table
+        assert lines[0].split()[:3] == ["timestamp", "type", "transfer"], table
+        assert "3 records" in said, said
+        # Numbers are right-aligned below their heading.
+        amount = lines[0].index("amount") + len("amount")
+        assert [row[:amount].split()[-1] for row in lines[1:]] == ["5", "5", "1"], table
+    objects(run("dump", data, "--json", "--events"))
+    rows = run("dump", data, "--json", "--events", "--limit", "100").splitlines()
+    assert all(row.startswith("{") for row in rows), rows
+    rows = [json.loads(row) for row in rows]
+    events = [row for row in rows if "event" in row]
+    commands = {row["position"]: row for row in rows if "record" in row}
+    assert events and all(row["index"] < commands[row["position"]]["events"] for row in events)
+    assert events[0]["event"]["id"] == "1", events[0]
+    frames = {row["frame"] for row in rows if "record" not in row and "event" not in row}
+    assert frames == set(range(100)), frames
+    assert {row["frame"] for row in commands.values()} <= frames
+    csv = run("dump", data, "--csv", "--limit", "9").splitlines()
+    assert csv[0].startswith("position,frame,record,"), csv
+    csv = run("dump", data, "--csv", "--history").splitlines()
+    assert csv[0].startswith("row,kind,result,id,amount,"), csv
+    assert sum(",created," in row for row in csv) == 2 + 103, csv
+    table = run("dump", data, "--limit", "5").splitlines()
+    assert table[0].split()[:3] == ["frame", "place", "position"], table
+    csv = run("verify", data, "--csv").splitlines()
+    assert csv[0].startswith("ok,") and csv[1].startswith("true,"), csv
+    empty = os.path.join(folder, "empty")
+    os.mkdir(empty)
+    refused("nothing to override", "override", empty, "--position", "2", code=1)
+
+
 def test_a_start_that_does_not_fit_is_refused(folder):
     with server(folder, "--cluster", "7") as (line, data):
         address = re.search(r"compat=127\.0\.0\.1:([0-9]+)", line).group(1)
@@ -167,7 +265,16 @@ def test_a_unix_socket_is_for_all_verbs(folder):
         to = ("--connect", "unix:" + path)
         run("account", "create", "--id", "999", "--ledger", "1", "--code", "1", *to)
         assert len(objects(run("account", "show", "999", *to, "--json"))) == 1
-        run("bench", "ordered", "--transfers", "10", "--accounts", "10", "--no-probe", *to)
+        run("bench", "ordered", "--transfers", "3000", "--accounts", "10", "--no-probe", *to)
+        # One answer holds so many changes; what was left out is told.
+        changes, said = run_both("query", "changes", "--limit", "3000", "--json", *to)
+        last = objects(changes)[-1]
+        assert len(changes.splitlines()) == 2730 and "2730 is the most" in said, said
+        more = re.search(r"--timestamp-min ([0-9]+)", said).group(1)
+        assert int(more) == int(last["timestamp"]) + 1, said
+        rest, said = run_both("query", "changes", "--limit", "3000", "--json", "--timestamp-min",
+                              more, *to)
+        assert len(rest.splitlines()) == 270 and said == "", said
     assert not os.path.exists(path)
 
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Records on standard output, in the form that was asked for. Whether it all could be written is
+// looked at once, in the end (cli_main).
+#include "cli/cli.h"
+
+#include <stdlib.h>
+
+// Of one row; the largest is a report of a load with its windows.
+#define BUFFER_SIZE MIB
+
+static void put(const struct text *text)
+{
+    assert(!text_overflowed(text));
+    (void)fwrite(text->data, 1, text->size, stdout);
+}
+
+void cli_text_set(char *out, size_t size, const char *text)
+{
+    memcpy(out, text, MIN(strlen(text), size - 1));
+}
+
+void cli_rows_begin(struct cli_rows *rows, const struct schema_record *record, enum cli_form form,
+                    u32 indent)
+{
+    *rows = (struct cli_rows){
+        .record = record,
+        .form = form,
+        .style = RECORD_JSON_ALL,
+        .table = record_table_init(record, RECORD_TABLE_DROP_ZERO, indent),
+        .buffer = malloc(BUFFER_SIZE),
+    };
+    assert(rows->buffer != NULL);
+}
+
+void cli_rows_measure(struct cli_rows *rows, const void *head)
+{
+    if (rows->form == CLI_TABLE) record_table_measure(&rows->table, head);
+}
+
+void cli_rows_header(struct cli_rows *rows)
+{
+    struct text out = text_init(rows->buffer, BUFFER_SIZE);
+    if (rows->has_header || rows->form == CLI_JSON) return;
+    rows->has_header = true;
+    if (rows->form == CLI_CSV) record_write_csv_header(rows->record, &out);
+    else record_table_write_header(&rows->table, &out);
+    put(&out);
+}
+
+void cli_rows_print(struct cli_rows *rows, const void *head)
+{
+    struct text out = text_init(rows->buffer, BUFFER_SIZE);
+    struct json_writer writer = json_writer_init(rows->buffer, BUFFER_SIZE);
+    cli_rows_header(rows);
+    switch (rows->form) {
+    case CLI_TABLE: record_table_write_row(&rows->table, head, &out); break;
+    case CLI_CSV: record_write_csv_row(rows->record, head, &out); break;
+    case CLI_JSON:
+        record_json_write(rows->record, rows->style, head, &writer);
+        json_write_line_end(&writer);
+        out = writer.text;
+        break;
+    }
+    put(&out);
+}
+
+void cli_rows_end(struct cli_rows *rows)
+{
+    if (rows->form == CLI_CSV) cli_rows_header(rows);
+    free(rows->buffer);
+    rows->buffer = NULL;
+}
+
+void cli_print_rows(const struct schema_record *record, enum cli_form form, const void *data,
+                    size_t stride, u32 count)
+{
+    struct cli_rows rows;
+    const u8 *bytes = data;
+    cli_rows_begin(&rows, record, form, 0);
+    for (u32 i = 0; i < count; i++) cli_rows_measure(&rows, bytes + i * stride);
+    for (u32 i = 0; i < count; i++) cli_rows_print(&rows, bytes + i * stride);
+    cli_rows_end(&rows);
+}
+
+void cli_print_record(const struct schema_record *record, enum cli_form form, const void *data)
+{
+    if (form != CLI_TABLE) {
+        cli_print_rows(record, form, data, 0, 1);
+        return;
+    }
+    char *buffer = malloc(BUFFER_SIZE);
+    assert(buffer != NULL);
+    struct text out = text_init(buffer, BUFFER_SIZE);
+    record_write_card(record, RECORD_TABLE_DROP_ZERO, data, &out);
+    put(&out);
+    free(buffer);
+}
