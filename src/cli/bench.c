@@ -91,7 +91,8 @@ static enum status options_take(struct bench_run *run, const struct record_argum
         options->seed = 1;
     }
     run->is_own = options->connect[0] == 0;
-    run->client_options = (struct compat_client_options){.cluster = options->cluster};
+    run->client_options = (struct compat_client_options){.cluster = options->cluster,
+                                                         .turned_away_max = CLI_TURNED_AWAY_MAX};
     if (run->is_own) return STATUS_OK;
     if (compat_address_parse(options->connect, &run->client_options.address, failure) ==
         STATUS_OK) {

@@ -108,6 +108,10 @@ void cli_text_set(char *out, size_t size, const char *text);
 // STATUS_INVALID is usage, everything else the environment.
 int cli_fail(const char *verb, const struct failure *failure);
 
+// Of the verbs that are clients: a server that turns them away so often in a row, within some
+// tenths of a second, is not asked further (compat_client_options).
+#define CLI_TURNED_AWAY_MAX 5u
+
 // --- The system ---
 
 // From here on SIGINT and SIGTERM only set what cli_is_interrupted tells; whoever works for long

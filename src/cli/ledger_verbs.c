@@ -250,7 +250,8 @@ static int call_run(struct call *call, struct failure *failure)
     const char *verb = call->cli->verb->name;
     const struct client_options *client = cli_part(call->cli, &cli_schema_client_options)->head;
     const bool creates = call->action->results != NULL;
-    struct compat_client_options options = {.cluster = client->cluster};
+    struct compat_client_options options = {.cluster = client->cluster,
+                                            .turned_away_max = CLI_TURNED_AWAY_MAX};
     const char *from = "";
     u32 count = 0;
     call->timeout_ns = client->deadline * NS_PER_S;

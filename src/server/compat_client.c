@@ -159,7 +159,8 @@ void compat_client_lost(struct compat_client *client, u64 now, const char *forma
     va_end(arguments);
     if (client->fd >= 0) (void)close(client->fd);
     client->fd = -1;
-    client->is_turned_away = client->state == COMPAT_CLIENT_UP && client->session == 0;
+    const bool is_turned_away = client->state == COMPAT_CLIENT_UP && client->session == 0;
+    client->turned_away = is_turned_away ? client->turned_away + 1 : 0;
     client->state = COMPAT_CLIENT_DOWN;
     client->connect_at = now + client->connect_delay_ns;
     client->connect_delay_ns = MIN(client->connect_delay_ns * 2, connect_delay_max_ns);
@@ -199,26 +200,42 @@ enum status compat_client_submit(struct compat_client *client, u8 operation, con
                                     deadline, failure);
 }
 
+// The server closes connections before there is a session: another cluster, or too many of them.
+static void turned_away_hint(const struct compat_client *client, struct failure *failure)
+{
+    char cluster[NUMBER_SIZE_MAX];
+    (void)number_print_u128(client->options.cluster, cluster);
+    failure_hint(failure,
+                 "most likely its folder was not made with --cluster %s; what it says on standard "
+                 "error tells why it closed the connection",
+                 cluster);
+}
+
+static enum status turned_away_note(const struct compat_client *client, struct failure *failure)
+{
+    char place[COMPAT_ADDRESS_TEXT_SIZE];
+    failure_note(failure, STATUS_NOT_FOUND, "%s takes connections and closes them at once",
+                 compat_address_print(&client->options.address, place));
+    turned_away_hint(client, failure);
+    return STATUS_NOT_FOUND;
+}
+
 // Nothing was heard in time: says what is likely, by how far it went.
 static enum status silence_note(const struct compat_client *client, struct failure *failure)
 {
-    char place[COMPAT_ADDRESS_TEXT_SIZE], cluster[NUMBER_SIZE_MAX];
+    char place[COMPAT_ADDRESS_TEXT_SIZE];
     failure_note(failure, STATUS_TIMEOUT, "no answer from %s in time%s%s",
                  compat_address_print(&client->options.address, place),
                  client->problem[0] ? "; " : "", client->problem);
-    (void)number_print_u128(client->options.cluster, cluster);
-    if (client->state != COMPAT_CLIENT_UP && !client->is_turned_away) {
+    if (client->state != COMPAT_CLIENT_UP && client->turned_away == 0) {
         failure_hint(failure, "is the server running, and is this its client port?");
     } else if (client->session != 0) {
         failure_hint(failure,
                      "if it runs, its storage may be full: then it answers look-ups but no "
                      "creates, and says so on standard error and in DIR/status; what was sent may "
                      "still take effect");
-    } else if (client->is_turned_away) {
-        failure_hint(failure,
-                     "most likely its folder was not made with --cluster %s; what it says on "
-                     "standard error tells why it closed the connection",
-                     cluster);
+    } else if (client->turned_away > 0) {
+        turned_away_hint(client, failure);
     } else {
         failure_hint(failure, "something takes connections there: is it the client port of a "
                               "server, and does that say why on standard error?");
@@ -244,6 +261,11 @@ enum status compat_client_step(struct compat_client *client, struct failure *fai
     if (client->state == COMPAT_CLIENT_ENDED) {
         *failure = client->failure;
         return failure->status;
+    }
+    if (client->options.turned_away_max > 0 &&
+        client->turned_away >= client->options.turned_away_max) {
+        (void)turned_away_note(client, failure);
+        return client_end(client, failure);
     }
     if (client->is_in_flight && now >= client->deadline) {
         return silence_note(client, failure);

@@ -47,6 +47,9 @@ struct compat_client_options {
     u64 resend_ns; // Without an answer for this long, a request is sent again, then after twice
                    // that, up to 10 s. 0: 600 ms.
     u64 ping_ns;   // Between pings. 0: 30 s.
+    // So many connections in a row that are made and ended before there is a session end the client:
+    // a server of another cluster does that, and there is no other word for it. 0: no limit.
+    u32 turned_away_max;
 };
 
 // An answer. Points into the client; valid until the next submit, release or close.
@@ -79,7 +82,7 @@ struct compat_client {
     u64 connect_at;
     u64 connect_delay_ns;
     u32 connection_count;
-    bool is_turned_away;    // The connection before was made, and ended without a session.
+    u32 turned_away;        // Connections, the last ones, that were made and ended unregistered.
     char problem[160];      // Why the last connection ended, or "".
     struct failure failure; // Why it ended, if it did.
 

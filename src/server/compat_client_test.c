@@ -262,6 +262,30 @@ static void test_deadline(void **state)
                      STATUS_NOT_FOUND);
 }
 
+// A server that closes connections before there is a session is of another cluster.
+static void test_turned_away(void **state)
+{
+    (void)state;
+    for (u32 max = 1; max <= 2; max++) {
+        struct compat_stub *stub = compat_stub_start(CLUSTER, COMPAT_STUB_CLOSE, 0);
+        struct compat_client_options options = options_to(stub);
+        struct compat_client client;
+        struct failure failure;
+        options.turned_away_max = max;
+        // The stub closes once.
+        const enum status status = compat_client_connect(&client, &options, timeout_ns, &failure);
+        assert_int_equal(status, max == 1 ? STATUS_NOT_FOUND : STATUS_OK);
+        if (status == STATUS_OK) {
+            assert_int_equal(client.turned_away, 1);
+            compat_client_close(&client);
+        } else {
+            assert_non_null(strstr(failure.message, "takes connections and closes them"));
+            assert_non_null(strstr(failure.hint, "not made with --cluster 9"));
+        }
+        compat_stub_stop(stub);
+    }
+}
+
 static void test_malformed_body_is_sent(void **state)
 {
     (void)state;
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_mended_faults),
         cmocka_unit_test(test_ending_faults),
         cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_turned_away),
         cmocka_unit_test(test_malformed_body_is_sent),
         cmocka_unit_test(test_loop),
     };

@@ -251,7 +251,10 @@ def test_a_start_that_does_not_fit_is_refused(folder):
         other = os.path.join(folder, "other")
         run("serve", "--data", other, "--compat-port", address, code=3)
         assert not os.path.exists(other), "the port is in use: no folder is made"
-        run("query", "accounts", "--limit", "1", "--connect", address, "--deadline", "1", code=3)
+        # Told long before the deadline.
+        refused("closes them at once", "query", "accounts", "--connect", address, code=3)
+        refused("not made with --cluster 8", "bench", "ordered", "--connect", address, "--cluster",
+                "8", "--no-probe", code=3)
     for flag in ("--cluster", "--accounts-max", "--holds-max"):
         run("serve", "--data", data, "--compat-port", "0", flag, "5", code=2)
     run("serve", "--data", folder, "--compat-port", "0", code=2)  # It holds another folder.
