@@ -47,8 +47,8 @@ struct compat_client_options {
     u64 resend_ns; // Without an answer for this long, a request is sent again, then after twice
                    // that, up to 10 s. 0: 600 ms.
     u64 ping_ns;   // Between pings. 0: 30 s.
-    // So many connections in a row that are made and ended before there is a session end the client:
-    // a server of another cluster does that, and there is no other word for it. 0: no limit.
+    // So many connections in a row that are made and ended before there is a session end the
+    // client: a server of another cluster does that, and has no other word for it. 0: no limit.
     u32 turned_away_max;
 };
 
