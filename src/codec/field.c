@@ -217,10 +217,11 @@ enum status field_set_bytes(const struct schema_record *record, const struct sch
     assert(field->type == SCHEMA_BYTES);
     u8 *at = (u8 *)head + field->offset;
     if (field->flags & FIELD_TEXT) {
-        // Of options a zero stays behind the text, so that it is a string.
-        const u32 limit = field->count - (record->kind == RECORD_OPTIONS ? 1 : 0);
-        enum status status = field_check_text(text, size, failure);
-        if (status) return status;
+        // Of options a zero stays behind the text, so that it is a string; they may be names of
+        // files, which are bytes of any kind.
+        const bool is_option = record->kind == RECORD_OPTIONS;
+        const u32 limit = field->count - (is_option ? 1 : 0);
+        if (!is_option && field_check_text(text, size, failure)) return failure->status;
         if (size > limit) {
             return failure_set(failure, STATUS_INVALID,
                                "a text of %zu bytes is longer than %u bytes", size, limit);

@@ -36,7 +36,8 @@ MUST_USE enum status field_set_name(const struct schema_record *record,
                                     const struct schema_field *field, const char *text, size_t size,
                                     void *head, struct failure *failure);
 // BYTES from their text form: with FIELD_TEXT at most `count` bytes of UTF-8 without zeros (of
-// options one less), else exactly `count` bytes as hexadecimal digits.
+// options one less, and not checked: they may name files), else exactly `count` bytes as
+// hexadecimal digits.
 MUST_USE enum status field_set_bytes(const struct schema_record *record,
                                      const struct schema_field *field, const char *text,
                                      size_t size, void *head, struct failure *failure);

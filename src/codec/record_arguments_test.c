@@ -179,8 +179,11 @@ static void test_parts(void **state)
     assert_true(record_is_any_given(&shopping.parts[0]));
     assert_int_equal(record_check_arguments(options, &shopping.failure), STATUS_OK);
 
-    // A word may have an equals sign; a switch may be told its value.
-    // The last of two counts.
+    // Names of files are bytes of any kind.
+    assert_int_equal(shopping_parse(&shopping, WORDS("h\xe4r")), STATUS_OK);
+    assert_string_equal(shopping.options.shop, "h\xe4r");
+
+    // A word may have an equals sign; a switch may be told its value; the last of two counts.
     assert_int_equal(
         shopping_parse(&shopping, WORDS("./a=b", "--budget=7", "quiet=false", "budget=5")),
         STATUS_OK);
