@@ -173,17 +173,11 @@ static struct change_row change_make(const struct change_event *event)
 // Both accounts whole would be many columns: a table has the sums that the event changed.
 static void changes_print(const struct change_event *events, u32 count)
 {
-    struct cli_rows rows;
-    cli_rows_begin(&rows, &cli_schema_change_row, CLI_TABLE, 0);
-    for (u32 i = 0; i < count; i++) {
-        const struct change_row row = change_make(&events[i]);
-        cli_rows_measure(&rows, &row);
-    }
-    for (u32 i = 0; i < count; i++) {
-        const struct change_row row = change_make(&events[i]);
-        cli_rows_print(&rows, &row);
-    }
-    cli_rows_end(&rows);
+    struct change_row *rows = calloc(MAX(count, 1u), sizeof *rows);
+    assert(rows != NULL);
+    for (u32 i = 0; i < count; i++) rows[i] = change_make(&events[i]);
+    cli_print_rows(&cli_schema_change_row, CLI_TABLE, rows, sizeof *rows, count);
+    free(rows);
 }
 
 static int records_ask(struct call *call, u32 count, struct failure *failure)

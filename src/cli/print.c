@@ -5,9 +5,12 @@
 #include "cli/cli.h"
 
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 // Of one row; the largest is a report of a load with its windows.
 #define BUFFER_SIZE MIB
+#define LINE_WIDTH  120u
 
 static void put(const struct text *text)
 {
@@ -72,6 +75,21 @@ void cli_rows_end(struct cli_rows *rows)
     rows->buffer = NULL;
 }
 
+// What a line may take: all of a terminal, else what most terminals have.
+static size_t line_width(void)
+{
+    struct winsize size;
+    const bool is_known = isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    return is_known && size.ws_col > 0 ? size.ws_col : LINE_WIDTH;
+}
+
+static void card_print(struct cli_rows *rows, const void *head)
+{
+    struct text out = text_init(rows->buffer, BUFFER_SIZE);
+    record_write_card(rows->record, RECORD_TABLE_DROP_ZERO, head, &out);
+    put(&out);
+}
+
 void cli_print_rows(const struct schema_record *record, enum cli_form form, const void *data,
                     size_t stride, u32 count)
 {
@@ -79,20 +97,20 @@ void cli_print_rows(const struct schema_record *record, enum cli_form form, cons
     const u8 *bytes = data;
     cli_rows_begin(&rows, record, form, 0);
     for (u32 i = 0; i < count; i++) cli_rows_measure(&rows, bytes + i * stride);
-    for (u32 i = 0; i < count; i++) cli_rows_print(&rows, bytes + i * stride);
+    const bool is_wide = form == CLI_TABLE && record_table_width(&rows.table) > line_width();
+    for (u32 i = 0; i < count; i++) {
+        if (is_wide && i > 0) (void)putchar('\n');
+        if (is_wide) card_print(&rows, bytes + i * stride);
+        else cli_rows_print(&rows, bytes + i * stride);
+    }
     cli_rows_end(&rows);
 }
 
 void cli_print_record(const struct schema_record *record, enum cli_form form, const void *data)
 {
-    if (form != CLI_TABLE) {
-        cli_print_rows(record, form, data, 0, 1);
-        return;
-    }
-    char *buffer = malloc(BUFFER_SIZE);
-    assert(buffer != NULL);
-    struct text out = text_init(buffer, BUFFER_SIZE);
-    record_write_card(record, RECORD_TABLE_DROP_ZERO, data, &out);
-    put(&out);
-    free(buffer);
+    struct cli_rows rows;
+    cli_rows_begin(&rows, record, form, 0);
+    if (form == CLI_TABLE) card_print(&rows, data);
+    else cli_rows_print(&rows, data);
+    cli_rows_end(&rows);
 }

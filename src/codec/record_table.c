@@ -80,6 +80,16 @@ void record_table_measure(struct record_table *table, const void *head)
     }
 }
 
+size_t record_table_width(const struct record_table *table)
+{
+    size_t width = table->indent;
+    for (u32 i = 0; i < table->record->field_count; i++) {
+        const struct record_column *column = &table->columns[i];
+        if (column->is_shown) width += column->width + (width > table->indent ? 2 : 0);
+    }
+    return width;
+}
+
 // The header when `head` is null.
 static void write_row(const struct record_table *table, const void *head, struct text *out)
 {

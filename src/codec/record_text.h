@@ -70,6 +70,8 @@ struct record_table {
 };
 struct record_table record_table_init(const struct schema_record *record, u32 options, u32 indent);
 void record_table_measure(struct record_table *table, const void *head);
+// Columns of a terminal that its lines take.
+size_t record_table_width(const struct record_table *table);
 void record_table_write_header(const struct record_table *table, struct text *out);
 void record_table_write_row(const struct record_table *table, const void *head, struct text *out);
 // The whole table of `count` heads, `stride` bytes apart.

@@ -70,6 +70,7 @@ static void test_table_in_pieces(void **state)
     struct record_table table =
         record_table_init(&test_schema_test_line, RECORD_TABLE_DROP_ZERO, 2);
     for (u32 i = 0; i < 2; i++) record_table_measure(&table, &lines[i]);
+    assert_int_equal(record_table_width(&table), 17);
     PRINTS(record_table_write_header(&table, &out), "  price  quantity\n");
     PRINTS(record_table_write_row(&table, &lines[0], &out), "      5         0\n");
     PRINTS(record_table_write_row(&table, &lines[1], &out), "   1000         3\n");

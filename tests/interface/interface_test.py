@@ -217,6 +217,14 @@ def test_forms_of_output(folder):
         assert max(map(len, lines)) <= 120 and len(lines) == 4, table
         assert lines[0].split()[:3] == ["timestamp", "type", "transfer"], table
         assert "3 records" in said, said
+        # What would be wider is printed as cards.
+        for number in (2 ** 120, 2 ** 120 + 1):
+            run("account", "create", "--id", str(number), "--ledger", "1", "--code", "2", *to)
+        run(*transfer, "--debit-account-id", str(2 ** 120), "--credit-account-id",
+            str(2 ** 120 + 1), "--id", str(2 ** 120), "--amount", "7")
+        cards = run("query", "transfers", "--flags", "reversed", "--limit", "2", *to).split("\n\n")
+        assert len(cards) == 2 and re.search("^id +%d$" % 2 ** 120, cards[0], re.M), cards
+        assert max(len(row) for card in cards for row in card.splitlines()) <= 120, cards
         # Numbers are right-aligned below their heading.
         amount = lines[0].index("amount") + len("amount")
         assert [row[:amount].split()[-1] for row in lines[1:]] == ["5", "5", "1"], table
@@ -235,7 +243,7 @@ def test_forms_of_output(folder):
     assert csv[0].startswith("position,frame,record,"), csv
     csv = run("dump", data, "--csv", "--history").splitlines()
     assert csv[0].startswith("row,kind,result,id,amount,"), csv
-    assert sum(",created," in row for row in csv) == 2 + 103, csv
+    assert sum(",created," in row for row in csv) == 2 + 103 + 3, csv
     table = run("dump", data, "--limit", "5").splitlines()
     assert table[0].split()[:3] == ["frame", "place", "position"], table
     csv = run("verify", data, "--csv").splitlines()
