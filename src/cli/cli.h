@@ -95,8 +95,8 @@ void cli_rows_measure(struct cli_rows *rows, const void *head);
 void cli_rows_header(struct cli_rows *rows);
 void cli_rows_print(struct cli_rows *rows, const void *head);
 void cli_rows_end(struct cli_rows *rows);
-// `count` records, `stride` bytes apart. Of none, a table prints nothing and CSV its header. A table
-// that is wider than the terminal, or than 120 columns where there is none, is printed as cards.
+// `count` records, `stride` bytes apart. Of none, a table prints nothing and CSV its header. A
+// table that is wider than the terminal, or than 120 columns where there is none, becomes cards.
 void cli_print_rows(const struct schema_record *record, enum cli_form form, const void *data,
                     size_t stride, u32 count);
 // One record: a card of lines, an object, or CSV of one row.

@@ -117,7 +117,8 @@ static bool take_number(struct cursor *cursor, u32 count, i32 min, i32 max, cons
     i32 sum = 0;
     const size_t begin = cursor->offset;
     for (u32 i = 0; i < count; i++, cursor->offset++) {
-        const char c = cursor->offset < cursor->size ? cursor->text[cursor->offset] : 0;
+        if (cursor->offset == cursor->size) return refuse(cursor, cursor->offset, rule);
+        const char c = cursor->text[cursor->offset];
         if (c < '0' || c > '9') return refuse(cursor, cursor->offset, rule);
         sum = sum * 10 + (c - '0');
     }

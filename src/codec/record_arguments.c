@@ -38,8 +38,11 @@ struct schema_name record_flag_name(const struct schema_field *field)
     struct text out = text_init(name.text, sizeof name.text - 1);
     if (!is_word) text_append_string(&out, "--");
     for (const char *c = lower.text; *c; c++) {
-        const bool is_small = *c >= 'a' && *c <= 'z';
-        text_append_char(&out, *c == '_' ? '-' : is_word && is_small ? (char)(*c - 'a' + 'A') : *c);
+        static const char small[] = "abcdefghijklmnopqrstuvwxyz_";
+        static const char capital[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ-";
+        const char *at = is_word || *c == '_' ? strchr(small, *c) : NULL;
+        if (at != NULL) text_append_char(&out, capital[at - small]);
+        else text_append_char(&out, *c);
     }
     assert(!text_overflowed(&out));
     return name;

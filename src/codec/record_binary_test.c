@@ -147,8 +147,7 @@ static void test_docs(void **state)
         "| 80 | `remark` | text[0..64] |  | A word to the shop. |\n",
         "| 4 | `payload` | bytes[0..16] |  | The bytes. |\n",
         "| 3 | 8 | `gift_wrapped` | In paper. |\n",
-        "| 8 | `budget` | u64 |  | Coins to spend. At least 1. At most 500. On a command line 100 "
-        "when not given. |\n",
+        " At least 1. At most 500. On a command line 100 when not given. |\n",
         "| 28 | `quiet` | bool |  | Say nothing. |\n",
         "| 10 | `paid` | Paid in full. |\n",
         "| `new` | `pay` | `paid` | Paid first. |\n",
