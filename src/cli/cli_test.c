@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "cli/bench_internal.h"
+#include "codec/golden.h"
 #include "codec/record_binary.h"
 #include "ledger/ledger_schema.h"
 
@@ -121,6 +122,24 @@ static void test_help_fits(void **state)
     }
 }
 
+// Every flag and every word of help, so that a change of one is seen.
+static void test_help_is_golden(void **state)
+{
+    (void)state;
+    static char printed[4 * CLI_HELP_SIZE_MAX];
+    struct failure failure;
+    struct text out = text_init(printed, sizeof printed);
+    text_append_string(&out, "$ tael help\n");
+    cli_help_print(NULL, &out);
+    for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
+        text_append_format(&out, "\n$ tael help %s\n", cli_verb_at(i)->name);
+        cli_help_print(cli_verb_at(i), &out);
+    }
+    assert_false(text_overflowed(&out));
+    if (golden_compare("tests/golden/command_line.txt", printed, out.size, &failure))
+        fail_msg("%s", failure.message);
+}
+
 static void test_words_find_verbs(void **state)
 {
     (void)state;
@@ -147,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_flags_do_not_collide),
         cmocka_unit_test(test_examples_are_right),
         cmocka_unit_test(test_help_fits),
+        cmocka_unit_test(test_help_is_golden),
         cmocka_unit_test(test_words_find_verbs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
