@@ -28,6 +28,7 @@ struct world {
     u8 *reply;
     void *resolved;
     u64 timestamp;
+    u32 frame_flags; // Of the frames to come.
 };
 
 static void must(enum status status, const struct failure *failure)
@@ -69,6 +70,7 @@ static void frame_run(struct world *world, const struct frame_command *entry, co
     header->position = node->machine.position + 1;
     header->timestamp = world->timestamp;
     header->command_count = 1;
+    header->flags = world->frame_flags;
     header->place = wal_place(node->wal.tail.place, size);
     header->outcome_sequence = node->indexer.sequence;
     header->outcome_root = *machine_indexer_root(&node->indexer, node->indexer.sequence);
@@ -340,6 +342,31 @@ static void test_an_override_makes_a_command_a_refusal(void **state)
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 5);
 }
 
+// A server whose disk is full goes on until all memory of live segments is taken; it starts again
+// in that state.
+static void test_a_start_needs_no_more_memory_than_what_wrote_the_log(void **state)
+{
+    struct world *world = *state;
+    struct history *history = &world->node.machine.history;
+    assert_int_equal(open_run(world, 8001, box_one), MODULE_DONE);
+    world->frame_flags = FRAME_ROTATE;
+    for (u32 i = 0; history_can_rotate(history); i++) {
+        assert_int_equal(put_run(world, 8002 + i, 11, 10).result, MODULE_DONE);
+        assert_true(world->applied.rotated);
+    }
+    assert_int_equal(history->set->count, HISTORY_LIVE_SEGMENTS_MAX);
+    world->disk.capacity = world->disk.used; // Nothing was sealed, and nothing can be.
+    node_free(&world->node);
+    world_open(world);
+    assert_int_equal(history->set->count, HISTORY_LIVE_SEGMENTS_MAX);
+    assert_false(history_can_rotate(history));
+    machine_check(&world->node.machine);
+    world->disk.capacity = 1ull << 40;
+    struct failure failure;
+    must(node_seal_all(&world->node, &failure), &failure);
+    assert_true(history_can_rotate(history));
+}
+
 static void test_recovery_is_not_tried_for_ever(void **state)
 {
     struct world *world = *state;
@@ -372,6 +399,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_replay_and_model_agree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_override_makes_a_command_a_refusal, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_start_needs_no_more_memory_than_what_wrote_the_log,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_is_not_tried_for_ever, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

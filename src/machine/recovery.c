@@ -178,8 +178,19 @@ static enum status frame_replay(struct node *node, const struct frame_view *view
     if (status != STATUS_OK) return status;
     if (!applied->rotated) return STATUS_OK;
     status = seal_all_or_remove(node, failure);
-    // Without space the segment stays in memory, as it would have in a server that goes on.
-    if (status != STATUS_FULL || history_can_rotate(&node->machine.history)) {
+    // Without space the segment stays in memory, as it did in the server that wrote the frame.
+    return status == STATUS_FULL ? STATUS_OK : status;
+}
+
+// A frame that rotates needs memory for the next segment: when all of it is taken by segments that
+// found no space, one must find it now.
+static enum status rotation_prepare(struct node *node, const struct frame_view *view,
+                                    struct failure *failure)
+{
+    struct history *history = &node->machine.history;
+    if ((view->header->flags & FRAME_ROTATE) == 0 || history_can_rotate(history)) return STATUS_OK;
+    enum status status = seal_all_or_remove(node, failure);
+    if (status != STATUS_FULL || history_can_rotate(history)) {
         return status == STATUS_FULL ? STATUS_OK : status;
     }
     failure_hint(failure, "free some space in the data folder and start again; nothing is lost");
@@ -208,7 +219,8 @@ static enum status replay(struct node *node, struct wal_reader *reader,
             report->torn = end == WAL_TORN;
             break;
         }
-        status = frame_replay(node, &view, applied, report, failure);
+        status = rotation_prepare(node, &view, failure);
+        if (status == STATUS_OK) status = frame_replay(node, &view, applied, report, failure);
         report->frames++;
         report->commands += view.header->command_count;
         if (status == STATUS_OK && check != NULL) {
