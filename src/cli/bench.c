@@ -16,19 +16,20 @@
 #define BATCH       LEDGER_BATCH_EVENTS_MAX
 #define TEN_MILLION 10000000
 
+// Each is long enough for three checkpoints.
 static const struct bench_plan plans[] = {
     {.workload = {"ordered", TEN_MILLION, 10000, 1, BATCH, "full batches, ids that ascend"}},
-    {.workload = {"million-accounts", 4000000, 1000000, 1, BATCH,
+    {.workload = {"million-accounts", 8000000, 1000000, 1, BATCH,
                   "the same among a million accounts"}},
-    {.workload = {"ten-million-accounts", 2 * TEN_MILLION, TEN_MILLION, 1, BATCH,
+    {.workload = {"ten-million-accounts", 7 * TEN_MILLION, TEN_MILLION, 1, BATCH,
                   "the same among ten million accounts"}},
     {.workload = {"random-ids", TEN_MILLION, 10000, 1, BATCH, "full batches, random ids"},
      .is_random_ids = true},
     {.workload = {"two-phase", TEN_MILLION, 10000, 1, BATCH, "pending transfers, then their posts"},
      .is_two_phase = true},
     {.workload = {"single-1", 100000, 10000, 1, 1, "one transfer a request, one client"}},
-    {.workload = {"single-16", 400000, 10000, 16, 1, "one transfer a request, 16 clients"}},
-    {.workload = {"hundred-8", 4000000, 10000, 8, 100, "100 transfers a request, 8 clients"}},
+    {.workload = {"single-16", 1600000, 10000, 16, 1, "one transfer a request, 16 clients"}},
+    {.workload = {"hundred-8", 8000000, 10000, 8, 100, "100 transfers a request, 8 clients"}},
     {.workload = {"query", TEN_MILLION, 10000, 1, BATCH, "questions: idle, loaded, cache cold"},
      .shape = BENCH_QUERY},
     {.workload = {"mixed", TEN_MILLION, 10000, 4, BATCH, "singles beside one bulk client"},
