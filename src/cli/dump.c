@@ -294,7 +294,7 @@ static int dump_run(const struct cli_call *call)
     *dump = (struct dump){.path = word->dir, .options = options, .form = call->form};
     dump->events = malloc(EVENTS_SIZE_MAX);
     assert(dump->events != NULL);
-    enum status status = disk_folder_open(&dump->folder, dump->path, false, true, &failure);
+    enum status status = disk_folder_open(&dump->folder, dump->path, DISK_FOLDER_LOOK, &failure);
     if (status == STATUS_OK) {
         status = dump_print(dump, &failure);
         disk_folder_close(&dump->folder);

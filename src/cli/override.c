@@ -14,7 +14,7 @@ static int override_run(const struct cli_call *call)
     struct disk_folder *folder = malloc(sizeof *folder);
     assert(folder != NULL);
     struct failure failure = {0};
-    enum status status = disk_folder_open(folder, word->dir, false, false, &failure);
+    enum status status = disk_folder_open(folder, word->dir, DISK_FOLDER_OWN, &failure);
     if (status == STATUS_OK) {
         status = override_append(&folder->disk, options->position, cli_time_now(), &failure);
         disk_folder_close(folder);

@@ -120,7 +120,7 @@ static enum status replay(struct disk *disk, const char *data, const char *scrat
     }
     struct disk_folder *scratch = malloc(sizeof *scratch);
     assert(scratch != NULL);
-    enum status status = disk_folder_open(scratch, path, false, false, failure);
+    enum status status = disk_folder_open(scratch, path, DISK_FOLDER_OWN, failure);
     if (status == STATUS_OK) {
         status = verify_replay(disk, &scratch->disk, progress, report, failure);
         disk_folder_close(scratch);
@@ -143,7 +143,7 @@ static int verify_run(const struct cli_call *call)
     u64 begin = clock_now();
     cli_interrupt_install();
     // The lock keeps a server from starting meanwhile, and says so when one runs.
-    enum status status = disk_folder_open(folder, word->dir, false, false, &failure);
+    enum status status = disk_folder_open(folder, word->dir, DISK_FOLDER_CHECK, &failure);
     if (status == STATUS_OK) {
         status = verify_folder(&folder->disk, &progress, &report, &failure);
         if (status == STATUS_OK && options->replay) {

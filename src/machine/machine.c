@@ -439,6 +439,29 @@ enum status machine_reply_again(struct machine *machine, const struct session *s
     return STATUS_OK;
 }
 
+u32 machine_records_needed(const struct machine *machine, const struct compat_operation *operation,
+                           const u8 *body, u32 size)
+{
+    struct compat_batches batches;
+    u32 needed = 0;
+    bool valid = compat_decode(operation, body, size, &batches);
+    assert(valid); // The port checks before it asks.
+    for (u32 i = 0; i < batches.event_count; i++) {
+        const u8 *event = batches.events + (size_t)i * operation->event_size;
+        if (operation->kind == COMPAT_KIND_CREATE_ACCOUNTS) {
+            needed += ledger_account_row(&machine->ledger, load_u128(event)) == U32_MAX;
+        } else {
+            struct transfer transfer;
+            memcpy(&transfer, event, sizeof transfer);
+            // What posts or voids holds nothing, whatever else it says.
+            bool holds = (transfer.flags & TRANSFER_PENDING) != 0;
+            bool resolves = (transfer.flags & (TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING)) != 0;
+            needed += holds && !resolves;
+        }
+    }
+    return needed;
+}
+
 u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
                             const struct compat_batches *batches, u8 *reply)
 {

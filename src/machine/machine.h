@@ -160,6 +160,11 @@ void machine_indexer_free(struct machine_indexer *indexer);
 void machine_index(struct machine *machine, struct machine_indexer *indexer,
                    const struct frame_view *frame, const struct applied_frame *applied);
 
+// The most records that a valid create may add to its table, as the tables are now: accounts whose
+// id is not there, or open pending transfers.
+u32 machine_records_needed(const struct machine *machine, const struct compat_operation *operation,
+                           const u8 *body, u32 size);
+
 // Executes one lookup or query that is not logged. Account questions are the machine's thread's;
 // history questions any thread's (see machine_query_is_live).
 static inline bool machine_query_is_live(const struct compat_operation *operation)

@@ -338,7 +338,7 @@ static enum status checkpoint_check(struct verify *verify)
             }
         }
         verify->report->state = verify->head.state;
-        verify->report->checkpoint_sequence = verify->head.tail.sequence - 1;
+        verify->report->checkpoint_sequence = verify->head.tail.sequence;
         for (u32 i = 0; i < verify->head.table_count; i++) {
             verify->report->tables_bytes += verify->head.tables[i].page_count * PAGE_SIZE;
         }

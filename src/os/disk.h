@@ -156,7 +156,7 @@ static inline void disk_pace(struct disk *disk, disk_handle handle, u64 offset, 
 MUST_USE enum status disk_write_one(struct disk *disk, disk_handle handle, u64 offset,
                                     const void *data, size_t size, struct failure *failure);
 
-// A folder of the file system, made (owner only) when absent and `create`. Caller-owned.
+// A folder of the file system; one that is made is its owner's only. Caller-owned.
 struct disk_folder {
     struct disk disk;
     int folder_fd;
@@ -164,10 +164,17 @@ struct disk_folder {
     char path[4096];
 };
 
-// Opens the folder and takes its lock, so that no second process opens it: STATUS_BUSY names the
-// holder. With `read_only` neither lock nor write.
-MUST_USE enum status disk_folder_open(struct disk_folder *folder, const char *path, bool create,
-                                      bool read_only, struct failure *failure);
+enum disk_folder_use {
+    DISK_FOLDER_MAKE,  // To be written; made when absent.
+    DISK_FOLDER_OWN,   // To be written.
+    DISK_FOLDER_CHECK, // To be read while nobody writes; nothing is made or changed in it.
+    DISK_FOLDER_LOOK,  // To be read whoever writes.
+};
+
+// Opens the folder and takes its lock (but to look), so that no second process opens it:
+// STATUS_BUSY names the holder.
+MUST_USE enum status disk_folder_open(struct disk_folder *folder, const char *path,
+                                      enum disk_folder_use use, struct failure *failure);
 void disk_folder_close(struct disk_folder *folder);
 
 #endif

@@ -312,10 +312,14 @@ enum status disk_write_one(struct disk *disk, disk_handle handle, u64 offset, co
     return disk_write(disk, handle, offset, &part, 1, failure);
 }
 
-static enum status folder_lock(struct disk_folder *folder, struct failure *failure)
+static enum status folder_lock(struct disk_folder *folder, enum disk_folder_use use,
+                               struct failure *failure)
 {
-    folder->lock_fd =
-        openat(folder->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
+    bool owns = use != DISK_FOLDER_CHECK;
+    folder->lock_fd = openat(folder->folder_fd, "lock",
+                             (owns ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, DISK_FILE_MODE);
+    // A copy without a lock has no server that could write meanwhile: it would have made one.
+    if (folder->lock_fd < 0 && !owns && errno == ENOENT) return STATUS_OK;
     if (folder->lock_fd < 0) {
         return failure_set_errno(failure, status_of_errno(errno), errno, "opening %s/lock",
                                  folder->path);
@@ -329,6 +333,7 @@ static enum status folder_lock(struct disk_folder *folder, struct failure *failu
         failure_hint(failure, "stop that server first, or give another folder");
         return status;
     }
+    if (!owns) return STATUS_OK;
     char text[32];
     int length = snprintf(text, sizeof text, "%ld", (long)getpid());
     (void)!ftruncate(folder->lock_fd, 0);
@@ -336,8 +341,8 @@ static enum status folder_lock(struct disk_folder *folder, struct failure *failu
     return STATUS_OK;
 }
 
-enum status disk_folder_open(struct disk_folder *folder, const char *path, bool create,
-                             bool read_only, struct failure *failure)
+enum status disk_folder_open(struct disk_folder *folder, const char *path, enum disk_folder_use use,
+                             struct failure *failure)
 {
     memset(folder, 0, sizeof *folder);
     folder->folder_fd = -1;
@@ -348,7 +353,7 @@ enum status disk_folder_open(struct disk_folder *folder, const char *path, bool 
     memcpy(folder->path, path, strlen(path) + 1);
     folder->disk.operations = &file_operations;
     folder->disk.path = folder->path;
-    if (create && mkdir(path, 0700) != 0 && errno != EEXIST) {
+    if (use == DISK_FOLDER_MAKE && mkdir(path, 0700) != 0 && errno != EEXIST) {
         return failure_set_errno(failure, status_of_errno(errno), errno, "making the folder %s",
                                  path);
     }
@@ -357,8 +362,8 @@ enum status disk_folder_open(struct disk_folder *folder, const char *path, bool 
         return failure_set_errno(failure, status_of_errno(errno), errno, "opening the folder %s",
                                  path);
     }
-    if (read_only) return STATUS_OK;
-    enum status status = folder_lock(folder, failure);
+    if (use == DISK_FOLDER_LOOK) return STATUS_OK;
+    enum status status = folder_lock(folder, use, failure);
     if (status != STATUS_OK) disk_folder_close(folder);
     return status;
 }

@@ -22,7 +22,8 @@
 // client asks again by itself.
 enum dropped_reason {
     DROPPED_FULL,
-    DROPPED_TABLE,
+    DROPPED_ACCOUNTS,
+    DROPPED_HOLDS,
     DROPPED_COUNT,
 };
 // Told at once, then as a count for as long as it goes on: clients ask again and again.

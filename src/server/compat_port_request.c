@@ -12,7 +12,8 @@ static const struct {
     const char *text;
 } dropped_reasons[] = {
     [DROPPED_FULL] = {TRACE_WARNING, "storage is full"},
-    [DROPPED_TABLE] = {TRACE_ERROR, "a table is at its limit"},
+    [DROPPED_ACCOUNTS] = {TRACE_ERROR, "the log takes no more accounts (--accounts-max)"},
+    [DROPPED_HOLDS] = {TRACE_ERROR, "the log takes no more open pending transfers (--holds-max)"},
 };
 
 // --- answers -------------------------------------------------------------------------------------
@@ -127,12 +128,27 @@ static struct client *client_take(struct compat_port *port, u128 id)
     return client;
 }
 
-// The number of the session that was silent for longest, queries counted, and that no register on
-// its way displaces; 0 when there is none.
+// How good a session is to go when one more comes: the silent ones whose client is not connected
+// first, then the longest silent, queries counted.
+struct silence {
+    bool connected;
+    u64 active; // As of struct client.
+    u64 position;
+};
+
+static bool silence_longer(const struct silence *a, const struct silence *b)
+{
+    if (a->connected != b->connected) return b->connected;
+    if (a->active != b->active) return a->active < b->active;
+    return a->position < b->position;
+}
+
+// The number of the session that goes first and that no register on its way displaces; 0 when there
+// is none.
 static u64 session_to_displace(struct compat_port *port)
 {
-    const struct session *silent = NULL;
-    u64 silent_active = 0;
+    u64 number = 0;
+    struct silence longest = {0};
     for (u32 row = 0; row < MACHINE_SESSIONS_MAX; row++) {
         const struct session *session = machine_session_at(port->machine, row);
         if (session->client == 0) continue;
@@ -141,14 +157,16 @@ static u64 session_to_displace(struct compat_port *port)
             taken = taken || port->clients[i].displaces == session->number;
         }
         const struct client *client = client_find(port, session->client);
-        u64 active = client == NULL ? 0 : client->active;
-        bool longer = silent == NULL || active < silent_active ||
-                      (active == silent_active && session->position < silent->position);
-        if (taken || !longer) continue;
-        silent = session;
-        silent_active = active;
+        const struct silence silence = {
+            .connected = client != NULL && client->connection != NULL,
+            .active = client == NULL ? 0 : client->active,
+            .position = session->position,
+        };
+        if (taken || (number != 0 && !silence_longer(&silence, &longest))) continue;
+        number = session->number;
+        longest = silence;
     }
-    return silent == NULL ? 0 : silent->number;
+    return number;
 }
 
 // Sends the reply to the last request once more; makes it from the log after a restart.
@@ -285,16 +303,6 @@ static void request_ask(struct compat_port *port, struct client *client,
     pipeline_ask(port->pipeline, &client->query);
 }
 
-// Whether the tables take what a valid request creates.
-static bool create_has_room(const struct compat_port *port,
-                            const struct compat_operation *operation,
-                            const struct compat_header *header, const struct buffer *buffer)
-{
-    struct compat_batches batches;
-    return compat_decode(operation, buffer_body(buffer), compat_body_size(header), &batches) &&
-           pipeline_has_room(port->pipeline, operation, batches.event_count);
-}
-
 static void request_dropped(struct compat_port *port, const struct connection *connection,
                             enum dropped_reason reason)
 {
@@ -336,8 +344,10 @@ static bool request_execute(struct compat_port *port, const struct connection *c
             request_dropped(port, connection, DROPPED_FULL);
             return false;
         }
-        if (!create_has_room(port, operation, header, buffer)) {
-            request_dropped(port, connection, DROPPED_TABLE);
+        if (!pipeline_has_room(port->pipeline, operation, buffer_body(buffer),
+                               compat_body_size(header))) {
+            bool accounts = operation->kind == COMPAT_KIND_CREATE_ACCOUNTS;
+            request_dropped(port, connection, accounts ? DROPPED_ACCOUNTS : DROPPED_HOLDS);
             return false;
         }
     }

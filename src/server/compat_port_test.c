@@ -468,6 +468,22 @@ static void test_who_only_asks_is_not_silent(void **state)
     assert_null(machine_session(&world->node.machine, 102));
 }
 
+// Sessions of calls that come and go take the places of one another, not that of a client that is
+// connected and silent.
+static void test_who_is_gone_goes_before_who_is_silent(void **state)
+{
+    struct world *world = *state;
+    struct peer idle = peer_register(world, 99);
+    for (u32 i = 0; i < 2 * PEERS_MAX; i++) {
+        struct peer peer = peer_register(world, 100 + i);
+        (void)close(peer.fd);
+        while (compat_port_connections(world->port) > 1) step(world);
+    }
+    peer_send_lookup(world, &idle);
+    expect_reply(world, &idle);
+    (void)close(idle.fd);
+}
+
 static void test_an_eviction_is_told_once_its_cause_is_durable(void **state)
 {
     struct world *world = *state;
@@ -649,6 +665,7 @@ int main(void)
         TEST(test_requests_are_checked_in_the_references_order),
         TEST(test_a_request_must_be_of_its_session),
         TEST(test_who_only_asks_is_not_silent),
+        TEST(test_who_is_gone_goes_before_who_is_silent),
         TEST(test_an_eviction_is_told_once_its_cause_is_durable),
         TEST(test_a_message_of_many_questions_lets_others_pass),
         TEST(test_connections_go_on_when_buffers_return),

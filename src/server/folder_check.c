@@ -53,7 +53,7 @@ static bool genesis_find(const char *path, struct genesis *out)
     struct wal wal;
     struct failure failure;
     bool found = false;
-    if (disk_folder_open(&folder, path, false, true, &failure) != STATUS_OK) return false;
+    if (disk_folder_open(&folder, path, DISK_FOLDER_LOOK, &failure) != STATUS_OK) return false;
     enum status status = wal_init(&wal, &folder.disk, &failure);
     if (status == STATUS_OK) {
         status = recovery_genesis_read(&wal, out, &found, &failure);

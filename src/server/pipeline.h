@@ -112,9 +112,10 @@ void buffer_give(struct pipeline *pipeline, struct buffer *buffer);
 
 // Whether commands are refused for lack of space. Reads go on.
 bool pipeline_is_full(const struct pipeline *pipeline);
-// Whether the tables of the log take a command of this operation, with everything that waits.
+// Whether the tables of the log take what a valid create may add to them, with everything that
+// waits.
 bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_operation *operation,
-                       u32 events);
+                       const u8 *body, u32 size);
 // How many more commands may be added before the next run.
 u32 pipeline_room(const struct pipeline *pipeline);
 // Adds a command to the next frame; copied. The body must be zero behind its end up to a page.

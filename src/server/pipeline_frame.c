@@ -22,14 +22,35 @@ u32 pipeline_room(const struct pipeline *pipeline)
     return WAITING_MAX - pipeline->waiting_count;
 }
 
-bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_operation *operation,
-                       u32 events)
+// What the creates of one kind that wait may add to their table.
+static u64 waiting_need(const struct pipeline *pipeline, enum compat_kind kind)
 {
-    // Frames are decided as they are closed, so only what waits is not counted in the tables yet.
-    u64 more = events + pipeline->waiting_bytes / operation->event_size;
+    u64 needed = 0;
+    for (u32 i = 0; i < pipeline->waiting_count; i++) {
+        const struct pipeline_command *command =
+            &pipeline->waiting[(pipeline->waiting_first + i) % WAITING_MAX];
+        if (command->entry.record != COMMAND_COMPAT) continue;
+        const struct compat_operation *operation = compat_operation((u8)command->entry.operation);
+        if (operation->kind != kind) continue;
+        needed += machine_records_needed(&pipeline->node->machine, operation,
+                                         buffer_body(command->body), command->entry.body_size);
+    }
+    return needed;
+}
+
+bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_operation *operation,
+                       const u8 *body, u32 size)
+{
+    const struct machine *machine = &pipeline->node->machine;
     bool accounts = operation->kind == COMPAT_KIND_CREATE_ACCOUNTS;
-    return ledger_has_room(&pipeline->node->machine.ledger, accounts ? more : 0,
-                           accounts ? 0 : more);
+    // Frames are decided as they are closed, so only what waits is not counted in the tables yet.
+    // Far from the limit it is enough that there is room if every event were a new record.
+    u64 more = (size + pipeline->waiting_bytes) / operation->event_size;
+    if (ledger_has_room(&machine->ledger, accounts ? more : 0, accounts ? 0 : more)) return true;
+    more = machine_records_needed(machine, operation, body, size);
+    if (more == 0) return true; // It takes nothing, and may free something.
+    more += waiting_need(pipeline, operation->kind);
+    return ledger_has_room(&machine->ledger, accounts ? more : 0, accounts ? 0 : more);
 }
 
 void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command)

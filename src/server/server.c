@@ -347,12 +347,12 @@ static void limits_raise(void)
 static enum status places_take(struct server *server, struct failure *failure)
 {
     const char *path = server->options->data;
-    enum status status = disk_folder_open(&server->folder, path, false, false, failure);
+    enum status status = disk_folder_open(&server->folder, path, DISK_FOLDER_OWN, failure);
     const bool is_new = status == STATUS_NOT_FOUND;
     if (status != STATUS_OK && !is_new) return status;
     status = compat_listener_take(&server->listener, server->options->compat, failure);
     if (status == STATUS_OK && is_new) {
-        status = disk_folder_open(&server->folder, path, true, false, failure);
+        status = disk_folder_open(&server->folder, path, DISK_FOLDER_MAKE, failure);
     }
     return status;
 }

@@ -2,6 +2,7 @@
 //
 // Whole servers in processes of their own: what a start refuses and leaves behind, what is said
 // when storage is full, how clients are told, and that a stop waits for nobody.
+#include "os/disk.h"
 #include "server/server.h"
 
 #include "base/checksum.h"
@@ -271,6 +272,32 @@ static void test_a_second_server_is_told_who_holds_the_folder(void **state)
     compat_client_close(&client);
 }
 
+// To check a folder takes its lock, if there is one, and leaves nothing in it.
+static void test_a_check_changes_nothing_in_a_folder(void **state)
+{
+    struct world *world = *state;
+    struct disk_folder owner;
+    struct disk_folder check;
+    struct failure failure;
+    char lock[128];
+    (void)snprintf(lock, sizeof lock, "%s/lock", world->data);
+    assert_int_equal(disk_folder_open(&check, world->data, DISK_FOLDER_CHECK, &failure),
+                     STATUS_NOT_FOUND);
+    assert_int_equal(disk_folder_open(&owner, world->data, DISK_FOLDER_MAKE, &failure), STATUS_OK);
+    assert_int_equal(disk_folder_open(&check, world->data, DISK_FOLDER_CHECK, &failure),
+                     STATUS_BUSY);
+    assert_int_equal(disk_folder_open(&check, world->data, DISK_FOLDER_LOOK, &failure), STATUS_OK);
+    disk_folder_close(&check);
+    disk_folder_close(&owner);
+    assert_int_equal(disk_folder_open(&check, world->data, DISK_FOLDER_CHECK, &failure), STATUS_OK);
+    assert_int_equal(disk_folder_open(&owner, world->data, DISK_FOLDER_OWN, &failure), STATUS_BUSY);
+    disk_folder_close(&check);
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(disk_folder_open(&check, world->data, DISK_FOLDER_CHECK, &failure), STATUS_OK);
+    assert_false(exists(lock));
+    disk_folder_close(&check);
+}
+
 static void test_what_a_folder_was_made_with_must_be_what_is_given(void **state)
 {
     struct world *world = *state;
@@ -435,6 +462,58 @@ static void test_dropped_requests_are_told_as_a_count(void **state)
     assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
 }
 
+static enum status transfer_create(const struct world *world, struct transfer transfer)
+{
+    static _Alignas(16) u8 body[2 * sizeof(struct transfer)];
+    const struct compat_answer *answer = NULL;
+    struct compat_client client;
+    struct failure failure;
+    client_connect(world, &client);
+    memcpy(body, &transfer, sizeof transfer);
+    const u32 size = compat_body_finish(WIRE(COMPAT_CREATE_TRANSFERS), body, 1);
+    enum status status = compat_client_call(&client, WIRE(COMPAT_CREATE_TRANSFERS), body, size,
+                                            200 * NS_PER_MS, &answer, &failure);
+    compat_client_close(&client);
+    return status;
+}
+
+// At the limit of a table only what would add to it waits; the rest goes on, and makes room.
+static void test_only_what_adds_to_a_full_table_waits(void **state)
+{
+    struct world *world = *state;
+    struct compat_client client;
+    struct failure failure;
+    world->options.accounts_max = 2;
+    world->options.holds_max = 1;
+    server_start(world);
+    accounts_make(world, 2);
+    client_connect(world, &client);
+    assert_int_equal(account_create(&client, 1, TIMEOUT_NS, &failure), STATUS_OK); // It exists.
+    assert_int_equal(account_create(&client, 3, 50 * NS_PER_MS, &failure), STATUS_TIMEOUT);
+    compat_client_close(&client);
+    assert_true(file_says(world, world->trace, "no more accounts (--accounts-max)"));
+    struct transfer transfer = {.id = 1,
+                                .debit_account_id = 1,
+                                .credit_account_id = 2,
+                                .amount = 5,
+                                .ledger = 1,
+                                .code = 1};
+    transfer.flags = TRANSFER_PENDING;
+    assert_int_equal(transfer_create(world, transfer), STATUS_OK);
+    transfer.id = 2;
+    assert_int_equal(transfer_create(world, transfer), STATUS_TIMEOUT);
+    assert_true(file_says(world, world->trace, "no more open pending transfers (--holds-max)"));
+    transfer.id = 3;
+    transfer.flags = 0;
+    assert_int_equal(transfer_create(world, transfer), STATUS_OK);
+    const struct transfer post = {
+        .id = 4, .pending_id = 1, .amount = 5, .flags = TRANSFER_POST_PENDING};
+    assert_int_equal(transfer_create(world, post), STATUS_OK);
+    transfer.id = 5;
+    transfer.flags = TRANSFER_PENDING;
+    assert_int_equal(transfer_create(world, transfer), STATUS_OK);
+}
+
 static void test_another_cluster_is_likely_when_a_server_closes(void **state)
 {
     struct world *world = *state;
@@ -521,11 +600,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_an_address_in_use_leaves_no_folder),
         TEST(test_a_second_server_is_told_who_holds_the_folder),
+        TEST(test_a_check_changes_nothing_in_a_folder),
         TEST(test_what_a_folder_was_made_with_must_be_what_is_given),
         TEST(test_a_new_log_needs_an_empty_folder),
         TEST(test_an_index_of_another_format_is_made_again_as_the_hint_says),
         TEST(test_full_storage_is_told),
         TEST(test_dropped_requests_are_told_as_a_count),
+        TEST(test_only_what_adds_to_a_full_table_waits),
         TEST(test_another_cluster_is_likely_when_a_server_closes),
         TEST(test_a_stop_waits_for_no_client),
         TEST(test_a_stop_while_recovering_is_clean),
