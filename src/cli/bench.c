@@ -19,18 +19,17 @@
 // Each is long enough for three checkpoints.
 static const struct bench_plan plans[] = {
     {.workload = {"ordered", TEN_MILLION, 10000, 1, BATCH, "full batches, ids that ascend"}},
-    {.workload = {"million-accounts", 8000000, 1000000, 1, BATCH,
-                  "the same among a million accounts"}},
+    {.workload = {"million-accounts", 8000000, 1000000, 1, BATCH, "ordered, a million accounts"}},
     {.workload = {"ten-million-accounts", 7 * TEN_MILLION, TEN_MILLION, 1, BATCH,
-                  "the same among ten million accounts"}},
+                  "ordered, ten million accounts"}},
     {.workload = {"random-ids", TEN_MILLION, 10000, 1, BATCH, "full batches, random ids"},
      .is_random_ids = true},
-    {.workload = {"two-phase", TEN_MILLION, 10000, 1, BATCH, "pending transfers, then their posts"},
+    {.workload = {"two-phase", TEN_MILLION, 10000, 1, BATCH, "pending transfers, their posts"},
      .is_two_phase = true},
-    {.workload = {"single-1", 100000, 10000, 1, 1, "one transfer a request, one client"}},
-    {.workload = {"single-16", 1600000, 10000, 16, 1, "one transfer a request, 16 clients"}},
-    {.workload = {"hundred-8", 8000000, 10000, 8, 100, "100 transfers a request, 8 clients"}},
-    {.workload = {"query", TEN_MILLION, 10000, 1, BATCH, "questions: idle, loaded, cache cold"},
+    {.workload = {"single-1", 100000, 10000, 1, 1, "single transfers, one client"}},
+    {.workload = {"single-16", 1600000, 10000, 16, 1, "single transfers, 16 clients"}},
+    {.workload = {"hundred-8", 8000000, 10000, 8, 100, "batches of 100, 8 clients"}},
+    {.workload = {"query", TEN_MILLION, 10000, 1, BATCH, "questions: idle, loaded, cold"},
      .shape = BENCH_QUERY},
     {.workload = {"mixed", TEN_MILLION, 10000, 4, BATCH, "singles beside one bulk client"},
      .shape = BENCH_MIXED},
@@ -85,7 +84,14 @@ static enum status options_take(struct bench_run *run, const struct record_argum
     if (run->plan->is_two_phase) {
         // Each batch of pending transfers has a batch of posts.
         const u64 pair = (u64)options->batch * 2;
-        options->transfers = MAX(options->transfers / pair, (u64)1) * pair;
+        const u64 asked = options->transfers;
+        options->transfers = MAX(asked / pair, (u64)1) * pair;
+        if (options->transfers != asked) {
+            (void)fprintf(stderr,
+                          "tael bench: two-phase runs %llu transfers instead of %llu: whole "
+                          "batches, each with a batch of posts\n",
+                          (unsigned long long)options->transfers, (unsigned long long)asked);
+        }
     }
     if (!record_is_given(part, offsetof(struct bench_options, seed)) &&
         getrandom(&options->seed, sizeof options->seed, 0) != sizeof options->seed) {
@@ -207,15 +213,13 @@ static void workloads_print(struct text *out)
 const struct cli_verb bench_verb = {
     .name = "bench",
     .summary = "load a server and report what it does",
-    .about =
-        "Loads a server through the TigerBeetle protocol, checks every result, and reports rates, "
-        "latencies,\n"
-        "memory, disk and restarts. Without --connect it starts a server of its own in a fresh "
-        "folder and\n"
-        "removes it afterwards. Latencies are of a whole request, from its sending to its reply; "
-        "probe_ratio\n"
-        "is the rate divided by that of a plain loop in memory on the same machine, before and "
-        "after the run.\n",
+    .about = "Loads a server through the TigerBeetle protocol, checks every result, and "
+             "reports rates, latencies, memory, disk and restarts. Without --connect it "
+             "starts a server of its own in a fresh folder and removes it afterwards. "
+             "Latencies are of a whole request, from its sending to its reply; probe_ratio "
+             "is the rate divided by that of a plain loop in memory on the same machine, "
+             "before and after the run. With --connect the accounts and transfers that it writes "
+             "stay on that server for ever: nothing removes them.",
     .example = "bench single-16 --transfers 100000 --json",
     .exits = "0 done, 1 the server refused or lost something, 2 usage, 3 environment",
     .parts = {&cli_schema_bench_options, &cli_schema_form_options},

@@ -4,6 +4,8 @@
 #include "cli/bench_internal.h"
 
 #include "base/checksum.h"
+#include "codec/number.h"
+#include "ledger/ledger_schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,6 +231,20 @@ static void body_make(struct bench_actor *actor, struct bench_body *body)
 
 // --- Answers ---
 
+static enum status refusal_set(const struct bench_actor *actor, const struct bench_body *body,
+                               u32 index, u32 result, struct failure *failure)
+{
+    const bool is_account = actor->kind == BENCH_ACCOUNTS;
+    const struct schema_results *results =
+        is_account ? &ledger_schema_create_account_result : &ledger_schema_create_transfer_result;
+    char id[NUMBER_SIZE_MAX];
+    (void)number_print_u128(load_u128(body->data + (size_t)index * 128), id);
+    return failure_set(failure, STATUS_CANCELLED, "%s %llu, id %s, was refused: %s",
+                       is_account ? "account" : "transfer",
+                       (unsigned long long)(body->first + index), id,
+                       ledger_result_name(results, result).text);
+}
+
 // A create must be created; an account may exist already, from a run before.
 static enum status created_check(struct bench_actor *actor, const struct bench_body *body,
                                  const struct compat_batches *batches, struct failure *failure)
@@ -239,9 +255,7 @@ static enum status created_check(struct bench_actor *actor, const struct bench_b
         const bool exists = actor->kind == BENCH_ACCOUNTS && result.status == CREATE_ACCOUNT_EXISTS;
         if (exists) continue;
         if (result.status != U32_MAX) {
-            return failure_set(failure, STATUS_CANCELLED, "%s %llu was refused with result %u",
-                               actor->kind == BENCH_ACCOUNTS ? "account" : "transfer",
-                               (unsigned long long)(body->first + i), result.status);
+            return refusal_set(actor, body, i, result.status, failure);
         }
         if (result.timestamp <= actor->last_timestamp) {
             return failure_set(
@@ -328,7 +342,7 @@ enum status bench_actor_open(struct bench_actor *actor, const struct compat_clie
             return failure_set(failure, STATUS_FULL, "no memory for a batch");
         }
     }
-    return compat_client_connect(&actor->client, options, connect_timeout_ns, failure);
+    return cli_connect("bench", &actor->client, options, connect_timeout_ns, failure);
 }
 
 void bench_actor_close(struct bench_actor *actor)

@@ -2,6 +2,7 @@
 //
 // What the verbs share.
 #include "cli/cli.h"
+#include "server/compat_client.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -16,6 +17,36 @@ int cli_fail(const char *verb, const struct failure *failure)
     (void)fprintf(stderr, "tael %s: %s\n", verb, failure->message);
     if (failure->hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure->hint);
     return failure->status == STATUS_INVALID ? EXIT_USAGE : EXIT_ENVIRONMENT;
+}
+
+// --- clients -------------------------------------------------------------------------------------
+
+enum status cli_connect(const char *verb, struct compat_client *client,
+                        const struct compat_client_options *options, u64 timeout_ns,
+                        struct failure *failure)
+{
+    const u64 now = compat_client_now();
+    const u64 deadline = now + timeout_ns;
+    u64 say_at = now + NS_PER_S;
+    if (compat_client_open(client, options, deadline, failure) != STATUS_OK) {
+        return failure->status;
+    }
+    while (compat_client_answer(client) == NULL) {
+        compat_client_wait(&client, 1, say_at);
+        if (compat_client_step(client, failure) != STATUS_OK) {
+            compat_client_close(client);
+            return failure->status;
+        }
+        if (compat_client_now() < say_at || compat_client_answer(client) != NULL) continue;
+        char place[COMPAT_ADDRESS_TEXT_SIZE];
+        const char *problem = compat_client_problem(client);
+        say_at = U64_MAX;
+        (void)fprintf(stderr, "tael %s: waiting for %s, for %llu s at most%s%s\n", verb,
+                      compat_address_print(&options->address, place),
+                      (unsigned long long)(timeout_ns / NS_PER_S), problem[0] != 0 ? "; " : "",
+                      problem);
+    }
+    return STATUS_OK;
 }
 
 // --- interruption --------------------------------------------------------------------------------

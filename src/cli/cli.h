@@ -38,15 +38,15 @@ struct cli_call;
 struct cli_verb {
     const char *name;    // "verify"; of an action "transfer create".
     const char *summary; // Some words for a list.
-    const char *about;   // Help: what it does, lines of at most 100 columns.
+    const char *about;   // Help: what it does, a paragraph that help breaks into lines.
     const char *example; // A command line without the program's name, or NULL.
     const char *exits;   // What its exit codes mean; NULL: as everywhere.
     // What its command line fills in, in the order of help. What a record of kind RECORD_OPTIONS
     // requires is checked before `run`, what another one does is for `run` to check.
     const struct schema_record *parts[CLI_PARTS_MAX];
     int (*run)(const struct cli_call *call); // Returns the exit code; NULL: it has actions.
-    void (*help)(struct text *out);          // Prints more behind `about`; may be NULL.
-    const void *context;                     // The verb's own.
+    void (*help)(struct text *out); // Lists what the first word can be, behind `about`; or NULL.
+    const void *context;            // The verb's own.
 };
 
 struct cli_call {
@@ -85,6 +85,9 @@ struct cli_rows {
     struct record_table table;
     enum record_json_style style; // Of JSON.
     bool has_header;              // It is printed.
+    bool may_be_cards;            // A table that is wider than the terminal becomes cards.
+    bool is_cards;                // It did.
+    bool is_any;                  // A row is printed.
     char *buffer;
 };
 // Takes memory, which cli_rows_end gives back. `indent` is of a table.
@@ -108,6 +111,17 @@ void cli_text_set(char *out, size_t size, const char *text);
 // Prints "tael VERB: message" and the hint on standard error. Returns the exit code of the status:
 // STATUS_INVALID is usage, everything else the environment.
 int cli_fail(const char *verb, const struct failure *failure);
+
+// --- Clients ---
+
+struct compat_client;
+struct compat_client_options;
+
+// As compat_client_connect; says once on standard error what it waits for when that takes more than
+// a second.
+MUST_USE enum status cli_connect(const char *verb, struct compat_client *client,
+                                 const struct compat_client_options *options, u64 timeout_ns,
+                                 struct failure *failure);
 
 // Of the verbs that are clients: a server that turns them away so often in a row, within some
 // tenths of a second, is not asked further (compat_client_options).

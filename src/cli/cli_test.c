@@ -15,7 +15,7 @@
 #include "codec/record_binary.h"
 #include "ledger/ledger_schema.h"
 
-enum { WORDS_MAX = 32, COLUMNS_MAX = 100 };
+enum { WORDS_MAX = 32, COLUMNS_MAX = 80 };
 
 static const struct schema_field *field_of(const struct schema_record *record, const char *name)
 {

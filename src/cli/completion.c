@@ -60,16 +60,6 @@ static void flag_print(void *context, const char *flag)
     (void)printf("%s ", flag);
 }
 
-// What can stand for the first word of a verb.
-static void words_print(const struct cli_verb *verb)
-{
-    if (verb == &bench_verb) {
-        for (u32 i = 0; bench_plan_at(i) != NULL; i++)
-            (void)printf("%s ", bench_plan_at(i)->workload.workload);
-    }
-    if (verb->parts[0] == &cli_schema_folder_word) (void)printf("$(compgen -d -- \"$word\")");
-}
-
 static void names_print(const char *prefix)
 {
     const size_t size = strlen(prefix);
@@ -78,6 +68,18 @@ static void names_print(const char *prefix)
         const bool is_below = strncmp(name, prefix, size) == 0 && strchr(name + size, ' ') == NULL;
         if (is_below) (void)printf("%s ", name + size);
     }
+}
+
+// What can stand for the first word of a verb.
+static void words_print(const struct cli_verb *verb)
+{
+    if (verb == &bench_verb) {
+        for (u32 i = 0; bench_plan_at(i) != NULL; i++)
+            (void)printf("%s ", bench_plan_at(i)->workload.workload);
+    }
+    if (verb == &help_verb) names_print("");
+    if (verb == &completion_verb) (void)printf("bash ");
+    if (verb->parts[0] == &cli_schema_folder_word) (void)printf("$(compgen -d -- \"$word\")");
 }
 
 // The flags whose value is a file or a folder.
@@ -95,9 +97,41 @@ static void paths_print(const char *value)
     }
 }
 
+// Behind a flag that takes names, those.
+static void values_print(const struct cli_verb *verb)
+{
+    for (u32 i = 0; i < CLI_PARTS_MAX && verb->parts[i] != NULL; i++) {
+        const struct schema_record *record = verb->parts[i];
+        for (u32 j = 0; j < record->field_count; j++) {
+            const struct schema_field *field = &record->fields[j];
+            const struct schema_flags *flags = schema_field_flags(record, field);
+            if (flags == NULL || !record_is_flag(field)) continue;
+            (void)printf("; [ \"$last\" = %s ] && words=\"", record_flag_name(field).text);
+            for (u32 k = 0; k < flags->row_count; k++)
+                (void)printf("%s ", schema_lower(flags->rows[k].name).text);
+            (void)printf("\"");
+        }
+    }
+}
+
+// Behind `help` and a verb, its actions.
+static void actions_print(void)
+{
+    for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
+        const struct cli_verb *verb = cli_verb_at(i);
+        if (verb->run != NULL) continue;
+        char prefix[64];
+        (void)snprintf(prefix, sizeof prefix, "%s ", verb->name);
+        (void)printf("; [ \"$last\" = %s ] && words=\"", verb->name);
+        names_print(prefix);
+        (void)printf("\"");
+    }
+}
+
 static void bash_print(void)
 {
     (void)printf("_tael()\n{\n    local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
+                 "    local last=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
                  "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
     for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
         const struct cli_verb *verb = cli_verb_at(i);
@@ -106,7 +140,10 @@ static void bash_print(void)
         (void)printf("    \"%s%s) words=\"", verb->name, is_action ? "\"" : " \"*");
         flags_visit(verb, flag_print, NULL);
         words_print(verb);
-        (void)printf("\" ;;\n");
+        (void)printf("\"");
+        values_print(verb);
+        if (verb == &help_verb) actions_print();
+        (void)printf(" ;;\n");
     }
     for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
         const struct cli_verb *verb = cli_verb_at(i);
@@ -119,7 +156,7 @@ static void bash_print(void)
     }
     (void)printf("    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words=\"");
     names_print("");
-    (void)printf("\"\n    case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n    ");
+    (void)printf("\"\n    case \"$last\" in\n    ");
     paths_print("DIR");
     (void)printf(") words=$(compgen -d -- \"$word\") ;;\n    ");
     paths_print("FILE");
@@ -131,6 +168,14 @@ static void bash_print(void)
 
 static int completion_run(const struct cli_call *call)
 {
+    const struct completion_words *words = cli_part(call, &cli_schema_completion_words)->head;
+    if (words->shell[0] != 0 && strcmp(words->shell, "bash") != 0) {
+        struct failure failure = {0};
+        (void)failure_set(&failure, STATUS_INVALID, "there is none for %s, only for bash",
+                          text_quote(words->shell, strlen(words->shell)).text);
+        failure_hint(&failure, "--json has the verbs and flags to make one from");
+        return cli_fail(call->verb->name, &failure);
+    }
     if (call->form == CLI_JSON) json_print();
     else bash_print();
     return EXIT_DONE;
@@ -139,8 +184,9 @@ static int completion_run(const struct cli_call *call)
 const struct cli_verb completion_verb = {
     .name = "completion",
     .summary = "print completion for bash",
-    .about = "Prints completion for bash; as JSON an object an action: its verb, name and flags.\n",
+    .about = "Prints completion for bash, to be put into a file that bash reads; as JSON an object "
+             "an action: its verb, name and flags.",
     .example = "completion >~/.local/share/bash-completion/completions/tael",
-    .parts = {&cli_schema_json_option},
+    .parts = {&cli_schema_completion_words, &cli_schema_json_option},
     .run = completion_run,
 };

@@ -233,6 +233,11 @@ static enum status history_walk(struct dump *dump, struct failure *failure)
         status = disk_read(disk, file, number % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE, page,
                            sizeof *page, failure);
         disk_close(disk, file);
+        if (status == STATUS_OK && !history_rows_page_holds(page, number)) {
+            status = failure_set(failure, STATUS_CORRUPT, "history: %s, page %llu is damaged", name,
+                                 (unsigned long long)(number % HISTORY_ROWS_FILE_PAGES));
+            failure_hint(failure, HISTORY_DAMAGE_HINT);
+        }
         for (; row / HISTORY_PAGE_ROWS == number && row < end && status == STATUS_OK; row++) {
             const struct outcome *outcome = &page->rows[row % HISTORY_PAGE_ROWS];
             if (outcome->kind == OUTCOME_NONE || taken == limit) continue;
@@ -310,12 +315,10 @@ const struct cli_verb dump_verb = {
     .name = "dump",
     .summary = "print log and history of a stopped folder",
     .about = "Prints the log of a data folder: its frames, and behind each its commands. JSON is "
-             "an object a\n"
-             "line: a frame has `frame` without `record`, a command `record`, an event `event`, "
-             "and the\n"
-             "position of its command. CSV has the commands. History is what the newest checkpoint "
-             "holds;\n"
-             "a server that stops cleanly leaves all of it there.\n",
+             "an object a line: a frame has `frame` without `record`, a command `record`, an "
+             "event `event`, and the position of its command; of a frame it also has what a table "
+             "leaves out, its place and digests. CSV has the commands. History is what the newest "
+             "checkpoint holds; a server that stops cleanly leaves all of it there.",
     .example = "dump data --from 20 --limit 10 --events",
     .exits = "0 done, 1 damage was met (its place is named), 2 usage, 3 environment",
     .parts = {&cli_schema_folder_word, &cli_schema_dump_options, &cli_schema_form_options},

@@ -5,6 +5,16 @@
 
 #include <stdlib.h>
 
+#define LINE_WIDTH 80u
+
+// A paragraph, and the end of its last line.
+static void paragraph_print(const char *words, struct text *out)
+{
+    size_t column = 0;
+    text_append_wrapped(out, words, 0, LINE_WIDTH, &column);
+    text_append_char(out, '\n');
+}
+
 static void general_print(struct text *out)
 {
     text_append_string(
@@ -14,10 +24,12 @@ static void general_print(struct text *out)
         if (strchr(verb->name, ' ') != NULL) continue;
         text_append_format(out, "  tael %-11s %s\n", verb->name, verb->summary);
     }
-    text_append_string(out,
-                       "\n`tael help VERB` or `tael VERB --help` tells about one. Each takes "
-                       "--json. Exit codes: 0 done,\n1 refused, 2 usage, 3 environment (no server, "
-                       "no folder, no space).\n");
+    text_append_char(out, '\n');
+    paragraph_print(
+        "`tael help VERB` or `tael VERB --help` tells about one. Each takes --json. Exit "
+        "codes: 0 done, 1 refused, 2 usage, 3 environment (no server, no folder, no "
+        "space).",
+        out);
 }
 
 static void actions_print(const struct cli_verb *verb, struct text *out)
@@ -34,25 +46,33 @@ static void actions_print(const struct cli_verb *verb, struct text *out)
 
 static void verb_print(const struct cli_verb *verb, struct text *out)
 {
-    text_append_format(out, "tael %s", verb->name);
+    char line[512];
+    struct text usage = text_init(line, sizeof line - 1);
+    text_append_format(&usage, "tael %s", verb->name);
     for (u32 i = 0; i < CLI_PARTS_MAX && verb->parts[i]; i++)
-        record_print_usage(verb->parts[i], out);
-    text_append_format(out, " [FLAGS]: %s\n", verb->summary);
+        record_print_usage(verb->parts[i], &usage);
+    text_append_format(&usage, " [FLAGS]: %s", verb->summary);
+    assert(!text_overflowed(&usage));
+    line[usage.size] = 0;
+    paragraph_print(line, out);
     if (verb->about != NULL) {
         text_append_char(out, '\n');
-        text_append_string(out, verb->about);
+        paragraph_print(verb->about, out);
     }
     if (verb->help != NULL) verb->help(out);
     if (verb->example != NULL) text_append_format(out, "\n  tael %s\n", verb->example);
     for (u32 i = 0; i < CLI_PARTS_MAX && verb->parts[i]; i++) {
         // The sentence that describes the record is the heading of its flags.
-        const char *doc = verb->parts[i]->doc;
-        text_append_format(out, "\n%.*s:\n", (int)strlen(doc) - 1, doc);
+        (void)snprintf(line, sizeof line, "%.*s:", (int)strlen(verb->parts[i]->doc) - 1,
+                       verb->parts[i]->doc);
+        text_append_char(out, '\n');
+        paragraph_print(line, out);
         record_print_help(verb->parts[i], out);
     }
-    text_append_format(out, "\nExit code: %s.\n",
-                       verb->exits != NULL ? verb->exits
-                                           : "0 done, 1 refused, 2 usage, 3 environment");
+    (void)snprintf(line, sizeof line, "Exit code: %s.",
+                   verb->exits != NULL ? verb->exits : "0 done, 1 refused, 2 usage, 3 environment");
+    text_append_char(out, '\n');
+    paragraph_print(line, out);
 }
 
 void cli_help_print(const struct cli_verb *verb, struct text *out)
@@ -94,7 +114,7 @@ static int help_run(const struct cli_call *call)
 const struct cli_verb help_verb = {
     .name = "help",
     .summary = "tell about a verb",
-    .about = "Prints the list of verbs, or what a verb or one of its actions does and takes.\n",
+    .about = "Prints the list of verbs, or what a verb or one of its actions does and takes.",
     .example = "help transfer create",
     .parts = {&cli_schema_help_words, &cli_schema_json_option},
     .run = help_run,
@@ -111,7 +131,7 @@ static int version_run(const struct cli_call *call)
 const struct cli_verb version_verb = {
     .name = "version",
     .summary = "print the version",
-    .about = "Prints the version.\n",
+    .about = "Prints the version.",
     .parts = {&cli_schema_json_option},
     .run = version_run,
 };

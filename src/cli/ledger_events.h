@@ -8,20 +8,23 @@
 
 struct ledger_events {
     const struct schema_record *record;
-    char *text; // The whole file.
+    char *text;   // The whole file.
+    size_t begin; // Behind a byte-order mark.
     size_t size;
     bool is_json;
 };
 
 // Reads the file, standard input for "-", and checks every line: JSON when it begins with a brace,
-// else CSV whose first row names the fields. STATUS_INVALID names file, line, field and rule. Takes
-// memory for the whole file, of at most 64 MiB, which ledger_events_free gives back.
+// else CSV whose first row names the fields. STATUS_INVALID names file, line, field and rule; it is
+// also for a file without events, and for a chain of linked events that is longer than a batch.
+// Takes memory for the whole file, of at most 64 MiB, which ledger_events_free gives back.
 MUST_USE enum status ledger_events_read(struct ledger_events *events,
                                         const struct schema_record *record, const char *path,
                                         struct failure *failure);
 void ledger_events_free(struct ledger_events *events);
-// Hands the events on, a full batch at a time: puts them into `out`, which has room for
-// LEDGER_BATCH_EVENTS_MAX, and calls `send`. Ends when that returns another status than STATUS_OK.
+// Hands the events on, a batch at a time: puts them into `out`, which has room for
+// LEDGER_BATCH_EVENTS_MAX, and calls `send`. A batch holds whole chains, so it is full unless the
+// next chain does not fit. Ends when `send` returns another status than STATUS_OK.
 MUST_USE enum status ledger_events_send(const struct ledger_events *events, u8 *out,
                                         enum status (*send)(void *context, u32 count,
                                                             struct failure *failure),

@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#define RESULTS_MAX 128u
+
 // The wire's operation, what it answers with. What it asks with is the first part of the verb: a
 // record of the ledger, or ids.
 struct action {
@@ -27,13 +29,14 @@ struct call {
     u8 *body;                    // COMPAT_BODY_SIZE_MAX and a trailer.
     struct ledger_events events; // Of --from; else its text is NULL.
     u32 refused;                 // Events.
+    u32 tally[RESULTS_MAX];      // Events by the row of their result; the last: of no row.
     struct cli_rows results;     // Of creates, printed batch by batch.
 };
 
-static enum status request_send(struct call *call, u32 count, struct compat_batches *answer,
-                                struct failure *failure)
+static enum status request_send(struct call *call, u8 number, u32 count,
+                                struct compat_batches *answer, struct failure *failure)
 {
-    const u8 wire = (u8)(COMPAT_OPERATION_BASE + call->action->operation);
+    const u8 wire = (u8)(COMPAT_OPERATION_BASE + number);
     const struct compat_operation *operation = compat_operation(wire);
     u32 size = count * operation->event_size;
     if (operation->multi_batch) size = compat_body_finish(wire, call->body, count);
@@ -70,7 +73,7 @@ static enum status events_send(void *context, u32 count, struct failure *failure
 {
     struct call *call = context;
     struct compat_batches answer;
-    enum status status = request_send(call, count, &answer, failure);
+    enum status status = request_send(call, call->action->operation, count, &answer, failure);
     if (status != STATUS_OK) return status;
     const struct create_result *results = (const void *)answer.events;
     assert(answer.event_count == count); // C2 of the client.
@@ -79,7 +82,10 @@ static enum status events_send(void *context, u32 count, struct failure *failure
         cli_rows_measure(&call->results, &row);
         const bool is_kept =
             results[i].status == (u32)CREATE_TRANSFER_CREATED || strcmp(row.result, "exists") == 0;
+        const struct schema_results *rows = call->action->results;
+        const struct schema_result *known = schema_find_result(rows, results[i].status);
         call->refused += !is_kept;
+        call->tally[known != NULL ? (size_t)(known - rows->rows) : RESULTS_MAX - 1]++;
     }
     for (u32 i = 0; i < count; i++) {
         const struct event_result row = result_make(call, i, &results[i]);
@@ -88,14 +94,33 @@ static enum status events_send(void *context, u32 count, struct failure *failure
     return STATUS_OK;
 }
 
+// How many came to which result, in the order of precedence.
+static void summary_print(const struct call *call)
+{
+    const struct schema_results *rows = call->action->results;
+    const char *separator = " ";
+    assert(rows->row_count < RESULTS_MAX);
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "tael %s: %u refused;", call->cli->verb->name, call->refused);
+    for (u32 i = 0; i < RESULTS_MAX; i++) {
+        if (call->tally[i] == 0) continue;
+        const char *name = i < rows->row_count ? rows->rows[i].name : "UNKNOWN";
+        (void)fprintf(stderr, "%s%u %s", separator, call->tally[i], schema_lower(name).text);
+        separator = ", ";
+    }
+    (void)fprintf(stderr, "%s\n", separator[0] == ' ' ? " nothing was answered" : "");
+}
+
 static int events_create(struct call *call, struct failure *failure)
 {
     cli_rows_begin(&call->results, &cli_schema_event_result, call->cli->form, 0);
+    call->results.may_be_cards = true;
     const enum status status =
         call->events.text != NULL
             ? ledger_events_send(&call->events, call->body, events_send, call, failure)
             : events_send(call, 1, failure);
     cli_rows_end(&call->results);
+    if (call->events.text != NULL) summary_print(call);
     if (status != STATUS_OK) return cli_fail(call->cli->verb->name, failure);
     return call->refused > 0 ? EXIT_REFUSED : EXIT_DONE;
 }
@@ -128,13 +153,14 @@ static u64 number_of(const struct schema_record *record, const char *name, const
     return field == NULL ? 0 : (u64)field_get(field, 0, head);
 }
 
-// An answer holds what one message does: says how to ask for the rest when more was asked for.
+// An answer that is as long as it may be is likely not to be all: says how to ask for the rest.
 static void rest_print(const struct call *call, const struct compat_batches *answer)
 {
     const struct compat_operation *operation =
         compat_operation((u8)(COMPAT_OPERATION_BASE + call->action->operation));
     const u32 most = compat_results_max(operation, 1);
-    if (answer->event_count < most || number_of(call->input, "limit", call->body) <= most) return;
+    const u64 limit = number_of(call->input, "limit", call->body);
+    if (limit == 0 || answer->event_count < MIN(limit, most)) return;
     const struct schema_record *output = call->action->output;
     const struct schema_field *flags = schema_find_field(call->input, "flags", 5);
     const struct schema_flag *reversed =
@@ -144,10 +170,13 @@ static void rest_print(const struct call *call, const struct compat_batches *ans
         reversed != NULL && (number_of(call->input, "flags", call->body) >> reversed->bit & 1) != 0;
     const u64 last = number_of(output, "timestamp",
                                answer->events + (size_t)(answer->event_count - 1) * output->size);
-    (void)fprintf(stderr,
-                  "tael %s: %u is the most that one answer holds; --timestamp-%s %llu goes on\n",
-                  call->cli->verb->name, most, is_reversed ? "max" : "min",
-                  (unsigned long long)(is_reversed ? last - 1 : last + 1));
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "tael %s: %u is the most that %s; --timestamp-%s %llu goes on%s\n",
+                  call->cli->verb->name, answer->event_count,
+                  limit >= most ? "one answer holds" : "--limit asks for",
+                  is_reversed ? "max" : "min",
+                  (unsigned long long)(is_reversed ? last - 1 : last + 1),
+                  limit >= most ? "" : ", --limit N asks for more");
 }
 
 static struct change_row change_make(const struct change_event *event)
@@ -180,12 +209,40 @@ static void changes_print(const struct change_event *events, u32 count)
     free(rows);
 }
 
+// Of an account that is not there, or keeps no balances, the server answers with nothing: says so.
+static int nothing_explain(struct call *call, struct failure *failure)
+{
+    const char *verb = call->cli->verb->name;
+    const u128 id = ((const struct account_filter *)(const void *)call->body)->account_id;
+    char text[NUMBER_SIZE_MAX];
+    struct compat_batches answer;
+    (void)number_print_u128(id, text);
+    memcpy(call->body, &id, sizeof id);
+    if (request_send(call, COMPAT_LOOKUP_ACCOUNTS, 1, &answer, failure) != STATUS_OK) {
+        return cli_fail(verb, failure);
+    }
+    if (answer.event_count == 0) {
+        (void)fprintf(stderr, "tael %s: no account has the id %s\n", verb, text);
+        return EXIT_DONE;
+    }
+    struct account account;
+    memcpy(&account, answer.events, sizeof account);
+    if (call->action->output == &ledger_schema_account_balance &&
+        (account.flags & ACCOUNT_HISTORY) == 0) {
+        (void)fprintf(stderr,
+                      "tael %s: account %s was created without the flag history: its balances "
+                      "are not kept\n",
+                      verb, text);
+    }
+    return EXIT_DONE;
+}
+
 static int records_ask(struct call *call, u32 count, struct failure *failure)
 {
     const struct schema_record *output = call->action->output;
     const enum cli_form form = call->cli->form;
     struct compat_batches answer;
-    if (request_send(call, count, &answer, failure) != STATUS_OK) {
+    if (request_send(call, call->action->operation, count, &answer, failure) != STATUS_OK) {
         return cli_fail(call->cli->verb->name, failure);
     }
     if (output == &ledger_schema_change_event && form == CLI_TABLE) {
@@ -203,6 +260,8 @@ static int records_ask(struct call *call, u32 count, struct failure *failure)
         return EXIT_REFUSED;
     }
     rest_print(call, &answer);
+    if (answer.event_count == 0 && call->input == &ledger_schema_account_filter)
+        return nothing_explain(call, failure);
     return EXIT_DONE;
 }
 
@@ -230,6 +289,11 @@ static enum status body_make(struct call *call, u32 *count, struct failure *fail
         return STATUS_OK;
     }
     memcpy(call->body, part->head, call->input->size);
+    const u64 max = number_of(call->input, "timestamp_max", call->body);
+    if (max != 0 && number_of(call->input, "timestamp_min", call->body) > max) {
+        return failure_set(failure, STATUS_INVALID,
+                           "--timestamp-min is later than --timestamp-max");
+    }
     if (call->input == &ledger_schema_account_filter) {
         // Without a side the server answers with nothing.
         struct account_filter *filter = (void *)call->body;
@@ -261,7 +325,7 @@ static int call_run(struct call *call, struct failure *failure)
     const enum status status =
         from[0] != 0 ? file_read(call, from, failure) : body_make(call, &count, failure);
     if (status != STATUS_OK) return cli_fail(verb, failure);
-    if (compat_client_connect(&call->client, &options, call->timeout_ns, failure) != STATUS_OK) {
+    if (cli_connect(verb, &call->client, &options, call->timeout_ns, failure) != STATUS_OK) {
         return cli_fail(verb, failure);
     }
     const int code = creates ? events_create(call, failure) : records_ask(call, count, failure);
@@ -311,8 +375,7 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
         .name = "account create",
         .summary = "create an account, or many with --from",
         .about = "Creates an account of a ledger. Ledger and code are numbers of your own, for a "
-                 "book and for a\n"
-                 "kind of account; limits and history of balances are flags.\n",
+                 "book and for a kind of account; limits and history of balances are flags.",
         .example = "account create --id 1 --ledger 700 --code 10",
         .exits = exits,
         .parts = {&ledger_schema_account, &cli_schema_from_option, &cli_schema_client_options,
@@ -323,7 +386,7 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
     {
         .name = "account show",
         .summary = "look accounts up by id",
-        .about = "Shows accounts with their balances as they are now.\n",
+        .about = "Shows accounts with their balances as they are now.",
         .example = "account show 1 2",
         .exits = exits,
         .parts = {&cli_schema_id_words, &cli_schema_client_options, &cli_schema_form_options},
@@ -334,12 +397,12 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
     {
         .name = "transfer create",
         .summary = "make a transfer, or many with --from",
-        .about = "Moves an amount, in the smallest unit of what the ledger counts, from the debit "
-                 "account to the\n"
-                 "credit account. With --flags pending it is held until another transfer posts or "
-                 "voids it\n"
-                 "(--pending-id, --flags post_pending or void_pending); --amount max then means "
-                 "all of it.\n",
+        .about = "Moves an amount, in the smallest unit of what the ledger counts, from the "
+                 "debit account to the credit account. With --flags pending it is held until "
+                 "another transfer posts or voids it (--pending-id, --flags post_pending or "
+                 "void_pending). The amount must be given, 0 too, except for a void. Of a "
+                 "post, --amount max posts all that is held; less posts a part and releases "
+                 "the rest.",
         .example = "transfer create --id 1 --debit-account-id 1 --credit-account-id 2 \\\n"
                    "      --amount 100 "
                    "--ledger 700 --code 1",
@@ -352,7 +415,7 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
     {
         .name = "transfer show",
         .summary = "look transfers up by id",
-        .about = "Shows transfers as they were made.\n",
+        .about = "Shows transfers as they were made.",
         .example = "transfer show 1 --json",
         .exits = exits,
         .parts = {&cli_schema_id_words, &cli_schema_client_options, &cli_schema_form_options},
@@ -363,7 +426,7 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
     {
         .name = "query accounts",
         .summary = "accounts by what they say",
-        .about = "Finds accounts that have all that is given, oldest first.\n",
+        .about = "Finds accounts that have all that is given, oldest first.",
         .example = "query accounts --ledger 700 --limit 10",
         .exits = exits,
         .parts = {&ledger_schema_query_filter, &cli_schema_client_options,
@@ -374,7 +437,7 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
     {
         .name = "query transfers",
         .summary = "transfers by what they say",
-        .about = "Finds transfers that have all that is given, oldest first.\n",
+        .about = "Finds transfers that have all that is given, oldest first.",
         .example = "query transfers --code 1 --limit 10 --flags reversed",
         .exits = exits,
         .parts = {&ledger_schema_query_filter, &cli_schema_client_options,
@@ -385,8 +448,8 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
     {
         .name = "query account-transfers",
         .summary = "transfers of one account",
-        .about = "Finds the transfers of an account, oldest first; without debits or credits among "
-                 "the flags, both.\n",
+        .about = "Finds the transfers of an account, oldest first; without debits or credits "
+                 "among the flags, both.",
         .example = "query account-transfers --account-id 1 --limit 10",
         .exits = exits,
         .parts = {&ledger_schema_account_filter, &cli_schema_client_options,
@@ -398,8 +461,9 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
         .name = "query account-balances",
         .summary = "the balances of one account as they changed",
         .about = "Shows how the balances of an account changed, oldest first; of accounts that "
-                 "were created with the\n"
-                 "flag history. Without debits or credits among the flags, both are meant.\n",
+                 "were created with the flag history. Without debits or credits among the "
+                 "flags, both are meant. As with TigerBeetle, expiries of pending transfers do "
+                 "not appear here; `tael query changes` has them.",
         .example = "query account-balances --account-id 1 --limit 10 --csv",
         .exits = exits,
         .parts = {&ledger_schema_account_filter, &cli_schema_client_options,
@@ -411,10 +475,8 @@ const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT] = {
         .name = "query changes",
         .summary = "what happened, with both accounts after each event",
         .about = "Lists postings in the order of time. The table has what moved, and the posted "
-                 "debits of the\n"
-                 "account that was debited and the posted credits of the other behind it; JSON and "
-                 "CSV have all of\n"
-                 "both accounts.\n",
+                 "debits of the account that was debited and the posted credits of the other "
+                 "behind it; JSON and CSV have all of both accounts.",
         .example = "query changes --timestamp-min 2026-11-01 --json",
         .exits = exits,
         .parts = {&ledger_schema_change_events_filter, &cli_schema_client_options,

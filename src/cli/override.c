@@ -7,6 +7,26 @@
 
 #include <stdlib.h>
 
+// A folder without a log is the wrong one, not a refusal.
+static enum status log_check(struct disk *disk, const char *path, struct failure *failure)
+{
+    struct wal wal;
+    struct wal_reader reader;
+    struct frame_view view;
+    const struct wal_tail from = {0};
+    enum wal_end end = WAL_FRAME;
+    enum status status = wal_init(&wal, disk, failure);
+    if (status != STATUS_OK) return status;
+    status = wal_reader_init(&reader, &wal, &from, failure);
+    if (status == STATUS_OK) {
+        status = wal_reader_next(&reader, &view, &end, failure);
+        wal_reader_free(&reader);
+    }
+    wal_free(&wal);
+    if (status != STATUS_OK || end != WAL_END) return status;
+    return failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", path);
+}
+
 static int override_run(const struct cli_call *call)
 {
     const struct folder_word *word = cli_part(call, &cli_schema_folder_word)->head;
@@ -16,7 +36,9 @@ static int override_run(const struct cli_call *call)
     struct failure failure = {0};
     enum status status = disk_folder_open(folder, word->dir, DISK_FOLDER_OWN, &failure);
     if (status == STATUS_OK) {
-        status = override_append(&folder->disk, options->position, cli_time_now(), &failure);
+        status = log_check(&folder->disk, word->dir, &failure);
+        if (status == STATUS_OK)
+            status = override_append(&folder->disk, options->position, cli_time_now(), &failure);
         disk_folder_close(folder);
     }
     free(folder);
@@ -37,14 +59,11 @@ static int override_run(const struct cli_call *call)
 const struct cli_verb override_verb = {
     .name = "override",
     .summary = "make a command that kills the server a refusal",
-    .about =
-        "For a server that dies at every start while it applies the command at a position: appends "
-        "to the\n"
-        "log of the stopped folder DIR an override that makes this command a refusal, for ever and "
-        "for\n"
-        "everyone who applies this log. Nothing is removed; `tael dump` shows both. Refused for a "
-        "command\n"
-        "that did not kill the server: one whose outcome is in a checkpoint or named in the log.\n",
+    .about = "For a server that dies at every start while it applies the command at a "
+             "position: appends to the log of the stopped folder DIR an override that makes "
+             "this command a refusal, for ever and for everyone who applies this log. "
+             "Nothing is removed; `tael dump` shows both. Refused for a command that did not "
+             "kill the server: one whose outcome is in a checkpoint or named in the log.",
     .example = "override data --position 1234",
     .exits = "0 done, 1 refused (the reason is printed), 2 usage, 3 environment",
     .parts = {&cli_schema_folder_word, &cli_schema_override_options, &cli_schema_form_options},

@@ -23,6 +23,21 @@ void cli_text_set(char *out, size_t size, const char *text)
     memcpy(out, text, MIN(strlen(text), size - 1));
 }
 
+// What a line may take: all of a terminal, else what most terminals have.
+static size_t line_width(void)
+{
+    struct winsize size;
+    const bool is_known = isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    return is_known && size.ws_col > 0 ? size.ws_col : LINE_WIDTH;
+}
+
+static void card_print(struct cli_rows *rows, const void *head)
+{
+    struct text out = text_init(rows->buffer, BUFFER_SIZE);
+    record_write_card(rows->record, RECORD_TABLE_DROP_ZERO, head, &out);
+    put(&out);
+}
+
 void cli_rows_begin(struct cli_rows *rows, const struct schema_record *record, enum cli_form form,
                     u32 indent)
 {
@@ -46,6 +61,9 @@ void cli_rows_header(struct cli_rows *rows)
     struct text out = text_init(rows->buffer, BUFFER_SIZE);
     if (rows->has_header || rows->form == CLI_JSON) return;
     rows->has_header = true;
+    rows->is_cards = rows->form == CLI_TABLE && rows->may_be_cards &&
+                     record_table_width(&rows->table) > line_width();
+    if (rows->is_cards) return;
     if (rows->form == CLI_CSV) record_write_csv_header(rows->record, &out);
     else record_table_write_header(&rows->table, &out);
     put(&out);
@@ -56,6 +74,12 @@ void cli_rows_print(struct cli_rows *rows, const void *head)
     struct text out = text_init(rows->buffer, BUFFER_SIZE);
     struct json_writer writer = json_writer_init(rows->buffer, BUFFER_SIZE);
     cli_rows_header(rows);
+    if (rows->is_cards && rows->is_any) (void)putchar('\n');
+    rows->is_any = true;
+    if (rows->is_cards) {
+        card_print(rows, head);
+        return;
+    }
     switch (rows->form) {
     case CLI_TABLE: record_table_write_row(&rows->table, head, &out); break;
     case CLI_CSV: record_write_csv_row(rows->record, head, &out); break;
@@ -75,34 +99,15 @@ void cli_rows_end(struct cli_rows *rows)
     rows->buffer = NULL;
 }
 
-// What a line may take: all of a terminal, else what most terminals have.
-static size_t line_width(void)
-{
-    struct winsize size;
-    const bool is_known = isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-    return is_known && size.ws_col > 0 ? size.ws_col : LINE_WIDTH;
-}
-
-static void card_print(struct cli_rows *rows, const void *head)
-{
-    struct text out = text_init(rows->buffer, BUFFER_SIZE);
-    record_write_card(rows->record, RECORD_TABLE_DROP_ZERO, head, &out);
-    put(&out);
-}
-
 void cli_print_rows(const struct schema_record *record, enum cli_form form, const void *data,
                     size_t stride, u32 count)
 {
     struct cli_rows rows;
     const u8 *bytes = data;
     cli_rows_begin(&rows, record, form, 0);
+    rows.may_be_cards = true;
     for (u32 i = 0; i < count; i++) cli_rows_measure(&rows, bytes + i * stride);
-    const bool is_wide = form == CLI_TABLE && record_table_width(&rows.table) > line_width();
-    for (u32 i = 0; i < count; i++) {
-        if (is_wide && i > 0) (void)putchar('\n');
-        if (is_wide) card_print(&rows, bytes + i * stride);
-        else cli_rows_print(&rows, bytes + i * stride);
-    }
+    for (u32 i = 0; i < count; i++) cli_rows_print(&rows, bytes + i * stride);
     cli_rows_end(&rows);
 }
 

@@ -64,13 +64,12 @@ static int serve_run(const struct cli_call *call)
 const struct cli_verb serve_verb = {
     .name = "serve",
     .summary = "run a server on a data folder",
-    .about = "Serves the folder DIR until SIGTERM or SIGINT; makes it when it is new. Prints one "
-             "line starting\n"
-             "`ready` on standard output when it answers, and what happens on standard error. The "
-             "protocol has\n"
-             "no authentication, so it is spoken on this machine only.\n",
+    .about = "Serves the folder DIR until SIGTERM or SIGINT; makes it when it is new. Prints "
+             "one line starting `ready` on standard output when it answers, and what happens "
+             "on standard error. The protocol has no authentication, so it is spoken on this "
+             "machine only.",
     .example = "serve --data data --compat-port 3001",
-    .exits = "0 after a clean stop, 2 usage (a flag, or a folder that does not go with it),\n"
+    .exits = "0 after a clean stop, 2 usage (a flag, or a folder that does not go with it), "
              "3 the folder, the port or the disk failed",
     .parts = {&cli_schema_serve_options, &cli_schema_serve_folder_options, &cli_schema_json_option},
     .run = serve_run,

@@ -75,6 +75,16 @@ static void help_put(const struct cli_verb *verb, FILE *file)
     free(buffer);
 }
 
+// What a word of the command line can be.
+static void list_put(const struct cli_verb *verb)
+{
+    char buffer[4096];
+    struct text out = text_init(buffer, sizeof buffer);
+    verb->help(&out);
+    assert(!text_overflowed(&out));
+    (void)fwrite(buffer, 1, out.size, stderr);
+}
+
 static bool asks_for_help(int argc, const char *const *argv)
 {
     for (int i = 0; i < argc; i++) {
@@ -132,6 +142,7 @@ static int verb_call(const struct cli_verb *verb, int argc, const char *const *a
         if (failure.hint[0] == 0)
             failure_hint(&failure, "`tael %s --help` tells its flags", verb->name);
         (void)cli_fail(verb->name, &failure);
+        if (verb->help != NULL && !record_is_given(&call.parts[0], 0)) list_put(verb);
     }
     for (u32 i = 0; i < call.part_count; i++) free(call.parts[i].head);
     return code;

@@ -161,16 +161,12 @@ static int verify_run(const struct cli_call *call)
 
 const struct cli_verb verify_verb = {
     .name = "verify",
-    .summary = "check a stopped folder: chain, digests, outcomes, index, replay",
-    .about =
-        "Checks everything in a stopped data folder that digests, chains and checksums can tell: "
-        "every\n"
-        "frame of the log and the chain of their headers, that each outcome in history belongs to "
-        "its\n"
-        "request and that the outcomes give the roots named in the log, the newest checkpoint, and "
-        "every\n"
-        "page of the index. Prints a line that begins with `ok`, or with `differs` and the place. "
-        "Changes\nnothing.\n",
+    .summary = "check a stopped folder: chain, digests, outcomes, index",
+    .about = "Checks everything in a stopped data folder that digests, chains and checksums "
+             "can tell: every frame of the log and the chain of their headers, that each "
+             "outcome in history belongs to its request and that the outcomes give the roots "
+             "named in the log, the newest checkpoint, and every page of the index. Prints a "
+             "line that begins with `ok`, or with `differs` and the place. Changes nothing.",
     .example = "verify data --replay",
     .exits = "0 all holds, 1 something does not (its place is named), 2 usage, 3 environment",
     .parts = {&cli_schema_folder_word, &cli_schema_verify_options, &cli_schema_form_options},

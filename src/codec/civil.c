@@ -8,7 +8,6 @@
 
 #define DAYS_PER_ERA     146097
 #define DAYS_BEFORE_1970 719468 // From 0000-03-01.
-#define NS_PER_DAY       (86400ull * NS_PER_S)
 
 bool civil_is_leap_year(i32 year)
 {

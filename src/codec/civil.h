@@ -41,6 +41,8 @@ MUST_USE bool civil_add_months(i32 day, i32 months, i32 *result);
 
 // "2026-11-21". Terminated.
 void civil_print_date(i32 day, char out[CIVIL_DATE_SIZE]);
+#define NS_PER_DAY (86400ull * NS_PER_S)
+
 // Where a text stopped being a date or a moment, and what is expected there.
 struct civil_error {
     size_t offset;    // Bytes from the beginning.

@@ -48,6 +48,19 @@ bool field_is_none(const struct schema_field *field, const void *head)
            field_get(field, 0, head) == U128_MAX >> (128 - 8 * schema_type_size(field->type));
 }
 
+bool field_is_required(const struct schema_record *record, const struct schema_field *field,
+                       const void *head)
+{
+    if ((field->flags & FIELD_REQUIRED) == 0) return false;
+    if (!field->waived_by) return true;
+    const struct schema_field *of = schema_find_field(record, "flags", 5);
+    assert(of); // The module's test checks it.
+    const struct schema_flags *flags = schema_field_flags(record, of);
+    const struct schema_flag *flag =
+        schema_find_flag(flags, field->waived_by, strlen(field->waived_by));
+    return ((u64)field_get(of, 0, head) >> flag->bit & 1) == 0;
+}
+
 static enum status refuse(const char *text, size_t size, const char *rule, struct failure *failure)
 {
     return failure_set(failure, STATUS_INVALID, "%s %s", text_quote(text, size).text, rule);
@@ -80,19 +93,40 @@ static enum status refuse_small(const struct schema_field *field, const char *te
                        least);
 }
 
+// What is no decimal number: an amount with a point is likely to be in major units.
+static enum status refuse_text(const struct schema_field *field, const char *text, size_t size,
+                               enum number_error error, struct failure *failure)
+{
+    bool is_fraction = field->unit == UNIT_MINOR && size > 0;
+    for (size_t i = size > 0 && text[0] == '-' ? 1 : 0; i < size; i++)
+        is_fraction &= (text[i] >= '0' && text[i] <= '9') || text[i] == '.' || text[i] == ',';
+    if (error == NUMBER_NOT_DECIMAL && is_fraction && size > 1) {
+        return refuse(text, size, "is not a whole number of minor units, such as 150 for 1.50",
+                      failure);
+    }
+    return refuse(text, size, number_error_text(error), failure);
+}
+
 static enum status set_signed(const struct schema_field *field, u32 element, const char *text,
                               size_t size, void *head, struct failure *failure)
 {
     i128 value = 0;
     enum number_error error = number_parse_i128(text, size, &value);
     if (error == NUMBER_TOO_LARGE) return refuse_range(field, text, size, failure);
-    if (error) return refuse(text, size, number_error_text(error), failure);
+    if (error) return refuse_text(field, text, size, error, failure);
     u128 magnitude = value < 0 ? 0 - (u128)value : (u128)value;
     // Without a `max` the type's own smallest number is allowed too.
     u128 limit = schema_field_max(field) + (field->max == 0 && value < 0 ? 1 : 0);
     if (magnitude > limit) return refuse_range(field, text, size, failure);
     field_set(field, element, head, (u128)value);
     return STATUS_OK;
+}
+
+// The largest amount has a name: it stands for all of something.
+static bool is_amount_max(const struct schema_field *field, const char *text, size_t size)
+{
+    return field->unit == UNIT_MINOR && !schema_type_is_signed(field->type) && size == 3 &&
+           memcmp(text, "max", 3) == 0;
 }
 
 enum status field_set_number(const struct schema_record *record, const struct schema_field *field,
@@ -104,6 +138,10 @@ enum status field_set_number(const struct schema_record *record, const struct sc
         return set_signed(field, element, text, size, head, failure);
     if (field->decimals > 0 || (field->flags & FIELD_NULLABLE))
         return failure_set(failure, STATUS_INVALID, "it is only printed");
+    if (is_amount_max(field, text, size)) {
+        field_set(field, element, head, schema_field_max(field));
+        return STATUS_OK;
+    }
     u128 value = 0;
     enum number_error error = number_parse_u128(text, size, &value);
     if (error == NUMBER_NOT_DECIMAL && size > 1 && text[0] == '-') {
@@ -111,8 +149,7 @@ enum status field_set_number(const struct schema_record *record, const struct sc
         if (number_parse_u128(text + 1, size - 1, &magnitude) == NUMBER_OK)
             return refuse_range(field, text, size, failure);
     }
-    if (error && error != NUMBER_TOO_LARGE)
-        return refuse(text, size, number_error_text(error), failure);
+    if (error && error != NUMBER_TOO_LARGE) return refuse_text(field, text, size, error, failure);
     if (error == NUMBER_TOO_LARGE || value > schema_field_max(field))
         return refuse_range(field, text, size, failure);
     if (value < field->min) return refuse_small(field, text, size, failure);
@@ -126,6 +163,26 @@ enum status field_set_number(const struct schema_record *record, const struct sc
     return STATUS_OK;
 }
 
+// The flag that is nearest, or all of them when none is near.
+static void hint_flags(const struct schema_flags *flags, const char *text, size_t size,
+                       struct failure *failure)
+{
+    const struct schema_flag *nearest = NULL;
+    u32 nearest_distance = (u32)MIN(size / 3, (size_t)3) + 1;
+    char names[200];
+    struct text list = text_init(names, sizeof names - 1);
+    for (u32 i = 0; i < flags->row_count; i++) {
+        const char *name = flags->rows[i].name;
+        const u32 distance = schema_edit_distance(name, strlen(name), text, size);
+        if (distance < nearest_distance) nearest = &flags->rows[i];
+        nearest_distance = MIN(nearest_distance, distance);
+        text_append_format(&list, "%s%s", i > 0 ? ", " : "", schema_lower(name).text);
+    }
+    names[MIN(list.size, list.capacity)] = 0;
+    if (nearest) failure_hint(failure, "the nearest flag is %s", schema_lower(nearest->name).text);
+    else failure_hint(failure, "its flags are %s", names);
+}
+
 enum status field_add_flag(const struct schema_record *record, const struct schema_field *field,
                            const char *text, size_t size, void *head, struct failure *failure)
 {
@@ -134,16 +191,7 @@ enum status field_add_flag(const struct schema_record *record, const struct sche
     const struct schema_flag *flag = schema_find_flag(flags, text, size);
     if (!flag) {
         (void)refuse(text, size, "is not a flag", failure);
-        u32 nearest_distance = UINT32_MAX;
-        for (u32 i = 0; i < flags->row_count; i++) {
-            const char *name = flags->rows[i].name;
-            u32 distance = schema_edit_distance(name, strlen(name), text, size);
-            if (distance < nearest_distance) {
-                nearest_distance = distance;
-                flag = &flags->rows[i];
-            }
-        }
-        if (flag) failure_hint(failure, "the nearest flag is %s", schema_lower(flag->name).text);
+        hint_flags(flags, text, size, failure);
         return STATUS_INVALID;
     }
     u64 bit = 1ull << flag->bit;
@@ -303,6 +351,8 @@ static enum status parse_calendar(const struct schema_field *field, const char *
     const bool is_moment = field->unit == UNIT_NANOSECONDS;
     if (is_moment ? civil_parse_moment(text, size, &moment, &error)
                   : civil_parse_date(text, size, &day, &error)) {
+        const bool is_day_end = (field->flags & FIELD_DAY_END) != 0 && !memchr(text, 'T', size);
+        if (is_day_end) moment += MIN(NS_PER_DAY - 1, U64_MAX - moment);
         digits_size =
             is_moment ? number_print_u128(moment, digits) : number_print_i128(day, digits);
     } else {
@@ -332,13 +382,6 @@ static enum status parse_bool(const struct schema_field *field, const char *text
     return STATUS_OK;
 }
 
-// The largest amount has a name: it stands for all of something.
-static bool is_amount_max(const struct schema_field *field, const char *text, size_t size)
-{
-    return field->unit == UNIT_MINOR && !schema_type_is_signed(field->type) && size == 3 &&
-           memcmp(text, "max", 3) == 0;
-}
-
 enum status field_parse(const struct schema_record *record, const struct schema_field *field,
                         const char *text, size_t size, void *head, struct failure *failure)
 {
@@ -357,10 +400,6 @@ enum status field_parse(const struct schema_record *record, const struct schema_
         return field_set_name(record, field, text, size, head, failure);
     if (field->count > 1) return parse_numbers(record, field, text, size, head, failure);
     if (is_calendar(field, text, size)) return parse_calendar(field, text, size, head, failure);
-    if (is_amount_max(field, text, size)) {
-        field_set(field, 0, head, schema_field_max(field));
-        return STATUS_OK;
-    }
     return field_set_number(record, field, 0, text, size, head, failure);
 }
 

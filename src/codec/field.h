@@ -22,7 +22,12 @@ bool field_is_zero(const struct schema_field *field, const void *head);
 // Whether it is the number of a FIELD_NULLABLE field that stands for none.
 bool field_is_none(const struct schema_field *field, const void *head);
 
-// An element from decimal text, checked against min, max, flags mask and enumeration.
+// Whether it must be given in a record whose flags are already those of the head.
+bool field_is_required(const struct schema_record *record, const struct schema_field *field,
+                       const void *head);
+
+// An element from decimal text, checked against min, max, flags mask and enumeration; of an
+// unsigned number of UNIT_MINOR, `max` is the largest.
 MUST_USE enum status field_set_number(const struct schema_record *record,
                                       const struct schema_field *field, u32 element,
                                       const char *text, size_t size, void *head,

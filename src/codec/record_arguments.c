@@ -4,7 +4,9 @@
 #include "codec/number.h"
 #include "codec/record_text.h"
 
-#define LINE_WIDTH_MAX 100u
+#include <stdio.h>
+
+#define LINE_WIDTH_MAX 80u
 #define DOC_COLUMN     30u
 
 // What the arguments are read into.
@@ -62,6 +64,7 @@ static bool is_given(const struct record_arguments *part, const struct schema_fi
 static bool is_argument(const struct schema_field *field)
 {
     if (schema_field_is_reserved(field) || field->type == SCHEMA_BLOB) return false;
+    if (field->flags & FIELD_OUTPUT) return false;
     return field->type != SCHEMA_ARRAY || (field->flags & FIELD_WORD);
 }
 
@@ -226,8 +229,7 @@ enum status record_parse_arguments(struct record_arguments *parts, u32 part_coun
             if (status) return status;
             continue;
         }
-        // A later option replaces an earlier one, as a script's caller expects; two amounts do not.
-        if (is_given(place.part, place.field) && place.part->record->kind != RECORD_OPTIONS) {
+        if (is_given(place.part, place.field)) {
             return failure_set(failure, STATUS_INVALID, "%s is given twice",
                                record_flag_name(place.field).text);
         }
@@ -249,8 +251,8 @@ enum status record_check_arguments(const struct record_arguments *part, struct f
     struct text out = text_init(names, sizeof names - 1);
     for (u32 i = 0; i < part->record->field_count; i++) {
         const struct schema_field *field = &part->record->fields[i];
-        if ((field->flags & FIELD_REQUIRED) == 0 || field->initial || is_given(part, field))
-            continue;
+        const bool is_required = field_is_required(part->record, field, part->head);
+        if (!is_required || field->initial || is_given(part, field)) continue;
         if (count++ > 0) text_append_string(&out, ", ");
         else first = field;
         text_append_string(&out, record_flag_name(field).text);
@@ -312,7 +314,10 @@ void record_print_usage(const struct schema_record *record, struct text *out)
 static const char *value_note(const struct schema_field *field)
 {
     switch (field->unit) {
-    case UNIT_NANOSECONDS: return " ISO 8601 or nanoseconds since 1970.";
+    case UNIT_NANOSECONDS:
+        return field->flags & FIELD_DAY_END
+                   ? " ISO 8601 (a date is the end of that day) or nanoseconds since 1970."
+                   : " ISO 8601 or nanoseconds since 1970.";
     case UNIT_DAYS: return " ISO 8601 or days since 1970.";
     case UNIT_BASIS_POINTS: return " Basis points.";
     case UNIT_PARTS_PER_BILLION: return " Parts per billion.";
@@ -320,25 +325,9 @@ static const char *value_note(const struct schema_field *field)
     }
 }
 
-// Appends words so that no line passes LINE_WIDTH_MAX; the text starts in DOC_COLUMN.
 static void append_wrapped(struct text *out, const char *words, size_t *column)
 {
-    while (*words) {
-        size_t size = strcspn(words, " ");
-        if (size > 0) {
-            bool fresh = *column == DOC_COLUMN;
-            if (!fresh && *column + 1 + size > LINE_WIDTH_MAX) {
-                text_append_char(out, '\n');
-                text_append_repeated(out, ' ', DOC_COLUMN);
-                *column = DOC_COLUMN;
-                fresh = true;
-            }
-            if (!fresh) text_append_char(out, ' ');
-            text_append(out, words, size);
-            *column += size + (fresh ? 0 : 1);
-        }
-        words += size + (words[size] == ' ' ? 1 : 0);
-    }
+    text_append_wrapped(out, words, DOC_COLUMN, LINE_WIDTH_MAX, column);
 }
 
 static void append_names(const struct schema_record *record, const struct schema_field *field,
@@ -400,6 +389,11 @@ static void print_field_help(const struct schema_record *record, const struct sc
     if (field->initial) {
         append_wrapped(out, field->initial, &column);
         append_wrapped(out, "when not given.", &column);
+    } else if (field->waived_by) {
+        struct schema_name waived;
+        (void)snprintf(waived.text, sizeof waived.text, "%.90s)", field->waived_by);
+        append_wrapped(out, "(required without", &column);
+        append_wrapped(out, waived.text, &column);
     } else if (field->flags & FIELD_REQUIRED) {
         append_wrapped(out, "(required)", &column);
     }
@@ -408,18 +402,7 @@ static void print_field_help(const struct schema_record *record, const struct sc
 
 void record_print_help(const struct schema_record *record, struct text *out)
 {
-    bool has_output = false;
     for (u32 i = 0; i < record->field_count; i++) {
-        const struct schema_field *field = &record->fields[i];
-        has_output |= is_argument(field) && (field->flags & FIELD_OUTPUT) != 0;
-        if (is_argument(field) && (field->flags & FIELD_OUTPUT) == 0)
-            print_field_help(record, field, out);
-    }
-    if (!has_output) return;
-    text_append_string(out, "Filled in by the server, and refused where it says so:\n");
-    for (u32 i = 0; i < record->field_count; i++) {
-        const struct schema_field *field = &record->fields[i];
-        if (is_argument(field) && (field->flags & FIELD_OUTPUT) != 0)
-            print_field_help(record, field, out);
+        if (is_argument(&record->fields[i])) print_field_help(record, &record->fields[i], out);
     }
 }

@@ -90,7 +90,10 @@ static void test_refusals(void **state)
     REFUSED("--id: \"seven\" is not a decimal number", "", "--id", "seven");
     REFUSED("--delay: \"90000\" is more than 86400 seconds", "", "--delay", "90000");
     REFUSED("--flags: \"urgnt\" is not a flag", "the nearest flag is urgent", "--flags", "urgnt");
-    REFUSED("--flags: \"\" is not a flag", "the nearest flag is urgent", "--flags", "urgent,");
+    REFUSED("--flags: \"\" is not a flag", "its flags are urgent, gift_wrapped", "--flags",
+            "urgent,");
+    REFUSED("--flags: \"hidden\" is not a flag", "its flags are urgent, gift_wrapped", "--flags",
+            "hidden");
     REFUSED("--flags: \"urgent\" is given twice", "", "--flags", "urgent|urgent");
     REFUSED("--state: \"lost\" is not one of its values", "its values are new, paid, sent",
             "--state", "lost");
@@ -108,6 +111,10 @@ static void test_refusals(void **state)
             "", "--moment", "12x");
     REFUSED("--moment: \"-1\" is negative", "", "--moment", "-1");
     REFUSED("--balance: \"max\" is not a decimal number", "", "--balance", "max");
+    REFUSED("--balance: \"-1.50\" is not a whole number of minor units, such as 150 for 1.50", "",
+            "--balance", "-1.50");
+    REFUSED("--balance: \"-\" is not a decimal number", "", "--balance", "-");
+    REFUSED("--id: \"1.50\" is not a decimal number", "", "--id", "1.50");
     // Items and blobs are no flags.
     REFUSED("--lines is no flag of shop order", "", "--lines", "7");
     REFUSED("--remark is no flag of shop order", "", "--remark", "x");
@@ -142,6 +149,48 @@ static void test_amount_max(void **state)
     assert_int_equal(record_parse_arguments(&part, 1, "shop", WORDS("--price", "max"), &failure),
                      STATUS_OK);
     assert_true(line.price == U128_MAX);
+}
+
+static enum status gift_parse(struct test_gift *gift, struct failure *failure, int argc,
+                              const char *const *argv)
+{
+    struct record_arguments part = {.record = &test_schema_test_gift, .head = gift};
+    const enum status status = record_parse_arguments(&part, 1, "give", argc, argv, failure);
+    return status ? status : record_check_arguments(&part, failure);
+}
+
+// A flag of the record waives what is required else; 0 is given by writing it.
+static void test_waived(void **state)
+{
+    (void)state;
+    struct test_gift gift;
+    struct failure failure = {0};
+    assert_int_equal(gift_parse(&gift, &failure, WORDS("--flags", "urgent")), STATUS_INVALID);
+    assert_string_equal(failure.message, "--price is missing");
+    assert_string_equal(failure.hint, "--price: What it may cost.");
+    assert_int_equal(gift_parse(&gift, &failure, WORDS("--price", "0")), STATUS_OK);
+    assert_int_equal(gift_parse(&gift, &failure, WORDS("--flags", "8")), STATUS_OK);
+    assert_int_equal(gift_parse(&gift, &failure, WORDS("--received", "0")), STATUS_INVALID);
+    assert_string_equal(failure.message, "--received is no flag of give");
+}
+
+// A date as the end of something is the end of its day; a moment is itself.
+static void test_day_end(void **state)
+{
+    (void)state;
+    struct test_gift gift;
+    struct failure failure = {0};
+    const u64 day = 1795219200ull * NS_PER_S;
+    assert_int_equal(gift_parse(&gift, &failure, WORDS("price=1", "until=2026-11-21")), STATUS_OK);
+    assert_true(gift.until == day + 86400 * NS_PER_S - 1);
+    assert_int_equal(gift_parse(&gift, &failure, WORDS("price=1", "until=2026-11-21T00:00:00Z")),
+                     STATUS_OK);
+    assert_true(gift.until == day);
+    assert_int_equal(gift_parse(&gift, &failure, WORDS("price=1", "until=17")), STATUS_OK);
+    assert_true(gift.until == 17);
+    // The last day ends with the last number.
+    assert_int_equal(gift_parse(&gift, &failure, WORDS("price=1", "until=2554-07-21")), STATUS_OK);
+    assert_true(gift.until == U64_MAX);
 }
 
 // Options beside a record: words, switches, what stands there when nothing is given.
@@ -183,10 +232,9 @@ static void test_parts(void **state)
     assert_int_equal(shopping_parse(&shopping, WORDS("h\xe4r")), STATUS_OK);
     assert_string_equal(shopping.options.shop, "h\xe4r");
 
-    // A word may have an equals sign; a switch may be told its value; the last of two counts.
-    assert_int_equal(
-        shopping_parse(&shopping, WORDS("./a=b", "--budget=7", "quiet=false", "budget=5")),
-        STATUS_OK);
+    // A word may have an equals sign; a switch may be told its value.
+    assert_int_equal(shopping_parse(&shopping, WORDS("./a=b", "quiet=false", "budget=5")),
+                     STATUS_OK);
     assert_string_equal(shopping.options.shop, "./a=b");
     assert_false(shopping.options.quiet);
     assert_int_equal(shopping.options.budget, 5);
@@ -207,6 +255,8 @@ static void test_parts_refuse(void **state)
     PARTS_REFUSED("--budget: \"501\" is more than 500", "--budget", "501");
     PARTS_REFUSED("--quiet: \"maybe\" is neither true nor false", "--quiet=maybe");
     PARTS_REFUSED("--list needs a value", "--list=");
+    PARTS_REFUSED("--budget is given twice", "--budget=7", "--budget=7");
+    PARTS_REFUSED("--quiet is given twice", "--quiet", "--quiet");
     PARTS_REFUSED("SHOP needs a value", "");
     // A zero stays behind it.
     PARTS_REFUSED("SHOP: a text of 8 bytes is longer than 7 bytes", "12345678");
@@ -274,6 +324,16 @@ static void test_help(void **state)
     out[text.size] = 0;
     assert_string_equal(out, options);
 
+    static const char gift[] =
+        "  --price AMOUNT              What it may cost. (required without gift_wrapped)\n"
+        "  --until MOMENT              How long it can wait. ISO 8601 (a date is the end\n"
+        "                              of that day) or nanoseconds since 1970.\n"
+        "  --flags NAME,...            Behaviour. Any of urgent, gift_wrapped.\n";
+    text = text_init(out, sizeof out);
+    record_print_help(&test_schema_test_gift, &text);
+    out[text.size] = 0;
+    assert_string_equal(out, gift);
+
     text = text_init(out, sizeof out);
     record_print_usage(&test_schema_test_options, &text);
     record_print_usage(&test_schema_test_order, &text);
@@ -289,6 +349,8 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_several_are_missing),
         cmocka_unit_test(test_amount_max),
+        cmocka_unit_test(test_waived),
+        cmocka_unit_test(test_day_end),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_parts_refuse),
         cmocka_unit_test(test_words_become_items),

@@ -160,7 +160,7 @@ static enum status check_required(const struct record_csv *csv, struct failure *
 {
     for (u32 i = 0; i < csv->record->field_count; i++) {
         const struct schema_field *field = &csv->record->fields[i];
-        if ((field->flags & FIELD_REQUIRED) == 0) continue;
+        if ((field->flags & FIELD_REQUIRED) == 0 || field->waived_by) continue;
         bool found = false;
         for (u32 j = 0; j < csv->column_count; j++) found |= csv->columns[j] == field;
         if (found) continue;
@@ -219,11 +219,35 @@ static enum status refuse_length(const struct record_csv *csv, const struct csv_
                        csv->column_count);
 }
 
+// What a row's flags might have waived: whether it has a column, and one that is not empty.
+static enum status check_waived(const struct record_csv *csv, const u64 *filled, u32 line,
+                                const void *head, struct failure *failure)
+{
+    for (u32 i = 0; i < csv->record->field_count; i++) {
+        const struct schema_field *field = &csv->record->fields[i];
+        bool found = false, is_filled = false;
+        if (!field->waived_by || !field_is_required(csv->record, field, head)) continue;
+        for (u32 j = 0; j < csv->column_count; j++) {
+            if (csv->columns[j] != field) continue;
+            found = true;
+            is_filled = (filled[j / 64] >> (j % 64) & 1) != 0;
+        }
+        if (is_filled) continue;
+        failure_note(failure, STATUS_INVALID, "line %u: %s: the %s is required and %s", line,
+                     field->name, found ? "cell" : "column", found ? "empty" : "missing");
+        failure_hint(failure, "%s: %s", field->name, field->doc);
+        return STATUS_INVALID;
+    }
+    return STATUS_OK;
+}
+
 enum status record_csv_next(struct record_csv *csv, void *head, bool *is_over,
                             struct failure *failure)
 {
     *is_over = csv_is_over(&csv->reader);
     if (*is_over) return STATUS_OK;
+    const u32 line = csv->reader.line;
+    u64 filled[SCHEMA_FIELDS_MAX / 64] = {0};
     memset(head, 0, csv->record->size);
     for (u32 i = 0;; i++) {
         struct csv_cell cell;
@@ -231,7 +255,8 @@ enum status record_csv_next(struct record_csv *csv, void *head, bool *is_over,
         if (status) return status;
         if (i == csv->column_count) return refuse_length(csv, &cell, i + 1, failure);
         const struct schema_field *field = csv->columns[i];
-        if (cell.size == 0 && (field->flags & FIELD_REQUIRED)) {
+        if (cell.size > 0) filled[i / 64] |= 1ull << (i % 64);
+        if (cell.size == 0 && (field->flags & FIELD_REQUIRED) && !field->waived_by) {
             return failure_set(failure, STATUS_INVALID,
                                "line %u, column %u: %s: the cell is required and empty", cell.line,
                                cell.column, field->name);
@@ -243,6 +268,6 @@ enum status record_csv_next(struct record_csv *csv, void *head, bool *is_over,
         }
         if (!cell.ends_row) continue;
         if (i + 1 < csv->column_count) return refuse_length(csv, &cell, i + 1, failure);
-        return STATUS_OK;
+        return check_waived(csv, filled, line, head, failure);
     }
 }

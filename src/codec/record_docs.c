@@ -42,7 +42,11 @@ static void append_type(const struct schema_field *field, struct text *out)
 static void append_notes(const struct schema_field *field, struct text *out)
 {
     if (field->flags & FIELD_KEY) text_append_string(out, " Key.");
-    if (field->flags & FIELD_REQUIRED) text_append_string(out, " Required.");
+    if (field->flags & FIELD_REQUIRED) {
+        text_append_string(out, " Required");
+        if (field->waived_by) text_append_format(out, " without `%s`", field->waived_by);
+        text_append_char(out, '.');
+    }
     if (field->flags & FIELD_OUTPUT) text_append_string(out, " Filled in by the server.");
     if (field->enumeration) text_append_format(out, " See `%s`.", field->enumeration);
     if (field->min != 0) {
@@ -55,6 +59,8 @@ static void append_notes(const struct schema_field *field, struct text *out)
         text_append_u128(out, field->max);
         text_append_char(out, '.');
     }
+    if (field->flags & FIELD_DAY_END)
+        text_append_string(out, " On a command line a date is the end of its day.");
     if (field->initial) {
         text_append_format(out, " On a command line %s when not given.", field->initial);
     }

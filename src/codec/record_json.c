@@ -58,7 +58,7 @@ static enum status missing_field(const struct object *object, struct failure *fa
     for (u32 i = 0; i < object->record->field_count; i++) {
         const struct schema_field *field = &object->record->fields[i];
         bool seen = (object->seen[i / 64] >> (i % 64) & 1) != 0;
-        if (seen || (field->flags & FIELD_REQUIRED) == 0) continue;
+        if (seen || !field_is_required(object->record, field, object->head)) continue;
         failure_note(failure, STATUS_INVALID, "%s: the field is required in %s and missing",
                      field->name, object->record->name);
         failure_hint(failure, "%s: %s", field->name, field->doc);

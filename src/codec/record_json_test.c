@@ -321,6 +321,28 @@ static void test_refuses(void **state)
     }
 }
 
+static void test_waived_and_max(void **state)
+{
+    (void)state;
+    struct test_gift gift;
+    struct failure failure = {0};
+    size_t size = 0;
+#define GIFT(text_)                                                                           \
+    record_json_parse(&test_schema_test_gift, text_, sizeof text_ - 1, 1, &gift, sizeof gift, \
+                      &size, &failure)
+    assert_int_equal(GIFT("{\"price\":\"max\"}"), STATUS_OK);
+    assert_true(gift.price == U128_MAX);
+    assert_int_equal(GIFT("{\"flags\":[\"gift_wrapped\"]}"), STATUS_OK);
+    assert_int_equal(GIFT("{\"flags\":[\"urgent\"]}"), STATUS_INVALID);
+    assert_string_equal(failure.message,
+                        "line 1, column 20 (byte 19): price: the field is required "
+                        "in test_gift and missing");
+    assert_int_equal(GIFT("{\"price\":\"1.50\"}"), STATUS_INVALID);
+    assert_string_equal(failure.message,
+                        "line 1, column 10 (byte 9): price: \"1.50\" is not a whole number of "
+                        "minor units, such as 150 for 1.50");
+}
+
 static void test_long_key_is_refused(void **state)
 {
     (void)state;
@@ -425,10 +447,15 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_other_forms),
-        cmocka_unit_test(test_bytes_of_any_kind), cmocka_unit_test(test_report),
-        cmocka_unit_test(test_refuses),           cmocka_unit_test(test_long_key_is_refused),
-        cmocka_unit_test(test_no_room_for_items), cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_other_forms),
+        cmocka_unit_test(test_bytes_of_any_kind),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_waived_and_max),
+        cmocka_unit_test(test_long_key_is_refused),
+        cmocka_unit_test(test_no_room_for_items),
+        cmocka_unit_test(test_batch),
         cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

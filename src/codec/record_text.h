@@ -26,8 +26,8 @@ struct record_arguments {
 // to the FIELD_WORD fields in their order; one that is an array takes all that are left, each a
 // value of its item's first field. `-` in a name equals `_`. Names are unique among the parts.
 // Each head becomes what is given, `initial` where nothing is, and zero. STATUS_INVALID, naming
-// flag, value and rule: a flag that `command` has not (the nearest as hint), a field given twice
-// (of options the last counts), one without value, a word too many, a value that breaks a rule.
+// flag, value and rule: a flag that `command` has not (the nearest as hint), a field given twice,
+// one without value, a word too many, a value that breaks a rule.
 MUST_USE enum status record_parse_arguments(struct record_arguments *parts, u32 part_count,
                                             const char *command, int argc, const char *const *argv,
                                             struct failure *failure);
@@ -40,8 +40,8 @@ bool record_is_any_given(const struct record_arguments *part);
 // What must be given, as a line that shows how to call has it: "DIR", "--id N".
 void record_print_usage(const struct schema_record *record, struct text *out);
 // The help text: one entry a field with its value's kind, whether it is required, its bounds, what
-// it means, what stands there when it is not given, and the names it takes; the fields that the
-// server fills in stand last. Lines of at most 100 columns.
+// it means, what stands there when it is not given, and the names it takes. Fields that the server
+// fills in are no flags. Lines of at most 80 columns.
 void record_print_help(const struct schema_record *record, struct text *out);
 // Whether a command line may have the field as a flag, and not as a word or not at all.
 bool record_is_flag(const struct schema_field *field);
@@ -125,11 +125,13 @@ struct record_csv {
     u32 column_count;
     const struct schema_field *columns[SCHEMA_FIELDS_MAX];
 };
-// Reads the header. An unknown or repeated name, and a missing required field, are refused.
+// Reads the header. An unknown or repeated name, and a missing required field that no flag waives,
+// are refused.
 MUST_USE enum status record_csv_begin(struct record_csv *csv, const struct schema_record *record,
                                       const char *data, size_t size, struct failure *failure);
 // The next row into `head`; `*is_over` instead when there is none. A row of another length, and an
-// empty cell of a required field, are refused. Line and column of the cell are named.
+// empty cell of a required field, are refused; of one that a flag waives also a missing column, as
+// the row's flags say. Line and column of the cell are named.
 MUST_USE enum status record_csv_next(struct record_csv *csv, void *head, bool *is_over,
                                      struct failure *failure);
 

@@ -196,6 +196,35 @@ static void test_csv_forms(void **state)
     assert_true(is_over);
 }
 
+// What a flag waives may be left out where the flag is, row by row.
+static void test_csv_waived(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        u32 good;
+        const char *message;
+    } rows[] = {
+        {"price,flags\n0,\n,gift_wrapped\n,urgent\n", 2,
+         "line 4: price: the cell is required and empty"},
+        {"flags\ngift_wrapped\nurgent\n", 1, "line 3: price: the column is required and missing"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct record_csv csv;
+        struct failure failure = {0};
+        struct test_gift gift;
+        bool is_over = false;
+        assert_int_equal(record_csv_begin(&csv, &test_schema_test_gift, rows[i].text,
+                                          strlen(rows[i].text), &failure),
+                         STATUS_OK);
+        for (u32 j = 0; j < rows[i].good; j++)
+            assert_int_equal(record_csv_next(&csv, &gift, &is_over, &failure), STATUS_OK);
+        assert_int_equal(record_csv_next(&csv, &gift, &is_over, &failure), STATUS_INVALID);
+        assert_string_equal(failure.message, rows[i].message);
+        assert_string_equal(failure.hint, "price: What it may cost.");
+    }
+}
+
 static void test_csv_refuses(void **state)
 {
     (void)state;
@@ -258,7 +287,7 @@ int main(void)
         cmocka_unit_test(test_table),          cmocka_unit_test(test_table_in_pieces),
         cmocka_unit_test(test_card),           cmocka_unit_test(test_report_forms),
         cmocka_unit_test(test_csv_round_trip), cmocka_unit_test(test_csv_forms),
-        cmocka_unit_test(test_csv_refuses),
+        cmocka_unit_test(test_csv_refuses),    cmocka_unit_test(test_csv_waived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,28 @@ void text_append_repeated(struct text *text, char c, size_t count)
     for (size_t i = 0; i < count; i++) text_append(text, &c, 1);
 }
 
+void text_append_wrapped(struct text *text, const char *words, size_t indent, size_t width,
+                         size_t *column)
+{
+    while (*words) {
+        const size_t size = strcspn(words, " \n");
+        if (size > 0) {
+            const size_t own = utf8_width(words, size);
+            bool fresh = *column == indent;
+            if (!fresh && *column + 1 + own > width) {
+                text_append_char(text, '\n');
+                text_append_repeated(text, ' ', indent);
+                *column = indent;
+                fresh = true;
+            }
+            if (!fresh) text_append_char(text, ' ');
+            text_append(text, words, size);
+            *column += own + (fresh ? 0 : 1);
+        }
+        words += size + (words[size] ? 1 : 0);
+    }
+}
+
 void text_append_format(struct text *text, const char *format, ...)
 {
     char line[513];

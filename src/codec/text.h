@@ -28,6 +28,10 @@ void text_append(struct text *text, const char *data, size_t size);
 void text_append_string(struct text *text, const char *string);
 void text_append_char(struct text *text, char c);
 void text_append_repeated(struct text *text, char c, size_t count);
+// Words, between blanks or ends of lines, so that no line passes `width` columns unless it is one
+// word. Lines begin in the column `indent`; `*column` is where the text is.
+void text_append_wrapped(struct text *text, const char *words, size_t indent, size_t width,
+                         size_t *column);
 // At most 512 bytes a call.
 void text_append_format(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
 // Two lower-case digits a byte.

@@ -255,6 +255,20 @@ static void test_civil_texts(void **state)
     }
 }
 
+static void test_wrapped(void **state)
+{
+    (void)state;
+    char buffer[128];
+    struct text text = text_init(buffer, sizeof buffer);
+    size_t column = 2;
+    text_append_wrapped(&text, " one two\nthree ", 2, 9, &column);
+    text_append_wrapped(&text, "\xc3\xa4\xc3\xa4\xc3\xa4 longer-than-a-line x", 2, 9, &column);
+    assert_int_equal(column, 3);
+    buffer[text.size] = 0;
+    assert_string_equal(buffer, "one two\n  three\n  \xc3\xa4\xc3\xa4\xc3\xa4\n"
+                                "  longer-than-a-line\n  x");
+}
+
 static void test_civil_months(void **state)
 {
     (void)state;
@@ -286,7 +300,7 @@ int main(void)
         cmocka_unit_test(test_numbers),      cmocka_unit_test(test_text),
         cmocka_unit_test(test_utf8),         cmocka_unit_test(test_utf8_count),
         cmocka_unit_test(test_civil_days),   cmocka_unit_test(test_civil_texts),
-        cmocka_unit_test(test_civil_months),
+        cmocka_unit_test(test_civil_months), cmocka_unit_test(test_wrapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,6 +94,15 @@ static inline u64 history_fence_find(const u64 *latest, u64 count, u64 timestamp
     return low;
 }
 
+// Whether a page of rows that was read is that page, as it was written.
+static inline bool history_rows_page_holds(const struct history_rows_page *page, u64 number)
+{
+    const u128 sum =
+        checksum((const u8 *)page + sizeof page->checksum, sizeof *page - sizeof page->checksum);
+    return memcmp(&sum, page->checksum, sizeof page->checksum) == 0 &&
+           page->magic == HISTORY_ROWS_MAGIC && page->first_row == number * HISTORY_PAGE_ROWS;
+}
+
 // What an operator can do about a file that is damaged.
 #define HISTORY_DAMAGE_HINT                                                                      \
     "history is made from the log: stop the server, remove the checkpoints, rows-* and index-* " \

@@ -58,9 +58,7 @@ static enum status rows_page_verify(struct history *history, const struct histor
     enum status status =
         disk_read(history->disk, file->handle, offset, &bytes, sizeof bytes, failure);
     if (status != STATUS_OK) return status;
-    u128 sum = checksum((const u8 *)&bytes + 16, sizeof bytes - 16);
-    if (memcmp(&sum, bytes.checksum, 16) != 0 || bytes.magic != HISTORY_ROWS_MAGIC ||
-        bytes.first_row != page * HISTORY_PAGE_ROWS) {
+    if (!history_rows_page_holds(&bytes, page)) {
         (void)failure_set(failure, STATUS_CORRUPT,
                           "history: rows-%08llx, offset %llu (rows %llu to %llu) is damaged",
                           (unsigned long long)(page / HISTORY_ROWS_FILE_PAGES),

@@ -59,10 +59,7 @@ static enum status rows_page_load(struct verify *verify, u64 page)
     status = disk_read(verify->disk, verify->rows_file, offset, verify->page, PAGE_SIZE,
                        verify->failure);
     if (status != STATUS_OK) return status;
-    u128 sum = checksum((const u8 *)verify->page + 16, PAGE_SIZE - 16);
-    if (memcmp(&sum, verify->page->checksum, 16) != 0 ||
-        verify->page->magic != HISTORY_ROWS_MAGIC ||
-        verify->page->first_row != page * HISTORY_PAGE_ROWS) {
+    if (!history_rows_page_holds(verify->page, page)) {
         return failure_set(verify->failure, STATUS_CORRUPT,
                            "history: rows-%08llx, offset %llu is damaged",
                            (unsigned long long)number, (unsigned long long)offset);

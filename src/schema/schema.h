@@ -35,13 +35,14 @@ enum schema_type {
 enum field_flags {
     FIELD_KEY = 1 << 0,      // Identifies the record.
     FIELD_REQUIRED = 1 << 1, // A writer must give it.
-    FIELD_OUTPUT = 1 << 2,   // The server fills it in; given only where its doc says so.
+    FIELD_OUTPUT = 1 << 2,   // The server fills it in and refuses it otherwise; no flag.
     FIELD_RESERVED = 1 << 3, // Zero; neither written nor accepted by name.
     FIELD_TEXT = 1 << 4,     // BYTES or BLOB that hold UTF-8 text without zeros.
     FIELD_SMALL = 1 << 5,    // Stays below 2^53: in JSON a number, however wide its type.
     FIELD_NULLABLE = 1 << 6, // The type's largest number means none: null in JSON. Only printed.
     FIELD_WORD = 1 << 7,     // On a command line it stands alone, without a flag.
     FIELD_DETAIL = 1 << 8,   // Left out of tables and lines.
+    FIELD_DAY_END = 1 << 9,  // Of a moment: a date is the last nanosecond of its day.
 };
 
 enum field_unit {
@@ -83,6 +84,8 @@ struct schema_field {
     const char *enumeration; // Name of a FLAGS or ENUMERATION table of the module, or null.
     const char *item;        // ARRAY: name of a record of the module.
     const char *initial;     // What stands where a command line gives nothing, as it is typed.
+    const char *waived_by;   // Of FIELD_REQUIRED: with this flag among the record's `flags` it
+                             // need not be given.
     const char *value;       // What stands for the value in help; null: by the type.
     const char *group;       // In JSON, neighbours of one group are members of an object of this
                              // name; the field's name is `group`_`member`. Only printed.

@@ -81,6 +81,8 @@ static enum status check_form(const struct schema_record *record, u32 index,
          field->name);
     RULE(!is_read || (field->decimals == 0 && !field->group && !(field->flags & FIELD_NULLABLE)),
          "%s.%s: what has a point, a group or none is only printed", of, field->name);
+    RULE((field->flags & FIELD_DAY_END) == 0 || field->unit == UNIT_NANOSECONDS,
+         "%s.%s: only a moment is the end of a day", of, field->name);
     RULE((field->flags & FIELD_WORD) == 0 || record->kind == RECORD_OPTIONS,
          "%s.%s: words are for options", of, field->name);
     if (field->group) {
@@ -89,6 +91,18 @@ static enum status check_form(const struct schema_record *record, u32 index,
                  field->name[size + 1] != 0,
              "%s.%s: its name does not begin with its group", of, field->name);
     }
+    return STATUS_OK;
+}
+
+static enum status check_waived(const struct schema_record *record,
+                                const struct schema_field *field, struct failure *failure)
+{
+    const struct schema_field *of = schema_find_field(record, "flags", 5);
+    const struct schema_flags *flags = of ? schema_field_flags(record, of) : NULL;
+    RULE(field->flags & FIELD_REQUIRED, "%s.%s: what is not required is not waived", record->name,
+         field->name);
+    RULE(flags && schema_find_flag(flags, field->waived_by, strlen(field->waived_by)),
+         "%s.%s: there is no flag named %s", record->name, field->name, field->waived_by);
     return STATUS_OK;
 }
 
@@ -129,6 +143,7 @@ static enum status check_field(const struct schema_record *record, u32 index,
              field->name);
     }
     enum status status = check_form(record, index, failure);
+    if (!status && field->waived_by) status = check_waived(record, field, failure);
     if (status) return status;
     if (field->enumeration) return check_enumeration(record, field, failure);
     if (field->type == SCHEMA_ARRAY || field->type == SCHEMA_BLOB)

@@ -57,7 +57,7 @@ static void test_lookups(void **state)
     (void)state;
     const struct schema_module *module = &test_schema;
     assert_string_equal(module->name, "test");
-    assert_int_equal(module->record_count, 7);
+    assert_int_equal(module->record_count, 8);
     assert_ptr_equal(schema_find_record(module, "test-order"), &test_schema_test_order);
     assert_null(schema_find_record(module, "test_orde"));
     assert_null(schema_find_record(module, "test_orders"));
@@ -253,6 +253,11 @@ static void test_check_refuses_records(void **state)
     BROKEN(b.fields[5].flags = FIELD_WORD, "test_order.delay: words are for options");
     BROKEN((b.record.kind = RECORD_VIEW, b.fields[5].group = "d"),
            "test_order.delay: its name does not begin with its group");
+    BROKEN(b.fields[5].flags = FIELD_DAY_END,
+           "test_order.delay: only a moment is the end of a day");
+    BROKEN(b.fields[5].waived_by = "urgent",
+           "test_order.delay: what is not required is not waived");
+    BROKEN(b.fields[0].waived_by = "x", "test_order.id: there is no flag named x");
     BROKEN(b.fields[7].enumeration = "x", "test_order.flags: there is no table named x");
     BROKEN(b.flags.name = "test_state", "test_order.flags: there is no table named test_flags");
     BROKEN((b.flags.name = "test_state", b.fields[7].enumeration = "test_state"),

@@ -224,16 +224,20 @@ static enum status turned_away_note(const struct compat_client *client, struct f
 static enum status silence_note(const struct compat_client *client, struct failure *failure)
 {
     char place[COMPAT_ADDRESS_TEXT_SIZE];
-    failure_note(failure, STATUS_TIMEOUT, "no answer from %s in time%s%s",
+    // Without a connection its end is the reason; with one it is past.
+    const bool is_first = client->state != COMPAT_CLIENT_UP && client->problem[0] != 0;
+    failure_note(failure, STATUS_TIMEOUT, "%s%sno answer from %s in time%s%s",
+                 is_first ? client->problem : "", is_first ? "; " : "",
                  compat_address_print(&client->options.address, place),
-                 client->problem[0] ? "; " : "", client->problem);
-    if (client->state != COMPAT_CLIENT_UP && client->turned_away == 0) {
+                 !is_first && client->problem[0] ? "; " : "", is_first ? "" : client->problem);
+    if (client->session != 0) {
+        failure_hint(
+            failure,
+            "if it runs, its standard error and DIR/status say more: its storage may be full, or a "
+            "table at its limit (docs/OPERATING.md, \"Limits\"); then look-ups may be "
+            "answered, and creates not; what was sent may still take effect");
+    } else if (client->state != COMPAT_CLIENT_UP && client->turned_away == 0) {
         failure_hint(failure, "is the server running, and is this its client port?");
-    } else if (client->session != 0) {
-        failure_hint(failure,
-                     "if it runs, its storage may be full: then it answers look-ups but no "
-                     "creates, and says so on standard error and in DIR/status; what was sent may "
-                     "still take effect");
     } else if (client->turned_away > 0) {
         turned_away_hint(client, failure);
     } else {
@@ -424,6 +428,11 @@ short compat_client_events(const struct compat_client *client)
     if (client->state != COMPAT_CLIENT_UP) return 0;
     const bool sends = client->out_count > 0 || client->is_request_due || client->is_ping_due;
     return (short)((client->held == 0 ? POLLIN : 0) | (sends ? POLLOUT : 0));
+}
+
+const char *compat_client_problem(const struct compat_client *client)
+{
+    return client->problem;
 }
 
 u64 compat_client_wake_at(const struct compat_client *client)

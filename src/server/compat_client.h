@@ -167,6 +167,8 @@ void compat_client_release(struct compat_client *client);
 // POLLIN, POLLOUT.
 int compat_client_fd(const struct compat_client *client);
 short compat_client_events(const struct compat_client *client);
+// Why the last connection ended or was not made, "" when none has.
+const char *compat_client_problem(const struct compat_client *client);
 // The moment at which a step is due even if nothing happens.
 u64 compat_client_wake_at(const struct compat_client *client);
 // Waits until a step is due for one of `count` clients, or `until` has come.

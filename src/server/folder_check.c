@@ -95,9 +95,12 @@ enum status server_options_check(const struct server_options *options, struct fa
     if (compat_listener_check(options->compat, failure) != STATUS_OK) return failure->status;
     const struct contents contents = contents_read(options->data);
     if (!contents.has_log && contents.others > 0) {
+        char more[32] = "";
+        if (contents.others > 1)
+            (void)snprintf(more, sizeof more, " and %u more", contents.others - 1);
         failure_note(failure, STATUS_INVALID,
-                     "%.120s holds no log (%s) but other files: \"%.100s\" and %u more",
-                     options->data, log_first, contents.name, contents.others - 1);
+                     "%.120s holds no log (%s) but other files: \"%.100s\"%s", options->data,
+                     log_first, contents.name, more);
         failure_hint(failure, "a new log is made in a folder that is new or empty; give one, or "
                               "bring the log's files back if they were here");
         return STATUS_INVALID;

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
          "completion", "version")
@@ -45,11 +46,12 @@ def objects(text):
 
 
 @contextlib.contextmanager
-def server(folder, *more):
+def server(folder, *more, most="4096"):
     """A server on a fresh folder; gives its address, and checks the clean stop."""
     data = os.path.join(folder, "data")
-    with subprocess.Popen([TAEL, "serve", "--data", data, "--compat-port", "0", "--accounts-max",
-                           "4096", "--holds-max", "4096", "--space-reserve", "0", *more],
+    port = () if "--compat-port" in more else ("--compat-port", "0")
+    with subprocess.Popen([TAEL, "serve", "--data", data, *port, "--accounts-max", most,
+                           "--holds-max", most, "--space-reserve", "0", *more],
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         line = process.stdout.readline()
         try:
@@ -83,6 +85,31 @@ def test_every_verb_has_help_that_names_its_flags(_folder):
     assert json.loads(run("help", "--json"))["help"] == help_text
     assert run("version") == "tael %s\n" % json.loads(run("version", "--json"))["version"]
     assert "complete -F _tael tael" in run("completion")
+    assert run("completion", "bash") == run("completion")
+    refused("only for bash", "completion", "zsh")
+
+
+def completed(*words):
+    """What bash offers for the last word, the others being typed already."""
+    script = run("completion") + """
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tael; printf '%s\\n' "${COMPREPLY[@]}"
+"""
+    done = subprocess.run(["bash", "-c", script, "bash", "tael", *words], stdout=subprocess.PIPE,
+                          text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_completion_offers(_folder):
+    assert {"serve", "transfer"} <= completed("")
+    assert completed("acc") == {"account"}
+    assert completed("account", "") == {"create", "show"}
+    assert "--flags" in completed("account", "create", "--f")
+    assert "--debits-pending" not in completed("account", "create", "--")
+    assert {"linked", "history"} <= completed("account", "create", "--flags", "")
+    assert completed("query", "transfers", "--flags", "") == {"reversed"}
+    assert {"serve", "transfer"} <= completed("help", "")
+    assert completed("help", "account", "") == {"create", "show"}
+    assert completed("bench", "single-") == {"single-1", "single-16"}
 
 
 def test_usage_is_told(_folder):
@@ -116,6 +143,33 @@ def test_usage_is_told(_folder):
     refused("--cluster: \"-1\" is negative", "serve", "--data", "x", "--cluster", "-1")
     refused("--data needs a value", "serve", "--data")
     refused("there is no verb query x", "help", "query", "x")
+    refused("--deadline is given twice", "query", "accounts", "--deadline", "1", "--deadline", "2")
+    refused("--json is given twice", "query", "accounts", "--json", "--json")
+    transfer = ("transfer", "create", "--id", "1", "--debit-account-id", "1",
+                "--credit-account-id", "2", "--ledger", "1", "--code", "1")
+    refused("--amount is missing", *transfer)
+    refused("--amount is missing", *transfer, "--pending-id", "9", "--flags", "post_pending")
+    refused("not a whole number of minor units", *transfer, "--amount", "1.50")
+    refused("its flags are linked, debits_must_not", "account", "create", "--flags", "foo")
+    refused("--debits-pending is no flag", "account", "create", "--debits-pending", "1")
+    refused("--timestamp-min is later than --timestamp-max", "query", "changes",
+            "--timestamp-min", "2026-11-23", "--timestamp-max", "2026-11-22")
+    for workload in WORKLOADS:
+        refused("\n  %s " % workload, "bench")
+
+
+def test_a_file_is_checked_before_anything_is_sent(folder):
+    path = os.path.join(folder, "file")
+    for text, said in (("", "it holds no transfer"), ("id,amount\n", "it holds no transfer"),
+                       ("[]", "line 1: an array of JSON"), ("id,flags\n1,\n", "line 2: amount: "),
+                       ("id,amount\n1,1.5\n", "line 2, column 3: amount: \"1.5\" is not a whole"),
+                       ('{"id":1}\n', "line 1, column 8 (byte 7): amount: ")):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        refused(path + ": " + said, "transfer", "create", "--connect", "1", "--from", path)
+    with open(path, "w", encoding="ascii") as file:
+        file.write("id,amount,flags\n7,1,\n" + "8,1,linked\n" * 8190)
+    refused(path + ": line 3: the chain", "transfer", "create", "--connect", "1", "--from", path)
 
 
 def test_an_address_that_is_none_makes_no_folder(folder):
@@ -138,7 +192,11 @@ def test_the_environment_is_told(folder):
     assert "error" in json.loads(run("verify", missing, "--json", code=3))
     run("dump", missing, code=3)
     run("override", missing, "--position", "2", code=3)
-    run("account", "show", "1", "--connect", "127.0.0.1:1", "--deadline", "1", code=3)
+    refused("show: connecting: Connection refused; no answer from 127.0.0.1:1", "account", "show",
+            "1", "--connect", "127.0.0.1:1", "--deadline", "1", code=3)
+    said = run_both("account", "show", "1", "--connect", "127.0.0.1:1", "--deadline", "3",
+                    code=3)[1]
+    assert said.count("waiting for 127.0.0.1:1, for 3 s at most; connecting: ") == 1, said
     refused("opening " + missing, "account", "create", "--from", missing, code=3)
     run("serve", "--data", os.path.join(folder, "no", "parent"), code=3)
     run("bench", "ordered", "--connect", "127.0.0.1:1", "--transfers", "1", "--no-probe", code=3)
@@ -163,11 +221,12 @@ def test_a_server_is_served_and_stopped(folder):
         run(*transfer, "--id", "1", "--debit-account-id", "1", "--credit-account-id", "2")
         run(*transfer, "--id", "2", "--debit-account-id", "1", "--credit-account-id", "9", code=1)
         for name, text in (("a.csv", "id,ledger,code\n11,1,2\n12,1,2\n"),
-                           ("a.json", '{"id":"13","ledger":1,"code":2}\n'), ("empty", "")):
+                           ("a.json", '\ufeff{"id":"13","ledger":1,"code":2}\n')):
             path = os.path.join(folder, name)
-            with open(path, "w", encoding="ascii") as file:
+            with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-            run("account", "create", *to, "--from", path)
+            said = run_both("account", "create", *to, "--from", path)[1]
+            assert re.search(": 0 refused; [12] created\n$", said), said
             os.remove(path)
         assert len(objects(run("account", "show", "11", "12", "13", *to, "--json"))) == 3
         shown = objects(run("account", "show", "1", "2", *to, "--json"))
@@ -202,13 +261,29 @@ def test_forms_of_output(folder):
         run(*transfer, *sides, "--id", "1", "--amount", "5", "--flags", "pending")
         run("transfer", "create", "--id", "2", "--pending-id", "1", "--amount", "max", "--flags",
             "post_pending", *to)
-        # Without --limit a hundred; a later option replaces an earlier one.
+        # Without --limit a hundred, and how to see more.
         for number in range(3, 104):
             run(*transfer, *sides, "--id", str(number), "--amount", "1")
-        assert len(objects(run("query", "transfers", "--json", *to))) == 100
+        rows, said = run_both("query", "transfers", "--json", *to)
+        assert len(objects(rows)) == 100, rows
+        more = re.search("100 is the most that --limit asks for; --timestamp-min ([0-9]+) goes on, "
+                         "--limit N asks for more\n$", said).group(1)
+        rows, said = run_both("query", "transfers", "--json", "--timestamp-min", more, *to)
+        assert [row["id"] for row in objects(rows)] == ["101", "102", "103"] and said == "", said
+        said = run_both("query", "transfers", "--flags", "reversed", "--limit", "1", "--json",
+                        *to)[1]
+        assert "--timestamp-max " in said, said
         run("query", "transfers", "--deadline", "0", code=2)
-        assert len(objects(run("query", "transfers", "--json", "--deadline", "1", "--deadline",
-                               "20", "--limit", "8", *to))) == 8
+        # A date as the end is all of its day.
+        today = objects(run("account", "show", "1", "--json", *to))[0]["timestamp"]
+        today = time.strftime("%Y-%m-%d", time.gmtime(int(today) // 10 ** 9))
+        assert len(objects(run("query", "accounts", "--json", "--timestamp-min", today,
+                               "--timestamp-max", today, *to))) == 2
+        # Why there is nothing.
+        said = run_both("query", "account-transfers", "--account-id", "77", "--json", *to)[1]
+        assert said.endswith("no account has the id 77\n"), said
+        said = run_both("query", "account-balances", "--account-id", "1", "--json", *to)[1]
+        assert "created without the flag history" in said, said
         changes = objects(run("query", "changes", "--limit", "3", "--json", *to))
         assert [row["type"] for row in changes] == ["pending", "posted", "single_phase"], changes
         assert changes[1]["transfer_amount"] == "5", changes
@@ -245,12 +320,13 @@ def test_forms_of_output(folder):
     assert csv[0].startswith("row,kind,result,id,amount,"), csv
     assert sum(",created," in row for row in csv) == 2 + 103 + 3, csv
     table = run("dump", data, "--limit", "5").splitlines()
-    assert table[0].split()[:3] == ["frame", "place", "position"], table
+    assert table[0].split()[:3] == ["frame", "position", "timestamp"], table
+    assert len(table[0]) <= 80, table
     csv = run("verify", data, "--csv").splitlines()
     assert csv[0].startswith("ok,") and csv[1].startswith("true,"), csv
     empty = os.path.join(folder, "empty")
     os.mkdir(empty)
-    refused("nothing to override", "override", empty, "--position", "2", code=1)
+    refused("holds no log", "override", empty, "--position", "2", code=3)
 
 
 def test_a_start_that_does_not_fit_is_refused(folder):
@@ -309,6 +385,50 @@ def test_damage_is_found(folder):
     summary = json.loads(run("verify", data, "--json", code=1))
     assert summary["ok"] is False and "log-00000000" in summary["difference"], summary
     run("dump", data, code=1)
+
+
+def test_damaged_history_is_not_printed(folder):
+    with server(folder) as (line, data):
+        to = ("--connect", re.search(r"compat=(\S+)", line).group(1))
+        for number in ("1", "2"):
+            run("account", "create", "--id", number, "--ledger", "1", "--code", "2", *to)
+    assert len(objects(run("dump", data, "--history", "--json"))) == 2
+    with open(os.path.join(data, "rows-00000000"), "r+b") as file:
+        file.seek(200)
+        byte = file.read(1)
+        file.seek(200)
+        file.write(bytes([byte[0] ^ 1]))
+    for form in ((), ("--json",), ("--csv",)):
+        printed, said = run_both("dump", data, "--history", *form, code=1)
+        assert "rows-00000000, page 0 is damaged" in said, said
+        assert "account" not in printed, printed
+    run("verify", data, code=1)
+
+
+def test_chains_of_a_file_are_whole(folder):
+    path = os.path.join(folder, "file")
+    with server(folder, most="65536") as (line, _):
+        to = ("--connect", re.search(r"compat=(\S+)", line).group(1))
+        for number in ("1", "2"):
+            run("account", "create", "--id", number, "--ledger", "1", "--code", "2", *to)
+        # The chain lies where a batch of 8,189 ends, and its last transfer is refused.
+        with open(path, "w", encoding="ascii") as file:
+            file.write("id,debit_account_id,credit_account_id,amount,ledger,code,flags\n")
+            for number in range(1, 8201):
+                file.write("%d,1,%d,1,1,1,%s\n" % (number, 9 if number == 8192 else 2,
+                                                  "linked" if 8188 <= number < 8192 else ""))
+        rows, said = run_both("transfer", "create", *to, "--from", path, "--json", code=1)
+        results = [row["result"] for row in objects(rows)]
+        assert results[8187:8192] == ["linked_event_failed"] * 4 + ["credit_account_not_found"]
+        assert results.count("created") == 8195, results[8180:]
+        assert said.endswith(": 5 refused; 4 linked_event_failed, 1 credit_account_not_found, "
+                             "8195 created\n"), said
+        # A load that meets what it did not make tells which, and why.
+        said = run_both("bench", "two-phase", "--transfers", "100", "--batch", "8", "--accounts",
+                        "10", "--no-probe", *to, code=1)[1]
+        assert "two-phase runs 96 transfers instead of 100" in said, said
+        assert "account 0, id 1, was refused: exists_with_different_user_data_64" in said or \
+            "account 0, id 1, was refused: exists_with_different_ledger" in said, said
 
 
 def test_bench_reports(folder):
