@@ -34,11 +34,17 @@ static int override_run(const struct cli_call *call)
     struct disk_folder *folder = malloc(sizeof *folder);
     assert(folder != NULL);
     struct failure failure = {0};
-    enum status status = disk_folder_open(folder, word->dir, DISK_FOLDER_OWN, &failure);
+    // Only a folder with a log gets a lock.
+    enum status status = disk_folder_open(folder, word->dir, DISK_FOLDER_CHECK, &failure);
     if (status == STATUS_OK) {
         status = log_check(&folder->disk, word->dir, &failure);
-        if (status == STATUS_OK)
-            status = override_append(&folder->disk, options->position, cli_time_now(), &failure);
+        disk_folder_close(folder);
+    }
+    if (status == STATUS_OK) {
+        status = disk_folder_open(folder, word->dir, DISK_FOLDER_OWN, &failure);
+    }
+    if (status == STATUS_OK) {
+        status = override_append(&folder->disk, options->position, cli_time_now(), &failure);
         disk_folder_close(folder);
     }
     free(folder);

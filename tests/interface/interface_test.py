@@ -327,6 +327,7 @@ def test_forms_of_output(folder):
     empty = os.path.join(folder, "empty")
     os.mkdir(empty)
     refused("holds no log", "override", empty, "--position", "2", code=3)
+    assert os.listdir(empty) == [], "a folder that is none of ours stays as it was"
 
 
 def test_a_start_that_does_not_fit_is_refused(folder):
