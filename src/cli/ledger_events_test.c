@@ -140,8 +140,7 @@ static void test_forms(void **state)
 {
     (void)state;
     static const char *const taken[] = {
-        "\xef\xbb\xbf"
-        "id,amount\n1,0\n",
+        "\xef\xbb\xbfid,amount\n1,0\n",
         "\xef\xbb\xbf\n{\"id\":1,\"amount\":\"max\"}\n",
         "id,flags\n1,void_pending\n",
     };
