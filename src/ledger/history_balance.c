@@ -33,10 +33,9 @@ enum status account_state_apply(const struct history_view *view, struct account_
         if (status != STATUS_OK) return status;
     }
     u64 row_of_pending = 0;
-    status = history_pending_row(view, row, outcome, request.pending_id, &row_of_pending, failure);
-    if (status != STATUS_OK) return status;
     struct outcome held;
-    status = history_row(view->history, view->set, row_of_pending, &held, failure);
+    status =
+        history_pending(view, row, outcome, request.pending_id, &row_of_pending, &held, failure);
     if (status != STATUS_OK) return status;
     *pending -= held.amount;
     if (outcome->flags & TRANSFER_POST_PENDING) *posted += outcome->amount;

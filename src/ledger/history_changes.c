@@ -51,14 +51,11 @@ static enum status change_event_transfer(const struct history_view *view, u64 ro
         return history_transfer(view, row, outcome, transfer, failure);
     }
     u64 row_of_pending = 0;
-    enum status status =
-        history_pending_row(view, row, outcome, outcome->id, &row_of_pending, failure);
-    if (status != STATUS_OK) return status;
     struct outcome held;
-    status = history_row(view->history, view->set, row_of_pending, &held, failure);
+    enum status status =
+        history_pending(view, row, outcome, outcome->id, &row_of_pending, &held, failure);
     if (status != STATUS_OK) return status;
-    status = history_transfer(view, row_of_pending, &held, transfer, failure);
-    return status;
+    return history_transfer(view, row_of_pending, &held, transfer, failure);
 }
 
 static enum status change_event_make(struct history_query *query, const struct history_view *view,

@@ -124,10 +124,10 @@ void chunk_requests_ahead(struct history_query *query, const struct history_view
 
 // --- transfers (history_transfer.c, history_query.c) ---
 
-// The row of the pending transfer that a post, a void or an expiry refers to.
-MUST_USE enum status history_pending_row(const struct history_view *view, u64 row,
-                                         const struct outcome *outcome, u128 pending_id, u64 *out,
-                                         struct failure *failure);
+// The pending transfer that a post, a void or an expiry in `row` refers to: its row and outcome.
+MUST_USE enum status history_pending(const struct history_view *view, u64 row,
+                                     const struct outcome *outcome, u128 pending_id, u64 *out_row,
+                                     struct outcome *out, struct failure *failure);
 // Reads the request of a row from the log, which must hold that transfer there.
 MUST_USE enum status history_request_read(const struct history_view *view, u64 row,
                                           const struct outcome *outcome, struct transfer *out,

@@ -3,26 +3,26 @@
 // The transfer of a row, made whole from its request in the log.
 #include "ledger/history_query_internal.h"
 
-enum status history_pending_row(const struct history_view *view, u64 row,
-                                const struct outcome *outcome, u128 pending_id, u64 *out,
-                                struct failure *failure)
+enum status history_pending(const struct history_view *view, u64 row, const struct outcome *outcome,
+                            u128 pending_id, u64 *out_row, struct outcome *out,
+                            struct failure *failure)
 {
     assert(outcome->pending_distance != 0);
-    if (outcome->pending_distance != OUTCOME_PENDING_FAR) {
-        *out = row - outcome->pending_distance;
-        return STATUS_OK;
+    *out_row = row - outcome->pending_distance;
+    if (outcome->pending_distance == OUTCOME_PENDING_FAR) {
+        u64 found = 0;
+        enum status status =
+            history_find_older(view->history, view->set, pending_id,
+                               history_hash_id(view->history, pending_id), &found, failure);
+        if (status != STATUS_OK) return status;
+        if (found == 0) {
+            return failure_set(failure, STATUS_CORRUPT,
+                               "history: the pending transfer of row %llu is not to be found",
+                               (unsigned long long)row);
+        }
+        *out_row = found - 1;
     }
-    u64 found = 0;
-    enum status status =
-        history_find_older(view->history, view->set, pending_id,
-                           history_hash_id(view->history, pending_id), &found, failure);
-    if (status == STATUS_OK && found == 0) {
-        status = failure_set(failure, STATUS_CORRUPT,
-                             "history: the pending transfer of row %llu is not to be found",
-                             (unsigned long long)row);
-    }
-    *out = found - 1;
-    return status;
+    return history_row(view->history, view->set, *out_row, out, failure);
 }
 
 enum status history_request_read(const struct history_view *view, u64 row,
@@ -57,14 +57,13 @@ static enum status transfer_complete(const struct history_view *view, u64 row,
         return STATUS_OK;
     }
     u64 row_of_pending = 0;
-    enum status status =
-        history_pending_row(view, row, outcome, transfer->pending_id, &row_of_pending, failure);
-    if (status != STATUS_OK) return status;
-    struct outcome pending_outcome;
-    status = history_row(view->history, view->set, row_of_pending, &pending_outcome, failure);
-    if (status != STATUS_OK) return status;
+    struct outcome held;
     struct transfer pending;
-    status = history_request_read(view, row_of_pending, &pending_outcome, &pending, failure);
+    enum status status =
+        history_pending(view, row, outcome, transfer->pending_id, &row_of_pending, &held, failure);
+    if (status == STATUS_OK) {
+        status = history_request_read(view, row_of_pending, &held, &pending, failure);
+    }
     if (status != STATUS_OK) return status;
     if (transfer->user_data_128 == 0) transfer->user_data_128 = pending.user_data_128;
     if (transfer->user_data_64 == 0) transfer->user_data_64 = pending.user_data_64;
