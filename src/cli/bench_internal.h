@@ -161,6 +161,9 @@ MUST_USE enum status bench_server_start(struct bench_server *server, struct fail
 void bench_server_stop(struct bench_server *server, int signal_number, int *code);
 // Anonymous resident memory in bytes; 0 when it cannot be told.
 u64 bench_server_rss(const struct bench_server *server);
+// What a hypervisor kept from this machine's processors since its start, in milliseconds added up
+// over all of them (the eighth number of /proc/stat, proc_stat(5)); 0 when it cannot be told.
+u64 bench_machine_stolen_ms(void);
 u64 bench_folder_size(const char *folder);
 // Asks the kernel to forget what it has cached of the folder's files.
 void bench_folder_forget(const char *folder);

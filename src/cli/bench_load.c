@@ -359,7 +359,8 @@ struct loop_state {
     u64 sent;         // Events.
     u32 windows;      // Reported so far,
     u64 window_began; // and when the last one ended, and
-    u64 window_first; // after how many events.
+    u64 window_first; // after how many events,
+    u64 stolen_ms;    // and what had been stolen by then.
     bool is_stopping; // Those in the background send no more.
 };
 
@@ -444,6 +445,7 @@ static void window_end(const struct bench_loop *loop, struct loop_state *state, 
     const struct bench_quantiles batch = bench_latencies_quantiles(&all);
     const u64 elapsed_ns = MAX(now - state->window_began, (u64)1);
     const u64 transfers = done - state->window_first;
+    const u64 stolen_ms = bench_machine_stolen_ms();
     loop->windows[state->windows++] = (struct bench_window){
         .transfers = transfers,
         .seconds = elapsed_ns / NS_PER_MS,
@@ -452,9 +454,11 @@ static void window_end(const struct bench_loop *loop, struct loop_state *state, 
         .batch_ms_p99 = batch.p99,
         .batch_ms_max = batch.max,
         .rss_bytes = loop->rss(loop->context),
+        .stolen_ms = stolen_ms - state->stolen_ms,
     };
     bench_latencies_free(&all);
     state->window_began = now;
+    state->stolen_ms = stolen_ms;
     state->window_first = done;
 }
 
@@ -484,7 +488,7 @@ enum status bench_loop_run(struct bench_loop *loop, struct failure *failure)
     assert(loop->count <= BENCH_CLIENTS_MAX + 1);
     struct compat_client *clients[BENCH_CLIENTS_MAX + 1];
     bool done[BENCH_CLIENTS_MAX + 1] = {false};
-    struct loop_state state = {.rate = loop->rate};
+    struct loop_state state = {.rate = loop->rate, .stolen_ms = bench_machine_stolen_ms()};
     if (loop->progress != NULL) {
         loop->progress->began_at = compat_client_now();
     }

@@ -78,10 +78,14 @@ static enum status actors_run(struct bench_run *run, const char *what, struct be
         loop.rss = rss_now;
     }
     run->progress.what = what;
+    const u64 stolen_ms = bench_machine_stolen_ms();
     const enum status status = bench_loop_run(&loop, failure);
     bench_progress_clear(&run->progress);
     *elapsed_ns = loop.elapsed_ns;
-    if (is_measured) run->report.head.windows_count = loop.window_count;
+    if (is_measured) {
+        run->report.head.windows_count = loop.window_count;
+        run->report.head.stolen_ms = bench_machine_stolen_ms() - stolen_ms;
+    }
     run->loaded_at = cli_time_now();
     if (status != STATUS_OK) return failure_wrap(failure, "%s", what);
     return STATUS_OK;

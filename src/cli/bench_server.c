@@ -141,6 +141,27 @@ u64 bench_server_rss(const struct bench_server *server)
     return kib * 1024;
 }
 
+u64 bench_machine_stolen_ms(void)
+{
+    char line[256];
+    FILE *file = fopen("/proc/stat", "re");
+    if (file == NULL) return 0;
+    const bool is_read = fgets(line, sizeof line, file) != NULL;
+    (void)fclose(file);
+    const char *at = line;
+    for (u32 i = 0; is_read && i < 8; i++) { // "cpu user nice system idle iowait irq softirq steal"
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    u128 ticks = 0;
+    const long ticks_per_s = sysconf(_SC_CLK_TCK);
+    if (!is_read || ticks_per_s <= 0 ||
+        number_parse_u128(at, strspn(at, "0123456789"), &ticks) != NUMBER_OK || ticks > U64_MAX) {
+        return 0;
+    }
+    return (u64)(ticks * 1000 / (u64)ticks_per_s);
+}
+
 // In the child: becomes the server.
 static void server_become(const char *folder, const int output[2])
 {
