@@ -373,6 +373,8 @@ u64 history_retired(struct history *history);
 void history_discard(struct history *history, u64 number);
 // Takes a file that nothing names to be written over or removed later; for a start that finds some.
 void history_add_spare(struct history *history, const char *name);
+// Whether spare files are left to be removed.
+bool history_has_spares(struct history *history);
 // Removes one spare file if there are more than `keep`; `*removed` says so. For idle times: freeing
 // blocks may hold the device up.
 MUST_USE enum status history_remove_spares(struct history *history, u32 keep, bool *removed,

@@ -159,9 +159,10 @@ void history_replace(struct history *history, struct history_segment *first, u32
 void history_retire(struct history *history, const char *name);
 // A sealed file was closed by its last reader.
 void history_note_closed(struct history *history, const char *name);
-// Gives an old file a new life under `name`, if there is one to spare, or removes what has the
-// name: written-over blocks cost the file system nothing, while freed ones hold the device up.
-MUST_USE enum status history_spare_take(struct history *history, const char *name,
+// Gives an old file a new life under `name`, if there is one to spare that is not far larger than
+// `size`, or removes what has the name: written-over blocks cost the file system nothing, while
+// freed ones hold the device up. Files are not cut, so a large one is kept for a large use.
+MUST_USE enum status history_spare_take(struct history *history, const char *name, u64 size,
                                         struct failure *failure);
 
 #endif

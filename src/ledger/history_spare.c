@@ -68,16 +68,65 @@ void history_add_spare(struct history *history, const char *name)
     (void)pthread_mutex_unlock(&history->mutex);
 }
 
-enum status history_spare_take(struct history *history, const char *name, struct failure *failure)
+// A spare file may be this many times as large as what is written over it.
+#define SPARE_WASTE_MAX 2u
+// Spares that are looked at for one that fits.
+#define SPARE_LOOKS_MAX 16u
+
+static enum status file_size(struct disk *disk, const char *name, u64 *size,
+                             struct failure *failure)
 {
-    char spare[DISK_NAME_SIZE_MAX] = "";
+    disk_handle file;
+    enum status status = disk_open(disk, name, 0, &file, failure);
+    if (status != STATUS_OK) return status;
+    status = disk_size(disk, file, size, failure);
+    disk_close(disk, file);
+    return status;
+}
+
+// Takes the spare at a place of the list if it is the one named: others may have been taken
+// meanwhile.
+static bool spare_claim(struct history *history, u32 index, const char *name)
+{
     (void)pthread_mutex_lock(&history->mutex);
-    if (history->spare_count > 0) {
-        memcpy(spare, history->spares[--history->spare_count], sizeof spare);
+    bool is_there = index < history->spare_count && strcmp(history->spares[index], name) == 0;
+    if (is_there) {
+        u32 last = --history->spare_count;
+        if (index != last) {
+            memcpy(history->spares[index], history->spares[last], DISK_NAME_SIZE_MAX);
+        }
     }
     (void)pthread_mutex_unlock(&history->mutex);
-    if (spare[0] == 0) return disk_remove(history->disk, name, failure);
-    return disk_rename(history->disk, spare, name, failure);
+    return is_there;
+}
+
+enum status history_spare_take(struct history *history, const char *name, u64 size,
+                               struct failure *failure)
+{
+    u32 index = U32_MAX;
+    for (u32 i = 0; i < SPARE_LOOKS_MAX; i++) {
+        char spare[DISK_NAME_SIZE_MAX] = "";
+        (void)pthread_mutex_lock(&history->mutex);
+        index = MIN(index, history->spare_count);
+        if (index > 0) memcpy(spare, history->spares[--index], sizeof spare);
+        (void)pthread_mutex_unlock(&history->mutex);
+        if (spare[0] == 0) break;
+        u64 has = 0;
+        enum status status = file_size(history->disk, spare, &has, failure);
+        if (status == STATUS_NOT_FOUND) continue; // Removed meanwhile.
+        if (status != STATUS_OK) return status;
+        if (has > SPARE_WASTE_MAX * size || !spare_claim(history, index, spare)) continue;
+        return disk_rename(history->disk, spare, name, failure);
+    }
+    return disk_remove(history->disk, name, failure);
+}
+
+bool history_has_spares(struct history *history)
+{
+    (void)pthread_mutex_lock(&history->mutex);
+    bool has = history->spare_count > 0;
+    (void)pthread_mutex_unlock(&history->mutex);
+    return has;
 }
 
 enum status history_remove_spares(struct history *history, u32 keep, bool *removed,

@@ -134,6 +134,14 @@ static void head_write(struct index_writer *writer, const struct history_segment
     }
 }
 
+// What the file will have in the end.
+static u64 index_file_size(const struct history_sealed *file)
+{
+    u64 pages = 1 + align_up(file->memory_size, PAGE_SIZE) / PAGE_SIZE;
+    for (u32 i = 0; i < SECTION_COUNT; i++) pages += history_section_pages(file->entry_count[i]);
+    return pages * PAGE_SIZE;
+}
+
 enum status index_writer_open(struct history *history, struct index_writer *writer,
                               struct history_segment *segment, struct failure *failure)
 {
@@ -148,7 +156,7 @@ enum status index_writer_open(struct history *history, struct index_writer *writ
     char name[DISK_NAME_SIZE_MAX];
     history_file_name(file->name, segment->first_row, segment->row_count);
     (void)snprintf(name, sizeof name, "%.56s.tmp", file->name);
-    status = history_spare_take(history, name, failure);
+    status = history_spare_take(history, name, index_file_size(file), failure);
     if (status == STATUS_OK) {
         status = disk_open(history->disk, name, DISK_CREATE, &writer->file, failure);
     }

@@ -241,7 +241,6 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
         *machine_indexer_root(&node->indexer, node->indexer.sequence);
     pipeline->merge_wanted = true;
-    pipeline->spares_left = true;
     enum status status = memory_lay_out(pipeline, failure);
     struct space space;
     if (status == STATUS_OK) status = space_look(pipeline, &space, failure);
@@ -274,7 +273,8 @@ static bool is_idle(struct pipeline *pipeline)
     bool idle = pipeline->log_queue.count == 0 && !pipeline->log_busy &&
                 pipeline->history_queue.count == 0 && pipeline->seal_queue.count == 0 &&
                 !pipeline->seal_busy && !pipeline->checkpoint_asked && !pipeline->merge_wanted &&
-                !pipeline->spares_left && pipeline->indexed + 1 == pipeline->next_sequence;
+                !history_has_spares(&pipeline->node->machine.history) &&
+                pipeline->indexed + 1 == pipeline->next_sequence;
     pipeline_unlock(pipeline);
     return idle && pipeline->flying_count == 0 && !pipeline->checkpoint_active;
 }

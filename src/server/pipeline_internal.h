@@ -119,7 +119,6 @@ struct pipeline {
     bool checkpoint_asked;
     bool checkpoint_written;
     bool merge_wanted;
-    bool spares_left;
     bool full;
     u64 space_free; // As struct pipeline_stats.
     u64 space_needed;

@@ -195,8 +195,8 @@ static void upkeep_merge(struct pipeline *pipeline)
     if (status == STATUS_FULL) pipeline->full = true;
 }
 
-// Removes a spare file when there is nothing better to do. False when there is none.
-static bool upkeep_remove(struct pipeline *pipeline)
+// Removes a spare file, if there is one.
+static void upkeep_remove(struct pipeline *pipeline)
 {
     bool removed = false;
     struct failure failure;
@@ -205,7 +205,6 @@ static bool upkeep_remove(struct pipeline *pipeline)
         history_remove_spares(&pipeline->node->machine.history, 0, &removed, &failure);
     if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
     pipeline_lock(pipeline);
-    return removed;
 }
 
 void *upkeep_thread(void *context)
@@ -228,7 +227,7 @@ void *upkeep_thread(void *context)
         }
         // Only in quiet times, or short of space, are blocks freed: it may hold the device up.
         if (now - quiet_since < QUIET_NS && !pipeline->full) continue;
-        pipeline->spares_left = upkeep_remove(pipeline);
+        upkeep_remove(pipeline);
     }
     pipeline_unlock(pipeline);
     return NULL;
