@@ -70,7 +70,7 @@ static void names_print(const char *prefix)
     }
 }
 
-// What can stand for the first word of a verb.
+// What can stand for the first word of a verb, if that is one of some words.
 static void words_print(const struct cli_verb *verb)
 {
     if (verb == &bench_verb) {
@@ -79,7 +79,6 @@ static void words_print(const struct cli_verb *verb)
     }
     if (verb == &help_verb) names_print("");
     if (verb == &completion_verb) (void)printf("bash ");
-    if (verb->parts[0] == &cli_schema_folder_word) (void)printf("$(compgen -d -- \"$word\")");
 }
 
 // The flags whose value is a file or a folder.
@@ -97,7 +96,7 @@ static void paths_print(const char *value)
     }
 }
 
-// Behind a flag that takes names, those.
+// Behind a flag that takes names, those, of which a list has some with commas between them.
 static void values_print(const struct cli_verb *verb)
 {
     for (u32 i = 0; i < CLI_PARTS_MAX && verb->parts[i] != NULL; i++) {
@@ -109,7 +108,7 @@ static void values_print(const struct cli_verb *verb)
             (void)printf("; [ \"$last\" = %s ] && words=\"", record_flag_name(field).text);
             for (u32 k = 0; k < flags->row_count; k++)
                 (void)printf("%s ", schema_lower(flags->rows[k].name).text);
-            (void)printf("\"");
+            (void)printf("\" list=yes");
         }
     }
 }
@@ -128,10 +127,24 @@ static void actions_print(void)
     }
 }
 
+// Paths are names that anybody may have chosen: they are never part of `words`, which compgen
+// expands like a command line, and readline puts the quotes around them (filenames).
+static void reply_print(void)
+{
+    (void)printf("    [ -n \"$list\" ] && before=\"${word%%\"${word##*,}\"}\"\n"
+                 "    mapfile -t COMPREPLY < "
+                 "<(compgen -P \"$before\" -W \"$words\" -- \"${word#\"$before\"}\")\n"
+                 "    [ -z \"$paths\" ] && return\n"
+                 "    compopt -o filenames 2>/dev/null\n"
+                 "    mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < "
+                 "<(compgen \"$paths\" -- \"$word\")\n");
+}
+
 static void bash_print(void)
 {
-    (void)printf("_tael()\n{\n    local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
-                 "    local last=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
+    (void)printf("_tael()\n{\n"
+                 "    local word=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\" list=\"\" before=\"\"\n"
+                 "    local last=\"${COMP_WORDS[COMP_CWORD-1]}\" paths=\"\"\n"
                  "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
     for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
         const struct cli_verb *verb = cli_verb_at(i);
@@ -141,6 +154,7 @@ static void bash_print(void)
         flags_visit(verb, flag_print, NULL);
         words_print(verb);
         (void)printf("\"");
+        if (verb->parts[0] == &cli_schema_folder_word) (void)printf(" paths=-d");
         values_print(verb);
         if (verb == &help_verb) actions_print();
         (void)printf(" ;;\n");
@@ -156,14 +170,13 @@ static void bash_print(void)
     }
     (void)printf("    esac\n    [ \"$COMP_CWORD\" -eq 1 ] && words=\"");
     names_print("");
-    (void)printf("\"\n    case \"$last\" in\n    ");
+    (void)printf("\" paths=\"\"\n    case \"$last\" in\n    ");
     paths_print("DIR");
-    (void)printf(") words=$(compgen -d -- \"$word\") ;;\n    ");
+    (void)printf(") words=\"\" paths=-d ;;\n    ");
     paths_print("FILE");
-    (void)printf(") [ \"${COMP_WORDS[1]}\" = dump ] || words=$(compgen -f -- \"$word\") ;;\n"
-                 "    esac\n"
-                 "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\n"
-                 "complete -F _tael tael\n");
+    (void)printf(") [ \"${COMP_WORDS[1]}\" = dump ] || words=\"\" paths=-f ;;\n    esac\n");
+    reply_print();
+    (void)printf("}\ncomplete -F _tael tael\n");
 }
 
 static int completion_run(const struct cli_call *call)

@@ -6,6 +6,7 @@ Prints its cases as cmocka does."""
 import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -89,14 +90,37 @@ def test_every_verb_has_help_that_names_its_flags(_folder):
     refused("only for bash", "completion", "zsh")
 
 
-def completed(*words):
+def completed(*words, folder=None):
     """What bash offers for the last word, the others being typed already."""
     script = run("completion") + """
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tael; printf '%s\\n' "${COMPREPLY[@]}"
 """
     done = subprocess.run(["bash", "-c", script, "bash", "tael", *words], stdout=subprocess.PIPE,
-                          text=True, check=True)
-    return set(done.stdout.split())
+                          text=True, check=True, cwd=folder)
+    return set(done.stdout.splitlines())
+
+
+def typed(folder, line):
+    """The words that tael is called with when a line is typed into a bash in a folder."""
+    home, terminal = pty.openpty()
+    with tempfile.TemporaryDirectory() as other:
+        script, words = os.path.join(other, "script"), os.path.join(other, "words")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(run("completion") + "tael() { printf '%%s\\n' \"$@\" >'%s'; }\n" % words)
+        environment = {"PATH": os.environ["PATH"], "TERM": "dumb", "INPUTRC": "/dev/null",
+                       "HISTFILE": "/dev/null"}
+        with subprocess.Popen(["bash", "--noprofile", "--rcfile", script, "-i"], stdin=terminal,
+                              stdout=terminal, stderr=terminal, cwd=folder, env=environment,
+                              start_new_session=True) as process:
+            os.close(terminal)
+            os.write(home, line.encode() + b"\nexit\n")
+            with contextlib.suppress(OSError):  # The end of a terminal nobody has open.
+                while os.read(home, 4096):
+                    pass
+            process.wait(timeout=60)
+        os.close(home)
+        with open(words, encoding="utf-8") as file:
+            return file.read().splitlines()
 
 
 def test_completion_offers(_folder):
@@ -106,10 +130,35 @@ def test_completion_offers(_folder):
     assert "--flags" in completed("account", "create", "--f")
     assert "--debits-pending" not in completed("account", "create", "--")
     assert {"linked", "history"} <= completed("account", "create", "--flags", "")
+    assert completed("account", "create", "--flags", "linked,hi") == {"linked,history"}
+    assert {"linked,history,closed", "linked,history,imported"} <= \
+        completed("account", "create", "--flags", "linked,history,")
     assert completed("query", "transfers", "--flags", "") == {"reversed"}
     assert {"serve", "transfer"} <= completed("help", "")
     assert completed("help", "account", "") == {"create", "show"}
     assert completed("bench", "single-") == {"single-1", "single-16"}
+
+
+def test_completion_offers_paths_as_they_are(folder):
+    names = ("plain", "a blank", "$(touch made)", "`touch made`", "x;touch made", "verify it")
+    for name in names:
+        os.mkdir(os.path.join(folder, name))
+    with open(os.path.join(folder, "a file"), "w", encoding="ascii"):
+        pass
+    assert completed("verify", "", folder=folder) == set(names) | \
+        {"--replay", "--scratch", "--json", "--csv", "--help"}
+    assert completed("verify", "a", folder=folder) == {"a blank"}
+    assert completed("verify", folder=folder) == {"verify"}
+    assert completed("verify", "x", "--scratch", "", folder=folder) == set(names)
+    assert completed("serve", "--data", "", folder=folder) == set(names)
+    assert completed("account", "create", "--from", "a ", folder=folder) == {"a blank", "a file"}
+    assert "a file" not in completed("dump", "x", "--from", "", folder=folder)
+    for text, name in (("a", "a blank/"), ("'a b", "a blank/"), ("\\$", "$(touch made)/"),
+                       ("\\`", "`touch made`/"), ("x", "x;touch made/"), ("pl", "plain/")):
+        assert typed(folder, "tael verify %s\t" % text) == ["verify", name], (text, name)
+    assert typed(folder, "tael account create --from a\\ f\t")[-1] == "a file"
+    assert typed(folder, "tael account create --flags linked,hi\t")[-1] == "linked,history"
+    assert sorted(os.listdir(folder)) == sorted((*names, "a file")), "none of them was run"
 
 
 def test_usage_is_told(_folder):
