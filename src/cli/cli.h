@@ -78,7 +78,8 @@ extern const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT];
 // --- Output ---
 
 // Records of one kind that are printed one after the other: as a table, whose rows are all measured
-// before the first is printed, as JSON, or as CSV with a header.
+// before the first is printed (or as they come, after cli_rows_show_all), as JSON, or as CSV with a
+// header.
 struct cli_rows {
     const struct schema_record *record;
     enum cli_form form;
@@ -93,6 +94,9 @@ struct cli_rows {
 // Takes memory, which cli_rows_end gives back. `indent` is of a table.
 void cli_rows_begin(struct cli_rows *rows, const struct schema_record *record, enum cli_form form,
                     u32 indent);
+// Shows every column, also one that is empty in all rows that are measured: for rows of which some
+// are printed before others are known. Before the first is measured.
+void cli_rows_show_all(struct cli_rows *rows);
 void cli_rows_measure(struct cli_rows *rows, const void *head);
 // Prints the header, which otherwise stands before the first row; of CSV also when there is none.
 void cli_rows_header(struct cli_rows *rows);

@@ -111,14 +111,38 @@ static void summary_print(const struct call *call)
     (void)fprintf(stderr, "%s\n", separator[0] == ' ' ? " nothing was answered" : "");
 }
 
+// Measures what is known of the rows before any is answered; the result stands for one of usual
+// length.
+static enum status rows_measure(void *context, u32 count, struct failure *failure)
+{
+    struct call *call = context;
+    struct event_result row = {.result = "credit_account_not_found", .timestamp = cli_time_now()};
+    (void)failure;
+    for (u32 i = 0; i < count; i++) {
+        row.id = load_u128(call->body + (size_t)i * call->input->size);
+        cli_rows_measure(&call->results, &row);
+    }
+    return STATUS_OK;
+}
+
+// The header and the rows of a batch are printed before the next batch is answered, so the file is
+// walked once more for a table, whose rows are to line up in all batches.
+static enum status file_send(struct call *call, struct failure *failure)
+{
+    cli_rows_show_all(&call->results);
+    if (call->cli->form == CLI_TABLE &&
+        ledger_events_send(&call->events, call->body, rows_measure, call, failure) != STATUS_OK) {
+        return failure->status;
+    }
+    return ledger_events_send(&call->events, call->body, events_send, call, failure);
+}
+
 static int events_create(struct call *call, struct failure *failure)
 {
     cli_rows_begin(&call->results, &cli_schema_event_result, call->cli->form, 0);
     call->results.may_be_cards = true;
     const enum status status =
-        call->events.text != NULL
-            ? ledger_events_send(&call->events, call->body, events_send, call, failure)
-            : events_send(call, 1, failure);
+        call->events.text != NULL ? file_send(call, failure) : events_send(call, 1, failure);
     cli_rows_end(&call->results);
     if (call->events.text != NULL) summary_print(call);
     if (status != STATUS_OK) return cli_fail(call->cli->verb->name, failure);

@@ -51,6 +51,11 @@ void cli_rows_begin(struct cli_rows *rows, const struct schema_record *record, e
     assert(rows->buffer != NULL);
 }
 
+void cli_rows_show_all(struct cli_rows *rows)
+{
+    rows->table = record_table_init(rows->record, 0, rows->table.indent);
+}
+
 void cli_rows_measure(struct cli_rows *rows, const void *head)
 {
     if (rows->form == CLI_TABLE) record_table_measure(&rows->table, head);

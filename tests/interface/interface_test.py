@@ -473,6 +473,19 @@ def test_chains_of_a_file_are_whole(folder):
         assert results.count("created") == 8195, results[8180:]
         assert said.endswith(": 5 refused; 4 linked_event_failed, 1 credit_account_not_found, "
                              "8195 created\n"), said
+        # A table has its columns before it is known what later batches put into them.
+        with open(path, "w", encoding="ascii") as file:
+            file.write("id,debit_account_id,credit_account_id,amount,ledger,code\n")
+            for number in range(10001, 18201):
+                file.write("%d,1,%d,1,1,1\n" % (2 ** 90 if number == 18200 else number,
+                                                9 if number == 18200 else 2))
+        table = run("transfer", "create", *to, "--from", path, code=1).splitlines()
+        assert len(table) == 8201 and table[0].split() == ["id", "result", "timestamp", "reason"]
+        assert table[-1].split()[1] == "credit_account_not_found", table[-1]
+        for heading in ("result", "timestamp"):
+            at = table[0].index(heading)
+            assert all(row[at - 1] == " " and row[at] != " " for row in table), heading
+        assert table[-1][table[0].index("reason"):] == "The credit account does not exist."
         # A load that meets what it did not make tells which, and why.
         said = run_both("bench", "two-phase", "--transfers", "100", "--batch", "8", "--accounts",
                         "10", "--no-probe", *to, code=1)[1]
