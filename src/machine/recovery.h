@@ -32,7 +32,7 @@ struct recovery_progress {
 
 struct recovery_report {
     bool created;            // The folder was new.
-    u64 checkpoint_sequence; // 0: none.
+    u64 checkpoint_sequence; // The first frame that the loaded one does not cover; 0: none.
     u64 frames;              // Applied from the log.
     u64 commands;
     u64 roots;     // Headers that named the outcomes which applying gave.

@@ -227,8 +227,8 @@ static enum status checkpoint_place_check(struct verify *verify, const struct wa
     if (tail->place != named->place || tail->log_id != named->log_id ||
         memcmp(&tail->previous, &named->previous, sizeof named->previous) != 0) {
         return failure_set(verify->failure, STATUS_CORRUPT,
-                           "the checkpoint behind frame %llu does not continue this log",
-                           (unsigned long long)named->sequence - 1);
+                           "checkpoint %llu does not continue this log",
+                           (unsigned long long)named->sequence);
     }
     return STATUS_OK;
 }
@@ -268,8 +268,9 @@ static enum status log_check(struct verify *verify)
     }
     if (status == STATUS_OK && verify->has_checkpoint && verify->head.tail.sequence > frames) {
         status = failure_set(verify->failure, STATUS_CORRUPT,
-                             "the checkpoint is of frame %llu, but the log ends with frame %llu",
-                             (unsigned long long)verify->head.tail.sequence - 1,
+                             "checkpoint %llu covers all frames before it, but the log ends with "
+                             "frame %llu",
+                             (unsigned long long)verify->head.tail.sequence,
                              (unsigned long long)frames - 1);
     }
     return status;

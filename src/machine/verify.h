@@ -25,7 +25,7 @@ struct verify_report {
     u64 roots; // Headers whose outcome root was recomputed and agrees.
     u64 segments;
     u64 tables_bytes;
-    u64 checkpoint_sequence; // 0: none.
+    u64 checkpoint_sequence; // The first frame that the newest one does not cover; 0: none.
     bool torn;               // The log ends in an unfinished frame that was never acknowledged.
     u128 log_id;
     struct digest head;  // Hash of the last header.

@@ -60,9 +60,9 @@ static enum status checkpoint_compare(void *context, struct node *node, const st
     const char *what = checkpoint_difference(node, tail, head);
     if (what != NULL) {
         return failure_set(failure, STATUS_CORRUPT,
-                           "the checkpoint behind frame %llu is not what replaying the log gives: "
-                           "%s differs",
-                           (unsigned long long)head->tail.sequence - 1, what);
+                           "checkpoint %llu is not what replaying the log before it gives: %s "
+                           "differs",
+                           (unsigned long long)head->tail.sequence, what);
     }
     replay->report->replayed_checkpoint = true;
     return STATUS_OK;
@@ -95,9 +95,9 @@ enum status verify_replay(struct disk *disk, struct disk *scratch,
         node_free(node);
         if (replay->has_checkpoint && !report->replayed_checkpoint) {
             status = failure_set(failure, STATUS_CORRUPT,
-                                 "the checkpoint is of frame %llu, but the log ends with frame "
-                                 "%llu",
-                                 (unsigned long long)replay->head.tail.sequence - 1,
+                                 "checkpoint %llu covers all frames before it, but the log ends "
+                                 "with frame %llu",
+                                 (unsigned long long)replay->head.tail.sequence,
                                  (unsigned long long)recovered.frames - 1);
         }
     }

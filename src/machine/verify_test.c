@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -47,6 +48,7 @@ static void test_a_whole_folder_holds(void **state)
     assert_true(report->roots == report->frames - 1);
     assert_true(report->replayed_roots == report->frames - 1);
     assert_true(report->replayed_checkpoint);
+    assert_true(report->checkpoint_sequence == report->frames); // The next one.
     assert_memory_equal(&report->replayed_state, &report->state, sizeof report->state);
 }
 
@@ -60,6 +62,14 @@ static void test_a_log_without_a_checkpoint_is_replayed(void **state)
     assert_true(fixture->report.replayed_roots == fixture->report.frames - 1);
 }
 
+// That a message names a checkpoint by the number that the report has.
+static void checkpoint_is_named(const struct log_fixture *fixture, u64 number)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "checkpoint %llu ", (unsigned long long)number);
+    assert_non_null(strstr(fixture->failure.message, name));
+}
+
 static void test_a_balance_that_no_transfer_made_is_found(void **state)
 {
     struct log_fixture *fixture = *state;
@@ -67,10 +77,22 @@ static void test_a_balance_that_no_transfer_made_is_found(void **state)
     log_fixture_must(verify(fixture, NULL), fixture);
     assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
     assert_non_null(strstr(fixture->failure.message, "its state differs"));
+    checkpoint_is_named(fixture, fixture->report.checkpoint_sequence);
 }
 
-// Changes the outcome root that the last frame names, and seals its header anew.
-static void last_root_change(struct log_fixture *fixture)
+static void root_change(struct frame_header *header)
+{
+    header->outcome_root.bytes[0] ^= 1;
+    frame_header_seal(header);
+}
+
+static void header_clear(struct frame_header *header)
+{
+    memset(header, 0, sizeof *header);
+}
+
+static void last_header_change(struct log_fixture *fixture,
+                               void (*change)(struct frame_header *header))
 {
     struct disk *disk = &fixture->disk.disk;
     struct failure *failure = &fixture->failure;
@@ -85,16 +107,28 @@ static void last_root_change(struct log_fixture *fixture)
         place += frame_size(&header);
     }
     log_fixture_must(disk_read(disk, handle, last, &header, sizeof header, failure), fixture);
-    header.outcome_root.bytes[0] ^= 1;
-    frame_header_seal(&header);
+    change(&header);
     log_fixture_must(disk_write_one(disk, handle, last, &header, sizeof header, failure), fixture);
     disk_close(disk, handle);
+}
+
+static void test_a_log_that_ends_before_its_checkpoint_is_found(void **state)
+{
+    struct log_fixture *fixture = *state;
+    checkpoint_take(fixture, 0);
+    log_fixture_must(verify(fixture, NULL), fixture);
+    const u64 frames = fixture->report.frames;
+    last_header_change(fixture, header_clear);
+    assert_int_equal(verify(fixture, NULL), STATUS_CORRUPT);
+    checkpoint_is_named(fixture, frames);
+    assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
+    checkpoint_is_named(fixture, frames);
 }
 
 static void test_an_outcome_root_that_the_log_does_not_give_is_found(void **state)
 {
     struct log_fixture *fixture = *state;
-    last_root_change(fixture);
+    last_header_change(fixture, root_change);
     log_fixture_must(verify(fixture, NULL), fixture);
     assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
     assert_non_null(strstr(fixture->failure.message, "names other outcomes"));
@@ -147,6 +181,7 @@ int main(void)
         TEST(test_a_whole_folder_holds),
         TEST(test_a_log_without_a_checkpoint_is_replayed),
         TEST(test_a_balance_that_no_transfer_made_is_found),
+        TEST(test_a_log_that_ends_before_its_checkpoint_is_found),
         TEST(test_an_outcome_root_that_the_log_does_not_give_is_found),
         TEST(test_a_replay_tells_how_far_it_is_and_stops_when_asked),
         TEST(test_a_folder_without_a_log_is_no_log),

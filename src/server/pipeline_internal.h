@@ -113,7 +113,7 @@ struct pipeline {
     u64 indexed;
     struct digest roots[FRAME_OUTCOME_LAG_MAX]; // Cumulative, by sequence modulo the size.
     struct job *checkpoint_job;                 // Asked for; NULL when taken.
-    u64 checkpoint_sequence;
+    u64 checkpoint_sequence;                    // Of the frame that it is taken behind.
     struct digest checkpoint_previous;
     struct merkle_range checkpoint_outcomes;
     bool checkpoint_asked;
