@@ -162,8 +162,13 @@ void bench_server_stop(struct bench_server *server, int signal_number, int *code
 // Anonymous resident memory in bytes; 0 when it cannot be told.
 u64 bench_server_rss(const struct bench_server *server);
 // What a hypervisor kept from this machine's processors since its start, in milliseconds added up
-// over all of them (the eighth number of /proc/stat, proc_stat(5)); 0 when it cannot be told.
+// over all of them (the eighth number of /proc/stat, proc_stat(5)); BENCH_NONE when it cannot be
+// told. The same from the first line of that file.
 u64 bench_machine_stolen_ms(void);
+u64 bench_stolen_parse(const char *line);
+// By how much it grew. The kernel may take some of it back, which is 0; BENCH_NONE when one of the
+// two is.
+u64 bench_stolen_between(u64 before_ms, u64 after_ms);
 u64 bench_folder_size(const char *folder);
 // Asks the kernel to forget what it has cached of the folder's files.
 void bench_folder_forget(const char *folder);

@@ -454,7 +454,7 @@ static void window_end(const struct bench_loop *loop, struct loop_state *state, 
         .batch_ms_p99 = batch.p99,
         .batch_ms_max = batch.max,
         .rss_bytes = loop->rss(loop->context),
-        .stolen_ms = stolen_ms - state->stolen_ms,
+        .stolen_ms = bench_stolen_between(state->stolen_ms, stolen_ms),
     };
     bench_latencies_free(&all);
     state->window_began = now;

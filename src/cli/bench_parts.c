@@ -84,7 +84,7 @@ static enum status actors_run(struct bench_run *run, const char *what, struct be
     *elapsed_ns = loop.elapsed_ns;
     if (is_measured) {
         run->report.head.windows_count = loop.window_count;
-        run->report.head.stolen_ms = bench_machine_stolen_ms() - stolen_ms;
+        run->report.head.stolen_ms = bench_stolen_between(stolen_ms, bench_machine_stolen_ms());
     }
     run->loaded_at = cli_time_now();
     if (status != STATUS_OK) return failure_wrap(failure, "%s", what);

@@ -141,25 +141,37 @@ u64 bench_server_rss(const struct bench_server *server)
     return kib * 1024;
 }
 
-u64 bench_machine_stolen_ms(void)
+u64 bench_stolen_parse(const char *line)
 {
-    char line[256];
-    FILE *file = fopen("/proc/stat", "re");
-    if (file == NULL) return 0;
-    const bool is_read = fgets(line, sizeof line, file) != NULL;
-    (void)fclose(file);
     const char *at = line;
-    for (u32 i = 0; is_read && i < 8; i++) { // "cpu user nice system idle iowait irq softirq steal"
+    for (u32 i = 0; i < 8; i++) { // "cpu user nice system idle iowait irq softirq steal"
         at += strcspn(at, " ");
         at += strspn(at, " ");
     }
     u128 ticks = 0;
     const long ticks_per_s = sysconf(_SC_CLK_TCK);
-    if (!is_read || ticks_per_s <= 0 ||
-        number_parse_u128(at, strspn(at, "0123456789"), &ticks) != NUMBER_OK || ticks > U64_MAX) {
-        return 0;
+    if (strncmp(line, "cpu ", 4) != 0 || ticks_per_s <= 0 ||
+        number_parse_u128(at, strspn(at, "0123456789"), &ticks) != NUMBER_OK ||
+        ticks > U64_MAX / 1000) {
+        return BENCH_NONE;
     }
-    return (u64)(ticks * 1000 / (u64)ticks_per_s);
+    return (u64)ticks * 1000 / (u64)ticks_per_s;
+}
+
+u64 bench_machine_stolen_ms(void)
+{
+    char line[256];
+    FILE *file = fopen("/proc/stat", "re");
+    if (file == NULL) return BENCH_NONE;
+    const bool is_read = fgets(line, sizeof line, file) != NULL;
+    (void)fclose(file);
+    return is_read ? bench_stolen_parse(line) : BENCH_NONE;
+}
+
+u64 bench_stolen_between(u64 before_ms, u64 after_ms)
+{
+    if (before_ms == BENCH_NONE || after_ms == BENCH_NONE) return BENCH_NONE;
+    return after_ms > before_ms ? after_ms - before_ms : 0;
 }
 
 // In the child: becomes the server.

@@ -248,6 +248,28 @@ static void test_latencies(void **state)
     bench_latencies_free(&latencies);
 }
 
+static void test_stolen_time(void **state)
+{
+    (void)state;
+    const u64 tick_ms = 1000 / (u64)sysconf(_SC_CLK_TCK);
+    assert_int_equal(bench_stolen_parse("cpu  1 2 3 4 5 6 7 80 9 10\n"), 80 * tick_ms);
+    assert_int_equal(bench_stolen_parse("cpu  1 2 3 4 5 6 7 0"), 0);
+    static const char *const unknown[] = {"", "cpu", "cpu  1 2 3 4 5 6 7\n", "intr 1 2 3 4 5 6 7 8",
+                                          "cpu  1 2 3 4 5 6 7 99999999999999999999 0"};
+    for (size_t i = 0; i < ARRAY_COUNT(unknown); i++)
+        assert_true(bench_stolen_parse(unknown[i]) == BENCH_NONE);
+    assert_int_equal(bench_stolen_between(5, 12), 7);
+    assert_int_equal(bench_stolen_between(12, 5), 0);
+    assert_true(bench_stolen_between(BENCH_NONE, 5) == BENCH_NONE);
+    assert_true(bench_stolen_between(5, BENCH_NONE) == BENCH_NONE);
+    // In a report, none is no number.
+    static const struct bench_window window = {.stolen_ms = BENCH_NONE};
+    static char text[1024];
+    struct json_writer writer = json_writer_init(text, sizeof text - 1);
+    record_json_write(&cli_schema_bench_window, RECORD_JSON_ALL, &window, &writer);
+    assert_non_null(strstr(text, "\"stolen_ms\":null"));
+}
+
 static void test_status_file(void **state)
 {
     (void)state;
@@ -307,6 +329,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_content),
         cmocka_unit_test(test_latencies),
+        cmocka_unit_test(test_stolen_time),
         cmocka_unit_test(test_status_file),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_rate_and_windows),
