@@ -110,6 +110,11 @@ static enum status options_take(struct bench_run *run, const struct record_argum
 
 // --- The course of a run ---
 
+enum status bench_interrupted_set(struct failure *failure)
+{
+    return failure_set(failure, STATUS_IO, "interrupted");
+}
+
 static enum status workload_run(struct bench_run *run, struct failure *failure)
 {
     if (bench_accounts_create(run, failure) != STATUS_OK) return failure->status;

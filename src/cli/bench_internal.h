@@ -125,7 +125,7 @@ MUST_USE enum status bench_actor_open(struct bench_actor *actor,
                                       struct failure *failure);
 void bench_actor_close(struct bench_actor *actor);
 // Runs the actors until all that are not in the background are done. STATUS_CANCELLED when a result
-// is not what it must be (a refusal), or when interrupted.
+// is not what it must be (a refusal) or the server ended a session, STATUS_IO when interrupted.
 MUST_USE enum status bench_loop_run(struct bench_loop *loop, struct failure *failure);
 void bench_progress_clear(struct bench_progress *progress);
 // Sends one more request and does not wait for its answer.
@@ -155,7 +155,8 @@ MUST_USE enum status bench_folder_make(struct bench_server *server, const char *
 void bench_folder_remove(const char *folder);
 // Prints the end of the log on standard error.
 void bench_server_print_log(const struct bench_server *server);
-// Starts `tael serve` in the folder and waits until it is ready.
+// Starts `tael serve` in the folder and waits until it is ready. STATUS_TIMEOUT after five minutes,
+// STATUS_IO when it ends before that, or when interrupted; then it does not run.
 MUST_USE enum status bench_server_start(struct bench_server *server, struct failure *failure);
 // Sends a signal and waits for the end. `*code` is the exit code, or 128 + the signal.
 void bench_server_stop(struct bench_server *server, int signal_number, int *code);
@@ -216,8 +217,8 @@ struct bench_run {
     } report;
 };
 
-// The parts of the load, in their order. Each fills in its part of the report; STATUS_CANCELLED
-// when a result is not what it must be.
+// The parts of the load, in their order. Each fills in its part of the report, and fails as
+// bench_loop_run does.
 MUST_USE enum status bench_accounts_create(struct bench_run *run, struct failure *failure);
 MUST_USE enum status bench_transfers_load(struct bench_run *run, struct failure *failure);
 MUST_USE enum status bench_mixed_load(struct bench_run *run, struct failure *failure);
@@ -233,6 +234,10 @@ void bench_drain_await(struct bench_run *run);
 // Stops the own server, starts it again after a clean stop and after a kill, and looks up what was
 // acknowledged.
 MUST_USE enum status bench_restarts_measure(struct bench_run *run, struct failure *failure);
+
+// What ends a part when the program is interrupted. It is STATUS_IO, because STATUS_CANCELLED, which
+// stands for what the server refused or lost, has another exit code.
+MUST_USE enum status bench_interrupted_set(struct failure *failure);
 
 // Milliseconds by the monotonic clock, which are 3 decimals of seconds.
 u64 bench_ms_since(u64 began_at);

@@ -508,7 +508,7 @@ enum status bench_loop_run(struct bench_loop *loop, struct failure *failure)
         const u64 now = compat_client_now();
         state.is_stopping = now >= loop->until || (left_ahead == 0 && loop->until == U64_MAX);
         if (left == 0) break;
-        if (cli_is_interrupted()) return failure_set(failure, STATUS_IO, "interrupted");
+        if (cli_is_interrupted()) return bench_interrupted_set(failure);
         const bool made = body_make_ahead(loop, &state);
         // With a rate, the next request may be due before an answer comes.
         const u64 due = due_at(&state);

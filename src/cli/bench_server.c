@@ -231,7 +231,7 @@ static enum status ready_await(struct bench_server *server, struct failure *fail
         if (ready_parse(line, &server->address)) return STATUS_OK;
         size = 0;
     }
-    if (cli_is_interrupted()) return failure_set(failure, STATUS_CANCELLED, "interrupted");
+    if (cli_is_interrupted()) return bench_interrupted_set(failure);
     return failure_set(failure, STATUS_TIMEOUT, "the server did not become ready");
 }
 
