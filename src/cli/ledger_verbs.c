@@ -33,6 +33,14 @@ struct call {
     struct cli_rows results;     // Of creates, printed batch by batch.
 };
 
+// What fails once there is something to connect to is not the command line's fault: a server that
+// breaks the protocol gives STATUS_INVALID too.
+static int server_fail(const struct call *call, const struct failure *failure)
+{
+    (void)cli_fail(call->cli->verb->name, failure);
+    return EXIT_ENVIRONMENT;
+}
+
 static enum status request_send(struct call *call, u8 number, u32 count,
                                 struct compat_batches *answer, struct failure *failure)
 {
@@ -145,7 +153,7 @@ static int events_create(struct call *call, struct failure *failure)
         call->events.text != NULL ? file_send(call, failure) : events_send(call, 1, failure);
     cli_rows_end(&call->results);
     if (call->events.text != NULL) summary_print(call);
-    if (status != STATUS_OK) return cli_fail(call->cli->verb->name, failure);
+    if (status != STATUS_OK) return server_fail(call, failure);
     return call->refused > 0 ? EXIT_REFUSED : EXIT_DONE;
 }
 
@@ -243,7 +251,7 @@ static int nothing_explain(struct call *call, struct failure *failure)
     (void)number_print_u128(id, text);
     memcpy(call->body, &id, sizeof id);
     if (request_send(call, COMPAT_LOOKUP_ACCOUNTS, 1, &answer, failure) != STATUS_OK) {
-        return cli_fail(verb, failure);
+        return server_fail(call, failure);
     }
     if (answer.event_count == 0) {
         (void)fprintf(stderr, "tael %s: no account has the id %s\n", verb, text);
@@ -267,7 +275,7 @@ static int records_ask(struct call *call, u32 count, struct failure *failure)
     const enum cli_form form = call->cli->form;
     struct compat_batches answer;
     if (request_send(call, call->action->operation, count, &answer, failure) != STATUS_OK) {
-        return cli_fail(call->cli->verb->name, failure);
+        return server_fail(call, failure);
     }
     if (output == &ledger_schema_change_event && form == CLI_TABLE) {
         changes_print((const void *)answer.events, answer.event_count);
@@ -350,7 +358,7 @@ static int call_run(struct call *call, struct failure *failure)
         from[0] != 0 ? file_read(call, from, failure) : body_make(call, &count, failure);
     if (status != STATUS_OK) return cli_fail(verb, failure);
     if (cli_connect(verb, &call->client, &options, call->timeout_ns, failure) != STATUS_OK) {
-        return cli_fail(verb, failure);
+        return server_fail(call, failure);
     }
     const int code = creates ? events_create(call, failure) : records_ask(call, count, failure);
     compat_client_close(&call->client);
