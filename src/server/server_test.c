@@ -157,6 +157,16 @@ static bool file_says(struct world *world, const char *path, const char *text)
     return strstr(world->said, text) != NULL;
 }
 
+// The file has that text soon: the server may write it behind what a client sees.
+static void file_must_say(struct world *world, const char *path, const char *text)
+{
+    const u64 until = compat_client_now() + TIMEOUT_NS;
+    while (!file_says(world, path, text)) {
+        if (compat_client_now() > until) fail_msg("no \"%s\" in: %s", text, world->said);
+        (void)usleep(10000);
+    }
+}
+
 // The start ends with this status, and the message or the hint has this text.
 static void expect_refusal(struct world *world, enum status status, const char *text)
 {
@@ -423,11 +433,11 @@ static void test_full_storage_is_told(void **state)
     world->options.space_reserve = (u64)1 << 60;
     server_start(world);
     // The reserve, and three more files of the log.
-    assert_true(file_says(world, world->trace, "warning storage is full: "));
+    file_must_say(world, world->trace, "warning storage is full: ");
     assert_non_null(strstr(world->said, " 1099511627968 MiB are needed; "));
     assert_non_null(strstr(world->said, "--space-reserve"));
     (void)snprintf(status, sizeof status, "%s/status", world->data);
-    assert_true(file_says(world, status, "\nfull 1\nspace_free "));
+    file_must_say(world, status, "\nfull 1\nspace_free ");
     assert_non_null(strstr(world->said, "\nspace_needed 1152921504808173568\n"));
     client_connect(world, &client);
     assert_int_equal(accounts_found(&client, 1), 0);
@@ -450,11 +460,7 @@ static void test_dropped_requests_are_told_as_a_count(void **state)
     assert_int_equal(compat_client_connect(&client, &options, TIMEOUT_NS, &failure), STATUS_OK);
     assert_int_equal(account_create(&client, 1, NS_PER_S, &failure), STATUS_TIMEOUT);
     compat_client_close(&client);
-    const u64 until = compat_client_now() + TIMEOUT_NS;
-    while (!file_says(world, world->trace, " more requests dropped: storage is full")) {
-        if (compat_client_now() > until) fail_msg("%s", world->said);
-        (void)usleep(10000);
-    }
+    file_must_say(world, world->trace, " more requests dropped: storage is full");
     u32 lines = 0;
     for (const char *at = world->said; (at = strstr(at, ": request dropped")) != NULL; at++)
         lines++;
@@ -462,7 +468,8 @@ static void test_dropped_requests_are_told_as_a_count(void **state)
     assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
 }
 
-static enum status transfer_create(const struct world *world, struct transfer transfer)
+static enum status transfer_create(const struct world *world, struct transfer transfer,
+                                   u64 timeout_ns)
 {
     static _Alignas(16) u8 body[2 * sizeof(struct transfer)];
     const struct compat_answer *answer = NULL;
@@ -472,7 +479,7 @@ static enum status transfer_create(const struct world *world, struct transfer tr
     memcpy(body, &transfer, sizeof transfer);
     const u32 size = compat_body_finish(WIRE(COMPAT_CREATE_TRANSFERS), body, 1);
     enum status status = compat_client_call(&client, WIRE(COMPAT_CREATE_TRANSFERS), body, size,
-                                            200 * NS_PER_MS, &answer, &failure);
+                                            timeout_ns, &answer, &failure);
     compat_client_close(&client);
     return status;
 }
@@ -491,7 +498,7 @@ static void test_only_what_adds_to_a_full_table_waits(void **state)
     assert_int_equal(account_create(&client, 1, TIMEOUT_NS, &failure), STATUS_OK); // It exists.
     assert_int_equal(account_create(&client, 3, 50 * NS_PER_MS, &failure), STATUS_TIMEOUT);
     compat_client_close(&client);
-    assert_true(file_says(world, world->trace, "no more accounts (--accounts-max)"));
+    file_must_say(world, world->trace, "no more accounts (--accounts-max)");
     struct transfer transfer = {.id = 1,
                                 .debit_account_id = 1,
                                 .credit_account_id = 2,
@@ -499,19 +506,19 @@ static void test_only_what_adds_to_a_full_table_waits(void **state)
                                 .ledger = 1,
                                 .code = 1};
     transfer.flags = TRANSFER_PENDING;
-    assert_int_equal(transfer_create(world, transfer), STATUS_OK);
+    assert_int_equal(transfer_create(world, transfer, TIMEOUT_NS), STATUS_OK);
     transfer.id = 2;
-    assert_int_equal(transfer_create(world, transfer), STATUS_TIMEOUT);
-    assert_true(file_says(world, world->trace, "no more open pending transfers (--holds-max)"));
+    assert_int_equal(transfer_create(world, transfer, 50 * NS_PER_MS), STATUS_TIMEOUT);
+    file_must_say(world, world->trace, "no more open pending transfers (--holds-max)");
     transfer.id = 3;
     transfer.flags = 0;
-    assert_int_equal(transfer_create(world, transfer), STATUS_OK);
+    assert_int_equal(transfer_create(world, transfer, TIMEOUT_NS), STATUS_OK);
     const struct transfer post = {
         .id = 4, .pending_id = 1, .amount = 5, .flags = TRANSFER_POST_PENDING};
-    assert_int_equal(transfer_create(world, post), STATUS_OK);
+    assert_int_equal(transfer_create(world, post, TIMEOUT_NS), STATUS_OK);
     transfer.id = 5;
     transfer.flags = TRANSFER_PENDING;
-    assert_int_equal(transfer_create(world, transfer), STATUS_OK);
+    assert_int_equal(transfer_create(world, transfer, TIMEOUT_NS), STATUS_OK);
 }
 
 static void test_another_cluster_is_likely_when_a_server_closes(void **state)
@@ -527,7 +534,7 @@ static void test_another_cluster_is_likely_when_a_server_closes(void **state)
     assert_int_equal(compat_client_connect(&client, &options, NS_PER_S, &failure), STATUS_TIMEOUT);
     assert_non_null(strstr(failure.message, world->socket));
     assert_non_null(strstr(failure.hint, "--cluster 9"));
-    assert_true(file_says(world, world->trace, "asks for another cluster"));
+    file_must_say(world, world->trace, "asks for another cluster");
 }
 
 // --- stops ---------------------------------------------------------------------------------------
@@ -566,7 +573,7 @@ static void test_a_stop_waits_for_no_client(void **state)
         assert_int_equal(send(half_body, body, 100, 0), 100);
         assert_int_equal(accounts_found(&clients[1], 1), 1); // Both were read by now, or will be.
         assert_int_equal(server_end(world, signals[round]), STATUS_OK);
-        assert_true(file_says(world, world->trace, "stopping on signal"));
+        file_must_say(world, world->trace, "stopping on signal");
         for (u32 i = 0; i < IDLE_CLIENTS; i++) compat_client_close(&clients[i]);
         (void)close(half_header);
         (void)close(half_body);
@@ -585,7 +592,7 @@ static void test_a_stop_while_recovering_is_clean(void **state)
     for (u32 i = 0; i < 4; i++) {
         assert_false(server_begin(world, SIGTERM));
         assert_int_equal(server_end(world, 0), STATUS_OK);
-        assert_true(file_says(world, world->trace, "stopping on signal 15"));
+        file_must_say(world, world->trace, "stopping on signal 15");
     }
     server_start(world);
     client_connect(world, &client);
