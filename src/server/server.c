@@ -250,14 +250,15 @@ static void full_tell(struct server *server, const struct pipeline_stats *stats,
 }
 
 // Puts the file that was written in the place of the one that is read. They are exchanged, so that
-// no block is freed: a file system that discards freed blocks would hold this thread up.
+// no block is freed: a file system that discards freed blocks would hold this thread up. The file
+// that was read until now is written over the next time: whoever opened it has until then.
 static void status_swap(int folder)
 {
     if (renameat2(folder, "status.new", folder, "status", RENAME_EXCHANGE) == 0) return;
     (void)renameat(folder, "status.new", folder, "status"); // There is none yet.
 }
 
-// DIR/status: for scripts and people; replaced at once, never synced.
+// DIR/status: for scripts and people; its name always stands for a whole one. Never synced.
 static void status_write(struct server *server, u64 now)
 {
     struct pipeline_stats stats;
