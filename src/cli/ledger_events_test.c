@@ -132,7 +132,6 @@ static void test_a_chain_of_more_than_a_batch_is_refused(void **state)
         assert_non_null(strstr(failure.message, is_json ? ": line 3: the chain of linked events"
                                                         : ": line 4: the chain of linked events"));
     }
-    assert_int_equal(sent->count, 0);
     free(sent);
 }
 
