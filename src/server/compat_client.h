@@ -66,7 +66,8 @@ enum compat_client_state {
     COMPAT_CLIENT_DOWN,       // Without a connection; the next try is due at `connect_at`.
     COMPAT_CLIENT_CONNECTING, // Waits until the connection is made.
     COMPAT_CLIENT_UP,
-    COMPAT_CLIENT_ENDED, // By eviction or by a server that speaks another language.
+    COMPAT_CLIENT_ENDED, // By eviction, by a server that turned it away (turned_away_max), or by
+                         // one that speaks another language.
 };
 
 // Caller-owned; the fields are private.
@@ -155,8 +156,9 @@ MUST_USE enum status compat_client_submit_sum(struct compat_client *client, u8 o
                                               u64 deadline, struct failure *failure);
 // Sends, receives, connects and keeps time, as far as it goes without waiting. STATUS_OK whether or
 // not there is progress. STATUS_TIMEOUT when the deadline of the request in flight has passed: it
-// stays in flight. STATUS_CANCELLED after an eviction and
-// STATUS_INVALID when the server breaks the protocol: the client has ended, and says so each time.
+// stays in flight. STATUS_CANCELLED after an eviction, STATUS_NOT_FOUND when `turned_away_max`
+// connections in a row were ended before there was a session, and STATUS_INVALID when the server
+// breaks the protocol: the client has ended (COMPAT_CLIENT_ENDED), and says so each time.
 MUST_USE enum status compat_client_step(struct compat_client *client, struct failure *failure);
 // The answer to the last request, or NULL while there is none. The register has one too.
 const struct compat_answer *compat_client_answer(const struct compat_client *client);
@@ -187,13 +189,15 @@ static inline bool compat_client_is_sending(const struct compat_client *client)
 
 // --- One call at a time ---
 
-// Opens and registers. STATUS_TIMEOUT tells why the last connection failed, and what is likely: a
-// server of another cluster closes the connection, and has no other word for it. On failure nothing
-// is held.
+// Opens and registers. Fails as compat_client_open and compat_client_step do: STATUS_NOT_FOUND is
+// for a host without an address and for a server that turned the client away; STATUS_TIMEOUT tells
+// why the last connection failed, and what is likely: a server of another cluster closes the
+// connection, and has no other word for it. On failure nothing is held.
 MUST_USE enum status compat_client_connect(struct compat_client *client,
                                            const struct compat_client_options *options,
                                            u64 timeout_ns, struct failure *failure);
-// Sends a request and waits for the answer, which is valid as struct compat_answer states.
+// Sends a request and waits for the answer, which is valid as struct compat_answer states. Fails as
+// compat_client_step does.
 MUST_USE enum status compat_client_call(struct compat_client *client, u8 operation,
                                         const void *body, u32 body_size, u64 timeout_ns,
                                         const struct compat_answer **answer,
