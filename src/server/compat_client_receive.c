@@ -21,8 +21,9 @@ static enum status eviction_take(struct compat_client *client, const struct comp
     failure_note(failure, STATUS_CANCELLED, "the server ended the session: %s",
                  compat_eviction_text(header->eviction.reason));
     if (header->eviction.reason == COMPAT_EVICTION_NO_SESSION) {
-        failure_hint(failure, "a server keeps 64 sessions; the longest silent goes when one "
-                              "more registers");
+        failure_hint(failure, "a server keeps 64 sessions; when one more registers, the one silent "
+                              "for longest goes, of those whose client is not connected if there "
+                              "are any");
     }
     return STATUS_CANCELLED;
 }

@@ -216,6 +216,8 @@ static void test_ending_faults(void **state)
             compat_client_close(&client);
         }
         if (status != expected) fail_msg("fault %u: %s", fault, status_name(status));
+        if (fault == COMPAT_STUB_EVICT) // By what docs/PROTOCOL.md says.
+            assert_non_null(strstr(failure.hint, "whose client is not connected"));
         compat_stub_stop(stub);
     }
 }
