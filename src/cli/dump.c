@@ -12,8 +12,8 @@
 
 #include <stdlib.h>
 
-// The events of a command as text; the largest request has 8,189, of less than 512 bytes each.
-#define EVENTS_SIZE_MAX (8 * MIB)
+// One event as a line of JSON: every number at its longest and every flag set take less than half.
+#define EVENT_SIZE_MAX 4096u
 
 struct dump {
     const char *path;
@@ -22,7 +22,6 @@ struct dump {
     bool measures; // This walk prints nothing.
     struct cli_rows frames;
     struct cli_rows rows; // Commands, or rows of history.
-    char *events;         // EVENTS_SIZE_MAX.
     struct disk_folder folder;
 };
 
@@ -55,12 +54,13 @@ static void row_take(const struct dump *dump, struct cli_rows *rows, const void 
 
 // --- the log -------------------------------------------------------------------------------------
 
-static void events_json(const struct dump *dump, const struct schema_record *record, u64 position,
+static void events_json(const struct schema_record *record, u64 position,
                         const struct compat_batches *batches)
 {
+    char line[EVENT_SIZE_MAX];
     for (u32 i = 0; i < batches->event_count; i++) {
         const struct dump_event place = {.position = position, .index = i};
-        struct json_writer writer = json_writer_init(dump->events, EVENTS_SIZE_MAX);
+        struct json_writer writer = json_writer_init(line, sizeof line);
         json_write_object_begin(&writer);
         record_json_write_members(&cli_schema_dump_event, RECORD_JSON_ALL, &place, &writer);
         json_write_key(&writer, "event");
@@ -68,7 +68,8 @@ static void events_json(const struct dump *dump, const struct schema_record *rec
                           &writer);
         json_write_object_end(&writer);
         json_write_line_end(&writer);
-        (void)fwrite(dump->events, 1, writer.text.size, stdout);
+        assert(!text_overflowed(&writer.text));
+        (void)fwrite(line, 1, writer.text.size, stdout);
     }
 }
 
@@ -79,7 +80,7 @@ static void events_print(const struct dump *dump, const struct compat_operation 
                                              ? &ledger_schema_account
                                              : &ledger_schema_transfer;
     if (dump->form == CLI_JSON) {
-        events_json(dump, record, position, batches);
+        events_json(record, position, batches);
         return;
     }
     struct cli_rows rows;
@@ -297,14 +298,11 @@ static int dump_run(const struct cli_call *call)
     struct dump *dump = calloc(1, sizeof *dump);
     assert(dump != NULL);
     *dump = (struct dump){.path = word->dir, .options = options, .form = call->form};
-    dump->events = malloc(EVENTS_SIZE_MAX);
-    assert(dump->events != NULL);
     enum status status = disk_folder_open(&dump->folder, dump->path, DISK_FOLDER_LOOK, &failure);
     if (status == STATUS_OK) {
         status = dump_print(dump, &failure);
         disk_folder_close(&dump->folder);
     }
-    free(dump->events);
     free(dump);
     if (status == STATUS_OK) return EXIT_DONE;
     const int code = cli_fail(call->verb->name, &failure);
