@@ -88,6 +88,7 @@ struct cli_rows {
     bool has_header;              // It is printed.
     bool may_be_cards;            // A table that is wider than the terminal becomes cards.
     bool is_cards;                // It did.
+    const char *spare;            // Such a table leaves this column out; NULL: none.
     bool is_any;                  // A row is printed.
     char *buffer;
 };

@@ -265,6 +265,9 @@ static enum status dump_print(struct dump *dump, struct failure *failure)
     struct cli_rows *rows = &dump->rows;
     cli_rows_begin(rows, dump->options->history ? &cli_schema_dump_row : &cli_schema_dump_command,
                    dump->form, has_frames ? 4 : 0);
+    rows->may_be_cards = dump->options->history;
+    // The session tells the client, too: it is the position of its register.
+    rows->spare = dump->options->history ? NULL : "id";
     if (has_frames) cli_rows_begin(&dump->frames, &cli_schema_dump_frame, dump->form, 0);
     if (dump->form == CLI_TABLE) {
         dump->measures = true;
@@ -315,7 +318,8 @@ const struct cli_verb dump_verb = {
     .about = "Prints the log of a data folder: its frames, and behind each its commands. JSON is "
              "an object a line: a frame has `frame` without `record`, a command `record`, an "
              "event `event`, and the position of its command; of a frame it also has what a table "
-             "leaves out, its place and digests. CSV has the commands. History is what the newest "
+             "leaves out, its place and digests. CSV has the commands. A table that would be wider "
+             "than the terminal leaves out the ids of commands. History is what the newest "
              "checkpoint holds; a server that stops cleanly leaves all of it there.",
     .example = "dump data --from 20 --limit 10 --events",
     .exits = "0 done, 1 damage was met (its place is named), 2 usage, 3 environment",

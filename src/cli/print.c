@@ -61,13 +61,21 @@ void cli_rows_measure(struct cli_rows *rows, const void *head)
     if (rows->form == CLI_TABLE) record_table_measure(&rows->table, head);
 }
 
+static void column_hide(struct cli_rows *rows, const char *name)
+{
+    const struct schema_field *field = schema_find_field(rows->record, name, strlen(name));
+    assert(field != NULL);
+    rows->table.columns[field - rows->record->fields].is_shown = false;
+}
+
 void cli_rows_header(struct cli_rows *rows)
 {
     struct text out = text_init(rows->buffer, BUFFER_SIZE);
     if (rows->has_header || rows->form == CLI_JSON) return;
     rows->has_header = true;
-    rows->is_cards = rows->form == CLI_TABLE && rows->may_be_cards &&
-                     record_table_width(&rows->table) > line_width();
+    const bool is_wide = rows->form == CLI_TABLE && record_table_width(&rows->table) > line_width();
+    rows->is_cards = is_wide && rows->may_be_cards;
+    if (is_wide && rows->spare != NULL) column_hide(rows, rows->spare);
     if (rows->is_cards) return;
     if (rows->form == CLI_CSV) record_write_csv_header(rows->record, &out);
     else record_table_write_header(&rows->table, &out);

@@ -4,14 +4,17 @@
 the line that says ready, exit codes (0 done, 1 refused, 2 usage, 3 environment), keys of bench.
 Prints its cases as cmocka does."""
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
@@ -34,6 +37,21 @@ def run_both(*arguments, code=0, folder=None):
 
 def run(*arguments, code=0, folder=None):
     return run_both(*arguments, code=code, folder=folder)[0]
+
+
+def shown(columns, *arguments):
+    """The lines that the program prints on a terminal with so many columns."""
+    home, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+    text = b""
+    with subprocess.Popen([TAEL, *arguments], stdin=subprocess.DEVNULL, stdout=terminal) as process:
+        os.close(terminal)
+        with contextlib.suppress(OSError):  # The end of a terminal nobody has open.
+            while True:
+                text += os.read(home, 4096)
+        assert process.wait(timeout=60) == 0, arguments
+    os.close(home)
+    return text.decode().splitlines()
 
 
 def refused(text, *arguments, code=2):
@@ -371,6 +389,16 @@ def test_forms_of_output(folder):
     table = run("dump", data, "--limit", "5").splitlines()
     assert table[0].split()[:3] == ["frame", "position", "timestamp"], table
     assert len(table[0]) <= 80, table
+    # A narrow terminal has the commands without ids, and history as cards.
+    narrow, wide = shown(80, "dump", data), shown(200, "dump", data)
+    assert narrow[1].split() == ["position", "record", "operation", "events", "bytes", "session",
+                                 "request"] and max(map(len, narrow)) <= 80, narrow
+    assert [row for row in wide[1].split() if row != "id"] == narrow[1].split(), wide
+    assert "id" in wide[1].split() and len(wide) == len(narrow), wide
+    narrow, wide = (shown(columns, "dump", data, "--history") for columns in (80, 200))
+    assert re.search("^kind +account$", "\n".join(narrow), re.M), narrow
+    assert max(map(len, narrow)) <= 80, narrow
+    assert wide[0].split()[:3] == ["row", "kind", "result"], wide
     csv = run("verify", data, "--csv").splitlines()
     assert csv[0].startswith("ok,") and csv[1].startswith("true,"), csv
     empty = os.path.join(folder, "empty")
