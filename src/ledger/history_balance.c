@@ -3,8 +3,6 @@
 // Balances as they were: the snapshot before a row, and the postings after it.
 #include "ledger/history_query_internal.h"
 
-#include <stdlib.h>
-
 enum status account_state_apply(const struct history_view *view, struct account_state *state,
                                 u64 row, const struct outcome *outcome, bool debit,
                                 struct failure *failure)

@@ -33,8 +33,8 @@ void history_live_put(struct history_live *live, u64 hash, u32 slot, u32 row_in_
     live->key_count++;
 }
 
-// Where the entries with `key` begin in a sealed section, as an index of entries: reads at most the
-// one page that the fences leave open.
+// Visits the rows of the entries with `key` in a sealed section, in order, until `visit` says no.
+// Reads only pages that the fences leave open: mostly one.
 static enum status sealed_visit(struct history *history, const struct history_segment *segment,
                                 enum history_section section, u32 key,
                                 bool (*visit)(void *context, u32 row), void *context,

@@ -259,7 +259,6 @@ bool row_take_field(struct runner *runner, struct row *row, const struct field_w
     return false;
 }
 
-// A name's number: of `A7` 7.
 bool row_take_ledger_or_code(struct runner *runner, struct row *row, u32 *ledger, u16 *code)
 {
     if (word_is_name(row_peek(row), 'L')) {

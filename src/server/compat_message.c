@@ -5,8 +5,6 @@
 
 #include "base/checksum.h"
 
-#include <stdio.h>
-
 static const char *const rule_texts[COMPAT_RULE_COUNT] = {
     [COMPAT_RULE_NONE] = "the message is whole",
     [COMPAT_RULE_CHECKSUM] = "the header's checksum does not match",
