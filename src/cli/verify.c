@@ -5,11 +5,11 @@
 
 #include "cli/cli.h"
 #include "os/disk.h"
+#include "server/compat_client.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BAR_WIDTH 30u
@@ -20,17 +20,10 @@ struct show {
     bool printed;
 };
 
-static u64 clock_now(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (u64)now.tv_sec * NS_PER_S + (u64)now.tv_nsec;
-}
-
 static bool show_progress(void *context, const char *part, u64 done, u64 total)
 {
     struct show *show = context;
-    u64 now = clock_now();
+    u64 now = compat_client_now();
     if (cli_is_interrupted()) return false;
     if (!show->on_terminal || now < show->next) return true;
     show->next = now + NS_PER_S / 5;
@@ -138,9 +131,10 @@ static int verify_run(const struct cli_call *call)
     assert(folder != NULL);
     struct failure failure = {0};
     struct verify_report report;
-    struct show show = {.next = clock_now() + NS_PER_S, .on_terminal = isatty(STDERR_FILENO)};
+    struct show show = {.next = compat_client_now() + NS_PER_S,
+                        .on_terminal = isatty(STDERR_FILENO)};
     const struct verify_progress progress = {.context = &show, .report = show_progress};
-    u64 begin = clock_now();
+    u64 begin = compat_client_now();
     cli_interrupt_install();
     // The lock keeps a server from starting meanwhile, and says so when one runs.
     enum status status = disk_folder_open(folder, word->dir, DISK_FOLDER_CHECK, &failure);
@@ -155,7 +149,7 @@ static int verify_run(const struct cli_call *call)
     free(folder);
     if (show.printed) (void)fprintf(stderr, "\r%78s\r", "");
     if (status != STATUS_OK) return failure_print(&failure, call->form);
-    summary_print(&report, (clock_now() - begin) / NS_PER_MS, call->form);
+    summary_print(&report, (compat_client_now() - begin) / NS_PER_MS, call->form);
     return EXIT_DONE;
 }
 

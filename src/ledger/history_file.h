@@ -94,11 +94,15 @@ static inline u64 history_fence_find(const u64 *latest, u64 count, u64 timestamp
     return low;
 }
 
+// What a page of rows is sealed with.
+static inline u128 history_rows_page_sum(const struct history_rows_page *page)
+{
+    return checksum((const u8 *)page + sizeof page->checksum, sizeof *page - sizeof page->checksum);
+}
 // Whether a page of rows that was read is that page, as it was written.
 static inline bool history_rows_page_holds(const struct history_rows_page *page, u64 number)
 {
-    const u128 sum =
-        checksum((const u8 *)page + sizeof page->checksum, sizeof *page - sizeof page->checksum);
+    const u128 sum = history_rows_page_sum(page);
     return memcmp(&sum, page->checksum, sizeof page->checksum) == 0 &&
            page->magic == HISTORY_ROWS_MAGIC && page->first_row == number * HISTORY_PAGE_ROWS;
 }

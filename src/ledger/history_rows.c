@@ -2,7 +2,6 @@
 //
 // Rows: in live segments, and in the rows files. A file is written as segments are sealed, mapped,
 // and verified page by page as it is first read.
-#include "base/checksum.h"
 #include "ledger/history_file.h"
 #include "os/memory.h"
 
@@ -133,7 +132,7 @@ static enum status rows_write_range(struct history *history, const struct histor
             page->magic = HISTORY_ROWS_MAGIC;
             page->first_row = row;
             memcpy(page->rows, live->rows + (row - first_row), sizeof page->rows);
-            u128 sum = checksum((const u8 *)page + 16, sizeof *page - 16);
+            const u128 sum = history_rows_page_sum(page);
             memcpy(page->checksum, &sum, sizeof page->checksum);
         }
         u64 offset = (first_page + done) % HISTORY_ROWS_FILE_PAGES * PAGE_SIZE;
