@@ -3,9 +3,10 @@
 // Balances as they were: the snapshot before a row, and the postings after it.
 #include "ledger/history_query_internal.h"
 
-enum status account_state_apply(const struct history_view *view, struct account_state *state,
-                                u64 row, const struct outcome *outcome, bool debit,
-                                struct failure *failure)
+enum status history_account_state_apply(const struct history_view *view,
+                                        struct account_state *state, u64 row,
+                                        const struct outcome *outcome, bool debit,
+                                        struct failure *failure)
 {
     u128 *pending = debit ? &state->debits_pending : &state->credits_pending;
     u128 *posted = debit ? &state->debits_posted : &state->credits_posted;
@@ -118,17 +119,17 @@ static enum status state_roll(struct history_query *query, const struct history_
             u64 number = segment->first_row + row;
             status = history_row(view->history, view->set, number, &outcome, failure);
             if (status != STATUS_OK) return status;
-            status = account_state_apply(view, state, number, &outcome,
-                                         outcome.debit_row == account_row, failure);
+            status = history_account_state_apply(view, state, number, &outcome,
+                                                 outcome.debit_row == account_row, failure);
             if (status != STATUS_OK) return status;
         }
     }
     return STATUS_OK;
 }
 
-enum status account_state_at(struct history_query *query, const struct history_view *view,
-                             u32 account_row, u64 row, struct account_state *state,
-                             struct failure *failure)
+enum status history_account_state_at(struct history_query *query, const struct history_view *view,
+                                     u32 account_row, u64 row, struct account_state *state,
+                                     struct failure *failure)
 {
     u64 snapshot = 0;
     enum status status = snapshot_find(query, view, account_row, row, &snapshot, failure);
@@ -149,17 +150,17 @@ enum status history_account_balances(struct history_query *query, struct history
 {
     *out_count = 0;
     if (account_row == U32_MAX) return STATUS_OK;
-    temperature_begin(query);
-    struct selection selection = account_selection(view, filter, account_row);
-    const struct wanted wanted = account_wanted(filter);
+    history_temperature_begin(query);
+    struct selection selection = history_account_selection(view, filter, account_row);
+    const struct wanted wanted = history_account_wanted(filter);
     limit = MIN(filter->limit, limit);
     // A balance is as large as a transfer, so the transfers are collected in place.
     static_assert(sizeof(struct account_balance) == sizeof(struct transfer), "shared buffer");
     struct transfer *transfers = (void *)out;
-    u32 count = selection_turn_begin(&selection, turn);
-    enum status status = transfers_collect(query, view, &selection, &wanted, true, limit, transfers,
-                                           &count, failure);
-    selection_turn_end(&selection, turn, count, count == limit);
+    u32 count = history_selection_turn_begin(&selection, turn);
+    enum status status = history_transfers_collect(query, view, &selection, &wanted, true, limit,
+                                                   transfers, &count, failure);
+    history_selection_turn_end(&selection, turn, count, count == limit);
     *out_count = count;
     if (turn != NULL && turn->more) return status;
     struct account_state state = {0};
@@ -169,7 +170,7 @@ enum status history_account_balances(struct history_query *query, struct history
         u32 at = selection.reversed ? count - 1 - i : i;
         u64 row = (u64)transfers[at].id;
         if (from == 0 || row - from > SNAPSHOT_SEARCH_ROWS) {
-            status = account_state_at(query, view, account_row, row, &state, failure);
+            status = history_account_state_at(query, view, account_row, row, &state, failure);
         } else {
             status = state_roll(query, view, account_row, from, row, &state, failure);
         }

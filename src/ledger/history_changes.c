@@ -30,7 +30,7 @@ static enum status states_get(struct history_query *query, const struct history_
         (*out)->account_row_plus_one = account_row + 1;
         return STATUS_OK;
     }
-    return account_state_at(query, view, account_row, row - 1, *out, failure);
+    return history_account_state_at(query, view, account_row, row - 1, *out, failure);
 }
 
 static u8 change_event_type(const struct outcome *outcome)
@@ -70,7 +70,7 @@ static enum status change_event_make(struct history_query *query, const struct h
     for (u32 i = 0; i < 2; i++) {
         status = states_get(query, view, account_rows[i], row, &states[i], failure);
         if (status != STATUS_OK) return status;
-        status = account_state_apply(view, states[i], row, outcome, i == 0, failure);
+        status = history_account_state_apply(view, states[i], row, outcome, i == 0, failure);
         if (status != STATUS_OK) return status;
     }
     const struct account *debit = &view->accounts[account_rows[0]];
@@ -126,9 +126,9 @@ static enum status stream_fill(struct history_query *query, struct history_view 
     while (stream->count == 0) {
         u32 count = 0;
         enum status status =
-            selection_next(query, view, &stream->selection, CHUNK_ROWS, &count, failure);
+            history_selection_next(query, view, &stream->selection, CHUNK_ROWS, &count, failure);
         if (status != STATUS_OK || count == 0) return status;
-        status = chunk_load(query, view, count, failure);
+        status = history_chunk_load(query, view, count, failure);
         if (status != STATUS_OK) return status;
         for (u32 i = 0; i < count; i++) {
             const struct outcome *outcome = &query->outcomes[i];
@@ -158,7 +158,7 @@ static enum status events_choose(struct history_query *query, struct history_vie
     for (u32 i = 0; i < ORDER_COUNT; i++) {
         struct event_stream *stream = &query->streams[i];
         stream->selection = (struct selection){.order = (enum history_order)i};
-        selection_period(&stream->selection, filter->timestamp_min, filter->timestamp_max);
+        history_selection_period(&stream->selection, filter->timestamp_min, filter->timestamp_max);
         enum status status = stream_fill(query, view, stream, failure);
         if (status != STATUS_OK) return status;
     }
@@ -194,7 +194,7 @@ static enum status states_roll(struct history_query *query, const struct history
             struct account_state *state =
                 states_slot(query, debit ? outcome.debit_row : outcome.credit_row);
             if (state->account_row_plus_one == 0) continue;
-            status = account_state_apply(view, state, row, &outcome, debit, failure);
+            status = history_account_state_apply(view, state, row, &outcome, debit, failure);
             if (status != STATUS_OK) return status;
         }
     }
@@ -208,7 +208,7 @@ enum status history_change_events(struct history_query *query, struct history_vi
     u32 count = 0;
     limit = MIN(MIN(limit, filter->limit), LEDGER_CHANGE_EVENTS_MAX);
     *out_count = 0;
-    temperature_begin(query);
+    history_temperature_begin(query);
     enum status status = events_choose(query, view, filter, limit, &count, failure);
     if (status != STATUS_OK) return status;
     memset(query->states, 0, STATES_COUNT * sizeof *query->states);

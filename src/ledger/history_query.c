@@ -123,24 +123,24 @@ static bool transfer_matches(const struct transfer *transfer, const struct wante
            (wanted->code == 0 || transfer->code == wanted->code);
 }
 
-enum status transfers_collect(struct history_query *query, struct history_view *view,
-                              struct selection *selection, const struct wanted *wanted, bool rows,
-                              u32 limit, struct transfer *out, u32 *out_count,
-                              struct failure *failure)
+enum status history_transfers_collect(struct history_query *query, struct history_view *view,
+                                      struct selection *selection, const struct wanted *wanted,
+                                      bool rows, u32 limit, struct transfer *out, u32 *out_count,
+                                      struct failure *failure)
 {
     while (*out_count < limit) {
         u32 count = 0;
         enum status status =
-            selection_next(query, view, selection, limit - *out_count, &count, failure);
+            history_selection_next(query, view, selection, limit - *out_count, &count, failure);
         if (status != STATUS_OK || count == 0) return status;
-        status = chunk_load(query, view, count, failure);
+        status = history_chunk_load(query, view, count, failure);
         if (status != STATUS_OK) return status;
-        count = chunk_keep(query, selection, count);
+        count = history_chunk_keep(query, selection, count);
         bool advised = false;
         for (u32 i = 0; i < count; i++) {
             struct transfer transfer;
             history_view_renew(view);
-            chunk_requests_ahead(query, view, i, count, &advised);
+            history_chunk_requests_ahead(query, view, i, count, &advised);
             status =
                 history_transfer(view, query->rows[i], &query->outcomes[i], &transfer, failure);
             if (status != STATUS_OK) return status;
@@ -153,8 +153,8 @@ enum status transfers_collect(struct history_query *query, struct history_view *
     return STATUS_OK;
 }
 
-struct selection account_selection(const struct history_view *view,
-                                   const struct account_filter *filter, u32 account_row)
+struct selection history_account_selection(const struct history_view *view,
+                                           const struct account_filter *filter, u32 account_row)
 {
     struct selection selection = {
         .reversed = (filter->flags & ACCOUNT_FILTER_REVERSED) != 0,
@@ -162,18 +162,21 @@ struct selection account_selection(const struct history_view *view,
     };
     bool debits = (filter->flags & ACCOUNT_FILTER_DEBITS) != 0;
     bool credits = (filter->flags & ACCOUNT_FILTER_CREDITS) != 0;
-    selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
-    if (debits) condition_add(&selection, SECTION_DEBIT, account_row, credits);
-    if (credits) condition_add(&selection, SECTION_CREDIT, account_row, false);
+    history_selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
+    if (debits) history_condition_add(&selection, SECTION_DEBIT, account_row, credits);
+    if (credits) history_condition_add(&selection, SECTION_CREDIT, account_row, false);
     const struct history *history = view->history;
-    condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_128, filter->user_data_128);
-    condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_64, filter->user_data_64);
-    condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_32, filter->user_data_32);
-    condition_add_value(&selection, history, SECTION_TRANSFER_CODE, filter->code);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_128,
+                                filter->user_data_128);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_64,
+                                filter->user_data_64);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_32,
+                                filter->user_data_32);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_CODE, filter->code);
     return selection;
 }
 
-struct wanted account_wanted(const struct account_filter *filter)
+struct wanted history_account_wanted(const struct account_filter *filter)
 {
     return (struct wanted){
         .user_data_128 = filter->user_data_128,
@@ -190,14 +193,14 @@ enum status history_account_transfers(struct history_query *query, struct histor
 {
     *out_count = 0;
     if (account_row == U32_MAX) return STATUS_OK;
-    temperature_begin(query);
-    struct selection selection = account_selection(view, filter, account_row);
-    const struct wanted wanted = account_wanted(filter);
+    history_temperature_begin(query);
+    struct selection selection = history_account_selection(view, filter, account_row);
+    const struct wanted wanted = history_account_wanted(filter);
     limit = MIN(filter->limit, limit);
-    *out_count = selection_turn_begin(&selection, turn);
-    enum status status =
-        transfers_collect(query, view, &selection, &wanted, false, limit, out, out_count, failure);
-    selection_turn_end(&selection, turn, *out_count, *out_count == limit);
+    *out_count = history_selection_turn_begin(&selection, turn);
+    enum status status = history_transfers_collect(query, view, &selection, &wanted, false, limit,
+                                                   out, out_count, failure);
+    history_selection_turn_end(&selection, turn, *out_count, *out_count == limit);
     return status;
 }
 
@@ -206,28 +209,31 @@ enum status history_query_transfers(struct history_query *query, struct history_
                                     struct transfer *out, u32 *out_count, struct history_turn *turn,
                                     struct failure *failure)
 {
-    temperature_begin(query);
+    history_temperature_begin(query);
     struct selection selection = {
         .reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0,
         .order = ORDER_TRANSFER,
     };
-    selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
+    history_selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
     const struct history *history = view->history;
-    condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_128, filter->user_data_128);
-    condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_64, filter->user_data_64);
-    condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_32, filter->user_data_32);
-    condition_add_value(&selection, history, SECTION_TRANSFER_LEDGER, filter->ledger);
-    condition_add_value(&selection, history, SECTION_TRANSFER_CODE, filter->code);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_128,
+                                filter->user_data_128);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_64,
+                                filter->user_data_64);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_32,
+                                filter->user_data_32);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_LEDGER, filter->ledger);
+    history_condition_add_value(&selection, history, SECTION_TRANSFER_CODE, filter->code);
     const struct wanted wanted = {.user_data_128 = filter->user_data_128,
                                   .user_data_64 = filter->user_data_64,
                                   .user_data_32 = filter->user_data_32,
                                   .ledger = filter->ledger,
                                   .code = filter->code};
     limit = MIN(filter->limit, limit);
-    *out_count = selection_turn_begin(&selection, turn);
-    enum status status =
-        transfers_collect(query, view, &selection, &wanted, false, limit, out, out_count, failure);
-    selection_turn_end(&selection, turn, *out_count, *out_count == limit);
+    *out_count = history_selection_turn_begin(&selection, turn);
+    enum status status = history_transfers_collect(query, view, &selection, &wanted, false, limit,
+                                                   out, out_count, failure);
+    history_selection_turn_end(&selection, turn, *out_count, *out_count == limit);
     return status;
 }
 
@@ -245,29 +251,32 @@ enum status history_query_accounts(struct history_query *query, struct history_v
                                    u32 *out_count, struct history_turn *turn,
                                    struct failure *failure)
 {
-    temperature_begin(query);
+    history_temperature_begin(query);
     struct selection selection = {
         .reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0,
         .order = ORDER_COUNT,
     };
-    selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
+    history_selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
     const struct history *history = view->history;
-    condition_add_value(&selection, history, SECTION_ACCOUNT_USER_DATA_128, filter->user_data_128);
-    condition_add_value(&selection, history, SECTION_ACCOUNT_USER_DATA_64, filter->user_data_64);
-    condition_add_value(&selection, history, SECTION_ACCOUNT_USER_DATA_32, filter->user_data_32);
-    condition_add_value(&selection, history, SECTION_ACCOUNT_LEDGER, filter->ledger);
+    history_condition_add_value(&selection, history, SECTION_ACCOUNT_USER_DATA_128,
+                                filter->user_data_128);
+    history_condition_add_value(&selection, history, SECTION_ACCOUNT_USER_DATA_64,
+                                filter->user_data_64);
+    history_condition_add_value(&selection, history, SECTION_ACCOUNT_USER_DATA_32,
+                                filter->user_data_32);
+    history_condition_add_value(&selection, history, SECTION_ACCOUNT_LEDGER, filter->ledger);
     // Every account has a code and a ledger, but only this list has every account, whatever is
     // asked for: its key is the constant 0.
-    condition_add(&selection, SECTION_ACCOUNT, 0, false);
-    condition_add_value(&selection, history, SECTION_ACCOUNT_CODE, filter->code);
+    history_condition_add(&selection, SECTION_ACCOUNT, 0, false);
+    history_condition_add_value(&selection, history, SECTION_ACCOUNT_CODE, filter->code);
     limit = MIN(limit, filter->limit);
-    *out_count = selection_turn_begin(&selection, turn);
+    *out_count = history_selection_turn_begin(&selection, turn);
     enum status status = STATUS_OK;
     while (*out_count < limit) {
         u32 count = 0;
-        status = selection_next(query, view, &selection, CHUNK_ROWS, &count, failure);
+        status = history_selection_next(query, view, &selection, CHUNK_ROWS, &count, failure);
         if (status != STATUS_OK || count == 0) break;
-        status = chunk_load(query, view, count, failure);
+        status = history_chunk_load(query, view, count, failure);
         if (status != STATUS_OK) break;
         for (u32 i = 0; i < count && *out_count < limit; i++) {
             const struct outcome *outcome = &query->outcomes[i];
@@ -277,6 +286,6 @@ enum status history_query_accounts(struct history_query *query, struct history_v
             out_rows[(*out_count)++] = outcome->debit_row;
         }
     }
-    selection_turn_end(&selection, turn, *out_count, *out_count == limit);
+    history_selection_turn_end(&selection, turn, *out_count, *out_count == limit);
     return status;
 }

@@ -89,38 +89,39 @@ struct history_query {
 // --- selections (history_selection.c) ---
 
 // Asks for rows with this key in a section; with `or_next`, in it or in that of the next condition.
-void condition_add(struct selection *selection, enum history_section section, u32 key,
-                   bool or_next);
+void history_condition_add(struct selection *selection, enum history_section section, u32 key,
+                           bool or_next);
 // The same by value; 0 asks for nothing.
-void condition_add_value(struct selection *selection, const struct history *history,
-                         enum history_section section, u128 value);
+void history_condition_add_value(struct selection *selection, const struct history *history,
+                                 enum history_section section, u128 value);
 // Bounds the selection to a period, both ends included, in ns; 0 leaves an end open.
-void selection_period(struct selection *selection, u64 min, u64 max);
+void history_selection_period(struct selection *selection, u64 min, u64 max);
 static inline bool in_period(const struct selection *selection, u64 timestamp)
 {
     return timestamp >= selection->timestamp_min && timestamp <= selection->timestamp_max;
 }
 // Goes on where the last turn ended, or begins; `turn` may be NULL. Returns what was found already.
-u32 selection_turn_begin(struct selection *selection, const struct history_turn *turn);
+u32 history_selection_turn_begin(struct selection *selection, const struct history_turn *turn);
 // Keeps where the selection stands. `whole` when the answer has all that it may.
-void selection_turn_end(const struct selection *selection, struct history_turn *turn, u32 found,
-                        bool whole);
+void history_selection_turn_end(const struct selection *selection, struct history_turn *turn,
+                                u32 found, bool whole);
 // Fills the chunk, `query->rows`, with the next rows that may match, `limit` at most. `*count` is 0
 // at the end of the rows or of the turn.
-MUST_USE enum status selection_next(struct history_query *query, struct history_view *view,
-                                    struct selection *selection, u32 limit, u32 *count,
-                                    struct failure *failure);
+MUST_USE enum status history_selection_next(struct history_query *query, struct history_view *view,
+                                            struct selection *selection, u32 limit, u32 *count,
+                                            struct failure *failure);
 // Begins a question: nothing had to be waited for yet.
-void temperature_begin(struct history_query *query);
+void history_temperature_begin(struct history_query *query);
 // Loads the outcome of each of the `count` rows of the chunk.
-MUST_USE enum status chunk_load(struct history_query *query, const struct history_view *view,
-                                u32 count, struct failure *failure);
+MUST_USE enum status history_chunk_load(struct history_query *query,
+                                        const struct history_view *view, u32 count,
+                                        struct failure *failure);
 // Keeps the rows of the chunk that are transfers of the period; returns how many.
-u32 chunk_keep(struct history_query *query, const struct selection *selection, u32 count);
+u32 history_chunk_keep(struct history_query *query, const struct selection *selection, u32 count);
 // Called before the request of row `index` of the chunk is read: brings those behind it nearer.
 // `*advised` is false at first and kept from call to call.
-void chunk_requests_ahead(struct history_query *query, const struct history_view *view, u32 index,
-                          u32 count, bool *advised);
+void history_chunk_requests_ahead(struct history_query *query, const struct history_view *view,
+                                  u32 index, u32 count, bool *advised);
 
 // --- transfers (history_transfer.c, history_query.c) ---
 
@@ -141,26 +142,27 @@ struct wanted {
     u16 code;
 };
 // The transfers of an account as its filter asks for them, and what they must say.
-struct selection account_selection(const struct history_view *view,
-                                   const struct account_filter *filter, u32 account_row);
-struct wanted account_wanted(const struct account_filter *filter);
+struct selection history_account_selection(const struct history_view *view,
+                                           const struct account_filter *filter, u32 account_row);
+struct wanted history_account_wanted(const struct account_filter *filter);
 // Collects whole transfers, with `rows` the row of each in place of its id, behind the `*out_count`
 // that are there, until the limit or the end of the turn.
-MUST_USE enum status transfers_collect(struct history_query *query, struct history_view *view,
-                                       struct selection *selection, const struct wanted *wanted,
-                                       bool rows, u32 limit, struct transfer *out, u32 *out_count,
-                                       struct failure *failure);
+MUST_USE enum status
+history_transfers_collect(struct history_query *query, struct history_view *view,
+                          struct selection *selection, const struct wanted *wanted, bool rows,
+                          u32 limit, struct transfer *out, u32 *out_count, struct failure *failure);
 
 // --- balances as they were (history_balance.c) ---
 
 // Applies one posting to the state of one of its accounts.
-MUST_USE enum status account_state_apply(const struct history_view *view,
-                                         struct account_state *state, u64 row,
-                                         const struct outcome *outcome, bool debit,
-                                         struct failure *failure);
+MUST_USE enum status history_account_state_apply(const struct history_view *view,
+                                                 struct account_state *state, u64 row,
+                                                 const struct outcome *outcome, bool debit,
+                                                 struct failure *failure);
 // The state of an account right after row `row`.
-MUST_USE enum status account_state_at(struct history_query *query, const struct history_view *view,
-                                      u32 account_row, u64 row, struct account_state *state,
-                                      struct failure *failure);
+MUST_USE enum status history_account_state_at(struct history_query *query,
+                                              const struct history_view *view, u32 account_row,
+                                              u64 row, struct account_state *state,
+                                              struct failure *failure);
 
 #endif

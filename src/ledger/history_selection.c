@@ -14,18 +14,19 @@
 
 // --- the walk ------------------------------------------------------------------------------------
 
-void condition_add(struct selection *selection, enum history_section section, u32 key, bool or_next)
+void history_condition_add(struct selection *selection, enum history_section section, u32 key,
+                           bool or_next)
 {
     assert(selection->condition_count < CURSORS_MAX);
     selection->conditions[selection->condition_count++] =
         (struct condition){.section = section, .key = key, .or_next = or_next};
 }
 
-void condition_add_value(struct selection *selection, const struct history *history,
-                         enum history_section section, u128 value)
+void history_condition_add_value(struct selection *selection, const struct history *history,
+                                 enum history_section section, u128 value)
 {
     if (value == 0) return;
-    condition_add(selection, section, history_key(history, section, value), false);
+    history_condition_add(selection, section, history_key(history, section, value), false);
 }
 
 // The rows of a segment that can hold what the period asks for, as [low, high).
@@ -88,7 +89,7 @@ static void selection_advance(struct selection *selection)
 // Rows and leaps of a turn: a millisecond or less when what is read is in memory.
 #define TURN_WORK 16384u
 
-u32 selection_turn_begin(struct selection *selection, const struct history_turn *turn)
+u32 history_selection_turn_begin(struct selection *selection, const struct history_turn *turn)
 {
     if (turn == NULL) return 0;
     selection->work_max = TURN_WORK;
@@ -97,8 +98,8 @@ u32 selection_turn_begin(struct selection *selection, const struct history_turn 
     return turn->found;
 }
 
-void selection_turn_end(const struct selection *selection, struct history_turn *turn, u32 found,
-                        bool whole)
+void history_selection_turn_end(const struct selection *selection, struct history_turn *turn,
+                                u32 found, bool whole)
 {
     if (turn == NULL) return;
     *turn = (struct history_turn){.more = !whole && !selection->ended,
@@ -107,9 +108,9 @@ void selection_turn_end(const struct selection *selection, struct history_turn *
                                   .next = selection->next};
 }
 
-enum status selection_next(struct history_query *query, struct history_view *view,
-                           struct selection *selection, u32 limit, u32 *count,
-                           struct failure *failure)
+enum status history_selection_next(struct history_query *query, struct history_view *view,
+                                   struct selection *selection, u32 limit, u32 *count,
+                                   struct failure *failure)
 {
     *count = 0;
     limit = MIN(limit, CHUNK_ROWS);
@@ -140,7 +141,7 @@ enum status selection_next(struct history_query *query, struct history_view *vie
     return STATUS_OK;
 }
 
-void selection_period(struct selection *selection, u64 min, u64 max)
+void history_selection_period(struct selection *selection, u64 min, u64 max)
 {
     selection->timestamp_min = min == 0 ? LEDGER_TIMESTAMP_MIN : min;
     selection->timestamp_max = max == 0 ? LEDGER_TIMESTAMP_MAX : max;
@@ -148,7 +149,7 @@ void selection_period(struct selection *selection, u64 min, u64 max)
 
 // --- the chunk -----------------------------------------------------------------------------------
 
-void temperature_begin(struct history_query *query)
+void history_temperature_begin(struct history_query *query)
 {
     query->cold = false;
     query->major_faults = memory_major_faults();
@@ -162,8 +163,8 @@ static bool found_cold(struct history_query *query, u32 index)
     return query->cold;
 }
 
-enum status chunk_load(struct history_query *query, const struct history_view *view, u32 count,
-                       struct failure *failure)
+enum status history_chunk_load(struct history_query *query, const struct history_view *view,
+                               u32 count, struct failure *failure)
 {
     bool advised = false;
     for (u32 i = 0; i < count; i++) {
@@ -183,7 +184,7 @@ enum status chunk_load(struct history_query *query, const struct history_view *v
     return STATUS_OK;
 }
 
-u32 chunk_keep(struct history_query *query, const struct selection *selection, u32 count)
+u32 history_chunk_keep(struct history_query *query, const struct selection *selection, u32 count)
 {
     u32 kept = 0;
     for (u32 i = 0; i < count; i++) {
@@ -198,8 +199,8 @@ u32 chunk_keep(struct history_query *query, const struct selection *selection, u
     return kept;
 }
 
-void chunk_requests_ahead(struct history_query *query, const struct history_view *view, u32 index,
-                          u32 count, bool *advised)
+void history_chunk_requests_ahead(struct history_query *query, const struct history_view *view,
+                                  u32 index, u32 count, bool *advised)
 {
     const struct history_log *log = &view->history->log;
     if (!*advised && found_cold(query, index)) {
