@@ -49,13 +49,13 @@ static u32 create_account(struct ledger_model *model, const struct account *a)
     if (a->ledger == 0) return CREATE_ACCOUNT_LEDGER_MUST_NOT_BE_ZERO;
     if (a->code == 0) return CREATE_ACCOUNT_CODE_MUST_NOT_BE_ZERO;
     if (a->flags & ACCOUNT_IMPORTED) {
-        if (a->timestamp <= last_account_timestamp(model) ||
-            transfer_has_timestamp(model, a->timestamp)) {
+        if (a->timestamp <= ledger_model_last_account_timestamp(model) ||
+            ledger_model_transfer_has_timestamp(model, a->timestamp)) {
             return CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
         }
     }
-    assert(a->timestamp > last_account_timestamp(model));
-    list_append(&model->accounts, a);
+    assert(a->timestamp > ledger_model_last_account_timestamp(model));
+    ledger_model_list_append(&model->accounts, a);
     return (u32)CREATE_ACCOUNT_CREATED;
 }
 
@@ -104,7 +104,7 @@ static void record_change(struct ledger_model *model, u64 timestamp, enum change
         .debit_account_timestamp = debit->timestamp,
         .credit_account_timestamp = credit->timestamp,
     };
-    list_append(&model->changes, &event);
+    ledger_model_list_append(&model->changes, &event);
 }
 
 static u64 expires_at(const struct transfer *pending)
@@ -192,8 +192,8 @@ static u32 check_amount(const struct transfer *t, const struct account *debit,
 
 static bool imported_transfer_regresses(const struct ledger_model *model, const struct transfer *t)
 {
-    return t->timestamp <= last_transfer_timestamp(model) ||
-           account_has_timestamp(model, t->timestamp);
+    return t->timestamp <= ledger_model_last_transfer_timestamp(model) ||
+           ledger_model_account_has_timestamp(model, t->timestamp);
 }
 
 static u32 post_or_void(struct ledger_model *model, const struct transfer *t)
@@ -286,7 +286,8 @@ static u32 post_or_void(struct ledger_model *model, const struct transfer *t)
         .state = STATE_NONE,
         .change = model->changes.count,
     };
-    list_append(&model->transfers, &created); // `kept` and `p` may be elsewhere from here on.
+    ledger_model_list_append(&model->transfers,
+                             &created); // `kept` and `p` may be elsewhere from here on.
     record_change(model, t->timestamp, post ? CHANGE_POSTED : CHANGE_VOIDED, &created.transfer);
     return (u32)CREATE_TRANSFER_CREATED;
 }
@@ -384,7 +385,7 @@ static u32 create_transfer(struct ledger_model *model, const struct transfer *t)
         .change = model->changes.count,
     };
     created.transfer.amount = amount;
-    list_append(&model->transfers, &created);
+    ledger_model_list_append(&model->transfers, &created);
     record_change(model, t->timestamp, pending ? CHANGE_PENDING : CHANGE_SINGLE_PHASE,
                   &created.transfer);
     return (u32)CREATE_TRANSFER_CREATED;
@@ -486,7 +487,7 @@ static void burn_id(struct ledger_model *model, const struct batch *batch, u32 i
     case CREATE_TRANSFER_CREDIT_ACCOUNT_ALREADY_CLOSED:
     case CREATE_TRANSFER_EXCEEDS_CREDITS:
     case CREATE_TRANSFER_EXCEEDS_DEBITS:
-        list_append(&model->burned, &((const struct transfer *)batch->events)[i].id);
+        ledger_model_list_append(&model->burned, &((const struct transfer *)batch->events)[i].id);
         break;
     default: break;
     }
@@ -508,7 +509,7 @@ static void create_batch(struct ledger_model *model, const struct batch *batch,
             in_chain = true;
             chain_broken = false;
             chain_start = i;
-            chain_open(model);
+            ledger_model_chain_open(model);
         }
 
         // An open chain is told before a failed one.
@@ -525,7 +526,7 @@ static void create_batch(struct ledger_model *model, const struct batch *batch,
         if (result.status != created) {
             if (in_chain && !chain_broken) {
                 chain_broken = true;
-                chain_discard(model);
+                ledger_model_chain_discard(model);
                 for (u32 j = chain_start; j < i; j++) {
                     results[j] = (struct create_result){
                         .timestamp = own_timestamp(batch, j),
@@ -536,7 +537,7 @@ static void create_batch(struct ledger_model *model, const struct batch *batch,
             burn_id(model, batch, i, result.status);
         }
         if (in_chain && (!linked || last)) {
-            if (!chain_broken) chain_persist(model);
+            if (!chain_broken) ledger_model_chain_persist(model);
             in_chain = false;
         }
     }

@@ -60,7 +60,7 @@ static inline void *list_at(const struct list *list, u32 position)
 void *ledger_model_list_find(const struct list *list, u128 id);
 
 // Appends a copy of an item; returns where it is.
-void *list_append(struct list *list, const void *item);
+void *ledger_model_list_append(struct list *list, const void *item);
 
 // Items by position, and by id (NULL when there is none); valid until the list grows.
 static inline struct account *account_at(const struct ledger_model *model, u32 position)
@@ -81,17 +81,17 @@ static inline struct kept_transfer *find_transfer(const struct ledger_model *mod
 }
 
 // Whether an account, or a transfer, has exactly that timestamp.
-bool account_has_timestamp(const struct ledger_model *model, u64 timestamp);
-bool transfer_has_timestamp(const struct ledger_model *model, u64 timestamp);
+bool ledger_model_account_has_timestamp(const struct ledger_model *model, u64 timestamp);
+bool ledger_model_transfer_has_timestamp(const struct ledger_model *model, u64 timestamp);
 // Of the one created last; 0 when there is none.
-u64 last_account_timestamp(const struct ledger_model *model);
-u64 last_transfer_timestamp(const struct ledger_model *model);
+u64 ledger_model_last_account_timestamp(const struct ledger_model *model);
+u64 ledger_model_last_transfer_timestamp(const struct ledger_model *model);
 
 // Begins a chain; ends it and keeps what it did; or takes it back: then everything is as it was
 // when it began, but for ids that are burned, which stay burned.
-void chain_open(struct ledger_model *model);
-void chain_persist(struct ledger_model *model);
-void chain_discard(struct ledger_model *model);
+void ledger_model_chain_open(struct ledger_model *model);
+void ledger_model_chain_persist(struct ledger_model *model);
+void ledger_model_chain_discard(struct ledger_model *model);
 
 // -1, 0 or 1, for sorting.
 static inline int compare_u64(u64 a, u64 b)

@@ -43,7 +43,7 @@ static void list_reindex(struct list *list)
     for (u32 i = 0; i < list->count; i++) list_index(list, load_u128(list_at(list, i)), i);
 }
 
-void *list_append(struct list *list, const void *item)
+void *ledger_model_list_append(struct list *list, const void *item)
 {
     if (list->count == list->capacity) {
         list->capacity = MAX(16u, list->capacity * 2);
@@ -81,7 +81,7 @@ static void list_free(struct list *list)
     *list = (struct list){.item_size = list->item_size};
 }
 
-bool account_has_timestamp(const struct ledger_model *model, u64 timestamp)
+bool ledger_model_account_has_timestamp(const struct ledger_model *model, u64 timestamp)
 {
     for (u32 i = 0; i < model->accounts.count; i++) {
         if (account_at(model, i)->timestamp == timestamp) return true;
@@ -89,7 +89,7 @@ bool account_has_timestamp(const struct ledger_model *model, u64 timestamp)
     return false;
 }
 
-bool transfer_has_timestamp(const struct ledger_model *model, u64 timestamp)
+bool ledger_model_transfer_has_timestamp(const struct ledger_model *model, u64 timestamp)
 {
     for (u32 i = 0; i < model->transfers.count; i++) {
         if (transfer_at(model, i)->transfer.timestamp == timestamp) return true;
@@ -97,13 +97,13 @@ bool transfer_has_timestamp(const struct ledger_model *model, u64 timestamp)
     return false;
 }
 
-u64 last_account_timestamp(const struct ledger_model *model)
+u64 ledger_model_last_account_timestamp(const struct ledger_model *model)
 {
     if (model->accounts.count == 0) return 0;
     return account_at(model, model->accounts.count - 1)->timestamp;
 }
 
-u64 last_transfer_timestamp(const struct ledger_model *model)
+u64 ledger_model_last_transfer_timestamp(const struct ledger_model *model)
 {
     if (model->transfers.count == 0) return 0;
     return transfer_at(model, model->transfers.count - 1)->transfer.timestamp;
@@ -140,7 +140,7 @@ void ledger_model_free(struct ledger_model *model)
 
 // --- Chains -----------------------------------------------------------------------------------
 
-void chain_open(struct ledger_model *model)
+void ledger_model_chain_open(struct ledger_model *model)
 {
     assert(model->chain_accounts == NULL);
     const size_t size = model->accounts.count * sizeof(struct account);
@@ -151,14 +151,14 @@ void chain_open(struct ledger_model *model)
     model->chain_changes_count = model->changes.count;
 }
 
-void chain_persist(struct ledger_model *model)
+void ledger_model_chain_persist(struct ledger_model *model)
 {
     assert(model->chain_accounts != NULL);
     free(model->chain_accounts);
     model->chain_accounts = NULL;
 }
 
-void chain_discard(struct ledger_model *model)
+void ledger_model_chain_discard(struct ledger_model *model)
 {
     for (u32 i = model->chain_transfers_count; i < model->transfers.count; i++) {
         const struct transfer *transfer = &transfer_at(model, i)->transfer;
@@ -171,5 +171,5 @@ void chain_discard(struct ledger_model *model)
     list_cut(&model->accounts, model->chain_accounts_count);
     const size_t size = model->accounts.count * sizeof(struct account);
     if (size > 0) memcpy(model->accounts.items, model->chain_accounts, size);
-    chain_persist(model);
+    ledger_model_chain_persist(model);
 }

@@ -20,7 +20,7 @@ static struct ledger_result_rows results_of(char kind)
 static void remember(struct runner *runner, char kind, u128 id, u64 timestamp)
 {
     if (runner->known_count == KNOWN_MAX) {
-        complain_word(runner, "too many names in one table", "");
+        ledger_table_complain_word(runner, "too many names in one table", "");
         return;
     }
     runner->known[runner->known_count++] =
@@ -39,7 +39,7 @@ static u64 expected_timestamp(const struct runner *runner, u32 i, u32 status)
         return given != 0 ? given : own;
     }
     if (status == (u32)(is_account ? (int)CREATE_ACCOUNT_EXISTS : (int)CREATE_TRANSFER_EXISTS)) {
-        const struct known *known = known_find(runner, runner->batch_kind, id);
+        const struct known *known = ledger_table_known_find(runner, runner->batch_kind, id);
         return known != NULL ? known->timestamp : 0;
     }
     return own;
@@ -54,8 +54,8 @@ static void check_result(struct runner *runner, u32 i, const struct create_resul
     runner->report->rows++;
     if (expected == NULL) return; // Complained of when it was read.
     if (found != expected) {
-        complain(runner, runner->lines[i], "result", expected->name,
-                 found != NULL ? found->name : "a number that is no result");
+        ledger_table_complain(runner, runner->lines[i], "result", expected->name,
+                              found != NULL ? found->name : "a number that is no result");
         return;
     }
     const u64 given = runner->expected_at[i];
@@ -63,9 +63,10 @@ static void check_result(struct runner *runner, u32 i, const struct create_resul
     if (result->timestamp != timestamp || result->reserved != 0) {
         struct answer wanted = {0};
         struct answer got = {0};
-        answer_add_number(&wanted, timestamp);
-        answer_add_number(&got, result->timestamp);
-        complain(runner, runner->lines[i], "timestamp of the result", wanted.bytes, got.bytes);
+        ledger_table_answer_add_number(&wanted, timestamp);
+        ledger_table_answer_add_number(&got, result->timestamp);
+        ledger_table_complain(runner, runner->lines[i], "timestamp of the result", wanted.bytes,
+                              got.bytes);
         return;
     }
     u32 *seen = is_account ? runner->report->account_results : runner->report->transfer_results;
@@ -98,21 +99,23 @@ static void run_event(struct runner *runner, struct row *row, char kind)
 {
     if (runner->batch_count == BATCH_MAX ||
         (runner->batch_count > 0 && runner->batch_kind != kind)) {
-        complain_word(runner, "does not fit into the batch", row_peek(row));
+        ledger_table_complain_word(runner, "does not fit into the batch",
+                                   ledger_table_row_peek(row));
         return;
     }
     const u32 i = runner->batch_count++;
     runner->batch_kind = kind;
     runner->lines[i] = runner->line;
-    if (kind == 'A') runner->accounts[i] = row_take_account(runner, row);
-    if (kind == 'T') runner->transfers[i] = row_take_transfer(runner, row);
-    const char *name = row_take(row);
+    if (kind == 'A') runner->accounts[i] = ledger_table_row_take_account(runner, row);
+    if (kind == 'T') runner->transfers[i] = ledger_table_row_take_transfer(runner, row);
+    const char *name = ledger_table_row_take(row);
     runner->expected[i] = name != NULL ? ledger_result_find_name(results_of(kind), name) : NULL;
-    if (runner->expected[i] == NULL) complain_word(runner, "not a result", name);
+    if (runner->expected[i] == NULL) ledger_table_complain_word(runner, "not a result", name);
     runner->expected_at[i] = 0;
-    if (row_take_if(row, "at"))
-        runner->expected_at[i] = (u64)row_take_value(runner, row, sizeof(u64));
-    if (row_peek(row) != NULL) complain_word(runner, "after the result", row_peek(row));
+    if (ledger_table_row_take_if(row, "at"))
+        runner->expected_at[i] = (u64)ledger_table_row_take_value(runner, row, sizeof(u64));
+    if (ledger_table_row_peek(row) != NULL)
+        ledger_table_complain_word(runner, "after the result", ledger_table_row_peek(row));
     if (!runner->batch_open) run_batch(runner);
 }
 
@@ -121,36 +124,36 @@ static void run_event(struct runner *runner, struct row *row, char kind)
 static void run_expire(struct runner *runner, struct row *row)
 {
     u32 limit = 10;
-    while (!row_is_done(row)) {
-        if (row_take_if(row, "limit")) {
-            limit = (u32)row_take_value(runner, row, sizeof limit);
+    while (!ledger_table_row_is_done(row)) {
+        if (ledger_table_row_take_if(row, "limit")) {
+            limit = (u32)ledger_table_row_take_value(runner, row, sizeof limit);
         } else {
-            complain_word(runner, "not a word of expire", row_take(row));
+            ledger_table_complain_word(runner, "not a word of expire", ledger_table_row_take(row));
         }
     }
-    const u128 expected = row_take_value(runner, row, sizeof(u32));
+    const u128 expected = ledger_table_row_take_value(runner, row, sizeof(u32));
     const u32 count = runner->executor->expire(runner->executor->context, runner->now, limit);
     runner->now += limit;
     if (runner->executor->check != NULL) runner->executor->check(runner->executor->context);
     if (count != expected) {
         struct answer wanted = {0};
         struct answer got = {0};
-        answer_add_number(&wanted, expected);
-        answer_add_number(&got, count);
-        complain(runner, runner->line, "expired", wanted.bytes, got.bytes);
+        ledger_table_answer_add_number(&wanted, expected);
+        ledger_table_answer_add_number(&got, count);
+        ledger_table_complain(runner, runner->line, "expired", wanted.bytes, got.bytes);
     }
 }
 
 static void describe_account(struct answer *text, const struct account *a)
 {
-    answer_add_balances(text, a->debits_pending, a->debits_posted, a->credits_pending,
-                        a->credits_posted);
-    answer_add(text, a->flags & ACCOUNT_CLOSED ? " closed" : " open");
+    ledger_table_answer_add_balances(text, a->debits_pending, a->debits_posted, a->credits_pending,
+                                     a->credits_posted);
+    ledger_table_answer_add(text, a->flags & ACCOUNT_CLOSED ? " closed" : " open");
 }
 
 static void run_balance(struct runner *runner, struct row *row)
 {
-    struct account expected = row_take_account(runner, row);
+    struct account expected = ledger_table_row_take_account(runner, row);
     struct account found = {0};
     struct answer wanted = {0};
     struct answer got = {0};
@@ -158,45 +161,45 @@ static void run_balance(struct runner *runner, struct row *row)
     if (runner->executor->lookup_account(runner->executor->context, expected.id, &found)) {
         describe_account(&got, &found);
     } else {
-        answer_add(&got, "no account");
+        ledger_table_answer_add(&got, "no account");
     }
     if (strcmp(wanted.bytes, got.bytes) != 0) {
-        complain(runner, runner->line, "balance", wanted.bytes, got.bytes);
+        ledger_table_complain(runner, runner->line, "balance", wanted.bytes, got.bytes);
     }
 }
 
 static void run_record(struct runner *runner, struct row *row)
 {
     const struct ledger_executor *executor = runner->executor;
-    if (word_is_name(row_peek(row), 'A')) {
-        struct account expected = row_take_account(runner, row);
+    if (ledger_table_word_is_name(ledger_table_row_peek(row), 'A')) {
+        struct account expected = ledger_table_row_take_account(runner, row);
         struct account found = {0};
-        const struct known *known = known_find(runner, 'A', expected.id);
+        const struct known *known = ledger_table_known_find(runner, 'A', expected.id);
         if (expected.timestamp == 0 && known != NULL) expected.timestamp = known->timestamp;
         executor->lookup_account(executor->context, expected.id, &found);
-        compare_records(runner, "account", &expected, &found, sizeof found);
+        ledger_table_compare_records(runner, "account", &expected, &found, sizeof found);
     } else {
-        struct transfer expected = row_take_transfer(runner, row);
+        struct transfer expected = ledger_table_row_take_transfer(runner, row);
         struct transfer found = {0};
-        const struct known *known = known_find(runner, 'T', expected.id);
+        const struct known *known = ledger_table_known_find(runner, 'T', expected.id);
         if (expected.timestamp == 0 && known != NULL) expected.timestamp = known->timestamp;
         executor->lookup_transfer(executor->context, expected.id, &found);
-        compare_records(runner, "transfer", &expected, &found, sizeof found);
+        ledger_table_compare_records(runner, "transfer", &expected, &found, sizeof found);
     }
 }
 
 static void run_missing(struct runner *runner, struct row *row)
 {
     const struct ledger_executor *executor = runner->executor;
-    while (row_peek(row) != NULL) {
-        const char *word = row_peek(row);
-        const bool is_account = word_is_name(word, 'A');
-        const u128 id = row_take_value(runner, row, sizeof id);
+    while (ledger_table_row_peek(row) != NULL) {
+        const char *word = ledger_table_row_peek(row);
+        const bool is_account = ledger_table_word_is_name(word, 'A');
+        const u128 id = ledger_table_row_take_value(runner, row, sizeof id);
         struct account account;
         struct transfer transfer;
         const bool found = is_account ? executor->lookup_account(executor->context, id, &account)
                                       : executor->lookup_transfer(executor->context, id, &transfer);
-        if (found) complain(runner, runner->line, word, "none", "one");
+        if (found) ledger_table_complain(runner, runner->line, word, "none", "one");
     }
 }
 
@@ -210,21 +213,21 @@ static void run_table(struct runner *runner)
 
 static void run_clock(struct runner *runner, struct row *row, bool relative)
 {
-    const u128 time = row_take_value(runner, row, sizeof(u64));
+    const u128 time = ledger_table_row_take_value(runner, row, sizeof(u64));
     const u64 now = relative ? runner->now + (u64)time : (u64)time;
-    if (now < runner->now) complain_word(runner, "the clock goes back", "");
+    if (now < runner->now) ledger_table_complain_word(runner, "the clock goes back", "");
     runner->now = now;
 }
 
 static void run_row(struct runner *runner, struct row *row)
 {
-    const char *kind = row_take(row);
+    const char *kind = ledger_table_row_take(row);
     if (kind == NULL) return;
     const bool is_account = strcmp(kind, "account") == 0;
     const bool is_transfer = strcmp(kind, "transfer") == 0;
     if (!is_account && !is_transfer && strcmp(kind, "table") != 0) runner->report->rows++;
     if (runner->batch_open && !is_account && !is_transfer && strcmp(kind, "end") != 0) {
-        complain_word(runner, "not in a batch", kind);
+        ledger_table_complain_word(runner, "not in a batch", kind);
         return;
     }
     if (is_account) {
@@ -251,17 +254,17 @@ static void run_row(struct runner *runner, struct row *row)
     } else if (strcmp(kind, "missing") == 0) {
         run_missing(runner, row);
     } else if (strcmp(kind, "transfers") == 0) {
-        run_account_transfers(runner, row);
+        ledger_table_run_account_transfers(runner, row);
     } else if (strcmp(kind, "balances") == 0) {
-        run_account_balances(runner, row);
+        ledger_table_run_account_balances(runner, row);
     } else if (strcmp(kind, "query") == 0) {
-        run_query(runner, row);
+        ledger_table_run_query(runner, row);
     } else if (strcmp(kind, "changes") == 0) {
-        run_changes(runner, row);
+        ledger_table_run_changes(runner, row);
     } else if (strcmp(kind, "change") == 0) {
-        run_change(runner, row);
+        ledger_table_run_change(runner, row);
     } else {
-        complain_word(runner, "not a kind of row", kind);
+        ledger_table_complain_word(runner, "not a kind of row", kind);
     }
 }
 
@@ -281,11 +284,11 @@ void ledger_table_run(const struct ledger_executor *executor, const char *file, 
         const size_t size = end != NULL ? (size_t)(end - line) : strlen(line);
         struct row row;
         runner->line++;
-        row_cut(&row, line, size);
+        ledger_table_row_cut(&row, line, size);
         run_row(runner, &row);
         line += end != NULL ? size + 1 : size;
     }
-    if (runner->batch_open) complain_word(runner, "a batch without end", "");
+    if (runner->batch_open) ledger_table_complain_word(runner, "a batch without end", "");
     free(runner);
 }
 

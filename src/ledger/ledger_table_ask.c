@@ -57,42 +57,43 @@ static void check_answer(struct runner *runner, struct row *row, const char *wha
                          const struct answer *got)
 {
     struct answer wanted = {0};
-    while (row_peek(row) != NULL) {
-        if (wanted.size > 0) answer_add(&wanted, " ");
-        answer_add(&wanted, row_take(row));
+    while (ledger_table_row_peek(row) != NULL) {
+        if (wanted.size > 0) ledger_table_answer_add(&wanted, " ");
+        ledger_table_answer_add(&wanted, ledger_table_row_take(row));
     }
     const char *found = got->size > 0 ? got->bytes : "none";
     if (strcmp(wanted.bytes, found) != 0) {
-        complain(runner, runner->line, what, wanted.bytes, found);
+        ledger_table_complain(runner, runner->line, what, wanted.bytes, found);
     }
 }
 
 static void answer_name(struct answer *text, const char *letter, u128 id)
 {
-    if (text->size > 0) answer_add(text, " ");
-    answer_add(text, letter);
-    answer_add_number(text, id);
+    if (text->size > 0) ledger_table_answer_add(text, " ");
+    ledger_table_answer_add(text, letter);
+    ledger_table_answer_add_number(text, id);
 }
 
 static struct account_filter parse_account_filter(struct runner *runner, struct row *row)
 {
     struct account_filter filter = {.limit = 100};
     u32 ledger = 0;
-    while (!row_is_done(row)) {
-        if (word_is_name(row_peek(row), 'A')) {
-            filter.account_id = row_take_value(runner, row, sizeof filter.account_id);
-        } else if (row_take_if(row, "flags")) {
-            filter.flags |= (u32)row_take_value(runner, row, sizeof filter.flags);
-        } else if (!row_take_ledger_or_code(runner, row, &ledger, &filter.code) &&
-                   !row_take_flag(row, account_filter_flag_words, &filter.flags) &&
-                   !row_take_field(runner, row, account_filter_field_words, &filter)) {
-            complain_word(runner, "not a word of an account filter", row_take(row));
+    while (!ledger_table_row_is_done(row)) {
+        if (ledger_table_word_is_name(ledger_table_row_peek(row), 'A')) {
+            filter.account_id = ledger_table_row_take_value(runner, row, sizeof filter.account_id);
+        } else if (ledger_table_row_take_if(row, "flags")) {
+            filter.flags |= (u32)ledger_table_row_take_value(runner, row, sizeof filter.flags);
+        } else if (!ledger_table_row_take_ledger_or_code(runner, row, &ledger, &filter.code) &&
+                   !ledger_table_row_take_flag(row, account_filter_flag_words, &filter.flags) &&
+                   !ledger_table_row_take_field(runner, row, account_filter_field_words, &filter)) {
+            ledger_table_complain_word(runner, "not a word of an account filter",
+                                       ledger_table_row_take(row));
         }
     }
     return filter;
 }
 
-void run_account_transfers(struct runner *runner, struct row *row)
+void ledger_table_run_account_transfers(struct runner *runner, struct row *row)
 {
     const struct account_filter filter = parse_account_filter(runner, row);
     struct transfer found[ANSWERS_MAX];
@@ -113,7 +114,7 @@ static u128 transfer_at(const struct runner *runner, u64 timestamp)
     return 0;
 }
 
-void run_account_balances(struct runner *runner, struct row *row)
+void ledger_table_run_account_balances(struct runner *runner, struct row *row)
 {
     const struct account_filter filter = parse_account_filter(runner, row);
     struct account_balance found[ANSWERS_MAX];
@@ -123,30 +124,32 @@ void run_account_balances(struct runner *runner, struct row *row)
     for (u32 i = 0; i < count; i++) {
         const struct account_balance *balance = &found[i];
         answer_name(&got, "T", transfer_at(runner, balance->timestamp));
-        answer_add(&got, "=");
-        answer_add_balances(&got, balance->debits_pending, balance->debits_posted,
-                            balance->credits_pending, balance->credits_posted);
-        if (!is_zero(balance->reserved, sizeof balance->reserved)) answer_add(&got, " reserved");
+        ledger_table_answer_add(&got, "=");
+        ledger_table_answer_add_balances(&got, balance->debits_pending, balance->debits_posted,
+                                         balance->credits_pending, balance->credits_posted);
+        if (!is_zero(balance->reserved, sizeof balance->reserved))
+            ledger_table_answer_add(&got, " reserved");
     }
     check_answer(runner, row, "balances", &got);
 }
 
-void run_query(struct runner *runner, struct row *row)
+void ledger_table_run_query(struct runner *runner, struct row *row)
 {
-    const bool accounts = row_take_if(row, "accounts");
+    const bool accounts = ledger_table_row_take_if(row, "accounts");
     struct query_filter filter = {.limit = 100};
     struct answer got = {0};
-    if (!accounts && !row_take_if(row, "transfers")) {
-        complain_word(runner, "accounts or transfers?", row_peek(row));
+    if (!accounts && !ledger_table_row_take_if(row, "transfers")) {
+        ledger_table_complain_word(runner, "accounts or transfers?", ledger_table_row_peek(row));
         return;
     }
-    while (!row_is_done(row)) {
-        if (row_take_if(row, "flags")) {
-            filter.flags |= (u32)row_take_value(runner, row, sizeof filter.flags);
-        } else if (!row_take_ledger_or_code(runner, row, &filter.ledger, &filter.code) &&
-                   !row_take_flag(row, query_filter_flag_words, &filter.flags) &&
-                   !row_take_field(runner, row, query_filter_field_words, &filter)) {
-            complain_word(runner, "not a word of a query", row_take(row));
+    while (!ledger_table_row_is_done(row)) {
+        if (ledger_table_row_take_if(row, "flags")) {
+            filter.flags |= (u32)ledger_table_row_take_value(runner, row, sizeof filter.flags);
+        } else if (!ledger_table_row_take_ledger_or_code(runner, row, &filter.ledger,
+                                                         &filter.code) &&
+                   !ledger_table_row_take_flag(row, query_filter_flag_words, &filter.flags) &&
+                   !ledger_table_row_take_field(runner, row, query_filter_field_words, &filter)) {
+            ledger_table_complain_word(runner, "not a word of a query", ledger_table_row_take(row));
         }
     }
     void *context = runner->executor->context;
@@ -162,13 +165,13 @@ void run_query(struct runner *runner, struct row *row)
     check_answer(runner, row, "query", &got);
 }
 
-void run_changes(struct runner *runner, struct row *row)
+void ledger_table_run_changes(struct runner *runner, struct row *row)
 {
     struct change_events_filter filter = {.limit = 100};
     struct answer got = {0};
-    while (!row_is_done(row)) {
-        if (!row_take_field(runner, row, change_events_filter_field_words, &filter)) {
-            complain_word(runner, "not a word of changes", row_take(row));
+    while (!ledger_table_row_is_done(row)) {
+        if (!ledger_table_row_take_field(runner, row, change_events_filter_field_words, &filter)) {
+            ledger_table_complain_word(runner, "not a word of changes", ledger_table_row_take(row));
         }
     }
     struct change_event *found = calloc(ANSWERS_MAX, sizeof *found);
@@ -177,9 +180,9 @@ void run_changes(struct runner *runner, struct row *row)
         runner->executor->get_change_events(runner->executor->context, &filter, ANSWERS_MAX, found);
     for (u32 i = 0; i < count; i++) {
         answer_name(&got, "T", found[i].transfer_id);
-        answer_add(&got, ":");
-        answer_add(&got,
-                   found[i].type < ARRAY_COUNT(change_types) ? change_types[found[i].type] : "?");
+        ledger_table_answer_add(&got, ":");
+        ledger_table_answer_add(
+            &got, found[i].type < ARRAY_COUNT(change_types) ? change_types[found[i].type] : "?");
     }
     free(found);
     check_answer(runner, row, "changes", &got);
@@ -190,11 +193,11 @@ static void take_balances(struct runner *runner, struct row *row, struct account
 {
     u128 *const parts[] = {&account->debits_pending, &account->debits_posted,
                            &account->credits_pending, &account->credits_posted};
-    const char *word = row_take(row);
+    const char *word = ledger_table_row_take(row);
     const char *at = word;
     for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
-        if (at == NULL || !parse_digits(&at, parts[i]) || *at != (i < 3 ? '/' : 0)) {
-            complain_word(runner, "not balances", word);
+        if (at == NULL || !ledger_table_parse_digits(&at, parts[i]) || *at != (i < 3 ? '/' : 0)) {
+            ledger_table_complain_word(runner, "not balances", word);
             return;
         }
         at++;
@@ -260,54 +263,55 @@ static bool find_change(struct runner *runner, u128 id, u8 type, struct change_e
     return found;
 }
 
-void run_change(struct runner *runner, struct row *row)
+void ledger_table_run_change(struct runner *runner, struct row *row)
 {
     const struct ledger_executor *executor = runner->executor;
     struct transfer transfer = {0};
     struct account debit = {0};
     struct account credit = {0};
-    const u128 id = row_take_value(runner, row, sizeof id);
+    const u128 id = ledger_table_row_take_value(runner, row, sizeof id);
     const bool known =
         executor->lookup_transfer(executor->context, id, &transfer) &&
         executor->lookup_account(executor->context, transfer.debit_account_id, &debit) &&
         executor->lookup_account(executor->context, transfer.credit_account_id, &credit);
     if (!known) {
-        complain_word(runner, "no transfer of that id", "");
+        ledger_table_complain_word(runner, "no transfer of that id", "");
         return;
     }
     u8 type = 0;
     u64 timestamp = transfer.timestamp;
     debit.flags &= (u16)~ACCOUNT_CLOSED;
     credit.flags &= (u16)~ACCOUNT_CLOSED;
-    while (row_peek(row) != NULL) {
+    while (ledger_table_row_peek(row) != NULL) {
         bool is_type = false;
         for (u8 i = 0; i < ARRAY_COUNT(change_types) && !is_type; i++) {
-            is_type = row_take_if(row, change_types[i]);
+            is_type = ledger_table_row_take_if(row, change_types[i]);
             if (is_type) type = i;
         }
         if (is_type) continue;
-        if (row_take_if(row, "amount")) {
-            transfer.amount = row_take_value(runner, row, sizeof transfer.amount);
-        } else if (row_take_if(row, "ts")) {
-            timestamp = (u64)row_take_value(runner, row, sizeof timestamp);
-        } else if (row_take_if(row, "dr")) {
+        if (ledger_table_row_take_if(row, "amount")) {
+            transfer.amount = ledger_table_row_take_value(runner, row, sizeof transfer.amount);
+        } else if (ledger_table_row_take_if(row, "ts")) {
+            timestamp = (u64)ledger_table_row_take_value(runner, row, sizeof timestamp);
+        } else if (ledger_table_row_take_if(row, "dr")) {
             take_balances(runner, row, &debit);
-        } else if (row_take_if(row, "cr")) {
+        } else if (ledger_table_row_take_if(row, "cr")) {
             take_balances(runner, row, &credit);
-        } else if (row_take_if(row, "dr_closed")) {
+        } else if (ledger_table_row_take_if(row, "dr_closed")) {
             debit.flags |= ACCOUNT_CLOSED;
-        } else if (row_take_if(row, "cr_closed")) {
+        } else if (ledger_table_row_take_if(row, "cr_closed")) {
             credit.flags |= ACCOUNT_CLOSED;
         } else {
-            complain_word(runner, "not a word of a change", row_take(row));
+            ledger_table_complain_word(runner, "not a word of a change",
+                                       ledger_table_row_take(row));
         }
     }
     struct change_event found;
     if (!find_change(runner, id, type, &found)) {
-        complain(runner, runner->line, "change", change_types[type], "none");
+        ledger_table_complain(runner, runner->line, "change", change_types[type], "none");
         return;
     }
     const struct change_event expected =
         expected_change(&transfer, &debit, &credit, type, timestamp);
-    compare_records(runner, "change", &expected, &found, sizeof found);
+    ledger_table_compare_records(runner, "change", &expected, &found, sizeof found);
 }

@@ -45,22 +45,22 @@ static const struct field_word transfer_field_words[] = {
 
 // --- Messages -----------------------------------------------------------------------------------
 
-void complain(struct runner *runner, u32 line, const char *what, const char *expected,
-              const char *found)
+void ledger_table_complain(struct runner *runner, u32 line, const char *what, const char *expected,
+                           const char *found)
 {
     runner->report->failures++;
     fprintf(runner->trace, "%s:%u: %s: expected %s, found %s\n", runner->file, line, what, expected,
             found);
 }
 
-void complain_word(struct runner *runner, const char *what, const char *word)
+void ledger_table_complain_word(struct runner *runner, const char *what, const char *word)
 {
     runner->report->failures++;
     fprintf(runner->trace, "%s:%u: %s: %s\n", runner->file, runner->line, what,
             word != NULL ? word : "the row ends");
 }
 
-void answer_add(struct answer *text, const char *bytes)
+void ledger_table_answer_add(struct answer *text, const char *bytes)
 {
     const size_t size = MIN(strlen(bytes), sizeof text->bytes - 1 - text->size);
     memcpy(text->bytes + text->size, bytes, size);
@@ -68,26 +68,26 @@ void answer_add(struct answer *text, const char *bytes)
     text->bytes[text->size] = 0;
 }
 
-void answer_add_number(struct answer *text, u128 number)
+void ledger_table_answer_add_number(struct answer *text, u128 number)
 {
     char digits[NUMBER_SIZE_MAX];
     (void)number_print_u128(number, digits);
-    answer_add(text, digits);
+    ledger_table_answer_add(text, digits);
 }
 
-void answer_add_balances(struct answer *text, u128 dp, u128 dpo, u128 cp, u128 cpo)
+void ledger_table_answer_add_balances(struct answer *text, u128 dp, u128 dpo, u128 cp, u128 cpo)
 {
-    answer_add_number(text, dp);
-    answer_add(text, "/");
-    answer_add_number(text, dpo);
-    answer_add(text, "/");
-    answer_add_number(text, cp);
-    answer_add(text, "/");
-    answer_add_number(text, cpo);
+    ledger_table_answer_add_number(text, dp);
+    ledger_table_answer_add(text, "/");
+    ledger_table_answer_add_number(text, dpo);
+    ledger_table_answer_add(text, "/");
+    ledger_table_answer_add_number(text, cp);
+    ledger_table_answer_add(text, "/");
+    ledger_table_answer_add_number(text, cpo);
 }
 
-void compare_records(struct runner *runner, const char *what, const void *expected,
-                     const void *found, size_t size)
+void ledger_table_compare_records(struct runner *runner, const char *what, const void *expected,
+                                  const void *found, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         const u8 wanted_byte = ((const u8 *)expected)[i];
@@ -95,18 +95,18 @@ void compare_records(struct runner *runner, const char *what, const void *expect
         if (wanted_byte == got_byte) continue;
         struct answer wanted = {0};
         struct answer got = {0};
-        answer_add_number(&wanted, wanted_byte);
-        answer_add_number(&got, got_byte);
-        answer_add(&got, " at byte ");
-        answer_add_number(&got, i);
-        complain(runner, runner->line, what, wanted.bytes, got.bytes);
+        ledger_table_answer_add_number(&wanted, wanted_byte);
+        ledger_table_answer_add_number(&got, got_byte);
+        ledger_table_answer_add(&got, " at byte ");
+        ledger_table_answer_add_number(&got, i);
+        ledger_table_complain(runner, runner->line, what, wanted.bytes, got.bytes);
         return;
     }
 }
 
 // --- Words --------------------------------------------------------------------------------------
 
-void row_cut(struct row *row, const char *line, size_t size)
+void ledger_table_row_cut(struct row *row, const char *line, size_t size)
 {
     row->count = 0;
     row->next = 0;
@@ -122,21 +122,21 @@ void row_cut(struct row *row, const char *line, size_t size)
     }
 }
 
-const char *row_peek(const struct row *row)
+const char *ledger_table_row_peek(const struct row *row)
 {
     return row->next < row->count ? row->words[row->next] : NULL;
 }
 
-const char *row_take(struct row *row)
+const char *ledger_table_row_take(struct row *row)
 {
-    const char *word = row_peek(row);
+    const char *word = ledger_table_row_peek(row);
     if (word != NULL) row->next++;
     return word;
 }
 
-bool row_take_if(struct row *row, const char *word)
+bool ledger_table_row_take_if(struct row *row, const char *word)
 {
-    const char *next = row_peek(row);
+    const char *next = ledger_table_row_peek(row);
     if (next == NULL || strcmp(next, word) != 0) return false;
     row->next++;
     return true;
@@ -147,12 +147,12 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-bool word_is_name(const char *word, char letter)
+bool ledger_table_word_is_name(const char *word, char letter)
 {
     return word != NULL && word[0] == letter && (is_digit(word[1]) || strcmp(word + 1, "max") == 0);
 }
 
-bool parse_digits(const char **at, u128 *value)
+bool ledger_table_parse_digits(const char **at, u128 *value)
 {
     if (!is_digit(**at)) return false;
     *value = 0;
@@ -164,7 +164,7 @@ bool parse_digits(const char **at, u128 *value)
     return true;
 }
 
-const struct known *known_find(const struct runner *runner, char kind, u128 id)
+const struct known *ledger_table_known_find(const struct runner *runner, char kind, u128 id)
 {
     for (u32 i = runner->known_count; i > 0; i--) {
         const struct known *known = &runner->known[i - 1];
@@ -187,21 +187,22 @@ static bool parse_value(const struct runner *runner, const char *word, size_t si
         u128 id;
         if (kind != 'A' && kind != 'T') return false;
         at += 2;
-        if (!parse_digits(&at, &id)) return false;
-        const struct known *known = known_find(runner, kind, id);
+        if (!ledger_table_parse_digits(&at, &id)) return false;
+        const struct known *known = ledger_table_known_find(runner, kind, id);
         if (known == NULL) return false;
         *value = known->timestamp;
     } else {
-        if (word[0] >= 'A' && word[0] <= 'Z' && word_is_name(word, word[0])) at++; // T1 as a value.
+        if (word[0] >= 'A' && word[0] <= 'Z' && ledger_table_word_is_name(word, word[0]))
+            at++; // T1 as a value.
         if (strcmp(at, "max") == 0) {
             *value = max;
             return true;
         }
-        if (!parse_digits(&at, value)) return false;
+        if (!ledger_table_parse_digits(&at, value)) return false;
         if (*at == '^') {
             u128 exponent;
             at++;
-            if (!parse_digits(&at, &exponent) || exponent > 127) return false;
+            if (!ledger_table_parse_digits(&at, &exponent) || exponent > 127) return false;
             *value = (u128)1 << (int)exponent;
         }
     }
@@ -218,27 +219,27 @@ static bool parse_value(const struct runner *runner, const char *word, size_t si
         const bool minus = *at == '-';
         u128 offset;
         at++;
-        if (!parse_digits(&at, &offset)) return false;
+        if (!ledger_table_parse_digits(&at, &offset)) return false;
         *value = minus ? *value - offset : *value + offset;
     }
     return *at == 0 && *value <= max;
 }
 
-u128 row_take_value(struct runner *runner, struct row *row, size_t size)
+u128 ledger_table_row_take_value(struct runner *runner, struct row *row, size_t size)
 {
-    const char *word = row_take(row);
+    const char *word = ledger_table_row_take(row);
     u128 value = 0;
     if (!parse_value(runner, word, size, &value)) {
-        complain_word(runner, "not a number", word);
+        ledger_table_complain_word(runner, "not a number", word);
         return 0;
     }
     return value;
 }
 
-bool row_take_flag(struct row *row, const struct flag_word *words, u32 *flags)
+bool ledger_table_row_take_flag(struct row *row, const struct flag_word *words, u32 *flags)
 {
     for (; words->word != NULL; words++) {
-        if (row_take_if(row, words->word)) {
+        if (ledger_table_row_take_if(row, words->word)) {
             *flags |= words->bit;
             return true;
         }
@@ -246,12 +247,12 @@ bool row_take_flag(struct row *row, const struct flag_word *words, u32 *flags)
     return false;
 }
 
-bool row_take_field(struct runner *runner, struct row *row, const struct field_word *words,
-                    void *record)
+bool ledger_table_row_take_field(struct runner *runner, struct row *row,
+                                 const struct field_word *words, void *record)
 {
     for (; words->word != NULL; words++) {
-        if (row_take_if(row, words->word)) {
-            const u128 value = row_take_value(runner, row, words->size);
+        if (ledger_table_row_take_if(row, words->word)) {
+            const u128 value = ledger_table_row_take_value(runner, row, words->size);
             memcpy((u8 *)record + words->offset, &value, words->size);
             return true;
         }
@@ -259,67 +260,72 @@ bool row_take_field(struct runner *runner, struct row *row, const struct field_w
     return false;
 }
 
-bool row_take_ledger_or_code(struct runner *runner, struct row *row, u32 *ledger, u16 *code)
+bool ledger_table_row_take_ledger_or_code(struct runner *runner, struct row *row, u32 *ledger,
+                                          u16 *code)
 {
-    if (word_is_name(row_peek(row), 'L')) {
-        *ledger = (u32)row_take_value(runner, row, sizeof *ledger);
+    if (ledger_table_word_is_name(ledger_table_row_peek(row), 'L')) {
+        *ledger = (u32)ledger_table_row_take_value(runner, row, sizeof *ledger);
         return true;
     }
-    if (word_is_name(row_peek(row), 'C')) {
-        *code = (u16)row_take_value(runner, row, sizeof *code);
+    if (ledger_table_word_is_name(ledger_table_row_peek(row), 'C')) {
+        *code = (u16)ledger_table_row_take_value(runner, row, sizeof *code);
         return true;
     }
     return false;
 }
 
-bool row_is_done(struct row *row)
+bool ledger_table_row_is_done(struct row *row)
 {
-    return row_peek(row) == NULL || row_take_if(row, "->");
+    return ledger_table_row_peek(row) == NULL || ledger_table_row_take_if(row, "->");
 }
 
-struct account row_take_account(struct runner *runner, struct row *row)
+struct account ledger_table_row_take_account(struct runner *runner, struct row *row)
 {
     struct account account = {0};
     u32 flags = 0;
-    while (!row_is_done(row)) {
-        if (word_is_name(row_peek(row), 'A')) {
-            account.id = row_take_value(runner, row, sizeof account.id);
-        } else if (row_take_if(row, "flags")) {
-            flags |= (u16)row_take_value(runner, row, sizeof account.flags);
-        } else if (!row_take_ledger_or_code(runner, row, &account.ledger, &account.code) &&
-                   !row_take_flag(row, account_flag_words, &flags) &&
-                   !row_take_field(runner, row, account_field_words, &account)) {
-            complain_word(runner, "not a word of an account", row_take(row));
+    while (!ledger_table_row_is_done(row)) {
+        if (ledger_table_word_is_name(ledger_table_row_peek(row), 'A')) {
+            account.id = ledger_table_row_take_value(runner, row, sizeof account.id);
+        } else if (ledger_table_row_take_if(row, "flags")) {
+            flags |= (u16)ledger_table_row_take_value(runner, row, sizeof account.flags);
+        } else if (!ledger_table_row_take_ledger_or_code(runner, row, &account.ledger,
+                                                         &account.code) &&
+                   !ledger_table_row_take_flag(row, account_flag_words, &flags) &&
+                   !ledger_table_row_take_field(runner, row, account_field_words, &account)) {
+            ledger_table_complain_word(runner, "not a word of an account",
+                                       ledger_table_row_take(row));
         }
     }
     account.flags = (u16)flags;
     return account;
 }
 
-struct transfer row_take_transfer(struct runner *runner, struct row *row)
+struct transfer ledger_table_row_take_transfer(struct runner *runner, struct row *row)
 {
     struct transfer transfer = {0};
     u32 flags = 0;
     u32 accounts = 0;
     bool named = false;
-    while (!row_is_done(row)) {
-        if (word_is_name(row_peek(row), 'A')) {
-            const u128 id = row_take_value(runner, row, sizeof id);
+    while (!ledger_table_row_is_done(row)) {
+        if (ledger_table_word_is_name(ledger_table_row_peek(row), 'A')) {
+            const u128 id = ledger_table_row_take_value(runner, row, sizeof id);
             if (accounts == 0) transfer.debit_account_id = id;
             if (accounts == 1) transfer.credit_account_id = id;
             accounts++;
-        } else if (word_is_name(row_peek(row), 'T')) {
+        } else if (ledger_table_word_is_name(ledger_table_row_peek(row), 'T')) {
             // The first is the transfer, a second stands after `post` or `void`.
-            const u128 id = row_take_value(runner, row, sizeof id);
+            const u128 id = ledger_table_row_take_value(runner, row, sizeof id);
             if (!named) transfer.id = id;
             if (named) transfer.pending_id = id;
             named = true;
-        } else if (row_take_if(row, "flags")) {
-            flags |= (u16)row_take_value(runner, row, sizeof transfer.flags);
-        } else if (!row_take_ledger_or_code(runner, row, &transfer.ledger, &transfer.code) &&
-                   !row_take_flag(row, transfer_flag_words, &flags) &&
-                   !row_take_field(runner, row, transfer_field_words, &transfer)) {
-            complain_word(runner, "not a word of a transfer", row_take(row));
+        } else if (ledger_table_row_take_if(row, "flags")) {
+            flags |= (u16)ledger_table_row_take_value(runner, row, sizeof transfer.flags);
+        } else if (!ledger_table_row_take_ledger_or_code(runner, row, &transfer.ledger,
+                                                         &transfer.code) &&
+                   !ledger_table_row_take_flag(row, transfer_flag_words, &flags) &&
+                   !ledger_table_row_take_field(runner, row, transfer_field_words, &transfer)) {
+            ledger_table_complain_word(runner, "not a word of a transfer",
+                                       ledger_table_row_take(row));
         }
     }
     transfer.flags = (u16)flags;
