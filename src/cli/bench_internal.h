@@ -235,8 +235,8 @@ void bench_drain_await(struct bench_run *run);
 // acknowledged.
 MUST_USE enum status bench_restarts_measure(struct bench_run *run, struct failure *failure);
 
-// What ends a part when the program is interrupted. It is STATUS_IO, because STATUS_CANCELLED, which
-// stands for what the server refused or lost, has another exit code.
+// What ends a part when the program is interrupted. It is STATUS_IO, because STATUS_CANCELLED,
+// which stands for what the server refused or lost, has another exit code.
 MUST_USE enum status bench_interrupted_set(struct failure *failure);
 
 // Milliseconds by the monotonic clock, which are 3 decimals of seconds.
