@@ -16,9 +16,10 @@ enum status history_pending(const struct history_view *view, u64 row, const stru
                                history_hash_id(view->history, pending_id), &found, failure);
         if (status != STATUS_OK) return status;
         if (found == 0) {
-            return failure_set(failure, STATUS_CORRUPT,
-                               "history: the pending transfer of row %llu is not to be found",
-                               (unsigned long long)row);
+            failure_note(failure, STATUS_CORRUPT,
+                         "history: the pending transfer of row %llu is not to be found",
+                         (unsigned long long)row);
+            return STATUS_CORRUPT;
         }
         *out_row = found - 1;
     }
