@@ -18,19 +18,14 @@ static const struct {
 
 // --- answers -------------------------------------------------------------------------------------
 
-static struct compat_header *small_take(struct connection *connection)
-{
-    return &connection->small[connection->small_next++ % OUTGOING_MAX];
-}
-
 static void evict(struct compat_port *port, struct connection *connection,
                   const struct compat_header *cause, enum compat_eviction_reason reason)
 {
     trace(TRACE_WARNING, "compat connection %u: session ended: %s", connection->number,
           compat_eviction_text((u8)reason));
-    struct compat_header *header = small_take(connection);
-    compat_eviction_make(header, cause, reason);
-    connection_send(port, connection, header, sizeof *header, NULL);
+    struct compat_header header;
+    compat_eviction_make(&header, cause, reason);
+    connection_send_small(&port->connections, connection, &header, sizeof header);
 }
 
 static struct compat_header *reply_header(const struct buffer *buffer)
@@ -41,8 +36,8 @@ static struct compat_header *reply_header(const struct buffer *buffer)
 static void reply_send(struct compat_port *port, struct client *client)
 {
     if (client->connection == NULL) return; // It will ask again.
-    connection_send(port, client->connection, reply_header(client->reply), client->reply_size,
-                    client);
+    connection_send(&port->connections, client->connection, reply_header(client->reply),
+                    client->reply_size, client);
 }
 
 // Keeps and sends the answer to the request that the client executes.
@@ -72,28 +67,12 @@ static struct client *client_find(struct compat_port *port, u128 id)
 
 static bool reply_is_queued(const struct client *client)
 {
-    if (client->connection == NULL) return false;
-    for (u32 i = 0; i < client->connection->out_count; i++) {
-        if (client->connection->out[i].client == client) return true;
-    }
-    return false;
-}
-
-// Ends connections that still send the client's last reply, before its buffer goes.
-static void reply_unqueue(struct compat_port *port, const struct client *client)
-{
-    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
-        struct connection *connection = &port->connections[i];
-        for (u32 j = 0; connection->fd >= 0 && j < connection->out_count; j++) {
-            if (connection->out[j].client != client) continue;
-            connection_close(port, connection, "its client went on elsewhere");
-        }
-    }
+    return client->connection != NULL && connection_is_sending(client->connection, client);
 }
 
 static void client_forget(struct compat_port *port, struct client *client)
 {
-    reply_unqueue(port, client);
+    connections_forget(&port->connections, client);
     buffer_give(port->pipeline, client->reply);
     memset(client, 0, sizeof *client);
 }
@@ -307,11 +286,11 @@ static void request_dropped(struct compat_port *port, const struct connection *c
                             enum dropped_reason reason)
 {
     struct dropped *dropped = &port->dropped[reason];
-    if (port->now < dropped->quiet_until) {
+    if (port->connections.now < dropped->quiet_until) {
         dropped->count++;
         return;
     }
-    dropped->quiet_until = port->now + DROPPED_QUIET_NS;
+    dropped->quiet_until = port->connections.now + DROPPED_QUIET_NS;
     trace(dropped_reasons[reason].level, "compat connection %u: request dropped: %s",
           connection->number, dropped_reasons[reason].text);
 }
@@ -320,11 +299,11 @@ void dropped_tell(struct compat_port *port)
 {
     for (u32 i = 0; i < DROPPED_COUNT; i++) {
         struct dropped *dropped = &port->dropped[i];
-        if (dropped->count == 0 || port->now < dropped->quiet_until) continue;
+        if (dropped->count == 0 || port->connections.now < dropped->quiet_until) continue;
         trace(dropped_reasons[i].level, "compat: %u more requests dropped: %s", dropped->count,
               dropped_reasons[i].text);
         dropped->count = 0;
-        dropped->quiet_until = port->now + DROPPED_QUIET_NS;
+        dropped->quiet_until = port->connections.now + DROPPED_QUIET_NS;
     }
 }
 
@@ -338,7 +317,7 @@ static bool request_execute(struct compat_port *port, const struct connection *c
     const struct compat_operation *operation = compat_operation(header->request.operation);
     bool logged = registers || compat_is_create(operation);
     struct buffer *reply = NULL;
-    if (port->draining) return false;
+    if (port->connections.draining) return false;
     if (logged && !registers) {
         if (pipeline_is_full(port->pipeline)) {
             request_dropped(port, connection, DROPPED_FULL);
@@ -356,7 +335,7 @@ static bool request_execute(struct compat_port *port, const struct connection *c
         reply = buffer_take(port->pipeline);
         if (reply == NULL) return false;
     }
-    reply_unqueue(port, client);
+    connections_forget(&port->connections, client);
     buffer_give(port->pipeline, client->reply);
     client->reply = NULL;
     client->executing = true;
@@ -401,9 +380,9 @@ void ping_handle(struct compat_port *port, struct connection *connection,
         evict(port, connection, header, COMPAT_EVICTION_NO_SESSION);
         return;
     }
-    struct compat_header *pong = small_take(connection);
-    compat_pong_make(pong, header);
-    connection_send(port, connection, pong, sizeof *pong, NULL);
+    struct compat_header pong;
+    compat_pong_make(&pong, header);
+    connection_send_small(&port->connections, connection, &pong, sizeof pong);
 }
 
 // --- what the pipeline answers -------------------------------------------------------------------
