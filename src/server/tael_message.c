@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checking and making headers of the tael port.
+#include "server/tael_message.h"
+
+// The checksum of everything in a header behind the checksum itself.
+static u128 header_checksum(const struct tael_header *header)
+{
+    return checksum((const u8 *)header + sizeof header->head.checksum,
+                    sizeof *header - sizeof header->head.checksum);
+}
+
+static bool kind_is_known(u8 kind)
+{
+    return kind >= TAEL_HELLO && kind <= TAEL_PONG;
+}
+
+const char *tael_header_check(const struct tael_header *header, bool *fatal)
+{
+    const struct message_head *head = &header->head;
+    *fatal = true;
+    if (head->checksum != header_checksum(header)) return "the header's checksum does not match";
+    if (head->size < MESSAGE_HEADER_SIZE ||
+        head->size > MESSAGE_HEADER_SIZE + TAEL_BODY_SIZE_MAX) {
+        return "the size is below 256 or above 1 MiB";
+    }
+    if (head->protocol != TAEL_PROTOCOL) return "the version of the protocol is unknown";
+    *fatal = false;
+    if (head->checksum_padding != 0 || head->checksum_body_padding != 0 || head->nonce != 0 ||
+        head->cluster != 0 || head->epoch != 0 || head->view != 0 || head->replica != 0 ||
+        !is_zero(head->reserved, sizeof head->reserved) || header->flags != 0 ||
+        !is_zero(header->reserved, sizeof header->reserved)) {
+        return "a reserved field is not zero";
+    }
+    if (!kind_is_known(head->command)) return "the kind of message is unknown";
+    if (head->command == TAEL_COMMAND && header->command_id == 0) {
+        return "a command without an id";
+    }
+    return NULL;
+}
+
+void tael_header_seal(struct tael_header *header, const void *body, u32 body_size)
+{
+    assert(body_size <= TAEL_BODY_SIZE_MAX);
+    header->head.protocol = TAEL_PROTOCOL;
+    header->head.size = MESSAGE_HEADER_SIZE + body_size;
+    header->head.checksum_body = checksum(body, body_size);
+    header->head.checksum = header_checksum(header);
+}
+
+const char *tael_status_text(u32 status)
+{
+    static const char *const texts[] = {
+        [TAEL_DONE] = "done",
+        [TAEL_FULL] = "storage is full",
+        [TAEL_BUSY] = "too much is in flight",
+        [TAEL_TABLE_FULL] = "a table of the log is at its limit",
+        [TAEL_UNKNOWN_RECORD] = "no module of this log knows the record",
+        [TAEL_MALFORMED] = "the body breaks the record's description",
+        [TAEL_NOT_PERMITTED] = "the principal may not",
+        [TAEL_REUSED] = "the command id was used with another content",
+        [TAEL_OVERRIDDEN] = "an operator made the command a refusal",
+        [TAEL_EXPIRED] = "its time was over",
+    };
+    return status < ARRAY_COUNT(texts) ? texts[status] : "unknown";
+}
