@@ -384,6 +384,7 @@ void history_index_row(struct history *history, struct history_segment *segment,
         break;
     case OUTCOME_NONE:
     case OUTCOME_BALANCE_CREDITS:
-    case OUTCOME_COMMAND: break;
+    case OUTCOME_COMMAND:
+    case OUTCOME_EVIDENCE: break;
     }
 }

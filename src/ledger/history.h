@@ -57,8 +57,11 @@ enum outcome_kind {
     OUTCOME_EXPIRY = 3,
     OUTCOME_BALANCE_DEBITS = 4, // Always followed by OUTCOME_BALANCE_CREDITS.
     OUTCOME_BALANCE_CREDITS = 5,
-    OUTCOME_COMMAND = 6, // A command of a module; result is its own.
+    OUTCOME_COMMAND = 6, // A record of a module's command, the `amount`-th; result is its own.
     OUTCOME_POSTING = 7, // A transfer that a module planned: it has no request of its own.
+    // Behind the row of a command that was refused: the value and the limit in the places of id and
+    // amount; when a posting was refused, which one and why, in those of the account rows.
+    OUTCOME_EVIDENCE = 8,
 };
 
 #define OUTCOME_CREATED     255u // The result of what was done; refusals have their number.

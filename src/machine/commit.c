@@ -7,9 +7,8 @@
 // for room before, so that nothing can fail behind the postings.
 #include "machine/commit.h"
 
+#include "base/checksum.h"
 #include "codec/record_binary.h"
-
-#define REPLY_SIZE sizeof(struct command_reply)
 
 static u32 module_index(const struct module *module)
 {
@@ -63,18 +62,6 @@ static enum status note_keep(struct machine *machine, const struct command_note 
                         (u32)row, failure);
 }
 
-static void content_of(const struct frame_command *command, const u8 *body, u8 out[16])
-{
-    struct sha256_state state;
-    struct digest digest;
-    const u64 head[2] = {command->record, command->principal};
-    sha256_begin(&state);
-    sha256_update(&state, head, sizeof head);
-    sha256_update(&state, body, command->body_size);
-    sha256_end(&state, &digest);
-    memcpy(out, digest.bytes, 16);
-}
-
 // --- plans --------------------------------------------------------------------------------------
 
 static bool plan_fits(const struct machine *machine, const struct module *module,
@@ -94,15 +81,24 @@ static bool plan_fits(const struct machine *machine, const struct module *module
     return machine->effects.count + plan->effect_count <= machine->effects.capacity;
 }
 
+// What a plan was made for.
+struct source {
+    u128 command_id;
+    u64 place; // Of the record in the log.
+    u32 index; // Of the record in its command.
+};
+
 // The postings as a chain of transfers, in the machine's scratch.
-static void chain_make(const struct machine *machine, const struct plan *plan, u128 command_id)
+static void chain_make(const struct machine *machine, const struct plan *plan, u128 command_id,
+                       u32 index)
 {
     for (u32 i = 0; i < plan->posting_count; i++) {
         const struct plan_posting *posting = &plan->postings[i];
         const struct account *debit = ledger_account(&machine->ledger, posting->debit_row);
         bool last = i + 1 == plan->posting_count;
         machine->postings[i] = (struct transfer){
-            .id = plan_posting_id(&machine->ledger, command_id, machine->position, i),
+            .id = plan_posting_id(&machine->ledger, command_id, machine->position,
+                                  index * PLAN_POSTINGS_MAX + i),
             .debit_account_id = debit->id,
             .credit_account_id = ledger_account(&machine->ledger, posting->credit_row)->id,
             .amount = posting->amount,
@@ -116,20 +112,20 @@ static void chain_make(const struct machine *machine, const struct plan *plan, u
 }
 
 // Posts the plan. `*refused` names the first posting that the ledger refuses, or is the count.
-static enum status postings_apply(struct machine *machine, const struct plan *plan, u128 command_id,
-                                  u64 place, struct applied_frame *frame,
+static enum status postings_apply(struct machine *machine, const struct plan *plan,
+                                  const struct source *source, struct applied_frame *frame,
                                   struct applied_command *applied, u32 *refused,
                                   struct failure *failure)
 {
     *refused = plan->posting_count;
     if (plan->posting_count == 0) return STATUS_OK;
-    chain_make(machine, plan, command_id);
+    chain_make(machine, plan, source->command_id, source->index);
     applied->timestamp += plan->posting_count;
     const struct ledger_batch batch = {
         .events = machine->postings,
         .count = plan->posting_count,
         .timestamp = applied->timestamp,
-        .place = place,
+        .place = source->place,
         .results = machine->results,
         .resolved = &frame->resolved,
         .planned = true,
@@ -177,25 +173,24 @@ static void effects_apply(struct machine *machine, const struct module *module,
     }
 }
 
-// Commits a plan whole (P1), or says in the note why not.
+// Commits a plan whole (P1), or says in the reply why not.
 static enum status plan_commit(struct machine *machine, const struct module *module,
-                               const struct plan *plan, struct command_note *note, u64 place,
-                               struct applied_frame *frame, struct applied_command *applied,
-                               struct failure *failure)
+                               const struct plan *plan, const struct source *source,
+                               struct command_reply *reply, struct applied_frame *frame,
+                               struct applied_command *applied, struct failure *failure)
 {
     if (!plan_fits(machine, module, plan)) {
-        note->result = MODULE_FULL;
+        reply->result = MODULE_FULL;
         return STATUS_OK;
     }
     u32 refused = 0;
-    enum status status =
-        postings_apply(machine, plan, note->command_id, place, frame, applied, &refused, failure);
+    enum status status = postings_apply(machine, plan, source, frame, applied, &refused, failure);
     if (status != STATUS_OK) return status;
     if (refused < plan->posting_count) {
-        note->result = MODULE_POSTING_REFUSED;
-        note->posting = refused;
-        note->posting_result = machine->results[refused].status;
-        note->evidence[0] = plan->postings[refused].amount;
+        reply->result = MODULE_POSTING_REFUSED;
+        reply->posting = refused;
+        reply->posting_result = machine->results[refused].status;
+        reply->evidence[0] = plan->postings[refused].amount;
         return STATUS_OK;
     }
     writes_apply(machine, module, plan);
@@ -210,66 +205,153 @@ static bool is_enabled(const struct machine *machine, const struct module *modul
     return (machine->genesis.flags & GENESIS_SAMPLE) != 0 || module != &sample_module;
 }
 
-static void reply_write(struct applied_command *applied, const struct command_note *note)
+static void reply_add(struct applied_command *applied, const struct command_reply *reply)
 {
     if (applied->reply == NULL) return;
-    const struct command_reply reply = {
-        .result = note->result,
-        .posting = note->posting,
-        .posting_result = note->posting_result,
-        .position = note->position,
-        .timestamp = note->timestamp,
-        .evidence = {note->evidence[0], note->evidence[1]},
-    };
-    memcpy(applied->reply, &reply, REPLY_SIZE);
-    applied->reply_size = REPLY_SIZE;
+    assert(applied->reply_size + sizeof *reply <= COMPAT_BODY_SIZE_MAX);
+    memcpy(applied->reply + applied->reply_size, reply, sizeof *reply);
+    applied->reply_size += (u32)sizeof *reply;
 }
 
-static void command_outcome(struct machine *machine, const struct command_note *note, u64 place)
+// Leaves what became of a record: a row, and a second one for the evidence of a refusal.
+static void reply_keep(struct machine *machine, const struct frame_command *command,
+                       const struct source *source, const struct command_reply *reply)
 {
     struct outcome *outcome = history_append(&machine->history);
     *outcome = (struct outcome){
-        .id = note->command_id,
-        .timestamp = note->timestamp,
+        .id = source->command_id,
+        .amount = source->index,
+        .timestamp = reply->timestamp,
         .debit_row = U32_MAX,
         .credit_row = U32_MAX,
-        .code = (u16)note->record,
+        .code = command->record,
         .kind = OUTCOME_COMMAND,
-        .result = note->result == MODULE_DONE ? OUTCOME_CREATED : (u8)note->result,
+        .result = reply->result == MODULE_DONE ? OUTCOME_CREATED : (u8)reply->result,
     };
-    outcome_set_place(outcome, place);
+    outcome_set_place(outcome, source->place);
+    if (reply->result == MODULE_DONE) return;
+    struct outcome *evidence = history_append(&machine->history);
+    *evidence = (struct outcome){
+        .id = reply->evidence[0],
+        .amount = reply->evidence[1],
+        .timestamp = reply->timestamp,
+        .debit_row = reply->posting,
+        .credit_row = reply->posting_result,
+        .kind = OUTCOME_EVIDENCE,
+        .result = OUTCOME_CREATED,
+    };
 }
 
-// Decides a new command and fills the note.
-static enum status command_decide(struct machine *machine, const struct frame_command *command,
-                                  const u8 *body, u64 place, struct applied_frame *frame,
-                                  struct applied_command *applied, struct command_note *note,
-                                  struct failure *failure)
+// Writes the replies of a command again, from its rows.
+static enum status replies_again(struct machine *machine, const struct command_note *note,
+                                 struct applied_command *applied, struct failure *failure)
+{
+    if (applied->reply == NULL) return STATUS_OK;
+    struct history_set *set = history_set_acquire(&machine->history);
+    enum status status = STATUS_OK;
+    for (u64 row = note->first_row; row < note->end_row && status == STATUS_OK; row++) {
+        struct outcome outcome;
+        struct outcome evidence = {0};
+        status = history_row(&machine->history, set, row, &outcome, failure);
+        if (status != STATUS_OK || outcome.kind != OUTCOME_COMMAND) continue;
+        bool done = outcome.result == OUTCOME_CREATED;
+        if (!done) status = history_row(&machine->history, set, ++row, &evidence, failure);
+        const struct command_reply reply = {
+            .result = done ? MODULE_DONE : outcome.result,
+            .posting = evidence.debit_row,
+            .posting_result = evidence.credit_row,
+            .position = note->position,
+            .timestamp = outcome.timestamp,
+            .evidence = {evidence.id, evidence.amount},
+        };
+        reply_add(applied, &reply);
+    }
+    history_set_release(&machine->history, set);
+    return status;
+}
+
+// The description of a command that this log accepts, or NULL.
+static const struct schema_record *command_record(const struct machine *machine,
+                                                  const struct frame_command *command)
 {
     const struct module *module = module_of_record(command->record);
-    const struct schema_record *record =
-        module == NULL ? NULL : schema_find_record_number(module->schema, command->record);
-    if (record == NULL || record->kind != RECORD_COMMAND || !is_enabled(machine, module)) {
-        note->result = MODULE_UNKNOWN;
-        return STATUS_OK;
+    if (module == NULL || !is_enabled(machine, module)) return NULL;
+    const struct schema_record *record = schema_find_record_number(module->schema, command->record);
+    return record != NULL && record->kind == RECORD_COMMAND ? record : NULL;
+}
+
+enum status commit_check(const struct schema_record *record, const u8 *body, u32 size, u32 count,
+                         struct failure *failure)
+{
+    u64 at = 0;
+    for (u32 i = 0; i < count; i++) {
+        u64 left = size - at;
+        u64 own = left < record->size ? 0 : record_binary_size(record, body + at);
+        if (own == 0 || own > left) {
+            return failure_set(failure, STATUS_INVALID, "record %u: ends behind the body", i);
+        }
+        enum status status = record_binary_check(record, body + at, own, failure);
+        if (status != STATUS_OK) return failure_wrap(failure, "record %u", i);
+        at = MIN(align_up(at + own, COMMAND_RECORD_ALIGNMENT), size);
     }
-    struct failure malformed;
-    if (record_binary_check(record, body, command->body_size, &malformed) != STATUS_OK) {
-        note->result = MODULE_MALFORMED;
-        return STATUS_OK;
-    }
+    if (count > 0 && at == size) return STATUS_OK;
+    return failure_set(failure, STATUS_INVALID, "%u records end at byte %llu of %u", count,
+                       (unsigned long long)at, size);
+}
+
+// Decides one record.
+static enum status record_decide(struct machine *machine, const struct frame_command *command,
+                                 const struct schema_record *record, const u8 *body,
+                                 const struct source *source, struct command_reply *reply,
+                                 struct applied_frame *frame, struct applied_command *applied,
+                                 struct failure *failure)
+{
+    const struct module *module = module_of_record(command->record);
     struct module_context context = commit_context(machine, module);
     context.timestamp = applied->timestamp;
     context.principal = command->principal;
     context.command_id = command->command_id;
     struct plan *plan = machine->plan;
-    *plan = (struct plan){0};
-    note->result = module->decide(&context, record, body, plan);
-    if (note->result != MODULE_DONE) {
-        memcpy(note->evidence, plan->evidence, sizeof note->evidence);
+    plan_clear(plan);
+    reply->result = module->decide(&context, record, body, plan);
+    if (reply->result != MODULE_DONE) {
+        memcpy(reply->evidence, plan->evidence, sizeof reply->evidence);
         return STATUS_OK;
     }
-    return plan_commit(machine, module, plan, note, place, frame, applied, failure);
+    return plan_commit(machine, module, plan, source, reply, frame, applied, failure);
+}
+
+// Decides the records of a new command, one after the other.
+static enum status records_decide(struct machine *machine, const struct frame_command *command,
+                                  const u8 *body, u64 place, struct applied_frame *frame,
+                                  struct applied_command *applied, struct failure *failure)
+{
+    const struct schema_record *record = command_record(machine, command);
+    struct failure malformed;
+    u32 refusal = MODULE_DONE;
+    u32 count = command->count;
+    if (record == NULL) refusal = MODULE_UNKNOWN;
+    else if (commit_check(record, body, command->body_size, count, &malformed) != STATUS_OK) {
+        refusal = MODULE_MALFORMED;
+    }
+    if (refusal != MODULE_DONE) count = 1;
+    u64 at = 0;
+    for (u32 i = 0; i < count; i++) {
+        const struct source source = {
+            .command_id = command->command_id, .place = place + at, .index = i};
+        struct command_reply reply = {.result = refusal, .position = applied->position};
+        if (i > 0) applied->timestamp++;
+        if (refusal == MODULE_DONE) {
+            enum status status = record_decide(machine, command, record, body + at, &source, &reply,
+                                               frame, applied, failure);
+            if (status != STATUS_OK) return status;
+            at = align_up(at + record_binary_size(record, body + at), COMMAND_RECORD_ALIGNMENT);
+        }
+        reply.timestamp = applied->timestamp;
+        reply_keep(machine, command, &source, &reply);
+        reply_add(applied, &reply);
+    }
+    return STATUS_OK;
 }
 
 enum status commit_command(struct machine *machine, const struct frame_command *command,
@@ -278,28 +360,29 @@ enum status commit_command(struct machine *machine, const struct frame_command *
 {
     struct command_note note = {
         .command_id = command->command_id,
+        .content = checksum(body, command->body_size),
         .position = applied->position,
-        .timestamp = applied->timestamp,
         .principal = command->principal,
+        .first_row = machine->history.next_row,
         .record = command->record,
+        .body_size = command->body_size,
     };
-    content_of(command, body, note.content);
     const struct command_note *before = note_find(machine, command->command_id);
     if (before != NULL) { // P2
-        if (memcmp(before->content, note.content, sizeof note.content) == 0) {
-            reply_write(applied, before);
-        } else {
-            note.result = MODULE_REUSED;
-            reply_write(applied, &note);
+        if (before->content == note.content && before->body_size == note.body_size &&
+            before->record == note.record && before->principal == note.principal) {
+            return replies_again(machine, before, applied, failure);
         }
+        const struct command_reply reply = {.result = MODULE_REUSED,
+                                            .position = applied->position,
+                                            .timestamp = applied->timestamp};
+        reply_add(applied, &reply);
         return STATUS_OK;
     }
-    enum status status =
-        command_decide(machine, command, body, place, frame, applied, &note, failure);
+    enum status status = records_decide(machine, command, body, place, frame, applied, failure);
     if (status != STATUS_OK) return status;
     note.timestamp = applied->timestamp;
-    command_outcome(machine, &note, place);
-    reply_write(applied, &note);
+    note.end_row = machine->history.next_row;
     return note_keep(machine, &note, failure);
 }
 
@@ -311,15 +394,15 @@ enum status commit_pulse(struct machine *machine, u64 place, struct applied_fram
         struct module_context context = commit_context(machine, modules[i]);
         context.timestamp = applied->timestamp;
         struct plan *plan = machine->plan;
-        *plan = (struct plan){0};
+        plan_clear(plan);
         if (!modules[i]->pulse(&context, plan)) continue;
-        struct command_note note = {.command_id = modules[i]->number,
-                                    .position = applied->position};
+        const struct source source = {.command_id = modules[i]->number, .place = place};
+        struct command_reply reply = {0};
         enum status status =
-            plan_commit(machine, modules[i], plan, &note, place, frame, applied, failure);
+            plan_commit(machine, modules[i], plan, &source, &reply, frame, applied, failure);
         if (status != STATUS_OK) return status;
         // What is due is a fact: a module plans it so that it cannot be refused.
-        assert(note.result == MODULE_DONE);
+        assert(reply.result == MODULE_DONE);
     }
     return STATUS_OK;
 }

@@ -2,6 +2,9 @@
 //
 // Commands of modules: looked up, decided, and their plans committed, in one way for all.
 //
+// A command is one record or several of one kind, each at a multiple of COMMAND_RECORD_ALIGNMENT
+// from the body's start. Each is decided by itself, in order; one that is refused hinders no other.
+//
 // Guarantees
 //   P1 A plan is committed whole or nothing is changed but the note of its refusal.
 //   P2 The same command id with the same bytes gets the same reply as long as its note is kept
@@ -11,23 +14,24 @@
 
 #include "machine/machine.h"
 
-// What is kept of a module's command.
+#define COMMAND_RECORD_ALIGNMENT 16u
+
+// What is kept of a module's command. What became of its records is in its rows of history.
 struct command_note {
     u128 command_id;
-    u8 content[16]; // The first bytes of the SHA-256 of record, principal and body.
-    u128 evidence[2];
+    u128 content; // Checksum of the body.
     u64 position;
-    u64 timestamp;
+    u64 timestamp; // Of its last record.
     u64 principal;
+    u64 first_row;
+    u64 end_row;
     u32 record;
-    u32 result;
-    u32 posting;        // Of MODULE_POSTING_REFUSED: which one,
-    u32 posting_result; // and the ledger's number of the refusal.
-    u8 reserved[24];
+    u32 body_size;
+    u8 reserved[48];
 };
-static_assert(sizeof(struct command_note) == 128, "command note v1");
+static_assert(sizeof(struct command_note) == 128, "command note v2");
 
-// The answer to a module's command.
+// The answer to one record of a module's command; to one that is not whole, there is one in all.
 struct command_reply {
     u32 result;
     u32 posting;
@@ -55,6 +59,10 @@ struct effect {
 };
 static_assert(sizeof(struct effect) == 128, "effect v1");
 
+// Checks that a body is `count` whole records and nothing else; for the port, before it logs.
+// STATUS_INVALID names record, field, value and rule.
+MUST_USE enum status commit_check(const struct schema_record *record, const u8 *body, u32 size,
+                                  u32 count, struct failure *failure);
 // Applies a module's command. The status is the environment's; refusals are in the reply.
 MUST_USE enum status commit_command(struct machine *machine, const struct frame_command *command,
                                     const u8 *body, u64 place, struct applied_frame *frame,

@@ -92,8 +92,12 @@ static void frame_run(struct world *world, const struct frame_command *entry, co
 static struct command_reply command_run(struct world *world, u128 id, u16 record, const void *body,
                                         u32 size)
 {
-    const struct frame_command entry = {
-        .record = record, .version = 1, .body_size = size, .command_id = id, .principal = 5};
+    const struct frame_command entry = {.record = record,
+                                        .version = 1,
+                                        .body_size = size,
+                                        .count = 1,
+                                        .command_id = id,
+                                        .principal = 5};
     frame_run(world, &entry, body);
     struct command_reply reply;
     assert_int_equal(world->applied.commands[0].reply_size, sizeof reply);
@@ -279,6 +283,76 @@ static void test_a_repeated_command_gets_the_same_reply_once(void **state)
 }
 
 // Random commands, then the log alone: the same state, and the same replies to what is repeated.
+// A command of three records, of which the second is refused.
+static u32 three_run(struct world *world, u128 id, struct command_reply replies[3])
+{
+    const struct sample_put puts[3] = {
+        {.box_id = 11, .amount = 60}, {.box_id = 11, .amount = 50}, {.box_id = 11, .amount = 40}};
+    const struct frame_command entry = {.record = 0x7f02,
+                                        .version = 1,
+                                        .body_size = sizeof puts,
+                                        .count = ARRAY_COUNT(puts),
+                                        .command_id = id,
+                                        .principal = 5};
+    frame_run(world, &entry, puts);
+    u32 size = world->applied.commands[0].reply_size;
+    assert_true(size <= 3 * sizeof *replies);
+    memcpy(replies, world->reply, size);
+    return size / (u32)sizeof *replies;
+}
+
+static void test_records_of_a_command_are_decided_one_by_one(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->node.machine;
+    struct command_reply replies[3];
+    assert_int_equal(open_run(world, 5501, box_one), MODULE_DONE);
+    assert_int_equal(three_run(world, 5502, replies), 3);
+    assert_int_equal(replies[0].result, MODULE_DONE);
+    assert_int_equal(replies[1].result, SAMPLE_LIMIT_EXCEEDED);
+    assert_true(replies[1].evidence[0] == 110 && replies[1].evidence[1] == 100);
+    assert_int_equal(replies[2].result, MODULE_DONE);
+    assert_true(replies[0].timestamp < replies[1].timestamp &&
+                replies[1].timestamp < replies[2].timestamp);
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 100);
+    // Asked again, also behind a start and when the rows are sealed, it is answered the same.
+    struct command_reply again[3];
+    assert_int_equal(three_run(world, 5502, again), 3);
+    assert_memory_equal(replies, again, sizeof replies);
+    node_free(&world->node);
+    world_open(world);
+    history_rotate(&machine->history);
+    struct failure failure;
+    must(node_seal_all(&world->node, &failure), &failure);
+    assert_int_equal(three_run(world, 5502, again), 3);
+    assert_memory_equal(replies, again, sizeof replies);
+    assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 100);
+}
+
+static void test_a_command_that_is_not_whole_is_refused_as_one(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(open_run(world, 5601, box_one), MODULE_DONE);
+    const struct sample_put puts[2] = {{.box_id = 11, .amount = 1}, {.box_id = 11, .amount = 1}};
+    const struct frame_command wrong[] = {
+        {.body_size = sizeof puts, .count = 0}, {.body_size = sizeof puts, .count = 1},
+        {.body_size = sizeof puts, .count = 3}, {.body_size = sizeof puts - 1, .count = 2},
+        {.body_size = 0, .count = 1},
+    };
+    for (u32 i = 0; i < ARRAY_COUNT(wrong); i++) {
+        struct frame_command entry = wrong[i];
+        entry.record = 0x7f02;
+        entry.version = 1;
+        entry.command_id = 5700 + i;
+        frame_run(world, &entry, puts);
+        struct command_reply reply;
+        assert_int_equal(world->applied.commands[0].reply_size, sizeof reply);
+        memcpy(&reply, world->reply, sizeof reply);
+        assert_int_equal(reply.result, MODULE_MALFORMED);
+    }
+    assert_true(ledger_account(&world->node.machine.ledger, 1)->credits_posted == 0);
+}
+
 static void test_replay_and_model_agree(void **state)
 {
     struct world *world = *state;
@@ -395,6 +469,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_refused_posting_takes_the_whole_plan_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_repeated_command_gets_the_same_reply_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_records_of_a_command_are_decided_one_by_one, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_command_that_is_not_whole_is_refused_as_one, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_replay_and_model_agree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_override_makes_a_command_a_refusal, setup,

@@ -119,6 +119,15 @@ static inline const void *module_record(const struct module_context *context, u3
     assert(row < context->tables[table].count);
     return table_record(&context->tables[table], row);
 }
+// Makes a plan empty. Only the counts and the evidence matter.
+static inline void plan_clear(struct plan *plan)
+{
+    plan->posting_count = 0;
+    plan->write_count = 0;
+    plan->effect_count = 0;
+    plan->evidence[0] = 0;
+    plan->evidence[1] = 0;
+}
 // The next posting or effect of a plan, zeroed, for the module to fill in; there must be room
 // (asserted).
 struct plan_posting *plan_add_posting(struct plan *plan);

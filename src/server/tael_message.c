@@ -20,8 +20,7 @@ const char *tael_header_check(const struct tael_header *header, bool *fatal)
     const struct message_head *head = &header->head;
     *fatal = true;
     if (head->checksum != header_checksum(header)) return "the header's checksum does not match";
-    if (head->size < MESSAGE_HEADER_SIZE ||
-        head->size > MESSAGE_HEADER_SIZE + TAEL_BODY_SIZE_MAX) {
+    if (head->size < MESSAGE_HEADER_SIZE || head->size > MESSAGE_HEADER_SIZE + TAEL_BODY_SIZE_MAX) {
         return "the size is below 256 or above 1 MiB";
     }
     if (head->protocol != TAEL_PROTOCOL) return "the version of the protocol is unknown";

@@ -13,10 +13,10 @@
 
 #include "server/connection.h"
 
-#define TAEL_PROTOCOL       1u // Of the header's layout; in `protocol`, which is 0 in the compat one.
-#define TAEL_BODY_SIZE_MAX  COMPAT_BODY_SIZE_MAX
+#define TAEL_PROTOCOL      1u // Of the header's layout; in `protocol`, which is 0 in the compat one.
+#define TAEL_BODY_SIZE_MAX COMPAT_BODY_SIZE_MAX
 // Commands and questions of one connection that may be unanswered.
-#define TAEL_IN_FLIGHT_MAX  64u
+#define TAEL_IN_FLIGHT_MAX 64u
 
 enum tael_kind {
     TAEL_HELLO = 0x41,     // A client names itself; the first message of a connection.
@@ -34,29 +34,29 @@ enum tael_kind {
 // Why a message was not carried out. Anything but these is in the body.
 enum tael_status {
     TAEL_DONE = 0,
-    TAEL_FULL = 1,           // No space on the disk now: ask again.
-    TAEL_BUSY = 2,           // More in flight than TAEL_IN_FLIGHT_MAX, or the server stops: ask again.
-    TAEL_TABLE_FULL = 3,     // A table of the log is at its limit.
+    TAEL_FULL = 1,       // No space on the disk now: ask again.
+    TAEL_BUSY = 2,       // More in flight than TAEL_IN_FLIGHT_MAX, or the server stops: ask again.
+    TAEL_TABLE_FULL = 3, // A table of the log is at its limit.
     TAEL_UNKNOWN_RECORD = 4, // No module of this log knows the record, or it is no command.
-    TAEL_MALFORMED = 5,      // The body breaks the record's description; the body of the reply says how.
-    TAEL_NOT_PERMITTED = 6,  // The principal may not.
-    TAEL_REUSED = 7,         // The command id was used with another content.
-    TAEL_OVERRIDDEN = 8,     // An operator made the command a refusal.
-    TAEL_EXPIRED = 9,        // Its time was over before it was applied.
+    TAEL_MALFORMED = 5, // The body breaks the record's description; the body of the reply says how.
+    TAEL_NOT_PERMITTED = 6, // The principal may not.
+    TAEL_REUSED = 7,        // The command id was used with another content.
+    TAEL_OVERRIDDEN = 8,    // An operator made the command a refusal.
+    TAEL_EXPIRED = 9,       // Its time was over before it was applied.
 };
 
 struct tael_header {
     struct message_head head;
-    u128 command_id;  // Of a command: chosen by the client, not 0. Of a hello: the client's own id.
-    u64 correlation;  // The client's; the answer has it again.
-    u32 record;       // Its number in the schema.
-    u16 version;      // Of the record's description.
-    u16 flags;        // Zero.
-    u32 count;        // Records in the body.
-    u32 status;       // Of an answer: enum tael_status.
-    u64 position;     // Of an answer: the state it shows. Of a question: what it must show at least.
-    u64 timestamp;    // Of an answer: nanoseconds.
-    u64 expires_at;   // Of a command: nanoseconds from which it must not be applied; 0 never.
+    u128 command_id; // Of a command: chosen by the client, not 0. Of a hello: the client's own id.
+    u64 correlation; // The client's; the answer has it again.
+    u32 record;      // Its number in the schema.
+    u16 version;     // Of the record's description.
+    u16 flags;       // Zero.
+    u32 count;       // Records in the body.
+    u32 status;      // Of an answer: enum tael_status.
+    u64 position;    // Of an answer: the state it shows. Of a question: what it must show at least.
+    u64 timestamp;   // Of an answer: nanoseconds.
+    u64 expires_at;  // Of a command: nanoseconds from which it must not be applied; 0 never.
     u8 reserved[64];
 };
 static_assert(sizeof(struct tael_header) == MESSAGE_HEADER_SIZE, "the header's size");
