@@ -270,13 +270,11 @@ static enum status replies_again(struct machine *machine, const struct command_n
     return status;
 }
 
-// The description of a command that this log accepts, or NULL.
-static const struct schema_record *command_record(const struct machine *machine,
-                                                  const struct frame_command *command)
+const struct schema_record *commit_record(const struct machine *machine, u32 number)
 {
-    const struct module *module = module_of_record(command->record);
+    const struct module *module = module_of_record(number);
     if (module == NULL || !is_enabled(machine, module)) return NULL;
-    const struct schema_record *record = schema_find_record_number(module->schema, command->record);
+    const struct schema_record *record = schema_find_record_number(module->schema, number);
     return record != NULL && record->kind == RECORD_COMMAND ? record : NULL;
 }
 
@@ -326,7 +324,7 @@ static enum status records_decide(struct machine *machine, const struct frame_co
                                   const u8 *body, u64 place, struct applied_frame *frame,
                                   struct applied_command *applied, struct failure *failure)
 {
-    const struct schema_record *record = command_record(machine, command);
+    const struct schema_record *record = commit_record(machine, command->record);
     struct failure malformed;
     u32 refusal = MODULE_DONE;
     u32 count = command->count;

@@ -59,6 +59,8 @@ struct effect {
 };
 static_assert(sizeof(struct effect) == 128, "effect v1");
 
+// The description of a command that this log accepts, or NULL.
+const struct schema_record *commit_record(const struct machine *machine, u32 number);
 // Checks that a body is `count` whole records and nothing else; for the port, before it logs.
 // STATUS_INVALID names record, field, value and rule.
 MUST_USE enum status commit_check(const struct schema_record *record, const u8 *body, u32 size,

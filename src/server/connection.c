@@ -63,9 +63,13 @@ static bool connection_flush(struct connections *connections, struct connection 
         }
         out->sent += (u32)put;
         if (out->sent < out->size) continue;
+        const void *owner = out->owner;
         connection->out_count--;
         memmove(&connection->out[0], &connection->out[1],
                 connection->out_count * sizeof connection->out[0]);
+        if (owner != NULL && connections->handler->sent != NULL) {
+            connections->handler->sent(connections->context, owner);
+        }
     }
     if (connection->out_count == 0) connection->sending_since = 0;
     else if (connection->sending_since == 0 || before > connection->out_count) {

@@ -59,6 +59,8 @@ struct connection_handler {
     // Takes a whole message and its buffer over. May close the connection.
     void (*message)(void *context, struct connection *connection, const void *header,
                     struct buffer *buffer);
+    // Something of an owner's was sent whole. NULL: nobody asks.
+    void (*sent)(void *context, const void *owner);
     // The connection ends: whatever points to it must not any more.
     void (*closed)(void *context, struct connection *connection);
 };
