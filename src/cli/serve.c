@@ -5,15 +5,16 @@
 #include "server/server.h"
 
 // The line is read by scripts; the spelling of its keys is what they rely on.
-static void ready_print(const struct server_options *options, const char *address)
+static void ready_print(const struct server_options *options, const char *compat, const char *port)
 {
     const struct cli_call *call = options->context;
     struct serve_ready ready = {.ready = true};
-    cli_text_set(ready.compat, sizeof ready.compat, address);
+    cli_text_set(ready.compat, sizeof ready.compat, compat);
+    cli_text_set(ready.port, sizeof ready.port, port);
     cli_text_set(ready.data, sizeof ready.data, options->data);
-    if (call->form == CLI_TABLE)
-        (void)printf("ready compat=%s data=%s\n", ready.compat, ready.data);
-    else cli_print_record(&cli_schema_serve_ready, call->form, &ready);
+    if (call->form != CLI_TABLE) cli_print_record(&cli_schema_serve_ready, call->form, &ready);
+    else if (port[0] == 0) (void)printf("ready compat=%s data=%s\n", ready.compat, ready.data);
+    else (void)printf("ready compat=%s port=%s data=%s\n", ready.compat, ready.port, ready.data);
     (void)fflush(stdout);
 }
 
@@ -42,6 +43,7 @@ static int serve_run(const struct cli_call *call)
     const struct server_options options = {
         .data = serve->data,
         .compat = serve->compat_port,
+        .port = serve->port,
         .cluster = folder->cluster,
         .accounts_max = folder->accounts_max,
         .holds_max = folder->holds_max,

@@ -31,11 +31,21 @@
 #include <stdatomic.h>
 
 #define HISTORY_SEGMENT_ROWS (1u << 19)
-// A frame is full of events, after a tick of as many expiries as a batch has. Each leaves a row and
-// may add two balance snapshots of two rows; an event takes two keys at most, an expiry one.
-#define HISTORY_FRAME_ROWS_MAX (5u * (LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX))
-#define HISTORY_FRAME_KEYS_MAX (2u * LEDGER_EVENTS_MAX + LEDGER_BATCH_EVENTS_MAX)
-#define HISTORY_PAGE_ROWS      63u
+// A posting leaves a row and may add two balance snapshots of two rows, and takes two keys at most.
+#define HISTORY_POSTING_ROWS_MAX 5u
+#define HISTORY_POSTING_KEYS_MAX 2u
+// A frame is full of events, or of modules' commands and what became of their records (two rows
+// each), behind a tick: as many expiries as a batch has, and what modules plan when time passes. An
+// expiry takes one key.
+#define HISTORY_COMMANDS_ROWS_MAX \
+    (HISTORY_POSTING_ROWS_MAX * LEDGER_EVENTS_MAX + 2u * LEDGER_BATCH_EVENTS_MAX)
+#define HISTORY_FRAME_ROWS_MAX   \
+    (HISTORY_COMMANDS_ROWS_MAX + \
+     HISTORY_POSTING_ROWS_MAX * (LEDGER_BATCH_EVENTS_MAX + LEDGER_PULSE_POSTINGS_MAX))
+#define HISTORY_FRAME_KEYS_MAX                                                    \
+    (HISTORY_POSTING_KEYS_MAX * (LEDGER_EVENTS_MAX + LEDGER_PULSE_POSTINGS_MAX) + \
+     LEDGER_BATCH_EVENTS_MAX)
+#define HISTORY_PAGE_ROWS 63u
 // A segment may grow to this while sealing lags; then input waits.
 #define HISTORY_LIVE_ROWS_MAX     (2u * HISTORY_SEGMENT_ROWS)
 #define HISTORY_LIVE_SEGMENTS_MAX 4u

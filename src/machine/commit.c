@@ -78,7 +78,12 @@ static bool plan_fits(const struct machine *machine, const struct module *module
         if (write->row < counts[write->table]) continue;
         if (counts[write->table]++ == tables[write->table].capacity) return false;
     }
-    return machine->effects.count + plan->effect_count <= machine->effects.capacity;
+    u32 holds = 0;
+    for (u32 i = 0; i < plan->posting_count; i++) {
+        holds += (plan->postings[i].flags & TRANSFER_PENDING) != 0;
+    }
+    return ledger_has_room(&machine->ledger, 0, holds) &&
+           machine->effects.count + plan->effect_count <= machine->effects.capacity;
 }
 
 // What a plan was made for.
@@ -292,7 +297,11 @@ enum status commit_check(const struct schema_record *record, const u8 *body, u32
         if (status != STATUS_OK) return failure_wrap(failure, "record %u", i);
         at = MIN(align_up(at + own, COMMAND_RECORD_ALIGNMENT), size);
     }
-    if (count > 0 && at == size) return STATUS_OK;
+    if (count > 0 && count <= COMMAND_RECORDS_MAX && at == size) return STATUS_OK;
+    if (count > COMMAND_RECORDS_MAX) {
+        return failure_set(failure, STATUS_INVALID, "%u records; a command has %u at most", count,
+                           COMMAND_RECORDS_MAX);
+    }
     return failure_set(failure, STATUS_INVALID, "%u records end at byte %llu of %u", count,
                        (unsigned long long)at, size);
 }
@@ -316,6 +325,8 @@ static enum status record_decide(struct machine *machine, const struct frame_com
         memcpy(reply->evidence, plan->evidence, sizeof reply->evidence);
         return STATUS_OK;
     }
+    assert(plan->posting_count <=
+           MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1));
     return plan_commit(machine, module, plan, source, reply, frame, applied, failure);
 }
 

@@ -27,6 +27,8 @@
 #define MACHINE_MODULES_MAX   16u
 #define COMMAND_NOTES_MAX     65536u // Commands of modules whose replies are kept.
 #define EFFECTS_MAX           (1u << 20)
+static_assert(MACHINE_MODULES_MAX * PLAN_POSTINGS_MAX <= LEDGER_PULSE_POSTINGS_MAX,
+              "a tick's rows");
 
 // Body of COMMAND_GENESIS: what the whole log depends on.
 struct genesis {

@@ -16,7 +16,7 @@
 #include "schema/schema.h"
 
 #define MODULE_TABLES_MAX    4u
-#define PLAN_POSTINGS_MAX    64u
+#define PLAN_POSTINGS_MAX    256u
 #define PLAN_WRITES_MAX      64u
 #define PLAN_EFFECTS_MAX     16u
 #define PLAN_RECORD_SIZE_MAX 512u

@@ -78,13 +78,8 @@ u32 compat_port_connections(const struct compat_port *port)
     return connections_count(&port->connections);
 }
 
-const char *compat_port_address(const struct compat_port *port)
-{
-    return port->connections.listener->address;
-}
-
-enum status compat_port_new(struct compat_port **out, struct compat_listener *listener,
-                            int epoll_fd, struct pipeline *pipeline, struct machine *machine,
+enum status compat_port_new(struct compat_port **out, struct listener *listener, int epoll_fd,
+                            struct pipeline *pipeline, struct machine *machine,
                             struct failure *failure)
 {
     struct compat_port *port = calloc(1, sizeof *port);

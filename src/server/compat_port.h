@@ -12,20 +12,18 @@
 #ifndef TAEL_SERVER_COMPAT_PORT_H
 #define TAEL_SERVER_COMPAT_PORT_H
 
-#include "server/compat_listener.h"
+#include "server/listener.h"
 #include "server/pipeline.h"
 
 struct compat_port;
 
 // Lets clients in through `listener`, which stays the caller's until the port is freed. Connections
 // are registered with `epoll_fd`; their events carry pointers that compat_port_event takes.
-MUST_USE enum status compat_port_new(struct compat_port **out, struct compat_listener *listener,
+MUST_USE enum status compat_port_new(struct compat_port **out, struct listener *listener,
                                      int epoll_fd, struct pipeline *pipeline,
                                      struct machine *machine, struct failure *failure);
 // Ends every connection.
 void compat_port_free(struct compat_port *port);
-// "127.0.0.1:3000" or "unix:PATH".
-const char *compat_port_address(const struct compat_port *port);
 // Handles what epoll said of one of the port's pointers; false when it is not the port's.
 bool compat_port_event(struct compat_port *port, void *pointer, u32 events, u64 now);
 // The pipeline's answers.

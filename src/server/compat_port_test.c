@@ -30,7 +30,7 @@ struct world {
     struct disk_operations operations; // Those of the disk, but for the gate.
     struct node node;
     struct pipeline *pipeline;
-    struct compat_listener listener;
+    struct listener listener;
     struct compat_port *port;
     int epoll_fd;
     char path[64];
@@ -155,7 +155,7 @@ static void world_start(struct world *world)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = world};
     assert_int_equal(
         epoll_ctl(world->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->pipeline), &event), 0);
-    must(compat_listener_take(&world->listener, address, &failure), &failure);
+    must(listener_take(&world->listener, address, &failure), &failure);
     must(compat_port_new(&world->port, &world->listener, world->epoll_fd, world->pipeline,
                          &world->node.machine, &failure),
          &failure);
@@ -166,7 +166,7 @@ static void world_stop(struct world *world)
     compat_port_drain(world->port);
     pipeline_stop(world->pipeline);
     compat_port_free(world->port);
-    compat_listener_close(&world->listener);
+    listener_close(&world->listener);
     pipeline_free(world->pipeline);
     node_free(&world->node);
     (void)close(world->epoll_fd);

@@ -238,8 +238,8 @@ u32 connections_count(const struct connections *connections)
 
 enum status connections_init(struct connections *connections,
                              const struct connection_handler *handler, void *context,
-                             struct compat_listener *listener, int epoll_fd,
-                             struct pipeline *pipeline, struct failure *failure)
+                             struct listener *listener, int epoll_fd, struct pipeline *pipeline,
+                             struct failure *failure)
 {
     memset(connections, 0, sizeof *connections);
     connections->handler = handler;
@@ -251,7 +251,7 @@ enum status connections_init(struct connections *connections,
         connections->items[i].fd = -1;
         connections->items[i].number = i;
     }
-    enum status status = compat_listener_begin(listener, failure);
+    enum status status = listener_begin(listener, failure);
     if (status != STATUS_OK) return status;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connections};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener->fd, &event) != 0) {

@@ -16,7 +16,7 @@
 #define TAEL_SERVER_CONNECTION_H
 
 #include "base/checksum.h"
-#include "server/compat_listener.h"
+#include "server/listener.h"
 #include "server/pipeline.h"
 
 #define MESSAGE_HEADER_SIZE 256u
@@ -104,7 +104,7 @@ struct connection {
 struct connections {
     const struct connection_handler *handler;
     void *context; // The handler's.
-    struct compat_listener *listener;
+    struct listener *listener;
     int epoll_fd;
     bool draining;
     struct pipeline *pipeline;
@@ -120,7 +120,7 @@ struct connections {
 // On failure nothing is held.
 MUST_USE enum status connections_init(struct connections *connections,
                                       const struct connection_handler *handler, void *context,
-                                      struct compat_listener *listener, int epoll_fd,
+                                      struct listener *listener, int epoll_fd,
                                       struct pipeline *pipeline, struct failure *failure);
 // Ends every connection.
 void connections_free(struct connections *connections);

@@ -3,7 +3,7 @@
 // What is in the data folder, looked at before it is opened, made or changed.
 #include "codec/number.h"
 #include "machine/recovery.h"
-#include "server/compat_listener.h"
+#include "server/listener.h"
 #include "server/server.h"
 
 #include <dirent.h>
@@ -92,7 +92,12 @@ static enum status genesis_compare(const struct server_options *options,
 
 enum status server_options_check(const struct server_options *options, struct failure *failure)
 {
-    if (compat_listener_check(options->compat, failure) != STATUS_OK) return failure->status;
+    if (listener_check(options->compat, failure) != STATUS_OK) {
+        return failure_wrap(failure, "--compat-port");
+    }
+    if (options->port[0] != 0 && listener_check(options->port, failure) != STATUS_OK) {
+        return failure_wrap(failure, "--port");
+    }
     const struct contents contents = contents_read(options->data);
     if (!contents.has_log && contents.others > 0) {
         char more[32] = "";

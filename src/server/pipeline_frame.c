@@ -4,6 +4,8 @@
 // leave when it is durable.
 #include "server/pipeline_internal.h"
 
+#include "machine/commit.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -68,6 +70,13 @@ static u64 body_space(u32 size)
                                    : align_up(size, PAGE_SIZE);
 }
 
+// The most rows that a command may leave in history.
+static u64 rows_max(const struct frame_command *entry)
+{
+    if (entry->record >= COMMAND_MODULES) return command_rows_max(entry->count, entry->body_size);
+    return (u64)HISTORY_POSTING_ROWS_MAX * (entry->body_size / sizeof(struct transfer));
+}
+
 // Moves commands from the queue into the job, as many as fit a frame and have a buffer for their
 // reply; with `tick`, one of time before them. Returns how many the job has.
 static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
@@ -75,6 +84,7 @@ static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
     u32 count = 0;
     u64 packed = 0;
     u64 large = 0;
+    u64 rows = HISTORY_COMMANDS_ROWS_MAX;
     if (tick) {
         job->commands[count++] =
             (struct pipeline_command){.entry = {.record = COMMAND_TICK, .version = 1}};
@@ -85,8 +95,10 @@ static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
         bool is_packed = command->entry.body_size <= BODY_PACKED_MAX;
         if (is_packed && packed + space > PACK_SIZE_MAX) break;
         if (FRAME_HEAD_SIZE_MAX + packed + large + space + PAGE_SIZE > FRAME_SIZE_MAX) break;
+        if (rows_max(&command->entry) > rows) break;
         command->reply = buffer_take(pipeline);
         if (command->reply == NULL) break;
+        rows -= rows_max(&command->entry);
         if (is_packed) packed += space;
         else large += space;
         if (command->entry.body_size >= GROUP_BYTES) pipeline->last_large = pipeline->now;

@@ -6,6 +6,7 @@
 #include "os/thread.h"
 #include "server/clock.h"
 #include "server/compat_port.h"
+#include "server/tael_port.h"
 #include "server/trace.h"
 
 #include <errno.h>
@@ -43,8 +44,10 @@ struct server {
     struct node node;
     struct crash_watch *watch;
     struct pipeline *pipeline;
-    struct compat_listener listener;
+    struct listener compat_listener;
     struct compat_port *compat;
+    struct listener listener;
+    struct tael_port *port; // NULL: none.
     struct frame_clock clock;
     int epoll_fd;
     int signal_fd;
@@ -59,7 +62,8 @@ struct server {
 static void command_done(void *context, struct pipeline_command *command)
 {
     struct server *server = context;
-    compat_port_command_done(server->compat, command);
+    if (command->entry.record >= COMMAND_MODULES) tael_port_command_done(server->port, command);
+    else compat_port_command_done(server->compat, command);
 }
 
 static void query_done(void *context, struct pipeline_query *query)
@@ -220,8 +224,11 @@ static enum status pipeline_start(struct server *server, struct failure *failure
     if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(server->pipeline), &event) != 0) {
         return failure_set_errno(failure, STATUS_IO, errno, "watching the pipeline");
     }
-    return compat_port_new(&server->compat, &server->listener, server->epoll_fd, server->pipeline,
-                           &server->node.machine, failure);
+    status = compat_port_new(&server->compat, &server->compat_listener, server->epoll_fd,
+                             server->pipeline, &server->node.machine, failure);
+    if (status != STATUS_OK || server->options->port[0] == 0) return status;
+    return tael_port_new(&server->port, &server->listener, server->epoll_fd, &server->node,
+                         server->pipeline, failure);
 }
 
 // Says on the trace when storage becomes full and when it no longer is; not at each of the moments
@@ -258,6 +265,12 @@ static void status_swap(int folder)
     (void)renameat(folder, "status.new", folder, "status"); // There is none yet.
 }
 
+static u32 connections_sum(const struct server *server)
+{
+    return compat_port_connections(server->compat) +
+           (server->port == NULL ? 0 : tael_port_connections(server->port));
+}
+
 // DIR/status: for scripts and people; its name always stands for a whole one. Never synced.
 static void status_write(struct server *server, u64 now)
 {
@@ -278,8 +291,7 @@ static void status_write(struct server *server, u64 now)
         (unsigned long long)stats.sequence_indexed, (unsigned long long)stats.checkpoints,
         (unsigned long long)stats.seals, (unsigned long long)stats.merges,
         (unsigned long long)stats.filter_bytes, stats.full, (unsigned long long)stats.space_free,
-        (unsigned long long)stats.space_needed, stats.idle,
-        compat_port_connections(server->compat));
+        (unsigned long long)stats.space_needed, stats.idle, connections_sum(server));
     int folder = server->folder.folder_fd;
     int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
     if (fd < 0) return;
@@ -307,6 +319,24 @@ static u64 time_read(struct server *server, u64 steady)
     return time;
 }
 
+static void port_event(struct server *server, void *pointer, u32 events, u64 now)
+{
+    if (compat_port_event(server->compat, pointer, events, now) || server->port == NULL) return;
+    (void)tael_port_event(server->port, pointer, events, now);
+}
+
+static bool ports_resume(struct server *server)
+{
+    bool any = compat_port_resume(server->compat);
+    return (server->port != NULL && tael_port_resume(server->port)) || any;
+}
+
+static void ports_tick(struct server *server, u64 now)
+{
+    compat_port_tick(server->compat, now);
+    if (server->port != NULL) tael_port_tick(server->port, now);
+}
+
 static void serve(struct server *server)
 {
     u64 wait = 0;
@@ -321,14 +351,12 @@ static void serve(struct server *server)
         for (int i = 0; i < count; i++) {
             void *pointer = events[i].data.ptr;
             if (pointer == &server->signal_fd) signal_take(server);
-            else if (pointer != server) {
-                (void)compat_port_event(server->compat, pointer, events[i].events, now);
-            }
+            else if (pointer != server) port_event(server, pointer, events[i].events, now);
         }
         wait = pipeline_run(server->pipeline, time_read(server, now));
-        if (compat_port_resume(server->compat)) wait = 0;
+        if (ports_resume(server)) wait = 0;
         if (now >= server->next_tick) {
-            compat_port_tick(server->compat, now);
+            ports_tick(server, now);
             server->next_tick = now + TICK_NS;
         }
         if (now >= server->next_status) status_write(server, now);
@@ -343,7 +371,7 @@ static void limits_raise(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); // History keeps its files open.
 }
 
-// Takes the folder's lock and the port's address. A folder is made only when the address is to be
+// Takes the folder's lock and the ports' addresses. A folder is made only when they are to be
 // had.
 static enum status places_take(struct server *server, struct failure *failure)
 {
@@ -351,7 +379,12 @@ static enum status places_take(struct server *server, struct failure *failure)
     enum status status = disk_folder_open(&server->folder, path, DISK_FOLDER_OWN, failure);
     const bool is_new = status == STATUS_NOT_FOUND;
     if (status != STATUS_OK && !is_new) return status;
-    status = compat_listener_take(&server->listener, server->options->compat, failure);
+    status = listener_take(&server->compat_listener, server->options->compat, failure);
+    if (status != STATUS_OK) return failure_wrap(failure, "--compat-port");
+    if (server->options->port[0] != 0) {
+        status = listener_take(&server->listener, server->options->port, failure);
+        if (status != STATUS_OK) return failure_wrap(failure, "--port");
+    }
     if (status == STATUS_OK && is_new) {
         status = disk_folder_open(&server->folder, path, DISK_FOLDER_MAKE, failure);
     }
@@ -364,14 +397,17 @@ static enum status node_serve(struct server *server, struct failure *failure)
     enum status status = pipeline_start(server, failure);
     if (status == STATUS_OK) {
         status_write(server, clock_steady());
-        server->options->ready(server->options, compat_port_address(server->compat));
+        server->options->ready(server->options, server->compat_listener.address,
+                               server->port == NULL ? "" : server->listener.address);
         thread_hurry();
         serve(server);
         compat_port_drain(server->compat);
+        if (server->port != NULL) tael_port_drain(server->port);
         pipeline_stop(server->pipeline);
         status_write(server, clock_steady());
     }
     if (server->compat != NULL) compat_port_free(server->compat);
+    if (server->port != NULL) tael_port_free(server->port);
     if (server->pipeline != NULL) pipeline_free(server->pipeline);
     return status;
 }
@@ -383,6 +419,7 @@ enum status server_run(const struct server_options *options, struct failure *fai
     server->options = options;
     server->signal_fd = -1;
     server->epoll_fd = -1;
+    server->compat_listener.fd = -1;
     server->listener.fd = -1;
     server->folder.folder_fd = -1;
     server->folder.lock_fd = -1;
@@ -396,7 +433,8 @@ enum status server_run(const struct server_options *options, struct failure *fai
     } else if (status == STATUS_CANCELLED && server->stopping) {
         status = STATUS_OK; // Asked to stop while recovering: the next start begins anew.
     }
-    compat_listener_close(&server->listener);
+    listener_close(&server->compat_listener);
+    listener_close(&server->listener);
     if (server->signal_fd >= 0) (void)close(server->signal_fd);
     if (server->epoll_fd >= 0) (void)close(server->epoll_fd);
     disk_folder_close(&server->folder);

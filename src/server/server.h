@@ -16,6 +16,7 @@ enum server_given {
 struct server_options {
     const char *data;     // The folder; made when it is new.
     const char *compat;   // "PORT", "127.0.0.1:PORT" or "unix:PATH"; port 0 picks one.
+    const char *port;     // The same of the tael port; "" for none.
     u128 cluster;         // Of a new log.
     u32 accounts_max;     // Of a new log.
     u32 holds_max;        // Of a new log.
@@ -23,8 +24,9 @@ struct server_options {
     u64 checkpoint_bytes; // Log between checkpoints, at least.
     u64 space_reserve;    // Free space below which commands are refused.
     u64 clock_jump_max_s; // How far the clock may have jumped forwards since the last frame.
-    // Called when the server answers clients, with the address that it listens on.
-    void (*ready)(const struct server_options *options, const char *address);
+    // Called when the server answers clients, with the addresses that it listens on; `port` is ""
+    // without a tael port.
+    void (*ready)(const struct server_options *options, const char *compat, const char *port);
     const void *context; // For `ready`.
 };
 

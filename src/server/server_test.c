@@ -8,7 +8,7 @@
 #include "base/checksum.h"
 #include "ledger/ledger_types.h"
 #include "server/compat_client.h"
-#include "server/compat_listener.h"
+#include "server/listener.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -40,10 +40,10 @@ struct world {
     pid_t server;
 };
 
-static void ready_print(const struct server_options *options, const char *address)
+static void ready_print(const struct server_options *options, const char *compat, const char *port)
 {
     (void)options;
-    (void)dprintf(STDOUT_FILENO, "ready %s\n", address);
+    (void)dprintf(STDOUT_FILENO, "ready %s %s\n", compat, port);
 }
 
 static int setup(void **state)
@@ -57,6 +57,7 @@ static int setup(void **state)
     world->options = (struct server_options){
         .data = world->data,
         .compat = world->socket,
+        .port = "",
         .accounts_max = 4096,
         .holds_max = 4096,
         .checkpoint_bytes = 192 * MIB,
@@ -250,17 +251,17 @@ static void accounts_make(const struct world *world, u32 count)
 static void test_an_address_in_use_leaves_no_folder(void **state)
 {
     struct world *world = *state;
-    struct compat_listener other;
+    struct listener other;
     struct failure failure;
     static const char *const ports[] = {"0", NULL}; // NULL: the unix socket.
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
         const char *address = ports[i] != NULL ? ports[i] : world->socket;
-        assert_int_equal(compat_listener_take(&other, address, &failure), STATUS_OK);
-        assert_int_equal(compat_listener_begin(&other, &failure), STATUS_OK);
+        assert_int_equal(listener_take(&other, address, &failure), STATUS_OK);
+        assert_int_equal(listener_begin(&other, &failure), STATUS_OK);
         world->options.compat = other.address;
         expect_refusal(world, STATUS_BUSY, "--compat-port");
         assert_false(exists(world->data));
-        compat_listener_close(&other);
+        listener_close(&other);
     }
     world->options.compat = world->socket;
     server_start(world);

@@ -25,8 +25,8 @@ enum tael_kind {
     TAEL_WELCOME = 0x44,   // It is let in: struct tael_welcome.
     TAEL_COMMAND = 0x45,   // `count` records, applied each whole or not at all.
     TAEL_REPLY = 0x46,     // What became of them.
-    TAEL_QUESTION = 0x47,  // A filter.
-    TAEL_ANSWER = 0x48,    // The records that it selects.
+    TAEL_QUESTION = 0x47,  // One record of kind query.
+    TAEL_ANSWER = 0x48,    // The views that it selects, `count` of them one after the other.
     TAEL_PING = 0x49,
     TAEL_PONG = 0x4a,
 };
@@ -57,14 +57,18 @@ struct tael_header {
     u64 position;    // Of an answer: the state it shows. Of a question: what it must show at least.
     u64 timestamp;   // Of an answer: nanoseconds.
     u64 expires_at;  // Of a command: nanoseconds from which it must not be applied; 0 never.
-    u8 reserved[64];
+    // Of an answer that did not fit: where the rest begins; of a question: where to go on. What it
+    // says is the server's; zero at the beginning, and when nothing is left.
+    u8 cursor[32];
+    u8 reserved[32];
 };
 static_assert(sizeof(struct tael_header) == MESSAGE_HEADER_SIZE, "the header's size");
 static_assert(offsetof(struct tael_header, command_id) == 128, "the wire's layout");
 static_assert(offsetof(struct tael_header, record) == 152, "the wire's layout");
 static_assert(offsetof(struct tael_header, count) == 160, "the wire's layout");
 static_assert(offsetof(struct tael_header, position) == 168, "the wire's layout");
-static_assert(offsetof(struct tael_header, reserved) == 192, "the wire's layout");
+static_assert(offsetof(struct tael_header, cursor) == 192, "the wire's layout");
+static_assert(offsetof(struct tael_header, reserved) == 224, "the wire's layout");
 
 // Body of TAEL_HELLO.
 struct tael_hello {

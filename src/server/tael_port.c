@@ -4,11 +4,11 @@
 #include "server/tael_port.h"
 
 #include "machine/commit.h"
+#include "server/peer.h"
 #include "server/tael_message.h"
 #include "server/trace.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define REQUESTS_MAX 256u // Of all connections, unanswered.
@@ -78,10 +78,8 @@ static void refuse(struct tael_port *port, struct connection *connection,
 // Whoever is at the other end, by the word of the kernel. 0: not known.
 static u64 peer_principal(const struct connection *connection)
 {
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
-    return peer.pid != 0 && peer.uid == geteuid() ? PRINCIPAL_OPERATOR : 0;
+    uid_t user = 0;
+    return peer_user(connection->fd, &user) && user == geteuid() ? PRINCIPAL_OPERATOR : 0;
 }
 
 static void hello_handle(struct tael_port *port, struct connection *connection,
@@ -299,7 +297,7 @@ u32 tael_port_connections(const struct tael_port *port)
     return connections_count(&port->connections);
 }
 
-enum status tael_port_new(struct tael_port **out, struct compat_listener *listener, int epoll_fd,
+enum status tael_port_new(struct tael_port **out, struct listener *listener, int epoll_fd,
                           struct node *node, struct pipeline *pipeline, struct failure *failure)
 {
     struct tael_port *port = calloc(1, sizeof *port);

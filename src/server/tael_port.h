@@ -11,14 +11,14 @@
 #ifndef TAEL_SERVER_TAEL_PORT_H
 #define TAEL_SERVER_TAEL_PORT_H
 
-#include "server/compat_listener.h"
+#include "server/listener.h"
 #include "server/pipeline.h"
 
 struct tael_port;
 
 // Lets clients in through `listener`, which stays the caller's until the port is freed.
-MUST_USE enum status tael_port_new(struct tael_port **out, struct compat_listener *listener,
-                                   int epoll_fd, struct node *node, struct pipeline *pipeline,
+MUST_USE enum status tael_port_new(struct tael_port **out, struct listener *listener, int epoll_fd,
+                                   struct node *node, struct pipeline *pipeline,
                                    struct failure *failure);
 // Ends every connection.
 void tael_port_free(struct tael_port *port);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Addresses that are taken, refused, taken over and given back.
-#include "server/compat_listener.h"
+#include "server/listener.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,23 +69,23 @@ static void leave_behind(int type)
 
 static void expect_refused(const char *what, enum status status)
 {
-    struct compat_listener listener;
+    struct listener listener;
     struct failure failure;
-    assert_int_equal(compat_listener_take(&listener, what, &failure), status);
+    assert_int_equal(listener_take(&listener, what, &failure), status);
     assert_int_equal(listener.fd, -1);
-    compat_listener_close(&listener);
+    listener_close(&listener);
 }
 
 static void test_addresses(void **state)
 {
     (void)state;
-    struct compat_listener listener;
+    struct listener listener;
     struct failure failure;
     static const char *const wrong[] = {
         "", "x", "65536", "-1", "1x", "0.0.0.0:0", "127.0.0.1:", "unix:", "127.0.0.1:5:6", "x:0"};
     for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
         expect_refused(wrong[i], STATUS_INVALID);
-        assert_int_equal(compat_listener_check(wrong[i], &failure), STATUS_INVALID);
+        assert_int_equal(listener_check(wrong[i], &failure), STATUS_INVALID);
     }
     char longer[256];
     memset(longer, 'x', sizeof longer);
@@ -94,40 +94,40 @@ static void test_addresses(void **state)
     expect_refused(longer, STATUS_INVALID);
     static const char *const right[] = {"0", "127.0.0.1:0", "localhost:0"};
     for (size_t i = 0; i < ARRAY_COUNT(right); i++) {
-        assert_int_equal(compat_listener_take(&listener, right[i], &failure), STATUS_OK);
+        assert_int_equal(listener_take(&listener, right[i], &failure), STATUS_OK);
         assert_int_equal(strncmp(listener.address, "127.0.0.1:", 10), 0);
-        assert_int_equal(compat_listener_begin(&listener, &failure), STATUS_OK);
+        assert_int_equal(listener_begin(&listener, &failure), STATUS_OK);
         expect_refused(listener.address, STATUS_BUSY);
-        compat_listener_close(&listener);
+        listener_close(&listener);
     }
 }
 
 static void test_a_path_is_taken_and_given_back(void **state)
 {
     (void)state;
-    struct compat_listener listener;
+    struct listener listener;
     struct failure failure;
-    assert_int_equal(compat_listener_take(&listener, address, &failure), STATUS_OK);
+    assert_int_equal(listener_take(&listener, address, &failure), STATUS_OK);
     assert_string_equal(listener.address, address);
     assert_false(can_connect()); // Nobody would answer yet.
-    assert_int_equal(compat_listener_begin(&listener, &failure), STATUS_OK);
+    assert_int_equal(listener_begin(&listener, &failure), STATUS_OK);
     assert_true(can_connect());
     expect_refused(address, STATUS_BUSY);
     assert_true(can_connect());
-    compat_listener_close(&listener);
+    listener_close(&listener);
     assert_false(exists());
 }
 
 static void test_a_socket_left_behind_is_taken_over(void **state)
 {
     (void)state;
-    struct compat_listener listener;
+    struct listener listener;
     struct failure failure;
     leave_behind(SOCK_STREAM);
-    assert_int_equal(compat_listener_take(&listener, address, &failure), STATUS_OK);
-    assert_int_equal(compat_listener_begin(&listener, &failure), STATUS_OK);
+    assert_int_equal(listener_take(&listener, address, &failure), STATUS_OK);
+    assert_int_equal(listener_begin(&listener, &failure), STATUS_OK);
     assert_true(can_connect());
-    compat_listener_close(&listener);
+    listener_close(&listener);
 }
 
 static void test_what_is_somebody_elses_is_left_alone(void **state)
@@ -150,14 +150,14 @@ static void test_what_is_somebody_elses_is_left_alone(void **state)
 static void test_a_path_that_another_took_is_noticed(void **state)
 {
     (void)state;
-    struct compat_listener listener;
+    struct listener listener;
     struct failure failure;
-    assert_int_equal(compat_listener_take(&listener, address, &failure), STATUS_OK);
+    assert_int_equal(listener_take(&listener, address, &failure), STATUS_OK);
     assert_int_equal(unlink(path), 0);
     FILE *file = fopen(path, "we");
     (void)fclose(file);
-    assert_int_equal(compat_listener_begin(&listener, &failure), STATUS_BUSY);
-    compat_listener_close(&listener);
+    assert_int_equal(listener_begin(&listener, &failure), STATUS_BUSY);
+    listener_close(&listener);
     assert_true(exists());
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Taking the compat port's address, and giving it back.
-#include "server/compat_listener.h"
+// Taking a port's address, and giving it back.
+#include "server/listener.h"
 
 #include "codec/number.h"
 
@@ -23,37 +23,35 @@ struct place {
 };
 
 static enum status place_parse(const char *text, struct place *out, struct failure *failure);
-static enum status take_unix(struct compat_listener *listener, const char *path,
-                             struct failure *failure);
-static enum status take_port(struct compat_listener *listener, u16 port, struct failure *failure);
+static enum status take_unix(struct listener *listener, const char *path, struct failure *failure);
+static enum status take_port(struct listener *listener, u16 port, struct failure *failure);
 
-enum status compat_listener_check(const char *address, struct failure *failure)
+enum status listener_check(const char *address, struct failure *failure)
 {
     struct place place;
     return place_parse(address, &place, failure);
 }
 
-enum status compat_listener_take(struct compat_listener *listener, const char *address,
-                                 struct failure *failure)
+enum status listener_take(struct listener *listener, const char *address, struct failure *failure)
 {
     struct place place;
-    *listener = (struct compat_listener){.fd = -1};
+    *listener = (struct listener){.fd = -1};
     if (place_parse(address, &place, failure) != STATUS_OK) return failure->status;
     enum status status = place.path != NULL ? take_unix(listener, place.path, failure)
                                             : take_port(listener, place.port, failure);
-    if (status != STATUS_OK) compat_listener_close(listener);
+    if (status != STATUS_OK) listener_close(listener);
     return status;
 }
 
 // Whether the path is still the socket that was made there.
-static bool is_own(const struct compat_listener *listener)
+static bool is_own(const struct listener *listener)
 {
     struct stat about;
     return lstat(listener->path, &about) == 0 && about.st_dev == listener->device &&
            about.st_ino == listener->inode;
 }
 
-enum status compat_listener_begin(struct compat_listener *listener, struct failure *failure)
+enum status listener_begin(struct listener *listener, struct failure *failure)
 {
     if (listener->path[0] != 0 && !is_own(listener)) {
         return failure_set(failure, STATUS_BUSY, "another process took %s", listener->path);
@@ -63,11 +61,11 @@ enum status compat_listener_begin(struct compat_listener *listener, struct failu
     return failure_set_errno(failure, status, errno, "listening on %s", listener->address);
 }
 
-void compat_listener_close(struct compat_listener *listener)
+void listener_close(struct listener *listener)
 {
     if (listener->fd >= 0) (void)close(listener->fd);
     if (listener->path[0] != 0 && is_own(listener)) (void)unlink(listener->path);
-    *listener = (struct compat_listener){.fd = -1};
+    *listener = (struct listener){.fd = -1};
 }
 
 // --- addresses -----------------------------------------------------------------------------------
@@ -81,15 +79,14 @@ static enum status place_parse(const char *text, struct place *out, struct failu
         out->path = text + 5;
         if (size > 0 && size <= size_max) return STATUS_OK;
         return failure_set(failure, STATUS_INVALID,
-                           "--compat-port: the path of a unix socket has 1 to %zu bytes, not %zu",
-                           size_max, size);
+                           "the path of a unix socket has 1 to %zu bytes, not %zu", size_max, size);
     }
     const char *colon = strrchr(text, ':');
     const bool is_here =
         colon == NULL || (colon - text == 9 &&
                           (memcmp(text, "127.0.0.1", 9) == 0 || memcmp(text, "localhost", 9) == 0));
     if (!is_here) {
-        failure_note(failure, STATUS_INVALID, "--compat-port: only 127.0.0.1 is listened on");
+        failure_note(failure, STATUS_INVALID, "only 127.0.0.1 is listened on");
         failure_hint(failure,
                      "the protocol has no authentication: let clients run on this machine, "
                      "or reach it through a tunnel that has");
@@ -98,8 +95,7 @@ static enum status place_parse(const char *text, struct place *out, struct failu
     const char *port = colon == NULL ? text : colon + 1;
     u128 number = 0;
     if (number_parse_u128(port, strlen(port), &number) != NUMBER_OK || number > UINT16_MAX) {
-        return failure_set(failure, STATUS_INVALID,
-                           "--compat-port: \"%.64s\" is no port from 0 to 65535", port);
+        return failure_set(failure, STATUS_INVALID, "\"%.64s\" is no port from 0 to 65535", port);
     }
     out->port = (u16)number;
     return STATUS_OK;
@@ -118,7 +114,7 @@ static enum status path_clear(const char *path, const struct sockaddr_un *addres
         return failure_set_errno(failure, STATUS_IO, errno, "looking at unix:%s", path);
     }
     if (!S_ISSOCK(about.st_mode)) {
-        failure_note(failure, STATUS_BUSY, "--compat-port: %s is there and is no socket", path);
+        failure_note(failure, STATUS_BUSY, "%s is there and is no socket", path);
         failure_hint(failure, "give a path where nothing is; it was left as it is");
         return STATUS_BUSY;
     }
@@ -132,18 +128,16 @@ static enum status path_clear(const char *path, const struct sockaddr_un *addres
         return failure_set_errno(failure, STATUS_IO, errno, "removing the unused socket %s", path);
     }
     if (listens || error == EAGAIN) { // The latter when too many wait to be let in.
-        failure_note(failure, STATUS_BUSY, "--compat-port: another process listens on unix:%s",
-                     path);
+        failure_note(failure, STATUS_BUSY, "another process listens on unix:%s", path);
     } else {
         (void)failure_set_errno(failure, STATUS_BUSY, error,
-                                "--compat-port: whether unix:%s is in use cannot be told", path);
+                                "whether unix:%s is in use cannot be told", path);
     }
     failure_hint(failure, "stop that process first, or give another path");
     return STATUS_BUSY;
 }
 
-static enum status take_unix(struct compat_listener *listener, const char *path,
-                             struct failure *failure)
+static enum status take_unix(struct listener *listener, const char *path, struct failure *failure)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const size_t size = strlen(path);
@@ -167,7 +161,7 @@ static enum status take_unix(struct compat_listener *listener, const char *path,
 
 // --- ports ---------------------------------------------------------------------------------------
 
-static enum status take_port(struct compat_listener *listener, u16 port, struct failure *failure)
+static enum status take_port(struct listener *listener, u16 port, struct failure *failure)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -181,11 +175,10 @@ static enum status take_port(struct compat_listener *listener, u16 port, struct 
         bind(listener->fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
         getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0) {
         const enum status status = errno == EADDRINUSE ? STATUS_BUSY : STATUS_IO;
-        (void)failure_set_errno(failure, status, errno, "--compat-port: listening on 127.0.0.1:%u",
-                                port);
+        (void)failure_set_errno(failure, status, errno, "listening on 127.0.0.1:%u", port);
         if (status == STATUS_BUSY) {
-            failure_hint(failure, "another program uses this port; give another one with "
-                                  "--compat-port, or 0 for any");
+            failure_hint(failure, "another program uses this port; give another one, or "
+                                  "0 for any");
         }
         return status;
     }
