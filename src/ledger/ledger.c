@@ -21,6 +21,7 @@ enum status ledger_init(struct ledger *ledger, const struct ledger_limits *limit
         status = table_init(&ledger->holds, sizeof(struct hold), limits->holds_max, failure);
     }
     if (status == STATUS_OK) status = index_init(&ledger->account_index, 0, failure);
+    if (status == STATUS_OK) status = index_init(&ledger->number_index, 0, failure);
     if (status == STATUS_OK) status = index_init(&ledger->hold_index, 0, failure);
     if (status == STATUS_OK) status = heap_init(&ledger->expiries, limits->holds_max, failure);
     if (status == STATUS_OK) {
@@ -35,6 +36,7 @@ void ledger_free(struct ledger *ledger)
     table_free(&ledger->accounts);
     table_free(&ledger->holds);
     index_free(&ledger->account_index);
+    index_free(&ledger->number_index);
     index_free(&ledger->hold_index);
     heap_free(&ledger->expiries);
     memory_release(ledger->undo, sizeof *ledger->undo);
@@ -89,15 +91,15 @@ static void index_insert_again(struct index *index, u64 hash, u32 row)
     assert(status == STATUS_OK);
 }
 
+static void account_unindex(struct ledger *ledger, u32 row);
+
 static void undo_one(struct ledger *ledger, const struct undo_entry *entry)
 {
     switch (entry->kind) {
     case UNDO_ACCOUNT: *account_at(ledger, entry->row) = entry->account; break;
     case UNDO_ACCOUNT_CREATE:
         assert(entry->row == ledger->accounts.count - 1);
-        index_remove(&ledger->account_index,
-                     history_hash_id(ledger->history, account_at(ledger, entry->row)->id),
-                     entry->row);
+        account_unindex(ledger, entry->row);
         memset(account_at(ledger, entry->row), 0, sizeof(struct account));
         ledger->accounts.count--;
         break;
@@ -174,8 +176,8 @@ void resolution_put(struct ledger *ledger, u128 pending_id)
 void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp)
 {
     struct account *account = account_at(ledger, account_row);
-    if (LIKELY(++account->reserved < HISTORY_BALANCE_INTERVAL)) return;
-    account->reserved = 0;
+    if (LIKELY((u16)++account->reserved < HISTORY_BALANCE_INTERVAL)) return;
+    account->reserved &= ~LEDGER_POSTINGS_MASK;
     struct outcome *debits = history_append(ledger->history);
     *debits = (struct outcome){
         .id = account->debits_pending,
@@ -308,19 +310,80 @@ u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit)
 
 // --- accounts ------------------------------------------------------------------------------------
 
-static u32 account_find(const struct ledger *ledger, u128 id, u64 hash)
+// Under which hash an account is found: raw ones by their id, others by ledger number and id.
+static u64 account_hash(const struct ledger *ledger, u16 class, u32 number, u128 id)
+{
+    u64 hash = history_hash_id(ledger->history, id);
+    return class == 0 ? hash : hash_u64(&ledger->history->key, hash, number);
+}
+
+// Raw: `number` is 0, as no account's is.
+static u32 account_find(const struct ledger *ledger, u32 number, u128 id, u64 hash)
 {
     struct index_cursor cursor;
     for (u32 row = index_first(&ledger->account_index, hash, &cursor); row != 0;
          row = index_next(&cursor)) {
-        if (account_at(ledger, row - 1)->id == id) return row - 1;
+        const struct account *account = account_at(ledger, row - 1);
+        u32 own = ledger_account_class(account) == 0 ? 0 : account->ledger;
+        if (account->id == id && own == number) return row - 1;
     }
     return ROW_NONE;
 }
 
 u32 ledger_account_row(const struct ledger *ledger, u128 id)
 {
-    return account_find(ledger, id, history_hash_id(ledger->history, id));
+    return account_find(ledger, 0, id, account_hash(ledger, 0, 0, id));
+}
+
+u32 ledger_class_account_row(const struct ledger *ledger, u32 number, u128 id)
+{
+    return account_find(ledger, number, id, account_hash(ledger, 1, number, id));
+}
+
+static u64 number_hash(const struct ledger *ledger, u32 number)
+{
+    return hash_u64(&ledger->history->resolution_key, number, 0);
+}
+
+// The first account on a ledger number, or ROW_NONE.
+static u32 number_first(const struct ledger *ledger, u32 number)
+{
+    struct index_cursor cursor;
+    for (u32 row = index_first(&ledger->number_index, number_hash(ledger, number), &cursor);
+         row != 0; row = index_next(&cursor)) {
+        if (account_at(ledger, row - 1)->ledger == number) return row - 1;
+    }
+    return ROW_NONE;
+}
+
+u32 ledger_number_class(const struct ledger *ledger, u32 number)
+{
+    u32 first = number_first(ledger, number);
+    return first == ROW_NONE ? LEDGER_NUMBER_FREE : ledger_account_class(account_at(ledger, first));
+}
+
+static enum status account_index(struct ledger *ledger, u32 row, struct failure *failure)
+{
+    const struct account *account = account_at(ledger, row);
+    u64 hash = account_hash(ledger, ledger_account_class(account), account->ledger, account->id);
+    enum status status = index_insert(&ledger->account_index, hash, row, failure);
+    // Neighbours are mostly on the same ledger.
+    if (status != STATUS_OK ||
+        (row > 0 && account_at(ledger, row - 1)->ledger == account->ledger) ||
+        number_first(ledger, account->ledger) != ROW_NONE) {
+        return status;
+    }
+    return index_insert(&ledger->number_index, number_hash(ledger, account->ledger), row, failure);
+}
+
+static void account_unindex(struct ledger *ledger, u32 row)
+{
+    const struct account *account = account_at(ledger, row);
+    u64 hash = account_hash(ledger, ledger_account_class(account), account->ledger, account->id);
+    index_remove(&ledger->account_index, hash, row);
+    if (number_first(ledger, account->ledger) == row) {
+        index_remove(&ledger->number_index, number_hash(ledger, account->ledger), row);
+    }
 }
 
 u32 ledger_lookup_accounts(const struct ledger *ledger, const u128 *ids, u32 count,
@@ -370,7 +433,7 @@ struct account_decision {
 };
 
 static enum create_account_result account_insert(struct ledger *ledger,
-                                                 const struct account *account, u64 hash,
+                                                 const struct account *account, u16 class,
                                                  u64 timestamp, struct account_decision *decision,
                                                  struct failure *failure)
 {
@@ -384,16 +447,29 @@ static enum create_account_result account_insert(struct ledger *ledger,
     struct account *record = account_at(ledger, row);
     *record = *account;
     record->timestamp = timestamp;
-    decision->status = index_insert(&ledger->account_index, hash, row, failure);
+    record->reserved = (u32) class << LEDGER_CLASS_SHIFT;
+    decision->status = account_index(ledger, row, failure);
     if (ledger->undo->active) (void)undo_push(ledger, UNDO_ACCOUNT_CREATE, row);
     ledger->account_timestamp_max = timestamp;
     return CREATE_ACCOUNT_CREATED;
 }
 
+// Whether accounts of this class may be on a ledger number: it is either clients' or modules'.
+static bool number_is_open(const struct ledger *ledger, u32 number, u16 class)
+{
+    // The last account made is mostly on the same one.
+    u64 count = ledger->accounts.count;
+    u32 first = count > 0 && account_at(ledger, (u32)count - 1)->ledger == number
+                    ? (u32)count - 1
+                    : number_first(ledger, number);
+    return first == ROW_NONE ||
+           (ledger_account_class(account_at(ledger, first)) == 0) == (class == 0);
+}
+
 // Rules in the order of ledger.def, from `reserved_field` on.
 static enum create_account_result
 account_decide(struct ledger *ledger, const struct history_set *set, const struct account *account,
-               u64 timestamp, struct account_decision *decision, struct failure *failure)
+               u16 class, u64 timestamp, struct account_decision *decision, struct failure *failure)
 {
     const u16 known = ACCOUNT_LINKED | ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS |
                       ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS | ACCOUNT_HISTORY | ACCOUNT_IMPORTED |
@@ -404,8 +480,8 @@ account_decide(struct ledger *ledger, const struct history_set *set, const struc
     if (account->flags & ~known) return CREATE_ACCOUNT_RESERVED_FLAG;
     if (account->id == 0) return CREATE_ACCOUNT_ID_MUST_NOT_BE_ZERO;
     if (account->id == U128_MAX) return CREATE_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
-    u64 hash = history_hash_id(ledger->history, account->id);
-    u32 row = account_find(ledger, account->id, hash);
+    u64 hash = account_hash(ledger, class, account->ledger, account->id);
+    u32 row = account_find(ledger, class == 0 ? 0 : account->ledger, account->id, hash);
     if (row != ROW_NONE) {
         enum create_account_result result = account_exists(account, account_at(ledger, row));
         if (result == CREATE_ACCOUNT_EXISTS)
@@ -418,6 +494,9 @@ account_decide(struct ledger *ledger, const struct history_set *set, const struc
     if (account->credits_pending != 0) return CREATE_ACCOUNT_CREDITS_PENDING_MUST_BE_ZERO;
     if (account->credits_posted != 0) return CREATE_ACCOUNT_CREDITS_POSTED_MUST_BE_ZERO;
     if (account->ledger == 0) return CREATE_ACCOUNT_LEDGER_MUST_NOT_BE_ZERO;
+    if (!number_is_open(ledger, account->ledger, class)) {
+        return CREATE_ACCOUNT_LEDGER_MUST_NOT_BE_ZERO;
+    }
     if (account->code == 0) return CREATE_ACCOUNT_CODE_MUST_NOT_BE_ZERO;
     if (account->flags & ACCOUNT_IMPORTED) {
         bool taken = timestamp <= ledger->account_timestamp_max;
@@ -429,7 +508,7 @@ account_decide(struct ledger *ledger, const struct history_set *set, const struc
         if (decision->status != STATUS_OK) return CREATE_ACCOUNT_CREATED;
         decision->timestamp = timestamp;
     }
-    return account_insert(ledger, account, hash, timestamp, decision, failure);
+    return account_insert(ledger, account, class, timestamp, decision, failure);
 }
 
 static void account_outcome(struct ledger *ledger, const struct account *account, u64 place,
@@ -448,6 +527,11 @@ static void account_outcome(struct ledger *ledger, const struct account *account
         .result = (u8)result,
     };
     outcome_set_place(outcome, place);
+}
+
+static u64 account_place(const struct ledger_batch *batch, u32 i)
+{
+    return batch->class == 0 ? batch->place + i * sizeof(struct account) : batch->place;
 }
 
 enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_batch *batch,
@@ -485,8 +569,8 @@ enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_ba
         } else if (imported && account->timestamp >= batch->timestamp) {
             result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
         } else {
-            result = account_decide(ledger, set, account, imported ? account->timestamp : timestamp,
-                                    &decision, failure);
+            result = account_decide(ledger, set, account, batch->class,
+                                    imported ? account->timestamp : timestamp, &decision, failure);
         }
         if (result != CREATE_ACCOUNT_CREATED && chain != ROW_NONE && !broken) {
             broken = true;
@@ -495,14 +579,13 @@ enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_ba
                 u64 before = batch->timestamp - batch->count + j + 1;
                 batch->results[j] = (struct create_result){
                     .timestamp = before, .status = CREATE_ACCOUNT_LINKED_EVENT_FAILED};
-                account_outcome(ledger, &events[j], batch->place + j * sizeof events[0],
+                account_outcome(ledger, &events[j], account_place(batch, j),
                                 CREATE_ACCOUNT_LINKED_EVENT_FAILED, before);
             }
         }
         batch->results[i] =
             (struct create_result){.timestamp = decision.timestamp, .status = (u32)result};
-        account_outcome(ledger, account, batch->place + i * sizeof events[0], (u32)result,
-                        decision.timestamp);
+        account_outcome(ledger, account, account_place(batch, i), (u32)result, decision.timestamp);
         if (chain != ROW_NONE && (!linked || result == CREATE_ACCOUNT_LINKED_EVENT_CHAIN_OPEN)) {
             if (!broken) scope_commit(ledger);
             chain = ROW_NONE;
@@ -535,8 +618,7 @@ enum status ledger_load(struct ledger *ledger, const struct ledger_state *state,
     ledger->holds.count = state->hold_count;
     ledger->hold_free = state->hold_free;
     for (u32 row = 0; row < state->account_count; row++) {
-        u64 hash = history_hash_id(ledger->history, account_at(ledger, row)->id);
-        enum status status = index_insert(&ledger->account_index, hash, row, failure);
+        enum status status = account_index(ledger, row, failure);
         if (status != STATUS_OK) return status;
     }
     heap_clear(&ledger->expiries);
@@ -576,6 +658,13 @@ static void check_ledger_sums(const struct ledger *ledger)
     free(entries);
 }
 
+static u32 account_row(const struct ledger *ledger, const struct account *account)
+{
+    return ledger_account_class(account) == 0
+               ? ledger_account_row(ledger, account->id)
+               : ledger_class_account_row(ledger, account->ledger, account->id);
+}
+
 void ledger_check(const struct ledger *ledger)
 {
     u128 held_debits = 0;
@@ -591,7 +680,7 @@ void ledger_check(const struct ledger *ledger)
         if (a->flags & ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS) {
             assert(a->credits_pending + a->credits_posted <= a->debits_posted); // L2
         }
-        assert(ledger_account_row(ledger, a->id) == row);
+        assert(account_row(ledger, a) == row);
         held_debits += a->debits_pending;
     }
     check_ledger_sums(ledger);

@@ -10,6 +10,11 @@
 //   G2 Accounts lie in order of their timestamps.
 // An event, or a chain of linked events, applies whole or not at all.
 //
+// Accounts have a class. Class 0 is raw: a plain client's, who makes accounts and transfers by
+// batches of his own. Any other class is the module's that owns the account (L11): it makes and
+// posts to accounts by plans. The two never meet: an id of one is not found by the other, and a
+// ledger number belongs to one or the other, whichever had the first account on it.
+//
 // The ledger is deterministic: the same batches with the same timestamps give the same results,
 // balances, rows of history and bytes of its tables. It reads immutable facts (old rows, old
 // requests) through history; a failure to read one is returned as a status and the process must not
@@ -33,9 +38,12 @@ struct ledger_limits {
 struct ledger_undo; // How a chain is taken back.
 
 struct ledger {
-    struct table accounts; // struct account; `reserved` counts postings since the last snapshot.
-    struct table holds;    // struct hold.
+    // struct account. `reserved`: the class above, and below how many postings came since the last
+    // snapshot of its balances.
+    struct table accounts;
+    struct table holds; // struct hold.
     struct index account_index;
+    struct index number_index; // Of each ledger number, the row of its first account.
     struct index hold_index;
     struct heap expiries; // Rows of holds.
     u32 hold_free;        // First free record plus one.
@@ -62,6 +70,11 @@ struct ledger_resolved {
     u32 count;
 };
 
+struct ledger_rows {
+    u32 debit;
+    u32 credit;
+};
+
 struct ledger_batch {
     const void *events;            // struct account or struct transfer.
     u32 count;                     // At most LEDGER_EVENTS_MAX.
@@ -69,7 +82,12 @@ struct ledger_batch {
     u64 place;                     // Of the first event in the log; 16-byte aligned.
     struct create_result *results; // Room for `count`.
     struct ledger_resolved *resolved;
-    bool planned; // Made by a module's plan: `place` is its command's, for all of them.
+    // Of a module's plan: its class, or 0 of a client's batch. `place` is then that of the record
+    // that was decided, for all events. An account that is made by a plan must not exist.
+    u16 class;
+    // Of transfers of a plan: the rows of their accounts, whose ids are not looked at. A chain in
+    // one class.
+    const struct ledger_rows *rows;
 };
 
 // An empty ledger over `history`, which it does not own. STATUS_FULL when there is no address space
@@ -95,8 +113,19 @@ u64 ledger_next_expiry(const struct ledger *ledger);
 // The first happens at now + 1, the next a nanosecond later. Returns how many.
 u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit);
 
-// Row of an account, or U32_MAX.
+// Row of a raw account, or U32_MAX.
 u32 ledger_account_row(const struct ledger *ledger, u128 id);
+// Row of an account of a ledger number that belongs to modules, or U32_MAX. Ids are unique within
+// each such number.
+u32 ledger_class_account_row(const struct ledger *ledger, u32 number, u128 id);
+// The class of the first account on a ledger number; LEDGER_NUMBER_FREE when there is none.
+#define LEDGER_NUMBER_FREE U32_MAX
+u32 ledger_number_class(const struct ledger *ledger, u32 number);
+#define LEDGER_CLASS_SHIFT 16u
+static inline u16 ledger_account_class(const struct account *account)
+{
+    return (u16)(account->reserved >> LEDGER_CLASS_SHIFT);
+}
 static inline const struct account *ledger_account(const struct ledger *ledger, u32 row)
 {
     return (const struct account *)ledger->accounts.memory + row;

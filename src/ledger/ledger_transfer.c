@@ -50,9 +50,9 @@ static void older_prefetch(const struct run *run, u64 id_hash)
     }
 }
 
-static inline void ahead_slots(struct run *run, const struct transfer *transfer,
-                               struct ahead *ahead)
+static inline void ahead_slots(struct run *run, u32 i, struct ahead *ahead)
 {
+    const struct transfer *transfer = (const struct transfer *)run->batch->events + i;
     const struct ledger *ledger = run->ledger;
     const struct history *history = ledger->history;
     ahead->id_hash = history_hash_id(history, transfer->id);
@@ -67,6 +67,11 @@ static inline void ahead_slots(struct run *run, const struct transfer *transfer,
                                 ->id_slots[history_hash_resolution(history, transfer->pending_id) &
                                            (HISTORY_ID_SLOTS - 1)],
                            1);
+        return;
+    }
+    if (run->batch->rows != NULL) {
+        ahead->debit_row = run->batch->rows[i].debit + 1;
+        ahead->credit_row = run->batch->rows[i].credit + 1;
         return;
     }
     ahead->debit_hash = history_hash_id(history, transfer->debit_account_id);
@@ -96,17 +101,27 @@ static inline void ahead_accounts(const struct run *run, const struct transfer *
         }
         return;
     }
-    ahead->debit_row = index_first(&ledger->account_index, ahead->debit_hash, &cursor);
-    ahead->credit_row = index_first(&ledger->account_index, ahead->credit_hash, &cursor);
+    if (run->batch->rows == NULL) {
+        ahead->debit_row = index_first(&ledger->account_index, ahead->debit_hash, &cursor);
+        ahead->credit_row = index_first(&ledger->account_index, ahead->credit_hash, &cursor);
+    }
     if (ahead->debit_row != 0) account_prefetch(ledger, ahead->debit_row - 1);
     if (ahead->credit_row != 0) account_prefetch(ledger, ahead->credit_row - 1);
 }
 
-// The row of an account from its candidate; ROW_NONE when there is none.
-static inline u32 account_resolve(const struct ledger *ledger, u128 id, u32 candidate)
+// The row of an account from its candidate; ROW_NONE when there is none. Of a plan the candidate is
+// the account.
+static inline u32 account_resolve(const struct run *run, u128 id, u32 candidate)
 {
+    const struct ledger *ledger = run->ledger;
     if (candidate == 0) return ROW_NONE;
-    if (LIKELY(ledger_account(ledger, candidate - 1)->id == id)) return candidate - 1;
+    const struct account *account = ledger_account(ledger, candidate - 1);
+    u16 class = ledger_account_class(account);
+    if (UNLIKELY(run->batch->rows != NULL)) {
+        assert(class == run->batch->class); // L11: the machine has looked.
+        return candidate - 1;
+    }
+    if (LIKELY(account->id == id && class == 0)) return candidate - 1;
     return ledger_account_row(ledger, id); // Another account has the same tag.
 }
 
@@ -230,7 +245,7 @@ static enum create_transfer_result transfer_exists(struct run *run, const struct
 static u64 event_place(const struct run *run, const struct transfer *t)
 {
     const struct transfer *first = run->batch->events;
-    if (run->batch->planned) return run->batch->place;
+    if (run->batch->rows != NULL) return run->batch->place;
     return run->batch->place + (u64)(t - first) * sizeof *t;
 }
 
@@ -248,7 +263,7 @@ static struct outcome *transfer_outcome(struct run *run, const struct transfer *
     outcome->credit_row = credit_row;
     outcome->flags = t->flags;
     outcome->code = code;
-    outcome->kind = run->batch->planned ? OUTCOME_POSTING : OUTCOME_TRANSFER;
+    outcome->kind = run->batch->rows != NULL ? OUTCOME_POSTING : OUTCOME_TRANSFER;
     outcome->result = OUTCOME_CREATED;
     outcome_set_place(outcome, event_place(run, t));
     outcome->pending_distance = 0;
@@ -409,9 +424,9 @@ static enum create_transfer_result decide_single(struct run *run, const struct t
     const struct ledger *ledger = run->ledger;
     enum create_transfer_result result = check_fields(t);
     if (UNLIKELY(result != CREATE_TRANSFER_CREATED)) return result;
-    u32 debit_row = account_resolve(ledger, t->debit_account_id, ahead->debit_row);
+    u32 debit_row = account_resolve(run, t->debit_account_id, ahead->debit_row);
     if (UNLIKELY(debit_row == ROW_NONE)) return CREATE_TRANSFER_DEBIT_ACCOUNT_NOT_FOUND;
-    u32 credit_row = account_resolve(ledger, t->credit_account_id, ahead->credit_row);
+    u32 credit_row = account_resolve(run, t->credit_account_id, ahead->credit_row);
     if (UNLIKELY(credit_row == ROW_NONE)) return CREATE_TRANSFER_CREDIT_ACCOUNT_NOT_FOUND;
     const struct account *debit = ledger_account(ledger, debit_row);
     const struct account *credit = ledger_account(ledger, credit_row);
@@ -455,6 +470,14 @@ struct pending {
     u16 flags;
 };
 
+// A pending transfer of another class is not there for this one.
+static enum create_transfer_result class_check(const struct run *run, u32 debit_row)
+{
+    return ledger_account_class(account_at(run->ledger, debit_row)) == run->batch->class
+               ? CREATE_TRANSFER_CREATED
+               : CREATE_TRANSFER_PENDING_TRANSFER_NOT_FOUND;
+}
+
 static enum create_transfer_result pending_find(struct run *run, const struct transfer *t,
                                                 struct pending *pending)
 {
@@ -473,7 +496,7 @@ static enum create_transfer_result pending_find(struct run *run, const struct tr
             .code = hold->code,
             .flags = hold->flags,
         };
-        return CREATE_TRANSFER_CREATED;
+        return class_check(run, pending->debit_row);
     }
     u32 slot = 0;
     u64 row = transfer_row(run, t->pending_id, hash, &slot);
@@ -494,7 +517,7 @@ static enum create_transfer_result pending_find(struct run *run, const struct tr
         .code = outcome.code,
         .flags = outcome.flags,
     };
-    return CREATE_TRANSFER_CREATED;
+    return class_check(run, pending->debit_row);
 }
 
 // Why a pending transfer that is not open is not.
@@ -690,7 +713,7 @@ static void event_refuse(struct run *run, u32 i, u32 result, u64 timestamp, u64 
         .credit_row = ROW_NONE,
         .flags = t->flags,
         .code = t->code,
-        .kind = run->batch->planned ? OUTCOME_POSTING : OUTCOME_TRANSFER,
+        .kind = run->batch->rows != NULL ? OUTCOME_POSTING : OUTCOME_TRANSFER,
         .result = (u8)result,
     };
     outcome_set_place(outcome, event_place(run, t));
@@ -733,7 +756,7 @@ enum status ledger_create_transfers(struct ledger *ledger, const struct ledger_b
     bool broken = false;
     for (u32 step = 0; step < batch->count + AHEAD_SLOTS && run.status == STATUS_OK; step++) {
         if (step < batch->count) {
-            ahead_slots(&run, &events[step], &run.ring[step % AHEAD_RING]);
+            ahead_slots(&run, step, &run.ring[step % AHEAD_RING]);
         }
         u32 half = step - (AHEAD_SLOTS - AHEAD_ACCOUNTS);
         if (half < batch->count) {

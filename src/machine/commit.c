@@ -10,18 +10,12 @@
 #include "base/checksum.h"
 #include "codec/record_binary.h"
 
-static u32 module_index(const struct module *module)
-{
-    u32 index = 0;
-    while (modules[index] != module) index++;
-    return index;
-}
-
 struct module_context commit_context(const struct machine *machine, const struct module *module)
 {
     return (struct module_context){
         .ledger = &machine->ledger,
-        .tables = machine->module_tables[module_index(module)],
+        .own = &machine->module_tables[module_index(module)],
+        .all = machine->module_tables,
         .timestamp = machine->timestamp,
         .position = machine->position,
     };
@@ -67,7 +61,7 @@ static enum status note_keep(struct machine *machine, const struct command_note 
 static bool plan_fits(const struct machine *machine, const struct module *module,
                       const struct plan *plan)
 {
-    const struct table *tables = machine->module_tables[module_index(module)];
+    const struct table *tables = machine->module_tables[module_index(module)].tables;
     u64 counts[MODULE_TABLES_MAX];
     for (u32 i = 0; i < module->table_count; i++) counts[i] = tables[i].count;
     for (u32 i = 0; i < plan->write_count; i++) {
@@ -82,7 +76,7 @@ static bool plan_fits(const struct machine *machine, const struct module *module
     for (u32 i = 0; i < plan->posting_count; i++) {
         holds += (plan->postings[i].flags & TRANSFER_PENDING) != 0;
     }
-    return ledger_has_room(&machine->ledger, 0, holds) &&
+    return ledger_has_room(&machine->ledger, plan->account_count, holds) &&
            machine->effects.count + plan->effect_count <= machine->effects.capacity;
 }
 
@@ -91,19 +85,23 @@ struct source {
     u128 command_id;
     u64 place; // Of the record in the log.
     u32 index; // Of the record in its command.
+    u16 class; // Of the accounts that it may touch.
 };
 
 // The postings as a chain of transfers, in the machine's scratch.
-static void chain_make(const struct machine *machine, const struct plan *plan, u128 command_id,
-                       u32 index)
+static void chain_make(const struct machine *machine, const struct plan *plan,
+                       const struct source *source)
 {
+    struct plan_chain *chain = machine->chain;
     for (u32 i = 0; i < plan->posting_count; i++) {
         const struct plan_posting *posting = &plan->postings[i];
         const struct account *debit = ledger_account(&machine->ledger, posting->debit_row);
         bool last = i + 1 == plan->posting_count;
-        machine->postings[i] = (struct transfer){
-            .id = plan_posting_id(&machine->ledger, command_id, machine->position,
-                                  index * PLAN_POSTINGS_MAX + i),
+        chain->rows[i] =
+            (struct ledger_rows){.debit = posting->debit_row, .credit = posting->credit_row};
+        chain->transfers[i] = (struct transfer){
+            .id = plan_posting_id(&machine->ledger, source->command_id, machine->position,
+                                  source->index * PLAN_POSTINGS_MAX + i),
             .debit_account_id = debit->id,
             .credit_account_id = ledger_account(&machine->ledger, posting->credit_row)->id,
             .amount = posting->amount,
@@ -124,16 +122,17 @@ static enum status postings_apply(struct machine *machine, const struct plan *pl
 {
     *refused = plan->posting_count;
     if (plan->posting_count == 0) return STATUS_OK;
-    chain_make(machine, plan, source->command_id, source->index);
+    chain_make(machine, plan, source);
     applied->timestamp += plan->posting_count;
     const struct ledger_batch batch = {
-        .events = machine->postings,
+        .events = machine->chain->transfers,
         .count = plan->posting_count,
         .timestamp = applied->timestamp,
         .place = source->place,
         .results = machine->results,
         .resolved = &frame->resolved,
-        .planned = true,
+        .class = source->class,
+        .rows = machine->chain->rows,
     };
     enum status status = ledger_create_transfers(&machine->ledger, &batch, failure);
     for (u32 i = 0; i < plan->posting_count && status == STATUS_OK; i++) {
@@ -146,17 +145,49 @@ static enum status postings_apply(struct machine *machine, const struct plan *pl
     return status;
 }
 
-static void writes_apply(struct machine *machine, const struct module *module,
-                         const struct plan *plan)
+static enum status writes_apply(struct machine *machine, const struct module *module,
+                                const struct plan *plan, struct failure *failure)
 {
-    struct table *tables = machine->module_tables[module_index(module)];
+    struct module_tables *own = &machine->module_tables[module_index(module)];
     for (u32 i = 0; i < plan->write_count; i++) {
         const struct plan_write *write = &plan->writes[i];
-        struct table *table = &tables[write->table];
-        if (write->row == table->count) table->count++;
+        struct table *table = &own->tables[write->table];
+        bool is_new = write->row == table->count;
+        if (is_new) table->count++;
         table_touch(table, write->row);
-        memcpy(table_record(table, write->row), write->record, write->size);
+        void *record = table_record(table, write->row);
+        assert(is_new || !module->tables[write->table].keyed ||
+               load_u128(record) == load_u128(write->record));
+        memcpy(record, write->record, write->size);
+        if (!is_new || !module->tables[write->table].keyed) continue;
+        enum status status = index_insert(&own->indexes[write->table],
+                                          module_key_hash(&machine->ledger, load_u128(record)),
+                                          (u32)write->row, failure);
+        if (status != STATUS_OK) return status;
     }
+    return STATUS_OK;
+}
+
+// Makes the accounts; nothing refuses one, since the module has looked.
+static enum status accounts_apply(struct machine *machine, const struct plan *plan,
+                                  const struct source *source, struct applied_command *applied,
+                                  struct failure *failure)
+{
+    if (plan->account_count == 0) return STATUS_OK;
+    applied->timestamp += plan->account_count;
+    const struct ledger_batch batch = {
+        .events = plan->accounts,
+        .count = plan->account_count,
+        .timestamp = applied->timestamp,
+        .place = source->place,
+        .results = machine->results,
+        .class = source->class,
+    };
+    enum status status = ledger_create_accounts(&machine->ledger, &batch, failure);
+    for (u32 i = 0; i < plan->account_count && status == STATUS_OK; i++) {
+        assert(machine->results[i].status == (u32)CREATE_ACCOUNT_CREATED);
+    }
+    return status;
 }
 
 static void effects_apply(struct machine *machine, const struct module *module,
@@ -198,9 +229,10 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
         reply->evidence[0] = plan->postings[refused].amount;
         return STATUS_OK;
     }
-    writes_apply(machine, module, plan);
-    effects_apply(machine, module, plan, applied->timestamp);
-    return STATUS_OK;
+    status = accounts_apply(machine, plan, source, applied, failure);
+    if (status == STATUS_OK) status = writes_apply(machine, module, plan, failure);
+    if (status == STATUS_OK) effects_apply(machine, module, plan, applied->timestamp);
+    return status;
 }
 
 // --- commands -----------------------------------------------------------------------------------
@@ -347,7 +379,11 @@ static enum status records_decide(struct machine *machine, const struct frame_co
     u64 at = 0;
     for (u32 i = 0; i < count; i++) {
         const struct source source = {
-            .command_id = command->command_id, .place = place + at, .index = i};
+            .command_id = command->command_id,
+            .place = place + at,
+            .index = i,
+            .class = record == NULL ? 0 : module_of_record(command->record)->account_class,
+        };
         struct command_reply reply = {.result = refusal, .position = applied->position};
         if (i > 0) applied->timestamp++;
         if (refusal == MODULE_DONE) {
@@ -405,7 +441,8 @@ enum status commit_pulse(struct machine *machine, u64 place, struct applied_fram
         struct plan *plan = machine->plan;
         plan_clear(plan);
         if (!modules[i]->pulse(&context, plan)) continue;
-        const struct source source = {.command_id = modules[i]->number, .place = place};
+        const struct source source = {
+            .command_id = modules[i]->number, .place = place, .class = modules[i]->account_class};
         struct command_reply reply = {0};
         enum status status =
             plan_commit(machine, modules[i], plan, &source, &reply, frame, applied, failure);

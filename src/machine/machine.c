@@ -19,8 +19,11 @@ static enum status modules_init(struct machine *machine, struct failure *failure
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count && status == STATUS_OK; j++) {
             const struct module_table *table = &modules[i]->tables[j];
-            status = table_init(&machine->module_tables[i][j], table->record_size,
+            status = table_init(&machine->module_tables[i].tables[j], table->record_size,
                                 table->record_max, failure);
+            if (status == STATUS_OK) {
+                status = index_init(&machine->module_tables[i].indexes[j], 0, failure);
+            }
         }
     }
     void *memory = NULL;
@@ -29,9 +32,8 @@ static enum status modules_init(struct machine *machine, struct failure *failure
         machine->plan = memory;
     }
     if (status == STATUS_OK) {
-        status =
-            memory_reserve(PLAN_POSTINGS_MAX * sizeof *machine->postings, false, &memory, failure);
-        machine->postings = memory;
+        status = memory_reserve(sizeof *machine->chain, false, &memory, failure);
+        machine->chain = memory;
     }
     return status;
 }
@@ -46,10 +48,21 @@ u32 machine_tables(struct machine *machine, struct table *tables[MACHINE_TABLES_
     tables[count++] = &machine->effects;
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
-            tables[count++] = &machine->module_tables[i][j];
+            tables[count++] = &machine->module_tables[i].tables[j];
         }
     }
     return count;
+}
+
+static enum status keys_index(const struct machine *machine, const struct table *table,
+                              struct index *index, struct failure *failure)
+{
+    for (u64 row = 0; row < table->count; row++) {
+        u64 hash = module_key_hash(&machine->ledger, load_u128(table_record(table, row)));
+        enum status status = index_insert(index, hash, (u32)row, failure);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
 }
 
 enum status machine_loaded(struct machine *machine, struct failure *failure)
@@ -59,6 +72,14 @@ enum status machine_loaded(struct machine *machine, struct failure *failure)
         u64 hash = history_hash_id(&machine->history, notes[row].command_id);
         enum status status = index_insert(&machine->note_index, hash, (u32)row, failure);
         if (status != STATUS_OK) return status;
+    }
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->table_count; j++) {
+            if (!modules[i]->tables[j].keyed) continue;
+            enum status status = keys_index(machine, &machine->module_tables[i].tables[j],
+                                            &machine->module_tables[i].indexes[j], failure);
+            if (status != STATUS_OK) return status;
+        }
     }
     return STATUS_OK;
 }
@@ -101,11 +122,12 @@ void machine_free(struct machine *machine)
     index_free(&machine->note_index);
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
-            table_free(&machine->module_tables[i][j]);
+            table_free(&machine->module_tables[i].tables[j]);
+            index_free(&machine->module_tables[i].indexes[j]);
         }
     }
     memory_release(machine->plan, sizeof *machine->plan);
-    memory_release(machine->postings, PLAN_POSTINGS_MAX * sizeof *machine->postings);
+    memory_release(machine->chain, sizeof *machine->chain);
     memory_release(machine->results, LEDGER_EVENTS_MAX * sizeof *machine->results);
     memory_release(machine->body, COMPAT_BODY_SIZE_MAX);
     memset(machine, 0, sizeof *machine);
@@ -518,7 +540,13 @@ static void index_command(struct machine *machine, struct history_segment *segme
         const struct outcome *outcome = &segment->live->rows[at];
         const void *record = NULL;
         u32 number = 0;
-        if (outcome->kind == OUTCOME_TRANSFER || outcome->kind == OUTCOME_ACCOUNT) {
+        bool is_account = outcome->kind == OUTCOME_ACCOUNT;
+        bool is_planned =
+            is_account && outcome->result == OUTCOME_CREATED &&
+            ledger_account_class(ledger_account(&machine->ledger, outcome->debit_row)) != 0;
+        if (is_planned) {
+            record = ledger_account(&machine->ledger, outcome->debit_row);
+        } else if (is_account || outcome->kind == OUTCOME_TRANSFER) {
             record = events;
             events += sizeof(struct transfer);
         }

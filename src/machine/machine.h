@@ -70,6 +70,12 @@ struct session {
 static_assert(sizeof(struct session) == 128, "session v1");
 static_assert(offsetof(struct session, reserved) + 40 == 128, "no padding: it is hashed");
 
+// The postings of a plan as the ledger takes them.
+struct plan_chain {
+    struct transfer transfers[PLAN_POSTINGS_MAX];
+    struct ledger_rows rows[PLAN_POSTINGS_MAX];
+};
+
 struct machine {
     struct history history;
     struct ledger ledger;
@@ -81,7 +87,7 @@ struct machine {
     struct table notes;   // struct command_note, a ring.
     struct table effects; // struct effect.
     struct index note_index;
-    struct table module_tables[MACHINE_MODULES_MAX][MODULE_TABLES_MAX];
+    struct module_tables module_tables[MACHINE_MODULES_MAX];
     struct machine_state state;
     u64 overrides[MACHINE_OVERRIDES_MAX]; // Positions whose commands are refused.
     u32 override_count;
@@ -90,7 +96,7 @@ struct machine {
     struct create_result *results; // Scratch where a reply is not wanted or not dense.
     u8 *body;                      // Scratch for a request read back.
     struct plan *plan;             // Scratch for the plan being made.
-    struct transfer *postings;     // Scratch for the chain of a plan.
+    struct plan_chain *chain;      // Scratch for its postings as transfers.
 };
 
 // What became of a command, for its reply and for the history thread.

@@ -3,12 +3,13 @@
 // What a module is: a pure function from state and command to a result and a plan.
 //
 // `decide` looks at its records and at the ledger and says what should happen; it changes nothing.
-// The plan is data: postings, records to write, effects to ask of the outside world, all bounded.
+// The plan is data: accounts to make, postings, records to write, effects to ask of the outside
+// world, all bounded.
 // The machine checks the whole plan and either commits it or changes nothing, in the same way for
 // every module, so a module has no applying of its own to get wrong.
 //
-// A module may read: its own tables, the ledger, the context. Not a clock, a file, a random number,
-// a global variable.
+// A module may read: its own tables, those of modules above it in modules.def, the ledger, the
+// context. Not a clock, a file, a random number, a global variable.
 #ifndef TAEL_MODULES_MODULE_H
 #define TAEL_MODULES_MODULE_H
 
@@ -19,6 +20,7 @@
 #define PLAN_POSTINGS_MAX    256u
 #define PLAN_WRITES_MAX      64u
 #define PLAN_EFFECTS_MAX     16u
+#define PLAN_ACCOUNTS_MAX    16u
 #define PLAN_RECORD_SIZE_MAX 512u
 #define EFFECT_BODY_SIZE     64u
 
@@ -58,19 +60,30 @@ struct plan_effect {
 };
 
 struct plan {
+    // Accounts of the module's class that are made, behind the postings. The module has seen that
+    // they do not exist; their rows follow the last one.
+    struct account accounts[PLAN_ACCOUNTS_MAX];
     struct plan_posting postings[PLAN_POSTINGS_MAX];
     struct plan_write writes[PLAN_WRITES_MAX];
     struct plan_effect effects[PLAN_EFFECTS_MAX];
+    u32 account_count;
     u32 posting_count;
     u32 write_count;
     u32 effect_count;
     u128 evidence[2]; // Of a refusal: the value, and the limit that it breaks (L8).
 };
 
+// The tables of one module, in the order of its description; of those with keys, the rows by key.
+struct module_tables {
+    struct table tables[MODULE_TABLES_MAX];
+    struct index indexes[MODULE_TABLES_MAX];
+};
+
 struct module_context {
     const struct ledger *ledger;
-    const struct table *tables; // The module's, in the order of its description.
-    u64 timestamp;              // Nanoseconds; of this command.
+    const struct module_tables *own;
+    const struct module_tables *all; // Of every module, in the order of modules.def.
+    u64 timestamp;                   // Nanoseconds; of this command.
     u64 position;
     u64 principal;
     u128 command_id;
@@ -79,12 +92,14 @@ struct module_context {
 struct module_table {
     u32 record_size; // A power of two from 64 to PLAN_RECORD_SIZE_MAX.
     u32 record_max;
+    bool keyed; // A record begins with a u128 that no other one has and that never changes.
 };
 
 struct module {
     const char *name;
     u16 number;
     u16 version;
+    u16 account_class; // Of the accounts that it makes and posts to; 0: raw ones.
     const struct schema_module *schema;
     u32 table_count;
     struct module_table tables[MODULE_TABLES_MAX];
@@ -116,20 +131,37 @@ u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position,
 // A record of one of the module's tables; the row must exist (asserted).
 static inline const void *module_record(const struct module_context *context, u32 table, u64 row)
 {
-    assert(row < context->tables[table].count);
-    return table_record(&context->tables[table], row);
+    assert(row < context->own->tables[table].count);
+    return table_record(&context->own->tables[table], row);
 }
+static inline u64 module_record_count(const struct module_context *context, u32 table)
+{
+    return context->own->tables[table].count;
+}
+// The row of the record with this key in a table that has keys, or MODULE_ROW_NONE; the record
+// itself, or NULL.
+#define MODULE_ROW_NONE U64_MAX
+u64 module_find_row(const struct module_context *context, u32 table, u128 key);
+const void *module_find(const struct module_context *context, u32 table, u128 key);
+// The hash under which a key is indexed.
+u64 module_key_hash(const struct ledger *ledger, u128 key);
+// The same context with the tables of another module.
+struct module_context module_context_of(const struct module_context *context,
+                                        const struct module *module);
+u32 module_index(const struct module *module);
 // Makes a plan empty. Only the counts and the evidence matter.
 static inline void plan_clear(struct plan *plan)
 {
+    plan->account_count = 0;
     plan->posting_count = 0;
     plan->write_count = 0;
     plan->effect_count = 0;
     plan->evidence[0] = 0;
     plan->evidence[1] = 0;
 }
-// The next posting or effect of a plan, zeroed, for the module to fill in; there must be room
-// (asserted).
+// The next account, posting or effect of a plan, zeroed, for the module to fill in; there must be
+// room (asserted). The row that the account will have is told.
+struct account *plan_add_account(struct plan *plan, const struct ledger *ledger, u32 *row);
 struct plan_posting *plan_add_posting(struct plan *plan);
 struct plan_effect *plan_add_effect(struct plan *plan, u16 kind);
 // A write of `size` bytes; the record is given as it shall be.

@@ -18,12 +18,58 @@ const struct module *module_of_record(u32 record_number)
     return NULL;
 }
 
+u32 module_index(const struct module *module)
+{
+    u32 index = 0;
+    while (modules[index] != module) index++;
+    return index;
+}
+
+struct module_context module_context_of(const struct module_context *context,
+                                        const struct module *module)
+{
+    struct module_context other = *context;
+    other.own = &context->all[module_index(module)];
+    return other;
+}
+
+u64 module_key_hash(const struct ledger *ledger, u128 key)
+{
+    return hash_u128(&ledger->history->key, key);
+}
+
+u64 module_find_row(const struct module_context *context, u32 table, u128 key)
+{
+    struct index_cursor cursor;
+    const struct index *index = &context->own->indexes[table];
+    for (u32 row = index_first(index, module_key_hash(context->ledger, key), &cursor); row != 0;
+         row = index_next(&cursor)) {
+        if (load_u128(module_record(context, table, row - 1)) == key) return row - 1;
+    }
+    return MODULE_ROW_NONE;
+}
+
+const void *module_find(const struct module_context *context, u32 table, u128 key)
+{
+    u64 row = module_find_row(context, table, key);
+    return row == MODULE_ROW_NONE ? NULL : module_record(context, table, row);
+}
+
 u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position, u32 index)
 {
     const struct hash_key *key = &ledger->history->key;
     u64 low = hash_u64(key, hash_u128(key, command_id) ^ position, 2ull * index);
     u64 high = hash_u64(key, low ^ position, 2ull * index + 1);
     return (u128)high << 64 | low;
+}
+
+struct account *plan_add_account(struct plan *plan, const struct ledger *ledger, u32 *row)
+{
+    assert(plan->account_count < PLAN_ACCOUNTS_MAX);
+    *row = (u32)ledger->accounts.count + plan->account_count;
+    struct account *account = &plan->accounts[plan->account_count++];
+    *account = (struct account){0};
+    return account;
 }
 
 struct plan_posting *plan_add_posting(struct plan *plan)

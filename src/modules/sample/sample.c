@@ -18,7 +18,7 @@ static const struct sample_box *box_at(const struct module_context *context, u64
 
 static u64 box_find(const struct module_context *context, u128 box_id)
 {
-    for (u64 row = 0; row < context->tables[TABLE_BOXES].count; row++) {
+    for (u64 row = 0; row < module_record_count(context, TABLE_BOXES); row++) {
         if (box_at(context, row)->box_id == box_id) return row;
     }
     return BOX_NONE;
@@ -41,7 +41,7 @@ static u32 open_decide(const struct module_context *context, const struct sample
         .account_row = account,
         .box_account_row = box_account,
     };
-    plan_add_write(plan, TABLE_BOXES, context->tables[TABLE_BOXES].count, &box, sizeof box);
+    plan_add_write(plan, TABLE_BOXES, module_record_count(context, TABLE_BOXES), &box, sizeof box);
     return MODULE_DONE;
 }
 
@@ -82,11 +82,11 @@ static u32 sample_decide(const struct module_context *context, const struct sche
 
 static void sample_check(const struct module_context *context)
 {
-    for (u64 row = 0; row < context->tables[TABLE_BOXES].count; row++) {
+    for (u64 row = 0; row < module_record_count(context, TABLE_BOXES); row++) {
         const struct sample_box *box = box_at(context, row);
         assert(box->limit == 0 || box->amount <= box->limit); // B1
         u128 held = 0;
-        for (u64 other = 0; other < context->tables[TABLE_BOXES].count; other++) {
+        for (u64 other = 0; other < module_record_count(context, TABLE_BOXES); other++) {
             const struct sample_box *one = box_at(context, other);
             if (one->box_account_row == box->box_account_row) held += one->amount;
         }
