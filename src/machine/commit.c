@@ -307,12 +307,31 @@ static enum status replies_again(struct machine *machine, const struct command_n
     return status;
 }
 
-const struct schema_record *commit_record(const struct machine *machine, u32 number)
+static const struct schema_record *record_find(const struct machine *machine, u32 number,
+                                               enum record_kind kind)
 {
     const struct module *module = module_of_record(number);
     if (module == NULL || !is_enabled(machine, module)) return NULL;
     const struct schema_record *record = schema_find_record_number(module->schema, number);
-    return record != NULL && record->kind == RECORD_COMMAND ? record : NULL;
+    return record != NULL && record->kind == kind ? record : NULL;
+}
+
+const struct schema_record *commit_record(const struct machine *machine, u32 number)
+{
+    return record_find(machine, number, RECORD_COMMAND);
+}
+
+const struct schema_record *commit_question(const struct machine *machine, u32 number)
+{
+    return record_find(machine, number, RECORD_QUERY);
+}
+
+u32 commit_ask(const struct machine *machine, const struct schema_record *question,
+               const void *body, struct module_answer *answer)
+{
+    const struct module *module = module_of_record(question->number);
+    const struct module_context context = commit_context(machine, module);
+    return module->ask == NULL ? MODULE_UNKNOWN : module->ask(&context, question, body, answer);
 }
 
 enum status commit_check(const struct schema_record *record, const u8 *body, u32 size, u32 count,

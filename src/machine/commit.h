@@ -80,6 +80,12 @@ MUST_USE enum status commit_check(const struct schema_record *record, const u8 *
 MUST_USE enum status commit_command(struct machine *machine, const struct frame_command *command,
                                     const u8 *body, u64 place, struct applied_frame *frame,
                                     struct applied_command *applied, struct failure *failure);
+// The description of a question that this log answers, or NULL.
+const struct schema_record *commit_question(const struct machine *machine, u32 number);
+// Answers a question whose body was checked (record_binary_check), from the state as it is now.
+// Returns MODULE_DONE or a refusal of its module.
+u32 commit_ask(const struct machine *machine, const struct schema_record *question,
+               const void *body, struct module_answer *answer);
 // Lets every module of the log do what is due.
 MUST_USE enum status commit_pulse(struct machine *machine, u64 place, struct applied_frame *frame,
                                   struct applied_command *applied, struct failure *failure);

@@ -23,6 +23,7 @@
 #define PLAN_ACCOUNTS_MAX    16u
 #define PLAN_RECORD_SIZE_MAX 512u
 #define EFFECT_BODY_SIZE     64u
+#define MODULE_CURSOR_SIZE   32u
 
 // Results that every module shares; its own are 1 to 199.
 enum module_result {
@@ -89,6 +90,17 @@ struct module_context {
     u128 command_id;
 };
 
+// An answer being made.
+struct module_answer {
+    u8 *views; // `room` bytes; views lie at multiples of 16 bytes.
+    u32 room;
+    u32 size;
+    u32 count;
+    const struct schema_record *record; // Of the views; set by the module.
+    u8 cursor[MODULE_CURSOR_SIZE];      // In: where to go on, zero at the beginning; out: likewise.
+    u128 evidence[2];                   // Of a refusal.
+};
+
 struct module_table {
     u32 record_size; // A power of two from 64 to PLAN_RECORD_SIZE_MAX.
     u32 record_max;
@@ -108,6 +120,11 @@ struct module {
     // looked at.
     u32 (*decide)(const struct module_context *context, const struct schema_record *record,
                   const void *body, struct plan *plan);
+    // Answers a question whose body was checked against its record: writes views one after the other
+    // (each of the record that `answers` names) while there is room, and sets the cursor when
+    // something is left. Within 10 ms. Returns MODULE_DONE or a refusal. NULL when nothing is asked.
+    u32 (*ask)(const struct module_context *context, const struct schema_record *question,
+               const void *body, struct module_answer *answer);
     // Time has passed: fills the plan and returns true when something is due. NULL when nothing
     // ever is.
     bool (*pulse)(const struct module_context *context, struct plan *plan);
@@ -164,6 +181,8 @@ static inline void plan_clear(struct plan *plan)
 struct account *plan_add_account(struct plan *plan, const struct ledger *ledger, u32 *row);
 struct plan_posting *plan_add_posting(struct plan *plan);
 struct plan_effect *plan_add_effect(struct plan *plan, u16 kind);
+// Adds a view to an answer; false when there is no room for it. A view of fixed size.
+bool answer_add(struct module_answer *answer, const void *view);
 // A write of `size` bytes; the record is given as it shall be.
 void plan_add_write(struct plan *plan, u32 table, u64 row, const void *record, u32 size);
 

@@ -88,6 +88,18 @@ struct plan_effect *plan_add_effect(struct plan *plan, u16 kind)
     return effect;
 }
 
+bool answer_add(struct module_answer *answer, const void *view)
+{
+    u32 size = answer->record->size;
+    if (answer->size + size > answer->room) return false;
+    memcpy(answer->views + answer->size, view, size);
+    u32 next = (u32)align_up(answer->size + size, 16);
+    memset(answer->views + answer->size + size, 0, next - answer->size - size);
+    answer->size = next;
+    answer->count++;
+    return true;
+}
+
 void plan_add_write(struct plan *plan, u32 table, u64 row, const void *record, u32 size)
 {
     assert(plan->write_count < PLAN_WRITES_MAX && size <= PLAN_RECORD_SIZE_MAX);

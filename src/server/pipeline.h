@@ -45,8 +45,11 @@ struct pipeline_command {
 
 // A question to history, answered by a query thread. Made by the caller, in its memory until done.
 struct pipeline_query {
-    const struct compat_operation *operation;
-    struct buffer *body; // The request.
+    const struct compat_operation *operation; // NULL: a module's question:
+    const struct schema_record *question;     // its record, the body checked;
+    struct module_answer answer;              // in: the cursor; the rest set when done.
+    u32 result;                               // Set when done: enum module_result.
+    struct buffer *body;                      // The request.
     u32 body_size;
     struct buffer *reply; // Set when done.
     u32 reply_size;

@@ -3,6 +3,8 @@
 // Questions: asked and answered by the owner's thread, executed by the query threads.
 #include "server/pipeline_internal.h"
 
+#include "machine/commit.h"
+
 #include <stdlib.h>
 
 // Puts a question behind the others; with the mutex held.
@@ -137,11 +139,15 @@ static void accounts_resolve(struct pipeline *pipeline, struct pipeline_query *q
     }
 }
 
+// Keeps an answer that shows the state as it is now, until that is durable.
+static void answer_hold(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    query->next = pipeline->held;
+    pipeline->held = query;
+}
+
 void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
 {
-    bool valid = compat_decode(query->operation, buffer_body(query->body), query->body_size,
-                               &query->batches);
-    assert(valid); // The port checks before it asks.
     pipeline->outstanding++;
     query->position = pipeline->node->machine.position;
     query->timestamp = pipeline->node->machine.timestamp;
@@ -152,11 +158,22 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     query->event = 0;
     query->turn = (struct history_turn){0};
     query->accounts_found = 0;
+    if (query->question != NULL) {
+        query->answer.views = buffer_body(query->reply);
+        query->answer.room = COMPAT_BODY_SIZE_MAX;
+        query->result = commit_ask(&pipeline->node->machine, query->question,
+                                   buffer_body(query->body), &query->answer);
+        query->reply_size = query->answer.size;
+        answer_hold(pipeline, query);
+        return;
+    }
+    bool valid = compat_decode(query->operation, buffer_body(query->body), query->body_size,
+                               &query->batches);
+    assert(valid); // The port checks before it asks.
     if (machine_query_is_live(query->operation)) {
         query->reply_size = machine_lookup_accounts(&pipeline->node->machine, query->operation,
                                                     &query->batches, buffer_body(query->reply));
-        query->next = pipeline->held;
-        pipeline->held = query;
+        answer_hold(pipeline, query);
         return;
     }
     u32 batches = query->batches.batch_count;
@@ -221,8 +238,7 @@ void answers_hand_out(struct pipeline *pipeline)
         if (answer_complete(pipeline, query)) {
             query_hand_out(pipeline, query);
         } else {
-            query->next = pipeline->held;
-            pipeline->held = query;
+            answer_hold(pipeline, query);
         }
     }
     struct pipeline_query **link = &pipeline->held;

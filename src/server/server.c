@@ -69,7 +69,8 @@ static void command_done(void *context, struct pipeline_command *command)
 static void query_done(void *context, struct pipeline_query *query)
 {
     struct server *server = context;
-    compat_port_query_done(server->compat, query);
+    if (query->question != NULL) tael_port_query_done(server->port, query);
+    else compat_port_query_done(server->compat, query);
 }
 
 // The process leaves and recovers from what is on disk: no state that may differ from it is shown.

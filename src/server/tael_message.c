@@ -60,6 +60,7 @@ const char *tael_status_text(u32 status)
         [TAEL_REUSED] = "the command id was used with another content",
         [TAEL_OVERRIDDEN] = "an operator made the command a refusal",
         [TAEL_EXPIRED] = "its time was over",
+        [TAEL_REFUSED] = "refused",
     };
     return status < ARRAY_COUNT(texts) ? texts[status] : "unknown";
 }

@@ -43,6 +43,7 @@ enum tael_status {
     TAEL_REUSED = 7,        // The command id was used with another content.
     TAEL_OVERRIDDEN = 8,    // An operator made the command a refusal.
     TAEL_EXPIRED = 9,       // Its time was over before it was applied.
+    TAEL_REFUSED = 10,      // Of a question: the body is one struct command_reply that says why.
 };
 
 struct tael_header {

@@ -3,6 +3,7 @@
 // The tael port: who is let in, which commands are logged, what they are answered.
 #include "server/tael_port.h"
 
+#include "codec/record_binary.h"
 #include "machine/commit.h"
 #include "server/peer.h"
 #include "server/tael_message.h"
@@ -20,6 +21,7 @@ struct request {
     struct connection *connection; // NULL: it is gone, nobody waits.
     struct buffer *reply;          // Being sent.
     bool taken;
+    struct pipeline_query query; // Of a question.
     _Alignas(16) struct tael_header cause;
 };
 
@@ -128,6 +130,23 @@ static void request_free(struct tael_port *port, struct request *request)
     memset(request, 0, sizeof *request);
 }
 
+// Sends what the request's buffer holds as the body, whole or as a copy.
+static void request_answer(struct tael_port *port, struct request *request,
+                           struct tael_header *header, u32 size)
+{
+    struct connection *connection = request->connection;
+    const u8 *body = buffer_body(request->reply);
+    if (MESSAGE_HEADER_SIZE + size <= CONNECTION_SMALL_SIZE_MAX) {
+        answer_small(port, connection, header, body, size);
+        request_free(port, request);
+        return;
+    }
+    tael_header_seal(header, body, size);
+    u8 *message = request->reply->memory + BUFFER_HEAD_SIZE - MESSAGE_HEADER_SIZE;
+    memcpy(message, header, sizeof *header);
+    connection_send(&port->connections, connection, message, MESSAGE_HEADER_SIZE + size, request);
+}
+
 // Why a command cannot be logged now, or TAEL_DONE.
 static enum tael_status command_judge(struct tael_port *port, const struct peer *peer,
                                       const struct tael_header *header, const u8 *body,
@@ -197,18 +216,90 @@ void tael_port_command_done(struct tael_port *port, struct pipeline_command *com
     header.position = command->applied.position;
     header.timestamp = command->applied.timestamp;
     if (command->applied.result != COMMAND_DONE) header.status = TAEL_OVERRIDDEN;
-    u32 size = command->applied.reply_size;
-    header.count = size / (u32)sizeof(struct command_reply);
-    const u8 *body = buffer_body(command->reply);
-    if (MESSAGE_HEADER_SIZE + size <= CONNECTION_SMALL_SIZE_MAX) {
-        answer_small(port, connection, &header, body, size);
+    header.count = command->applied.reply_size / (u32)sizeof(struct command_reply);
+    request_answer(port, request, &header, command->applied.reply_size);
+}
+
+// --- questions -----------------------------------------------------------------------------------
+
+// Why a question cannot be answered now, or TAEL_DONE.
+static enum tael_status question_judge(struct tael_port *port, const struct peer *peer,
+                                       const struct tael_header *header, const u8 *body,
+                                       struct failure *failure)
+{
+    const struct schema_record *record = commit_question(&port->node->machine, header->record);
+    if (record == NULL) return TAEL_UNKNOWN_RECORD;
+    u32 size = tael_body_size(header);
+    if (header->count != 1 || record_binary_check(record, body, size, failure) != STATUS_OK) {
+        return TAEL_MALFORMED;
+    }
+    // Whoever was told a position by this server may ask for it at once; none is waited for.
+    bool busy = port->connections.draining || peer->in_flight >= TAEL_IN_FLIGHT_MAX ||
+                header->position > port->node->machine.position;
+    return busy ? TAEL_BUSY : TAEL_DONE;
+}
+
+// Takes the buffer over.
+static void question_handle(struct tael_port *port, struct connection *connection,
+                            const struct tael_header *header, struct buffer *buffer)
+{
+    struct peer *peer = &port->peers[connection->number];
+    struct failure failure = {0};
+    enum tael_status status = question_judge(port, peer, header, buffer_body(buffer), &failure);
+    struct buffer *reply = status == TAEL_DONE ? buffer_take(port->pipeline) : NULL;
+    struct request *request = reply != NULL ? request_take(port) : NULL;
+    if (request == NULL) {
+        if (status == TAEL_DONE) status = TAEL_BUSY;
+        buffer_give(port->pipeline, reply);
+        buffer_give(port->pipeline, buffer);
+        refuse(port, connection, header, status,
+               failure.message[0] != 0 ? failure.message : tael_status_text(status));
+        return;
+    }
+    *request = (struct request){.connection = connection, .taken = true, .cause = *header};
+    peer->in_flight++;
+    request->query = (struct pipeline_query){
+        .question = commit_question(&port->node->machine, header->record),
+        .body = buffer,
+        .body_size = tael_body_size(header),
+        .reply = reply,
+        .token = (u64)(request - port->requests),
+    };
+    memcpy(request->query.answer.cursor, header->cursor, sizeof header->cursor);
+    pipeline_ask(port->pipeline, &request->query);
+}
+
+void tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
+{
+    struct request *request = &port->requests[query->token];
+    assert(request->taken && query == &request->query);
+    buffer_give(port->pipeline, query->body);
+    request->reply = query->reply;
+    if (request->connection == NULL) {
         request_free(port, request);
         return;
     }
-    tael_header_seal(&header, body, size);
-    u8 *message = command->reply->memory + BUFFER_HEAD_SIZE - MESSAGE_HEADER_SIZE;
-    memcpy(message, &header, sizeof header);
-    connection_send(&port->connections, connection, message, MESSAGE_HEADER_SIZE + size, request);
+    port->peers[request->connection->number].in_flight--;
+    struct tael_header header = answer_to(&request->cause, TAEL_ANSWER);
+    header.position = query->position;
+    header.timestamp = query->timestamp;
+    header.status = query->result == MODULE_DONE ? TAEL_DONE : TAEL_REFUSED;
+    u32 size = query->reply_size;
+    if (query->result == MODULE_DONE) {
+        header.count = query->answer.count;
+        if (query->answer.record != NULL) header.record = query->answer.record->number;
+        memcpy(header.cursor, query->answer.cursor, sizeof header.cursor);
+    } else {
+        struct command_reply reply = {
+            .result = query->result,
+            .position = query->position,
+            .timestamp = query->timestamp,
+            .evidence = {query->answer.evidence[0], query->answer.evidence[1]},
+        };
+        size = sizeof reply;
+        memcpy(buffer_body(request->reply), &reply, sizeof reply);
+    }
+    request_answer(port, request, &header, size);
 }
 
 // --- connections ---------------------------------------------------------------------------------
@@ -234,6 +325,10 @@ static void message_handle(void *context, struct connection *connection, const v
     const struct tael_header *header = bytes;
     if (header->head.command == TAEL_COMMAND) {
         command_handle(port, connection, header, buffer);
+        return;
+    }
+    if (header->head.command == TAEL_QUESTION) {
+        question_handle(port, connection, header, buffer);
         return;
     }
     if (header->head.command == TAEL_HELLO) {

@@ -24,8 +24,9 @@ MUST_USE enum status tael_port_new(struct tael_port **out, struct listener *list
 void tael_port_free(struct tael_port *port);
 // Handles what epoll said of one of the port's pointers; false when it is not the port's.
 bool tael_port_event(struct tael_port *port, void *pointer, u32 events, u64 now);
-// The pipeline's answer to a command of this port.
+// The pipeline's answers to commands and questions of this port.
 void tael_port_command_done(struct tael_port *port, struct pipeline_command *command);
+void tael_port_query_done(struct tael_port *port, struct pipeline_query *query);
 // As those of connections (connection.h).
 bool tael_port_resume(struct tael_port *port);
 void tael_port_tick(struct tael_port *port, u64 now);
