@@ -28,9 +28,8 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
     memset(checkpoint, 0, sizeof *checkpoint);
     checkpoint->history = &machine->history;
     checkpoint->table_count = machine_tables(machine, checkpoint->tables);
-    assert(checkpoint->table_count <= CHECKPOINT_TABLES_MAX);
     for (u32 i = 0; i < checkpoint->table_count; i++) {
-        u64 pages = capacity_pages(checkpoint->tables[i]);
+        u64 pages = capacity_pages(checkpoint->tables[i].table);
         void *memory = NULL;
         enum status status = memory_reserve(pages * sizeof(struct digest), false, &memory, failure);
         if (status != STATUS_OK) return status;
@@ -45,8 +44,8 @@ enum status checkpoint_init(struct checkpoint *checkpoint, struct machine *machi
 void checkpoint_free(struct checkpoint *checkpoint)
 {
     for (u32 i = 0; i < checkpoint->table_count; i++) {
-        if (checkpoint->tables[i] == NULL) continue;
-        u64 pages = capacity_pages(checkpoint->tables[i]);
+        if (checkpoint->tables[i].table == NULL) continue;
+        u64 pages = capacity_pages(checkpoint->tables[i].table);
         memory_release(checkpoint->digests[i], pages * sizeof(struct digest));
         memory_release(checkpoint->dirty[i], (pages / 64 + 1) * sizeof(u64));
     }
@@ -60,7 +59,10 @@ struct state_rest {
     u64 next_row;
     struct ledger_state ledger;
     struct machine_state machine;
-    struct digest tables[CHECKPOINT_TABLES_MAX];
+    struct {
+        u64 id;
+        struct digest root;
+    } tables[CHECKPOINT_TABLES_MAX]; // As many as have records.
 };
 
 static void state_digest(const struct checkpoint_head *head, struct digest *out)
@@ -72,8 +74,12 @@ static void state_digest(const struct checkpoint_head *head, struct digest *out)
     rest.next_row = head->next_row;
     rest.ledger = head->ledger;
     rest.machine = head->machine;
-    for (u32 i = 0; i < head->table_count; i++) rest.tables[i] = head->tables[i].root;
-    sha256(&rest, sizeof rest, out);
+    for (u32 i = 0; i < head->table_count; i++) {
+        rest.tables[i].id = head->tables[i].id;
+        rest.tables[i].root = head->tables[i].root;
+    }
+    sha256(&rest, offsetof(struct state_rest, tables) + head->table_count * sizeof rest.tables[0],
+           out);
 }
 
 static void root_of(const struct digest *digests, u64 count, struct digest *out)
@@ -114,15 +120,20 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
     history_set_boundary(&machine->history, head->next_row);
     memcpy(head->overrides, machine->overrides, sizeof head->overrides);
     head->override_count = machine->override_count;
-    head->table_count = checkpoint->table_count;
     u64 page = CHECKPOINT_HEAD_PAGES;
     for (u32 i = 0; i < checkpoint->table_count; i++) {
-        struct table *table = checkpoint->tables[i];
+        struct table *table = checkpoint->tables[i].table;
         table_freeze(table);
         u64 pages = table_frozen_page_count(table);
-        head->tables[i].record_count = table->count;
-        head->tables[i].page_count = pages;
-        head->tables[i].page_first = page;
+        if (pages > 0) {
+            checkpoint->listed[head->table_count] = i;
+            head->tables[head->table_count++] = (struct checkpoint_table){
+                .id = checkpoint->tables[i].id,
+                .record_count = table->count,
+                .page_count = pages,
+                .page_first = page,
+            };
+        }
         page += pages;
         // A cancelled checkpoint leaves its pages to be hashed by the next.
         for (u64 word = 0; word < pages / 64 + 1; word++) {
@@ -142,17 +153,18 @@ void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
 void checkpoint_end(struct checkpoint *checkpoint)
 {
     assert(checkpoint->frozen);
-    for (u32 i = 0; i < checkpoint->table_count; i++) table_thaw(checkpoint->tables[i]);
+    for (u32 i = 0; i < checkpoint->table_count; i++) table_thaw(checkpoint->tables[i].table);
     history_set_boundary(checkpoint->history, 0);
     checkpoint->frozen = false;
 }
 
 // Writes one table; hashes the pages that changed.
-static enum status table_write(struct checkpoint *checkpoint, u32 index, struct disk *disk,
+static enum status table_write(struct checkpoint *checkpoint, u32 place, struct disk *disk,
                                disk_handle file, u8 *buffer, const _Atomic bool *cancelled,
                                struct failure *failure)
 {
-    struct checkpoint_table *out = &checkpoint->head.tables[index];
+    struct checkpoint_table *out = &checkpoint->head.tables[place];
+    const u32 index = checkpoint->listed[place];
     u64 *dirty = checkpoint->dirty[index];
     for (u64 page = 0; page < out->page_count; page += WRITE_PAGES) {
         u64 count = MIN(WRITE_PAGES, out->page_count - page);
@@ -160,7 +172,7 @@ static enum status table_write(struct checkpoint *checkpoint, u32 index, struct 
             return failure_set(failure, STATUS_CANCELLED, "the checkpoint was cancelled");
         }
         for (u64 i = 0; i < count; i++) {
-            table_frozen_page(checkpoint->tables[index], page + i, buffer + i * PAGE_SIZE);
+            table_frozen_page(checkpoint->tables[index].table, page + i, buffer + i * PAGE_SIZE);
         }
         for (u64 i = 0; i < count;) {
             u64 at = page + i;
@@ -177,7 +189,7 @@ static enum status table_write(struct checkpoint *checkpoint, u32 index, struct 
         if (status != STATUS_OK) return status;
         disk_pace(disk, file, offset, count * PAGE_SIZE);
     }
-    table_frozen_done(checkpoint->tables[index]);
+    table_frozen_done(checkpoint->tables[index].table);
     memset(dirty, 0, (out->page_count / 64 + 1) * sizeof *dirty);
     root_of(checkpoint->digests[index], out->page_count, &out->root);
     return STATUS_OK;
@@ -208,11 +220,10 @@ static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, 
 {
     struct checkpoint_head *head = &checkpoint->head;
     u64 offset = head->digests_page * PAGE_SIZE;
-    for (u32 i = 0; i < checkpoint->table_count; i++) {
+    for (u32 i = 0; i < head->table_count; i++) {
         size_t size = head->tables[i].page_count * sizeof(struct digest);
-        if (size == 0) continue;
-        enum status status =
-            disk_write_one(disk, file, offset, checkpoint->digests[i], size, failure);
+        enum status status = disk_write_one(
+            disk, file, offset, checkpoint->digests[checkpoint->listed[i]], size, failure);
         if (status != STATUS_OK) return status;
         offset += size;
     }
@@ -278,7 +289,7 @@ static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, 
         memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
         return status;
     }
-    for (u32 i = 0; i < checkpoint->table_count && status == STATUS_OK; i++) {
+    for (u32 i = 0; i < checkpoint->head.table_count && status == STATUS_OK; i++) {
         status = table_write(checkpoint, i, disk, file, buffer, cancelled, failure);
     }
     memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
@@ -316,14 +327,17 @@ void machine_state_digest(struct machine *machine, struct digest *out)
     struct checkpoint_head head;
     memset(&head, 0, sizeof head);
     head_state(&head, machine);
-    struct table *tables[MACHINE_TABLES_MAX];
-    head.table_count = machine_tables(machine, tables);
-    for (u32 i = 0; i < head.table_count; i++) {
-        u64 pages = table_page_count(tables[i]);
-        struct digest *digests = malloc(MAX(pages, 1) * sizeof *digests);
+    struct machine_table tables[MACHINE_TABLES_MAX];
+    const u32 count = machine_tables(machine, tables);
+    for (u32 i = 0; i < count; i++) {
+        u64 pages = table_page_count(tables[i].table);
+        if (pages == 0) continue;
+        struct digest *digests = malloc(pages * sizeof *digests);
         assert(digests != NULL);
-        if (pages > 0) sha256_chunks(tables[i]->memory, pages * PAGE_SIZE, PAGE_SIZE, digests);
-        root_of(digests, pages, &head.tables[i].root);
+        sha256_chunks(tables[i].table->memory, pages * PAGE_SIZE, PAGE_SIZE, digests);
+        struct checkpoint_table *listed = &head.tables[head.table_count++];
+        listed->id = tables[i].id;
+        root_of(digests, pages, &listed->root);
         free(digests);
     }
     state_digest(&head, out);
@@ -388,19 +402,40 @@ enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
     return head_read(disk, newest.name, head, failure);
 }
 
-static enum status table_load(struct checkpoint *checkpoint, u32 index, struct disk *disk,
+// Finds out which table of the machine each of the head is.
+static enum status tables_match(struct checkpoint *checkpoint, const char *name,
+                                struct failure *failure)
+{
+    const struct checkpoint_head *head = &checkpoint->head;
+    for (u32 i = 0; i < head->table_count; i++) {
+        u32 index = 0;
+        while (index < checkpoint->table_count &&
+               checkpoint->tables[index].id != head->tables[i].id) {
+            index++;
+        }
+        if (index == checkpoint->table_count) {
+            return failure_set(failure, STATUS_UNSUPPORTED,
+                               "%s has a table %u, which this binary does not know", name,
+                               head->tables[i].id);
+        }
+        checkpoint->listed[i] = index;
+    }
+    return STATUS_OK;
+}
+
+static enum status table_load(struct checkpoint *checkpoint, u32 place, struct disk *disk,
                               disk_handle file, u64 digests_offset, const char *name,
                               struct failure *failure)
 {
-    const struct checkpoint_table *in = &checkpoint->head.tables[index];
-    struct table *table = checkpoint->tables[index];
+    const struct checkpoint_table *in = &checkpoint->head.tables[place];
+    const u32 index = checkpoint->listed[place];
+    struct table *table = checkpoint->tables[index].table;
     size_t size = in->page_count * PAGE_SIZE;
-    if (in->record_count > table->capacity ||
+    if (in->record_count == 0 || in->record_count > table->capacity ||
         in->page_count != (in->record_count * table->record_size + PAGE_SIZE - 1) / PAGE_SIZE) {
         return failure_set(failure, STATUS_CORRUPT, "%s: table %u has an impossible size", name,
-                           index);
+                           in->id);
     }
-    if (size == 0) return STATUS_OK;
     enum status status =
         disk_read(disk, file, in->page_first * PAGE_SIZE, table->memory, size, failure);
     if (status != STATUS_OK) return status;
@@ -424,7 +459,7 @@ static enum status table_load(struct checkpoint *checkpoint, u32 index, struct d
     free(now);
     if (status == STATUS_OK && memcmp(&root, &in->root, sizeof root) != 0) {
         status = failure_set(failure, STATUS_CORRUPT, "%s: the digests of table %u do not agree",
-                             name, index);
+                             name, in->id);
     }
     table->count = in->record_count;
     checkpoint->known[index] = in->page_count;
@@ -468,15 +503,12 @@ enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machi
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, head->tail.sequence);
     checkpoint->head = *head;
-    if (head->table_count != checkpoint->table_count) {
-        return failure_set(failure, STATUS_UNSUPPORTED, "%s has %u tables; this binary has %u",
-                           name, head->table_count, checkpoint->table_count);
-    }
     disk_handle file = -1;
-    enum status status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
+    enum status status = tables_match(checkpoint, name, failure);
+    if (status == STATUS_OK) status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
     if (status != STATUS_OK) return status;
     u64 digests = head->digests_page * PAGE_SIZE;
-    for (u32 i = 0; i < checkpoint->table_count && status == STATUS_OK; i++) {
+    for (u32 i = 0; i < head->table_count && status == STATUS_OK; i++) {
         status = table_load(checkpoint, i, disk, file, digests, name, failure);
         digests += head->tables[i].page_count * sizeof(struct digest);
     }

@@ -19,10 +19,14 @@
 #include "wal/wal.h"
 
 #define CHECKPOINT_MAGIC      0x544e4f504b434854ull
-#define CHECKPOINT_FORMAT     1u
-#define CHECKPOINT_TABLES_MAX 32u
+#define CHECKPOINT_FORMAT     2u
+#define CHECKPOINT_TABLES_MAX MACHINE_TABLES_MAX
 
+// One that has records; others are not listed, so that a module that is new changes nothing in what
+// was written before it.
 struct checkpoint_table {
+    u32 id; // As machine_tables has it.
+    u32 reserved;
     u64 record_count;
     u64 page_count;
     u64 page_first;     // Page of the file.
@@ -62,8 +66,9 @@ struct checkpoint_segment {
 // One that is being made. Kept from one to the next, because digests of clean pages are.
 struct checkpoint {
     struct checkpoint_head head;
-    struct table *tables[MACHINE_TABLES_MAX];
+    struct machine_table tables[MACHINE_TABLES_MAX];
     u32 table_count;
+    u32 listed[CHECKPOINT_TABLES_MAX];             // Which of them each table of the head is.
     struct digest *digests[CHECKPOINT_TABLES_MAX]; // Of each page as last written.
     u64 *dirty[CHECKPOINT_TABLES_MAX];             // Pages to hash, taken at the freeze.
     u64 known[CHECKPOINT_TABLES_MAX];              // Pages that ever were to be hashed.

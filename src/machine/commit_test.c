@@ -192,7 +192,8 @@ static void test_commits_postings_records_and_effects(void **state)
     assert_int_equal(reply.position, machine->position);
     assert_true(ledger_account(&machine->ledger, 0)->debits_posted == 40);
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 40);
-    const struct sample_box *box = table_record(&machine->module_tables[0].tables[0], 0);
+    const struct sample_box *box =
+        table_record(&machine->module_tables[module_index(&sample_module)].tables[0], 0);
     assert_true(box->amount == 40 && box->put_count == 1);
     assert_int_equal(machine->effects.count, 1);
     const struct effect *effect = table_record(&machine->effects, 0);
@@ -263,7 +264,8 @@ static void test_a_refused_posting_takes_the_whole_plan_back(void **state)
     assert_int_equal(reply.result, MODULE_POSTING_REFUSED);
     assert_int_equal(reply.posting, 0);
     assert_int_equal(reply.posting_result, CREATE_TRANSFER_EXCEEDS_CREDITS);
-    const struct sample_box *box = table_record(&machine->module_tables[0].tables[0], 0);
+    const struct sample_box *box =
+        table_record(&machine->module_tables[module_index(&sample_module)].tables[0], 0);
     assert_true(box->amount == 0 && box->put_count == 0);
     assert_int_equal(machine->effects.count, 0);
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 0);

@@ -38,17 +38,22 @@ static enum status modules_init(struct machine *machine, struct failure *failure
     return status;
 }
 
-u32 machine_tables(struct machine *machine, struct table *tables[MACHINE_TABLES_MAX])
+u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_TABLES_MAX])
 {
+    struct table *const own[] = {
+        &machine->ledger.accounts, &machine->ledger.holds, &machine->sessions,
+        &machine->notes,           &machine->effects,
+    };
     u32 count = 0;
-    tables[count++] = &machine->ledger.accounts;
-    tables[count++] = &machine->ledger.holds;
-    tables[count++] = &machine->sessions;
-    tables[count++] = &machine->notes;
-    tables[count++] = &machine->effects;
+    for (u32 i = 0; i < ARRAY_COUNT(own); i++) {
+        tables[count++] = (struct machine_table){.table = own[i], .id = i};
+    }
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
-            tables[count++] = &machine->module_tables[i].tables[j];
+            tables[count++] = (struct machine_table){
+                .table = &machine->module_tables[i].tables[j],
+                .id = modules[i]->number * 256u + j,
+            };
         }
     }
     return count;

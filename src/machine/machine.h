@@ -182,9 +182,14 @@ static inline bool machine_query_is_live(const struct compat_operation *operatio
 u32 machine_lookup_accounts(const struct machine *machine, const struct compat_operation *operation,
                             const struct compat_batches *batches, u8 *reply);
 
-// Every table of the state, in the order of checkpoints. Returns how many.
+// Every table of the state, in the order of checkpoints, each with the number by which it is known
+// for ever: a module's is its number * 256 + the table's. Returns how many.
 #define MACHINE_TABLES_MAX (5u + MACHINE_MODULES_MAX * MODULE_TABLES_MAX)
-u32 machine_tables(struct machine *machine, struct table *tables[MACHINE_TABLES_MAX]);
+struct machine_table {
+    struct table *table;
+    u32 id;
+};
+u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_TABLES_MAX]);
 // Rebuilds what is not saved, once the tables and the state were loaded.
 MUST_USE enum status machine_loaded(struct machine *machine, struct failure *failure);
 

@@ -183,6 +183,9 @@ struct plan_posting *plan_add_posting(struct plan *plan);
 struct plan_effect *plan_add_effect(struct plan *plan, u16 kind);
 // Adds a view to an answer; false when there is no room for it. A view of fixed size.
 bool answer_add(struct module_answer *answer, const void *view);
+// Adds the records of a table of the module's as views, in the order of their rows, from the cursor
+// on; sets the cursor when there is more.
+void answer_rows(const struct module_context *context, u32 table, struct module_answer *answer);
 // A write of `size` bytes; the record is given as it shall be.
 void plan_add_write(struct plan *plan, u32 table, u64 row, const void *record, u32 size);
 

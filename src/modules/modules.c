@@ -100,6 +100,15 @@ bool answer_add(struct module_answer *answer, const void *view)
     return true;
 }
 
+void answer_rows(const struct module_context *context, u32 table, struct module_answer *answer)
+{
+    u64 row = load_u64(answer->cursor);
+    const u64 count = module_record_count(context, table);
+    while (row < count && answer_add(answer, module_record(context, table, row))) row++;
+    memset(answer->cursor, 0, sizeof answer->cursor);
+    if (row < count) store_u64(answer->cursor, row);
+}
+
 void plan_add_write(struct plan *plan, u32 table, u64 row, const void *record, u32 size)
 {
     assert(plan->write_count < PLAN_WRITES_MAX && size <= PLAN_RECORD_SIZE_MAX);

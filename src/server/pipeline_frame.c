@@ -162,7 +162,7 @@ static u64 tables_bytes(const struct pipeline *pipeline)
 {
     u64 pages = 0;
     for (u32 i = 0; i < pipeline->node->checkpoint.table_count; i++) {
-        pages += table_page_count(pipeline->node->checkpoint.tables[i]);
+        pages += table_page_count(pipeline->node->checkpoint.tables[i].table);
     }
     return pages * PAGE_SIZE;
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The entry module: double entry as people write it. An entry has legs, each a debit or a credit of
+// one account; in each book they balance, and they are posted together or not at all.
+//
+// Within a book the debits are paired with the credits in the order of the legs: the first debit
+// with the first credit, as far as the smaller of the two goes, and so on. So n legs in a book make
+// at most n - 1 postings, and which they are depends on the entry alone.
+#ifndef TAEL_MODULES_ENTRY_ENTRY_H
+#define TAEL_MODULES_ENTRY_ENTRY_H
+
+#include "modules/module.h"
+
+#include "schema/pass_struct.h"
+
+#include "modules/entry/entry.def"
+
+#include "schema/pass_end.h"
+
+#define SCHEMA_MODULE entry
+#include "schema/pass_extern.h"
+
+#include "modules/entry/entry.def"
+
+#include "schema/pass_end.h"
+#undef SCHEMA_MODULE
+
+#define ENTRY_CODE_DEFAULT 1u
+
+#endif
