@@ -74,8 +74,10 @@ enum outcome_kind {
     OUTCOME_EVIDENCE = 8,
 };
 
-#define OUTCOME_CREATED     255u // The result of what was done; refusals have their number.
-#define OUTCOME_LEAF_SIZE   54u
+#define OUTCOME_CREATED   255u // The result of what was done; refusals have their number.
+#define OUTCOME_LEAF_SIZE 54u
+// Of a posting, among its flags: its record begins with struct posting_references.
+#define OUTCOME_REFERENCES  0x8000u
 #define OUTCOME_PENDING_FAR U32_MAX
 #define OUTCOME_PLACE_UNIT  16u
 
@@ -86,7 +88,7 @@ struct outcome {
     u64 timestamp;  // The event's.
     u32 debit_row;  // Account row; of OUTCOME_ACCOUNT, the account's own.
     u32 credit_row; // Account row.
-    u16 flags;      // The event's; of an expiry, those of the pending transfer.
+    u16 flags;      // The event's; of an expiry, those of the pending transfer; OUTCOME_REFERENCES.
     u16 code;       // The posting's.
     u8 kind;        // enum outcome_kind.
     u8 result;      // OUTCOME_CREATED, or the number of the refusal.
@@ -108,6 +110,13 @@ static inline void outcome_set_place(struct outcome *row, u64 place)
     assert(place % OUTCOME_PLACE_UNIT == 0 && units < (1ull << 48));
     row->place_high = (u16)(units >> 32);
     row->place_low = (u32)units;
+}
+// Shows what a posting refers to in the places of a transfer's user data.
+static inline void posting_refer(struct transfer *posting, const struct posting_references *to)
+{
+    posting->user_data_128 = to->order_id;
+    posting->user_data_64 = to->scenario;
+    posting->user_data_32 = to->purpose;
 }
 // A transfer, whoever asked for it.
 static inline bool outcome_is_transfer(const struct outcome *row)

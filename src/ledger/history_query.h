@@ -49,6 +49,11 @@ struct history_turn {
     u64 next; // As of struct selection.
 };
 
+// What a posting of a module refers to; zero when nothing.
+MUST_USE enum status history_references_read(const struct history_view *view,
+                                             const struct outcome *outcome,
+                                             struct posting_references *out,
+                                             struct failure *failure);
 // The final form of the transfer of a row: its request from the log with amount, timestamp and
 // inherited fields as they became. The row must be a created transfer.
 MUST_USE enum status history_transfer(const struct history_view *view, u64 row,

@@ -72,7 +72,17 @@ static enum status transfer_complete(const struct history_view *view, u64 row,
     return STATUS_OK;
 }
 
-// A posting of a module says everything in its row, but for the pending transfer that it resolves.
+enum status history_references_read(const struct history_view *view, const struct outcome *outcome,
+                                    struct posting_references *out, struct failure *failure)
+{
+    *out = (struct posting_references){0};
+    if ((outcome->flags & OUTCOME_REFERENCES) == 0) return STATUS_OK;
+    const struct history_log *log = &view->history->log;
+    return log->read(log->context, outcome_place(outcome), out, sizeof *out, failure);
+}
+
+// A posting of a module says everything in its row, but for what it refers to and the pending
+// transfer that it resolves.
 static enum status posting_make(const struct history_view *view, u64 row,
                                 const struct outcome *outcome, struct transfer *out,
                                 struct failure *failure)
@@ -85,15 +95,17 @@ static enum status posting_make(const struct history_view *view, u64 row,
         .amount = outcome->amount,
         .ledger = debit->ledger,
         .code = outcome->code,
-        .flags = outcome->flags,
+        .flags = outcome->flags & (u16)~OUTCOME_REFERENCES,
         .timestamp = outcome->timestamp,
     };
-    if (outcome->pending_distance == 0) return STATUS_OK;
+    struct posting_references references;
+    enum status status = history_references_read(view, outcome, &references, failure);
+    posting_refer(out, &references);
+    if (status != STATUS_OK || outcome->pending_distance == 0) return status;
     // A module resolves only what it holds, and never so late that the distance does not fit.
     assert(outcome->pending_distance != OUTCOME_PENDING_FAR);
     struct outcome held;
-    enum status status =
-        history_row(view->history, view->set, row - outcome->pending_distance, &held, failure);
+    status = history_row(view->history, view->set, row - outcome->pending_distance, &held, failure);
     out->pending_id = held.id;
     return status;
 }

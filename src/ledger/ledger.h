@@ -88,6 +88,7 @@ struct ledger_batch {
     // Of transfers of a plan: the rows of their accounts, whose ids are not looked at. A chain in
     // one class.
     const struct ledger_rows *rows;
+    bool has_references; // The record at `place` begins with struct posting_references.
 };
 
 // An empty ledger over `history`, which it does not own. STATUS_FULL when there is no address space

@@ -264,6 +264,7 @@ static struct outcome *transfer_outcome(struct run *run, const struct transfer *
     outcome->flags = t->flags;
     outcome->code = code;
     outcome->kind = run->batch->rows != NULL ? OUTCOME_POSTING : OUTCOME_TRANSFER;
+    if (UNLIKELY(run->batch->has_references)) outcome->flags |= OUTCOME_REFERENCES;
     outcome->result = OUTCOME_CREATED;
     outcome_set_place(outcome, event_place(run, t));
     outcome->pending_distance = 0;
@@ -698,7 +699,8 @@ static enum create_transfer_result event_decide(struct run *run, u32 i, const st
     return transfer_decide(run, t, ahead, timestamp);
 }
 
-// Leaves the row of a refusal, and burns the id if the reason is transient (L3).
+// Leaves the row of a refusal, and burns the id if the reason is transient (L3). A plan's is not:
+// its ids are made by the machine, and what was refused may be decided again.
 static void event_refuse(struct run *run, u32 i, u32 result, u64 timestamp, u64 id_hash)
 {
     struct ledger *ledger = run->ledger;
@@ -717,7 +719,7 @@ static void event_refuse(struct run *run, u32 i, u32 result, u64 timestamp, u64 
         .result = (u8)result,
     };
     outcome_set_place(outcome, event_place(run, t));
-    if (!ledger_result_is_transient(result)) return;
+    if (run->batch->rows != NULL || !ledger_result_is_transient(result)) return;
     struct history_segment *active = ledger->history->active;
     u32 slot = 0;
     u32 found = history_live_find(active->live, id_hash, t->id, &slot);

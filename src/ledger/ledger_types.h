@@ -21,4 +21,16 @@
 #define LEDGER_TIMESTAMP_MIN 1ull
 #define LEDGER_TIMESTAMP_MAX ((1ull << 63) - 1)
 
+// What the postings of a module's record refer to: the record begins with it. It is found again by
+// what a transfer's user data is found by: order_id by user_data_128, scenario by user_data_64,
+// purpose by user_data_32.
+struct posting_references {
+    u128 id;       // The record's own, unique in its module for ever.
+    u128 order_id; // Of the client; 0 none.
+    u64 scenario;  // 0 none.
+    u32 purpose;   // A code; 0 none.
+    i32 day;       // Effective day, days since 1970-01-01; 0: the day that was open.
+};
+static_assert(sizeof(struct posting_references) == 48, "as records begin");
+
 #endif

@@ -10,6 +10,9 @@
 #include "base/checksum.h"
 #include "codec/record_binary.h"
 
+// A record is compared with an older one so many bytes at a time.
+#define COMPARE_SIZE 4096u
+
 struct module_context commit_context(const struct machine *machine, const struct module *module)
 {
     return (struct module_context){
@@ -85,8 +88,21 @@ struct source {
     u128 command_id;
     u64 place; // Of the record in the log.
     u32 index; // Of the record in its command.
+    u32 size;  // Of it.
+    const u8 *record;
+    u16 module;
     u16 class; // Of the accounts that it may touch.
 };
+
+static u128 posting_id(const struct machine *machine, const struct plan *plan,
+                       const struct source *source, u32 i)
+{
+    if (plan->unique_id == 0) {
+        return plan_posting_id(&machine->ledger, source->command_id, machine->position,
+                               source->index * PLAN_POSTINGS_MAX + i);
+    }
+    return plan_unique_posting_id(&machine->ledger, source->module, plan->unique_id, i);
+}
 
 // The postings as a chain of transfers, in the machine's scratch.
 static void chain_make(const struct machine *machine, const struct plan *plan,
@@ -100,8 +116,7 @@ static void chain_make(const struct machine *machine, const struct plan *plan,
         chain->rows[i] =
             (struct ledger_rows){.debit = posting->debit_row, .credit = posting->credit_row};
         chain->transfers[i] = (struct transfer){
-            .id = plan_posting_id(&machine->ledger, source->command_id, machine->position,
-                                  source->index * PLAN_POSTINGS_MAX + i),
+            .id = posting_id(machine, plan, source, i),
             .debit_account_id = debit->id,
             .credit_account_id = ledger_account(&machine->ledger, posting->credit_row)->id,
             .amount = posting->amount,
@@ -133,6 +148,7 @@ static enum status postings_apply(struct machine *machine, const struct plan *pl
         .resolved = &frame->resolved,
         .class = source->class,
         .rows = machine->chain->rows,
+        .has_references = plan->has_references,
     };
     enum status status = ledger_create_transfers(&machine->ledger, &batch, failure);
     for (u32 i = 0; i < plan->posting_count && status == STATUS_OK; i++) {
@@ -209,6 +225,58 @@ static void effects_apply(struct machine *machine, const struct module *module,
     }
 }
 
+// Whether the ledger knows a transfer of this id.
+static bool is_existing(u32 result)
+{
+    switch ((enum create_transfer_result)result) {
+    case CREATE_TRANSFER_EXISTS:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_FLAGS:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_PENDING_ID:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_TIMEOUT:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_AMOUNT:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_128:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_64:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_USER_DATA_32:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_LEDGER:
+    case CREATE_TRANSFER_EXISTS_WITH_DIFFERENT_CODE: return true;
+    default: return false;
+    }
+}
+
+// A record with this id was carried out before: tells whether it was this very one, and when.
+static enum status exists_tell(struct machine *machine, const struct plan *plan,
+                               const struct source *source, struct command_reply *reply,
+                               struct failure *failure)
+{
+    const u128 id = posting_id(machine, plan, source, 0);
+    const struct history_log *log = &machine->history.log;
+    struct history_set *set = history_set_acquire(&machine->history);
+    struct outcome outcome = {0};
+    u64 row = 0;
+    enum status status =
+        history_find_row(&machine->history, set, id, history_hash_id(&machine->history, id),
+                         machine->history.next_row, &row, failure);
+    assert(status != STATUS_OK || row != 0);
+    if (status == STATUS_OK) {
+        status = history_row(&machine->history, set, row - 1, &outcome, failure);
+    }
+    history_set_release(&machine->history, set);
+    bool same = true;
+    for (u64 at = 0; status == STATUS_OK && same && at < source->size;) {
+        u8 before[COMPARE_SIZE];
+        const u32 size = (u32)MIN(sizeof before, source->size - at);
+        status = log->read(log->context, outcome_place(&outcome) + at, before, size, failure);
+        same = memcmp(before, source->record + at, size) == 0;
+        at += size;
+    }
+    reply->result = same ? MODULE_EXISTS : MODULE_EXISTS_WITH_DIFFERENT_CONTENT;
+    reply->evidence[0] = plan->unique_id;
+    reply->evidence[1] = outcome.timestamp;
+    return status;
+}
+
 // Commits a plan whole (P1), or says in the reply why not.
 static enum status plan_commit(struct machine *machine, const struct module *module,
                                const struct plan *plan, const struct source *source,
@@ -222,6 +290,9 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
     u32 refused = 0;
     enum status status = postings_apply(machine, plan, source, frame, applied, &refused, failure);
     if (status != STATUS_OK) return status;
+    if (refused == 0 && plan->unique_id != 0 && is_existing(machine->results[0].status)) {
+        return exists_tell(machine, plan, source, reply, failure);
+    }
     if (refused < plan->posting_count) {
         reply->result = MODULE_POSTING_REFUSED;
         reply->posting = refused;
@@ -401,6 +472,9 @@ static enum status records_decide(struct machine *machine, const struct frame_co
             .command_id = command->command_id,
             .place = place + at,
             .index = i,
+            .record = body + at,
+            .size = refusal == MODULE_DONE ? (u32)record_binary_size(record, body + at) : 0,
+            .module = command->record >> 8,
             .class = record == NULL ? 0 : module_of_record(command->record)->account_class,
         };
         struct command_reply reply = {.result = refusal, .position = applied->position};
@@ -409,7 +483,7 @@ static enum status records_decide(struct machine *machine, const struct frame_co
             enum status status = record_decide(machine, command, record, body + at, &source, &reply,
                                                frame, applied, failure);
             if (status != STATUS_OK) return status;
-            at = align_up(at + record_binary_size(record, body + at), COMMAND_RECORD_ALIGNMENT);
+            at = align_up(at + source.size, COMMAND_RECORD_ALIGNMENT);
         }
         reply.timestamp = applied->timestamp;
         reply_keep(machine, command, &source, &reply);
@@ -460,8 +534,10 @@ enum status commit_pulse(struct machine *machine, u64 place, struct applied_fram
         struct plan *plan = machine->plan;
         plan_clear(plan);
         if (!modules[i]->pulse(&context, plan)) continue;
-        const struct source source = {
-            .command_id = modules[i]->number, .place = place, .class = modules[i]->account_class};
+        const struct source source = {.command_id = modules[i]->number,
+                                      .place = place,
+                                      .module = modules[i]->number,
+                                      .class = modules[i]->account_class};
         struct command_reply reply = {0};
         enum status status =
             plan_commit(machine, modules[i], plan, &source, &reply, frame, applied, failure);

@@ -533,13 +533,14 @@ void machine_indexer_free(struct machine_indexer *indexer)
     indexer->leaves = NULL;
 }
 
-// Indexes the rows [from, to) of one command whose events begin at `events`.
+// Indexes the rows [from, to) of one command whose events begin at `events`, which are at `place`
+// in the log.
 static void index_command(struct machine *machine, struct history_segment *segment, u64 from,
-                          u64 to, const u8 *events, const struct ledger_resolved *resolved,
-                          u32 *next_resolved)
+                          u64 to, const u8 *events, u64 place,
+                          const struct ledger_resolved *resolved, u32 *next_resolved)
 {
     const u16 resolving = TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING;
-    static const struct transfer posting = {0}; // A posting of a module has no user data.
+    const u8 *body = events;
     for (u64 row = from; row < to; row++) {
         u32 at = (u32)(row - segment->first_row);
         const struct outcome *outcome = &segment->live->rows[at];
@@ -555,7 +556,15 @@ static void index_command(struct machine *machine, struct history_segment *segme
             record = events;
             events += sizeof(struct transfer);
         }
-        if (outcome->kind == OUTCOME_POSTING) record = &posting;
+        struct transfer posting = {0};
+        if (outcome->kind == OUTCOME_POSTING && outcome->result == OUTCOME_CREATED) {
+            struct posting_references references = {0};
+            if (outcome->flags & OUTCOME_REFERENCES) {
+                memcpy(&references, body + (outcome_place(outcome) - place), sizeof references);
+            }
+            posting_refer(&posting, &references);
+            record = &posting;
+        }
         if (outcome_is_transfer(outcome)) {
             if (outcome->result != OUTCOME_CREATED) {
                 if (!ledger_result_is_transient(outcome->result)) record = NULL;
@@ -576,7 +585,8 @@ void machine_index(struct machine *machine, struct machine_indexer *indexer,
     for (u32 i = 0; i < count; i++) {
         u64 end = i + 1 < count ? applied->commands[i + 1].first_row : applied->end_row;
         index_command(machine, applied->segment, applied->commands[i].first_row, end,
-                      frame->bodies[i], &applied->resolved, &next_resolved);
+                      frame->bodies[i], frame->header->place + frame->commands[i].body_offset,
+                      &applied->resolved, &next_resolved);
     }
     assert(next_resolved == applied->resolved.count);
     u64 rows = applied->end_row - applied->first_row;

@@ -34,6 +34,8 @@ enum module_result {
     MODULE_MALFORMED = 202, // The command breaks its description.
     MODULE_UNKNOWN = 203,   // No module of this log knows the record.
     MODULE_REUSED = 204,    // The command's id was used with another content.
+    MODULE_EXISTS = 205,    // This very record was carried out before.
+    MODULE_EXISTS_WITH_DIFFERENT_CONTENT = 206, // Another one with its own id was.
 };
 
 struct plan_posting {
@@ -71,7 +73,11 @@ struct plan {
     u32 posting_count;
     u32 write_count;
     u32 effect_count;
-    u128 evidence[2]; // Of a refusal: the value, and the limit that it breaks (L8).
+    // Not 0: the record's own id, which the module takes once for ever; its postings have ids by it
+    // (plan_unique_posting_id), and there is one at least.
+    u128 unique_id;
+    bool has_references; // The record begins with struct posting_references.
+    u128 evidence[2];    // Of a refusal: the value, and the limit that it breaks (L8).
 };
 
 // The tables of one module, in the order of its description; of those with keys, the rows by key.
@@ -145,6 +151,10 @@ const struct module *module_of_record(u32 record_number);
 // depends on the log's secret.
 u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position, u32 index);
 
+// The id of posting `index` of the record that its module knows by `unique_id`; likewise.
+u128 plan_unique_posting_id(const struct ledger *ledger, u16 module_number, u128 unique_id,
+                            u32 index);
+
 // A record of one of the module's tables; the row must exist (asserted).
 static inline const void *module_record(const struct module_context *context, u32 table, u64 row)
 {
@@ -170,6 +180,8 @@ u32 module_index(const struct module *module);
 static inline void plan_clear(struct plan *plan)
 {
     plan->account_count = 0;
+    plan->unique_id = 0;
+    plan->has_references = false;
     plan->posting_count = 0;
     plan->write_count = 0;
     plan->effect_count = 0;

@@ -63,6 +63,16 @@ u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position,
     return (u128)high << 64 | low;
 }
 
+u128 plan_unique_posting_id(const struct ledger *ledger, u16 module_number, u128 unique_id,
+                            u32 index)
+{
+    const struct hash_key *key = &ledger->history->resolution_key;
+    u64 name = (u64)module_number << 32 | index;
+    u64 low = hash_u64(key, hash_u128(key, unique_id), 2 * name);
+    u64 high = hash_u64(key, low, 2 * name + 1);
+    return (u128)high << 64 | low;
+}
+
 struct account *plan_add_account(struct plan *plan, const struct ledger *ledger, u32 *row)
 {
     assert(plan->account_count < PLAN_ACCOUNTS_MAX);

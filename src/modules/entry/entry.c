@@ -10,6 +10,13 @@
 #include "schema/make_descriptors.h"
 
 #define LEGS_MAX 255u
+static_assert(
+    offsetof(struct entry_post, entry_id) == offsetof(struct posting_references, id) &&
+        offsetof(struct entry_post, order_id) == offsetof(struct posting_references, order_id) &&
+        offsetof(struct entry_post, scenario) == offsetof(struct posting_references, scenario) &&
+        offsetof(struct entry_post, purpose) == offsetof(struct posting_references, purpose) &&
+        offsetof(struct entry_post, day) == offsetof(struct posting_references, day),
+    "an entry begins with its references");
 static_assert(LEGS_MAX <= PLAN_POSTINGS_MAX, "n legs make at most n - 1 postings");
 
 // An entry being decided.
@@ -119,6 +126,8 @@ static u32 post_decide(const struct module_context *context, const struct entry_
         const u32 refusal = leg_check(&draft, i);
         if (refusal != MODULE_DONE) return refusal;
     }
+    plan->unique_id = post->entry_id;
+    plan->has_references = true;
     for (u32 i = 0; i < draft.count; i++) {
         if (draft.left[i] == 0) continue; // Of a book that is paired.
         const u32 refusal = book_pair(&draft, draft.legs[i].book, code);
