@@ -24,6 +24,7 @@
 #define PLAN_RECORD_SIZE_MAX 512u
 #define EFFECT_BODY_SIZE     64u
 #define MODULE_CURSOR_SIZE   32u
+#define ANSWER_LOOKS_MAX     16384u // Records that one answer looks at.
 
 // Results that every module shares; its own are 1 to 199.
 enum module_result {

@@ -214,16 +214,13 @@ static u32 book_decide(const struct module_context *context, const struct schema
 
 // --- questions -----------------------------------------------------------------------------------
 
-// Rows of a table, or of its records, that one answer looks at.
-#define LOOKS_MAX 16384u
-
 static u32 chart_list_ask(const struct module_context *context, const struct chart_list *list,
                           struct module_answer *answer)
 {
     u64 row = load_u64(answer->cursor);
     const u64 count = module_record_count(context, TABLE_CODES);
     answer->record = &book_schema_chart_code;
-    for (u32 looks = 0; row < count && looks < LOOKS_MAX; row++, looks++) {
+    for (u32 looks = 0; row < count && looks < ANSWER_LOOKS_MAX; row++, looks++) {
         const struct chart_code *code = module_record(context, TABLE_CODES, row);
         if (code->code == 0 || (list->chart != 0 && code->chart != list->chart)) continue;
         if (!answer_add(answer, code)) break;
@@ -239,7 +236,7 @@ static u32 book_list_ask(const struct module_context *context, const struct book
     u64 row = load_u64(answer->cursor);
     const u64 count = module_record_count(context, TABLE_BOOKS);
     answer->record = &book_schema_book;
-    for (u32 looks = 0; row < count && looks < LOOKS_MAX; row++, looks++) {
+    for (u32 looks = 0; row < count && looks < ANSWER_LOOKS_MAX; row++, looks++) {
         const struct book *book = module_record(context, TABLE_BOOKS, row);
         if (list->entity_id != 0 && book->entity_id != list->entity_id) continue;
         if (!answer_add(answer, book)) break;

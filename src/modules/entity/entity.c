@@ -3,6 +3,7 @@
 // Deciding on legal entities.
 #include "modules/entity/entity.h"
 
+#include "codec/civil.h"
 #include "modules/identifier.h"
 #include "money/currency.h"
 
@@ -10,13 +11,54 @@
 #define SCHEMA_TABLE  "modules/entity/entity.def"
 #include "schema/make_descriptors.h"
 
-enum { TABLE_ENTITIES };
-#define ENTITIES_MAX 65536u
+enum { TABLE_ENTITIES, TABLE_CALENDARS, TABLE_EXCEPTIONS, TABLE_DAYS };
+#define ENTITIES_MAX   65536u
+#define CALENDARS_MAX  65536u
+#define EXCEPTIONS_MAX (1u << 24)
+#define DAYS_MAX       (1u << 24)
+#define DAY_MIN        1
+// Days that are looked at for the next one with business.
+#define NEXT_DAY_LOOKS_MAX 366
 
 const struct entity *entity_find(const struct module_context *context, u128 entity_id)
 {
     const struct module_context own = module_context_of(context, &entity_module);
     return module_find(&own, TABLE_ENTITIES, entity_id);
+}
+
+// The key of a day in a table: the row of what it is a day of, and the day.
+static u128 day_key(u64 row, i32 day)
+{
+    return (u128)(row + 1) << 32 | (u32)day;
+}
+
+const struct business_day *entity_closed_day(const struct module_context *context, u128 entity_id,
+                                             i32 day)
+{
+    const struct module_context own = module_context_of(context, &entity_module);
+    const u64 row = module_find_row(&own, TABLE_ENTITIES, entity_id);
+    return row == MODULE_ROW_NONE ? NULL : module_find(&own, TABLE_DAYS, day_key(row, day));
+}
+
+bool calendar_has_business(const struct module_context *context, const char calendar[16], i32 day)
+{
+    const struct module_context own = module_context_of(context, &entity_module);
+    const u64 row = module_find_row(&own, TABLE_CALENDARS, load_u128(calendar));
+    if (row == MODULE_ROW_NONE) return true;
+    const struct calendar_exception *exception =
+        module_find(&own, TABLE_EXCEPTIONS, day_key(row, day));
+    if (exception != NULL && exception->kind != DAY_USUAL) return exception->kind == DAY_WORKING;
+    const struct calendar *found = module_record(&own, TABLE_CALENDARS, row);
+    return (found->weekend >> (civil_weekday(day) - 1) & 1) == 0;
+}
+
+// The first business day behind `day`; CIVIL_DAY_MIN when there is none in a year.
+static i32 business_next(const struct module_context *context, const char calendar[16], i32 day)
+{
+    for (i32 i = 1; i <= NEXT_DAY_LOOKS_MAX && day + i <= CIVIL_DAY_MAX; i++) {
+        if (calendar_has_business(context, calendar, day + i)) return day + i;
+    }
+    return CIVIL_DAY_MIN;
 }
 
 // Two capitals, or two, a hyphen and one to three capitals or digits (ISO 3166-1 and -2).
@@ -42,21 +84,122 @@ static u32 open_decide(const struct module_context *context, const struct entity
     }
     const size_t currency_size = strnlen(open->currency, sizeof open->currency);
     if (currency_find(open->currency, currency_size) == NULL) return ENTITY_CURRENCY_UNKNOWN;
+    const bool has_calendar = open->calendar[0] != 0;
+    if (has_calendar && module_find(context, TABLE_CALENDARS, load_u128(open->calendar)) == NULL) {
+        return ENTITY_CALENDAR_NOT_FOUND;
+    }
+    if (open->day < DAY_MIN || open->day > CIVIL_DAY_MAX) return ENTITY_DAY_OUT_OF_RANGE;
     if (entity_find(context, open->entity_id) != NULL) {
         plan->evidence[0] = open->entity_id;
         return ENTITY_EXISTS;
+    }
+    if (!calendar_has_business(context, open->calendar, open->day)) {
+        plan->evidence[0] = (u32)open->day;
+        return ENTITY_NOT_A_BUSINESS_DAY;
     }
     struct entity entity = {
         .entity_id = open->entity_id,
         .first_day = open->day,
         .day = open->day,
+        .closed_through = open->day - 1,
         .opened_at = context->timestamp,
     };
     memcpy(entity.name, open->name, sizeof entity.name);
     memcpy(entity.jurisdiction, open->jurisdiction, sizeof entity.jurisdiction);
     memcpy(entity.currency, open->currency, sizeof entity.currency);
+    memcpy(entity.calendar, open->calendar, sizeof entity.calendar);
     plan_add_write(plan, TABLE_ENTITIES, module_record_count(context, TABLE_ENTITIES), &entity,
                    sizeof entity);
+    return MODULE_DONE;
+}
+
+static u32 calendar_open_decide(const struct module_context *context,
+                                const struct calendar_open *open, struct plan *plan)
+{
+    const u8 week = 127;
+    if (!identifier_is_valid(open->calendar, sizeof open->calendar)) {
+        return ENTITY_CALENDAR_INVALID;
+    }
+    if ((open->weekend & week) == week) return ENTITY_CALENDAR_WITHOUT_BUSINESS;
+    if (module_find(context, TABLE_CALENDARS, load_u128(open->calendar)) != NULL) {
+        return ENTITY_CALENDAR_EXISTS;
+    }
+    struct calendar calendar = {.weekend = open->weekend & week};
+    memcpy(calendar.calendar, open->calendar, sizeof calendar.calendar);
+    plan_add_write(plan, TABLE_CALENDARS, module_record_count(context, TABLE_CALENDARS), &calendar,
+                   sizeof calendar);
+    return MODULE_DONE;
+}
+
+static u32 calendar_mark_decide(const struct module_context *context,
+                                const struct calendar_mark *mark, struct plan *plan)
+{
+    const struct calendar_day *days = (const struct calendar_day *)(const void *)(mark + 1);
+    const u64 row = module_find_row(context, TABLE_CALENDARS, load_u128(mark->calendar));
+    u64 next = module_record_count(context, TABLE_EXCEPTIONS);
+    if (row == MODULE_ROW_NONE) return ENTITY_CALENDAR_NOT_FOUND;
+    if (mark->days_count == 0) return ENTITY_DAYS_EMPTY;
+    for (u32 i = 0; i < mark->days_count; i++) {
+        plan->evidence[0] = i;
+        plan->evidence[1] = (u32)days[i].day;
+        if (days[i].day < DAY_MIN || days[i].day > CIVIL_DAY_MAX) return ENTITY_DAY_OUT_OF_RANGE;
+        if (days[i].kind == 0) return ENTITY_DAY_KIND_INVALID;
+        struct calendar_exception exception = {
+            .key = day_key(row, days[i].day), .day = days[i].day, .kind = days[i].kind};
+        memcpy(exception.calendar, mark->calendar, sizeof exception.calendar);
+        // The same day may be said before, or twice in one command: the last word holds.
+        u64 place = module_find_row(context, TABLE_EXCEPTIONS, exception.key);
+        for (u32 j = 0; j < i && place == MODULE_ROW_NONE; j++) {
+            if (days[j].day == days[i].day) place = plan->writes[j].row;
+        }
+        if (place == MODULE_ROW_NONE) place = next++;
+        plan_add_write(plan, TABLE_EXCEPTIONS, place, &exception, sizeof exception);
+    }
+    return MODULE_DONE;
+}
+
+// What is closed keeps the row of history behind all that was posted until then: a balance at the
+// end of the day is the balance there, and what was posted later with an effective day up to it.
+static u32 day_close_decide(const struct module_context *context, const struct day_close *close,
+                            struct plan *plan)
+{
+    const u64 row = module_find_row(context, TABLE_ENTITIES, close->entity_id);
+    plan->evidence[0] = close->entity_id;
+    if (row == MODULE_ROW_NONE) return ENTITY_NOT_FOUND;
+    struct entity entity = *(const struct entity *)module_record(context, TABLE_ENTITIES, row);
+    plan->evidence[0] = (u32)close->day;
+    plan->evidence[1] = (u32)entity.day;
+    if (close->day != entity.day) return ENTITY_DAY_NOT_OPEN;
+    const i32 next = business_next(context, entity.calendar, entity.day);
+    if (next == CIVIL_DAY_MIN) return ENTITY_NO_NEXT_DAY;
+    const struct business_day day = {
+        .key = day_key(row, entity.day),
+        .entity_id = entity.entity_id,
+        .day = entity.day,
+        .next = next,
+        .closed_at = context->timestamp,
+        .row_end = context->ledger->history->next_row,
+    };
+    entity.day = next;
+    plan_add_write(plan, TABLE_DAYS, module_record_count(context, TABLE_DAYS), &day, sizeof day);
+    plan_add_write(plan, TABLE_ENTITIES, row, &entity, sizeof entity);
+    return MODULE_DONE;
+}
+
+static u32 period_close_decide(const struct module_context *context,
+                               const struct period_close *close, struct plan *plan)
+{
+    const u64 row = module_find_row(context, TABLE_ENTITIES, close->entity_id);
+    plan->evidence[0] = close->entity_id;
+    if (row == MODULE_ROW_NONE) return ENTITY_NOT_FOUND;
+    struct entity entity = *(const struct entity *)module_record(context, TABLE_ENTITIES, row);
+    plan->evidence[0] = (u32)close->through;
+    plan->evidence[1] = (u32)entity.closed_through;
+    if (close->through <= entity.closed_through) return ENTITY_PERIOD_CLOSED_ALREADY;
+    plan->evidence[1] = (u32)entity.day;
+    if (close->through >= entity.day) return ENTITY_PERIOD_NOT_OVER;
+    entity.closed_through = close->through;
+    plan_add_write(plan, TABLE_ENTITIES, row, &entity, sizeof entity);
     return MODULE_DONE;
 }
 
@@ -64,14 +207,52 @@ static u32 entity_decide(const struct module_context *context, const struct sche
                          const void *body, struct plan *plan)
 {
     if (record == &entity_schema_entity_open) return open_decide(context, body, plan);
+    if (record == &entity_schema_calendar_open) return calendar_open_decide(context, body, plan);
+    if (record == &entity_schema_calendar_mark) return calendar_mark_decide(context, body, plan);
+    if (record == &entity_schema_day_close) return day_close_decide(context, body, plan);
+    if (record == &entity_schema_period_close) return period_close_decide(context, body, plan);
     return MODULE_UNKNOWN;
 }
 
-static u32 entity_ask(const struct module_context *context, const struct schema_record *question,
-                      const void *body, struct module_answer *answer)
+// Records of a table whose key begins with this row, in the order of the table.
+static void days_answer(const struct module_context *context, u32 table, u64 row,
+                        struct module_answer *answer)
 {
-    assert(question == &entity_schema_entity_list);
-    const struct entity_list *list = body;
+    u64 at = load_u64(answer->cursor);
+    const u64 count = module_record_count(context, table);
+    for (u32 looks = 0; at < count && looks < ANSWER_LOOKS_MAX; at++, looks++) {
+        const void *record = module_record(context, table, at);
+        if ((u64)(load_u128(record) >> 32) != row + 1) continue;
+        if (!answer_add(answer, record)) break;
+    }
+    memset(answer->cursor, 0, sizeof answer->cursor);
+    if (at < count) store_u64(answer->cursor, at);
+}
+
+static u32 calendar_days_ask(const struct module_context *context,
+                             const struct calendar_days *question, struct module_answer *answer)
+{
+    const u64 row = module_find_row(context, TABLE_CALENDARS, load_u128(question->calendar));
+    answer->record = &entity_schema_calendar_exception;
+    if (row == MODULE_ROW_NONE) return ENTITY_CALENDAR_NOT_FOUND;
+    days_answer(context, TABLE_EXCEPTIONS, row, answer);
+    return MODULE_DONE;
+}
+
+static u32 day_list_ask(const struct module_context *context, const struct day_list *question,
+                        struct module_answer *answer)
+{
+    const u64 row = module_find_row(context, TABLE_ENTITIES, question->entity_id);
+    answer->record = &entity_schema_business_day;
+    answer->evidence[0] = question->entity_id;
+    if (row == MODULE_ROW_NONE) return ENTITY_NOT_FOUND;
+    days_answer(context, TABLE_DAYS, row, answer);
+    return MODULE_DONE;
+}
+
+static u32 entity_list_ask(const struct module_context *context, const struct entity_list *list,
+                           struct module_answer *answer)
+{
     answer->record = &entity_schema_entity;
     if (list->entity_id == 0) {
         answer_rows(context, TABLE_ENTITIES, answer);
@@ -84,12 +265,30 @@ static u32 entity_ask(const struct module_context *context, const struct schema_
     return MODULE_DONE;
 }
 
+static u32 entity_ask(const struct module_context *context, const struct schema_record *question,
+                      const void *body, struct module_answer *answer)
+{
+    if (question == &entity_schema_entity_list) return entity_list_ask(context, body, answer);
+    if (question == &entity_schema_calendar_days) return calendar_days_ask(context, body, answer);
+    if (question == &entity_schema_day_list) return day_list_ask(context, body, answer);
+    assert(question == &entity_schema_calendar_list);
+    answer->record = &entity_schema_calendar;
+    answer_rows(context, TABLE_CALENDARS, answer);
+    return MODULE_DONE;
+}
+
 static void entity_check(const struct module_context *context)
 {
     for (u64 row = 0; row < module_record_count(context, TABLE_ENTITIES); row++) {
         const struct entity *entity = module_record(context, TABLE_ENTITIES, row);
-        assert(entity->day >= entity->first_day); // N1
+        assert(entity->day >= entity->first_day);     // N1
+        assert(entity->closed_through < entity->day); // N2
         assert(module_find_row(context, TABLE_ENTITIES, entity->entity_id) == row);
+    }
+    for (u64 row = 0; row < module_record_count(context, TABLE_DAYS); row++) {
+        const struct business_day *day = module_record(context, TABLE_DAYS, row);
+        assert(day->day < day->next &&
+               day->next <= entity_find(context, day->entity_id)->day); // N1
     }
 }
 
@@ -99,8 +298,16 @@ const struct module entity_module = {
     .version = 1,
     .account_class = 0x02,
     .schema = &entity_schema,
-    .table_count = 1,
-    .tables = {{.record_size = sizeof(struct entity), .record_max = ENTITIES_MAX, .keyed = true}},
+    .table_count = 4,
+    .tables =
+        {
+            {.record_size = sizeof(struct entity), .record_max = ENTITIES_MAX, .keyed = true},
+            {.record_size = sizeof(struct calendar), .record_max = CALENDARS_MAX, .keyed = true},
+            {.record_size = sizeof(struct calendar_exception),
+             .record_max = EXCEPTIONS_MAX,
+             .keyed = true},
+            {.record_size = sizeof(struct business_day), .record_max = DAYS_MAX, .keyed = true},
+        },
     .decide = entity_decide,
     .ask = entity_ask,
     .check = entity_check,

@@ -4,6 +4,7 @@
 #include "modules/entry/entry.h"
 
 #include "modules/book/book.h"
+#include "modules/entity/entity.h"
 
 #define SCHEMA_MODULE entry
 #define SCHEMA_TABLE  "modules/entry/entry.def"
@@ -24,10 +25,26 @@ struct draft {
     const struct module_context *context;
     const struct entry_leg *legs;
     u32 count;
+    i32 day;             // Effective; 0: the open one of each entity.
     u32 rows[LEGS_MAX];  // Of the accounts.
     u128 left[LEGS_MAX]; // Of the amounts, to be paired.
     struct plan *plan;
 };
+
+// Whether the entity of a book takes postings of this effective day; 0 is the open one.
+static u32 day_check(const struct draft *draft, u32 book_number)
+{
+    const i32 day = draft->day;
+    if (day == 0) return MODULE_DONE;
+    const struct book *book = book_find(draft->context, book_number);
+    const struct entity *entity = entity_find(draft->context, book->entity_id);
+    u128 *evidence = draft->plan->evidence;
+    evidence[0] = (u32)day;
+    evidence[1] = (u32)entity->closed_through;
+    if (day <= entity->closed_through) return ENTRY_DAY_IN_CLOSED_PERIOD;
+    evidence[1] = (u32)entity->day;
+    return day > entity->day ? ENTRY_DAY_NOT_YET_OPEN : MODULE_DONE;
+}
 
 // Finds the account of a leg and checks that it may be posted to.
 static u32 leg_check(struct draft *draft, u32 i)
@@ -55,7 +72,7 @@ static u32 leg_check(struct draft *draft, u32 i)
     }
     draft->rows[i] = row;
     draft->left[i] = leg->amount;
-    return MODULE_DONE;
+    return day_check(draft, leg->book);
 }
 
 // The next leg of this book and side, from `i` on, of which something is left; or `count`.
@@ -116,6 +133,7 @@ static u32 post_decide(const struct module_context *context, const struct entry_
         .context = context,
         .legs = (const struct entry_leg *)(const void *)(post + 1),
         .count = post->legs_count,
+        .day = post->day,
         .plan = plan,
     };
     const u16 code = post->code == 0 ? ENTRY_CODE_DEFAULT : post->code;
