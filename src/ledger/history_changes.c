@@ -134,6 +134,7 @@ static enum status stream_fill(struct history_query *query, struct history_view 
             const struct outcome *outcome = &query->outcomes[i];
             if (!outcome_is_in_order(outcome, stream->selection.order)) continue;
             if (!in_period(&stream->selection, outcome->timestamp)) continue;
+            if (!history_view_sees(view, outcome)) continue;
             stream->events[stream->count++] =
                 (struct event_row){.row = query->rows[i], .outcome = *outcome};
         }

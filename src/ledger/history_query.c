@@ -107,6 +107,7 @@ enum status history_lookup_transfers(struct history_view *view, const u128 *ids,
         status = history_row(view->history, view->set, found - 1, &outcome, failure);
         if (status != STATUS_OK) return status;
         if (outcome.result != OUTCOME_CREATED) continue; // The id was burned.
+        if (!history_view_sees(view, &outcome)) continue;
         status = history_transfer(view, found - 1, &outcome, &out[*out_count], failure);
         if (status != STATUS_OK) return status;
         (*out_count)++;
@@ -140,6 +141,7 @@ enum status history_transfers_collect(struct history_query *query, struct histor
         for (u32 i = 0; i < count; i++) {
             struct transfer transfer;
             history_view_renew(view);
+            if (!history_view_sees(view, &query->outcomes[i])) continue;
             history_chunk_requests_ahead(query, view, i, count, &advised);
             status =
                 history_transfer(view, query->rows[i], &query->outcomes[i], &transfer, failure);
@@ -282,6 +284,7 @@ enum status history_query_accounts(struct history_query *query, struct history_v
             const struct outcome *outcome = &query->outcomes[i];
             if (outcome->kind != OUTCOME_ACCOUNT || outcome->result != OUTCOME_CREATED) continue;
             if (!in_period(&selection, outcome->timestamp)) continue;
+            if (!history_view_sees(view, outcome)) continue;
             if (!account_matches(&view->accounts[outcome->debit_row], filter)) continue;
             out_rows[(*out_count)++] = outcome->debit_row;
         }

@@ -29,6 +29,7 @@ struct history_view {
     struct history_set *set;
     const struct account *accounts;
     u64 row_end;
+    bool sees_modules; // Accounts of modules, too, and what was posted to them; else only raw ones.
 };
 
 // A view of the segments as they are now; closing it lets go of them. Those of `accounts` that rows

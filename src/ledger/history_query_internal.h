@@ -123,6 +123,12 @@ u32 history_chunk_keep(struct history_query *query, const struct selection *sele
 void history_chunk_requests_ahead(struct history_query *query, const struct history_view *view,
                                   u32 index, u32 count, bool *advised);
 
+// Whether a row of what was done is the view's business: by the class of its (debit) account.
+static inline bool history_view_sees(const struct history_view *view, const struct outcome *outcome)
+{
+    return view->sees_modules || account_class(&view->accounts[outcome->debit_row]) == 0;
+}
+
 // --- transfers (history_transfer.c, history_query.c) ---
 
 // The pending transfer that a post, a void or an expiry in `row` refers to: its row and outcome.

@@ -176,8 +176,8 @@ void resolution_put(struct ledger *ledger, u128 pending_id)
 void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp)
 {
     struct account *account = account_at(ledger, account_row);
-    if (LIKELY((u16)++account->reserved < HISTORY_BALANCE_INTERVAL)) return;
-    account->reserved &= ~LEDGER_POSTINGS_MASK;
+    if (LIKELY(++*account_postings(account) < HISTORY_BALANCE_INTERVAL)) return;
+    *account_postings(account) = 0;
     struct outcome *debits = history_append(ledger->history);
     *debits = (struct outcome){
         .id = account->debits_pending,
@@ -311,10 +311,10 @@ u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit)
 // --- accounts ------------------------------------------------------------------------------------
 
 // Under which hash an account is found: raw ones by their id, others by ledger number and id.
-static u64 account_hash(const struct ledger *ledger, u16 class, u32 number, u128 id)
+static u64 account_hash(const struct ledger *ledger, u16 owner_class, u32 number, u128 id)
 {
     u64 hash = history_hash_id(ledger->history, id);
-    return class == 0 ? hash : hash_u64(&ledger->history->key, hash, number);
+    return owner_class == 0 ? hash : hash_u64(&ledger->history->key, hash, number);
 }
 
 // Raw: `number` is 0, as no account's is.
@@ -324,7 +324,7 @@ static u32 account_find(const struct ledger *ledger, u32 number, u128 id, u64 ha
     for (u32 row = index_first(&ledger->account_index, hash, &cursor); row != 0;
          row = index_next(&cursor)) {
         const struct account *account = account_at(ledger, row - 1);
-        u32 own = ledger_account_class(account) == 0 ? 0 : account->ledger;
+        u32 own = account_class(account) == 0 ? 0 : account->ledger;
         if (account->id == id && own == number) return row - 1;
     }
     return ROW_NONE;
@@ -359,13 +359,13 @@ static u32 number_first(const struct ledger *ledger, u32 number)
 u32 ledger_number_class(const struct ledger *ledger, u32 number)
 {
     u32 first = number_first(ledger, number);
-    return first == ROW_NONE ? LEDGER_NUMBER_FREE : ledger_account_class(account_at(ledger, first));
+    return first == ROW_NONE ? LEDGER_NUMBER_FREE : account_class(account_at(ledger, first));
 }
 
 static enum status account_index(struct ledger *ledger, u32 row, struct failure *failure)
 {
     const struct account *account = account_at(ledger, row);
-    u64 hash = account_hash(ledger, ledger_account_class(account), account->ledger, account->id);
+    u64 hash = account_hash(ledger, account_class(account), account->ledger, account->id);
     enum status status = index_insert(&ledger->account_index, hash, row, failure);
     // Neighbours are mostly on the same ledger.
     if (status != STATUS_OK ||
@@ -379,7 +379,7 @@ static enum status account_index(struct ledger *ledger, u32 row, struct failure 
 static void account_unindex(struct ledger *ledger, u32 row)
 {
     const struct account *account = account_at(ledger, row);
-    u64 hash = account_hash(ledger, ledger_account_class(account), account->ledger, account->id);
+    u64 hash = account_hash(ledger, account_class(account), account->ledger, account->id);
     index_remove(&ledger->account_index, hash, row);
     if (number_first(ledger, account->ledger) == row) {
         index_remove(&ledger->number_index, number_hash(ledger, account->ledger), row);
@@ -433,7 +433,7 @@ struct account_decision {
 };
 
 static enum create_account_result account_insert(struct ledger *ledger,
-                                                 const struct account *account, u16 class,
+                                                 const struct account *account, u16 owner_class,
                                                  u64 timestamp, struct account_decision *decision,
                                                  struct failure *failure)
 {
@@ -447,7 +447,7 @@ static enum create_account_result account_insert(struct ledger *ledger,
     struct account *record = account_at(ledger, row);
     *record = *account;
     record->timestamp = timestamp;
-    record->reserved = (u32) class << LEDGER_CLASS_SHIFT;
+    account_set_class(record, owner_class);
     decision->status = account_index(ledger, row, failure);
     if (ledger->undo->active) (void)undo_push(ledger, UNDO_ACCOUNT_CREATE, row);
     ledger->account_timestamp_max = timestamp;
@@ -455,7 +455,7 @@ static enum create_account_result account_insert(struct ledger *ledger,
 }
 
 // Whether accounts of this class may be on a ledger number: it is either clients' or modules'.
-static bool number_is_open(const struct ledger *ledger, u32 number, u16 class)
+static bool number_is_open(const struct ledger *ledger, u32 number, u16 owner_class)
 {
     // The last account made is mostly on the same one.
     u64 count = ledger->accounts.count;
@@ -463,13 +463,15 @@ static bool number_is_open(const struct ledger *ledger, u32 number, u16 class)
                     ? (u32)count - 1
                     : number_first(ledger, number);
     return first == ROW_NONE ||
-           (ledger_account_class(account_at(ledger, first)) == 0) == (class == 0);
+           (account_class(account_at(ledger, first)) == 0) == (owner_class == 0);
 }
 
 // Rules in the order of ledger.def, from `reserved_field` on.
-static enum create_account_result
-account_decide(struct ledger *ledger, const struct history_set *set, const struct account *account,
-               u16 class, u64 timestamp, struct account_decision *decision, struct failure *failure)
+static enum create_account_result account_decide(struct ledger *ledger,
+                                                 const struct history_set *set,
+                                                 const struct account *account, u16 owner_class,
+                                                 u64 timestamp, struct account_decision *decision,
+                                                 struct failure *failure)
 {
     const u16 known = ACCOUNT_LINKED | ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS |
                       ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS | ACCOUNT_HISTORY | ACCOUNT_IMPORTED |
@@ -480,8 +482,8 @@ account_decide(struct ledger *ledger, const struct history_set *set, const struc
     if (account->flags & ~known) return CREATE_ACCOUNT_RESERVED_FLAG;
     if (account->id == 0) return CREATE_ACCOUNT_ID_MUST_NOT_BE_ZERO;
     if (account->id == U128_MAX) return CREATE_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
-    u64 hash = account_hash(ledger, class, account->ledger, account->id);
-    u32 row = account_find(ledger, class == 0 ? 0 : account->ledger, account->id, hash);
+    u64 hash = account_hash(ledger, owner_class, account->ledger, account->id);
+    u32 row = account_find(ledger, owner_class == 0 ? 0 : account->ledger, account->id, hash);
     if (row != ROW_NONE) {
         enum create_account_result result = account_exists(account, account_at(ledger, row));
         if (result == CREATE_ACCOUNT_EXISTS)
@@ -494,7 +496,7 @@ account_decide(struct ledger *ledger, const struct history_set *set, const struc
     if (account->credits_pending != 0) return CREATE_ACCOUNT_CREDITS_PENDING_MUST_BE_ZERO;
     if (account->credits_posted != 0) return CREATE_ACCOUNT_CREDITS_POSTED_MUST_BE_ZERO;
     if (account->ledger == 0) return CREATE_ACCOUNT_LEDGER_MUST_NOT_BE_ZERO;
-    if (!number_is_open(ledger, account->ledger, class)) {
+    if (!number_is_open(ledger, account->ledger, owner_class)) {
         return CREATE_ACCOUNT_LEDGER_MUST_NOT_BE_ZERO;
     }
     if (account->code == 0) return CREATE_ACCOUNT_CODE_MUST_NOT_BE_ZERO;
@@ -508,7 +510,7 @@ account_decide(struct ledger *ledger, const struct history_set *set, const struc
         if (decision->status != STATUS_OK) return CREATE_ACCOUNT_CREATED;
         decision->timestamp = timestamp;
     }
-    return account_insert(ledger, account, class, timestamp, decision, failure);
+    return account_insert(ledger, account, owner_class, timestamp, decision, failure);
 }
 
 static void account_outcome(struct ledger *ledger, const struct account *account, u64 place,
@@ -531,7 +533,7 @@ static void account_outcome(struct ledger *ledger, const struct account *account
 
 static u64 account_place(const struct ledger_batch *batch, u32 i)
 {
-    return batch->class == 0 ? batch->place + i * sizeof(struct account) : batch->place;
+    return batch->owner_class == 0 ? batch->place + i * sizeof(struct account) : batch->place;
 }
 
 enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_batch *batch,
@@ -569,7 +571,7 @@ enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_ba
         } else if (imported && account->timestamp >= batch->timestamp) {
             result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
         } else {
-            result = account_decide(ledger, set, account, batch->class,
+            result = account_decide(ledger, set, account, batch->owner_class,
                                     imported ? account->timestamp : timestamp, &decision, failure);
         }
         if (result != CREATE_ACCOUNT_CREATED && chain != ROW_NONE && !broken) {
@@ -660,7 +662,7 @@ static void check_ledger_sums(const struct ledger *ledger)
 
 static u32 account_row(const struct ledger *ledger, const struct account *account)
 {
-    return ledger_account_class(account) == 0
+    return account_class(account) == 0
                ? ledger_account_row(ledger, account->id)
                : ledger_class_account_row(ledger, account->ledger, account->id);
 }

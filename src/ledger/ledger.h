@@ -84,7 +84,7 @@ struct ledger_batch {
     struct ledger_resolved *resolved;
     // Of a module's plan: its class, or 0 of a client's batch. `place` is then that of the record
     // that was decided, for all events. An account that is made by a plan must not exist.
-    u16 class;
+    u16 owner_class;
     // Of transfers of a plan: the rows of their accounts, whose ids are not looked at. A chain in
     // one class.
     const struct ledger_rows *rows;
@@ -122,11 +122,6 @@ u32 ledger_class_account_row(const struct ledger *ledger, u32 number, u128 id);
 // The class of the first account on a ledger number; LEDGER_NUMBER_FREE when there is none.
 #define LEDGER_NUMBER_FREE U32_MAX
 u32 ledger_number_class(const struct ledger *ledger, u32 number);
-#define LEDGER_CLASS_SHIFT 16u
-static inline u16 ledger_account_class(const struct account *account)
-{
-    return (u16)(account->reserved >> LEDGER_CLASS_SHIFT);
-}
 static inline const struct account *ledger_account(const struct ledger *ledger, u32 row)
 {
     return (const struct account *)ledger->accounts.memory + row;

@@ -8,8 +8,6 @@
 #include "ledger/ledger.h"
 
 #define ROW_NONE U32_MAX
-// The part of an account's `reserved` that counts postings.
-#define LEDGER_POSTINGS_MASK ((1u << LEDGER_CLASS_SHIFT) - 1)
 
 enum undo_kind {
     UNDO_ACCOUNT,        // An account changed.

@@ -116,12 +116,12 @@ static inline u32 account_resolve(const struct run *run, u128 id, u32 candidate)
     const struct ledger *ledger = run->ledger;
     if (candidate == 0) return ROW_NONE;
     const struct account *account = ledger_account(ledger, candidate - 1);
-    u16 class = ledger_account_class(account);
+    u16 owner_class = account_class(account);
     if (UNLIKELY(run->batch->rows != NULL)) {
-        assert(class == run->batch->class); // L11: the machine has looked.
+        assert(owner_class == run->batch->owner_class); // L11: the machine has looked.
         return candidate - 1;
     }
-    if (LIKELY(account->id == id && class == 0)) return candidate - 1;
+    if (LIKELY(account->id == id && owner_class == 0)) return candidate - 1;
     return ledger_account_row(ledger, id); // Another account has the same tag.
 }
 
@@ -474,7 +474,7 @@ struct pending {
 // A pending transfer of another class is not there for this one.
 static enum create_transfer_result class_check(const struct run *run, u32 debit_row)
 {
-    return ledger_account_class(account_at(run->ledger, debit_row)) == run->batch->class
+    return account_class(account_at(run->ledger, debit_row)) == run->batch->owner_class
                ? CREATE_TRANSFER_CREATED
                : CREATE_TRANSFER_PENDING_TRANSFER_NOT_FOUND;
 }

@@ -21,6 +21,21 @@
 #define LEDGER_TIMESTAMP_MIN 1ull
 #define LEDGER_TIMESTAMP_MAX ((1ull << 63) - 1)
 
+// The two halves of an account's `reserved`, which is zero outside: its class, which never changes
+// and may be read by any thread; how many postings came since the last snapshot of its balances.
+static inline u16 account_class(const struct account *account)
+{
+    return ((const u16 *)(const void *)&account->reserved)[1];
+}
+static inline void account_set_class(struct account *account, u16 owner_class)
+{
+    ((u16 *)(void *)&account->reserved)[1] = owner_class;
+}
+static inline u16 *account_postings(struct account *account)
+{
+    return (u16 *)(void *)&account->reserved;
+}
+
 // What the postings of a module's record refer to: the record begins with it. It is found again by
 // what a transfer's user data is found by: order_id by user_data_128, scenario by user_data_64,
 // purpose by user_data_32.

@@ -91,7 +91,7 @@ struct source {
     u32 size;  // Of it.
     const u8 *record;
     u16 module;
-    u16 class; // Of the accounts that it may touch.
+    u16 owner_class; // Of the accounts that it may touch.
 };
 
 static u128 posting_id(const struct machine *machine, const struct plan *plan,
@@ -146,7 +146,7 @@ static enum status postings_apply(struct machine *machine, const struct plan *pl
         .place = source->place,
         .results = machine->results,
         .resolved = &frame->resolved,
-        .class = source->class,
+        .owner_class = source->owner_class,
         .rows = machine->chain->rows,
         .has_references = plan->has_references,
     };
@@ -197,7 +197,7 @@ static enum status accounts_apply(struct machine *machine, const struct plan *pl
         .timestamp = applied->timestamp,
         .place = source->place,
         .results = machine->results,
-        .class = source->class,
+        .owner_class = source->owner_class,
     };
     enum status status = ledger_create_accounts(&machine->ledger, &batch, failure);
     for (u32 i = 0; i < plan->account_count && status == STATUS_OK; i++) {
@@ -475,7 +475,7 @@ static enum status records_decide(struct machine *machine, const struct frame_co
             .record = body + at,
             .size = refusal == MODULE_DONE ? (u32)record_binary_size(record, body + at) : 0,
             .module = command->record >> 8,
-            .class = record == NULL ? 0 : module_of_record(command->record)->account_class,
+            .owner_class = record == NULL ? 0 : module_of_record(command->record)->account_class,
         };
         struct command_reply reply = {.result = refusal, .position = applied->position};
         if (i > 0) applied->timestamp++;
@@ -537,7 +537,7 @@ enum status commit_pulse(struct machine *machine, u64 place, struct applied_fram
         const struct source source = {.command_id = modules[i]->number,
                                       .place = place,
                                       .module = modules[i]->number,
-                                      .class = modules[i]->account_class};
+                                      .owner_class = modules[i]->account_class};
         struct command_reply reply = {0};
         enum status status =
             plan_commit(machine, modules[i], plan, &source, &reply, frame, applied, failure);

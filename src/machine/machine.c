@@ -547,9 +547,8 @@ static void index_command(struct machine *machine, struct history_segment *segme
         const void *record = NULL;
         u32 number = 0;
         bool is_account = outcome->kind == OUTCOME_ACCOUNT;
-        bool is_planned =
-            is_account && outcome->result == OUTCOME_CREATED &&
-            ledger_account_class(ledger_account(&machine->ledger, outcome->debit_row)) != 0;
+        bool is_planned = is_account && outcome->result == OUTCOME_CREATED &&
+                          account_class(ledger_account(&machine->ledger, outcome->debit_row)) != 0;
         if (is_planned) {
             record = ledger_account(&machine->ledger, outcome->debit_row);
         } else if (is_account || outcome->kind == OUTCOME_TRANSFER) {

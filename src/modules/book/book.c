@@ -322,7 +322,7 @@ static void book_check(const struct module_context *context)
             const struct book_account *known = module_record(context, TABLE_ACCOUNTS, next - 1);
             const struct account *account = ledger_account(context->ledger, (u32)known->row);
             assert(known->book == book->book && account->ledger == book->book); // K1
-            assert(ledger_account_class(account) == BOOK_ACCOUNT_CLASS);
+            assert(account_class(account) == BOOK_ACCOUNT_CLASS);
             const bool is_suspense = account->id == BOOK_SUSPENSE_ID;
             assert(is_suspense || book_code_find(context, book->chart, known->code) != NULL); // K2
             next = known->previous;

@@ -61,7 +61,7 @@ static u32 leg_check(struct draft *draft, u32 i)
         evidence[0] = has_book ? leg->account_id : leg->book;
         return has_book ? ENTRY_ACCOUNT_NOT_FOUND : ENTRY_BOOK_NOT_FOUND;
     }
-    if (ledger_account_class(ledger_account(ledger, row)) != BOOK_ACCOUNT_CLASS) {
+    if (account_class(ledger_account(ledger, row)) != BOOK_ACCOUNT_CLASS) {
         return ENTRY_NOT_THE_OWNER; // L11: a module's.
     }
     const struct book_account *known = book_account_find(draft->context, row);
