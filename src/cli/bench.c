@@ -101,8 +101,7 @@ static enum status options_take(struct bench_run *run, const struct record_argum
     run->client_options = (struct compat_client_options){.cluster = options->cluster,
                                                          .turned_away_max = CLI_TURNED_AWAY_MAX};
     if (run->is_own) return STATUS_OK;
-    if (compat_address_parse(options->connect, &run->client_options.address, failure) ==
-        STATUS_OK) {
+    if (address_parse(options->connect, &run->client_options.address, failure) == STATUS_OK) {
         return STATUS_OK;
     }
     return failure_wrap(failure, "--connect");

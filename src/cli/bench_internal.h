@@ -137,7 +137,7 @@ struct bench_server {
     pid_t process; // 0: not started by us.
     int output;    // Of the process.
     char folder[4096];
-    struct compat_address address;
+    struct address address;
 };
 
 struct bench_status {

@@ -198,7 +198,7 @@ static void server_become(const char *folder, const int output[2])
 }
 
 // Takes the address from a line "ready ... compat=ADDRESS ...".
-static bool ready_parse(const char *line, struct compat_address *out)
+static bool ready_parse(const char *line, struct address *out)
 {
     static const char key[] = "compat=";
     struct failure failure;
@@ -211,7 +211,7 @@ static bool ready_parse(const char *line, struct compat_address *out)
     if (size >= sizeof text) return false;
     memcpy(text, at, size);
     text[size] = 0;
-    return compat_address_parse(text, out, &failure) == STATUS_OK;
+    return address_parse(text, out, &failure) == STATUS_OK;
 }
 
 static enum status ready_await(struct bench_server *server, struct failure *failure)

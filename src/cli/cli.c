@@ -38,11 +38,11 @@ enum status cli_connect(const char *verb, struct compat_client *client,
             return failure->status;
         }
         if (compat_client_now() < say_at || compat_client_answer(client) != NULL) continue;
-        char place[COMPAT_ADDRESS_TEXT_SIZE];
+        char place[ADDRESS_TEXT_SIZE];
         const char *problem = compat_client_problem(client);
         say_at = U64_MAX;
         (void)fprintf(stderr, "tael %s: waiting for %s, for %llu s at most%s%s\n", verb,
-                      compat_address_print(&options->address, place),
+                      address_print(&options->address, place),
                       (unsigned long long)(timeout_ns / NS_PER_S), problem[0] != 0 ? "; " : "",
                       problem);
     }

@@ -345,7 +345,7 @@ static int call_run(struct call *call, struct failure *failure)
     const char *from = "";
     u32 count = 0;
     call->timeout_ns = client->deadline * NS_PER_S;
-    if (compat_address_parse(client->connect, &options.address, failure) != STATUS_OK) {
+    if (address_parse(client->connect, &options.address, failure) != STATUS_OK) {
         (void)failure_wrap(failure, "--connect");
         return cli_fail(verb, failure);
     }

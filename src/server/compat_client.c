@@ -5,22 +5,13 @@
 #include "server/compat_client_internal.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-enum {
-    SOCKET_RECEIVE_SIZE = 4 << 20,
-    SOCKET_SEND_SIZE = 2 << 20,
-};
 
 static const u64 resend_default_ns = 600 * NS_PER_MS;
 static const u64 resend_max_ns = 10 * NS_PER_S;
@@ -74,34 +65,6 @@ static void request_begin(struct compat_client *client, u8 operation, const void
     client->resend_at = now + client->resend_delay_ns;
 }
 
-static enum status addresses_find(struct compat_client *client, struct failure *failure)
-{
-    const struct compat_address *address = &client->options.address;
-    if (address->port[0] == 0) {
-        struct sockaddr_un *place = (struct sockaddr_un *)&client->addresses[0];
-        place->sun_family = AF_UNIX;
-        memcpy(place->sun_path, address->host, sizeof place->sun_path); // Ends in a zero.
-        client->address_sizes[0] = sizeof *place;
-        client->address_count = 1;
-        return STATUS_OK;
-    }
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    const int error = getaddrinfo(address->host, address->port, &hints, &found);
-    if (error != 0) {
-        return failure_set(failure, STATUS_NOT_FOUND, "looking up %s: %s", address->host,
-                           gai_strerror(error));
-    }
-    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
-        if (client->address_count == COMPAT_CLIENT_ADDRESSES_MAX) break;
-        memcpy(&client->addresses[client->address_count], at->ai_addr, at->ai_addrlen);
-        client->address_sizes[client->address_count++] = at->ai_addrlen;
-    }
-    freeaddrinfo(found);
-    assert(client->address_count > 0);
-    return STATUS_OK;
-}
-
 enum status compat_client_open(struct compat_client *client,
                                const struct compat_client_options *options, u64 deadline,
                                struct failure *failure)
@@ -121,7 +84,9 @@ enum status compat_client_open(struct compat_client *client,
         getrandom(&chosen->client, sizeof chosen->client, 0) != sizeof chosen->client) {
         return failure_set_errno(failure, STATUS_IO, errno, "choosing a client id");
     }
-    if (addresses_find(client, failure) != STATUS_OK) return failure->status;
+    if (address_look_up(&chosen->address, &client->places, failure) != STATUS_OK) {
+        return failure->status;
+    }
     client->buffer = aligned_alloc(PAGE_SIZE, align_up(RECEIVE_BUFFER_SIZE, PAGE_SIZE));
     if (client->buffer == NULL) {
         return failure_set(failure, STATUS_FULL, "no memory for a client's buffer");
@@ -213,9 +178,9 @@ static void turned_away_hint(const struct compat_client *client, struct failure 
 
 static enum status turned_away_note(const struct compat_client *client, struct failure *failure)
 {
-    char place[COMPAT_ADDRESS_TEXT_SIZE];
+    char place[ADDRESS_TEXT_SIZE];
     failure_note(failure, STATUS_NOT_FOUND, "%s takes connections and closes them at once",
-                 compat_address_print(&client->options.address, place));
+                 address_print(&client->options.address, place));
     turned_away_hint(client, failure);
     return STATUS_NOT_FOUND;
 }
@@ -223,12 +188,12 @@ static enum status turned_away_note(const struct compat_client *client, struct f
 // Nothing was heard in time: says what is likely, by how far it went.
 static enum status silence_note(const struct compat_client *client, struct failure *failure)
 {
-    char place[COMPAT_ADDRESS_TEXT_SIZE];
+    char place[ADDRESS_TEXT_SIZE];
     // Without a connection its end is the reason; with one it is past.
     const bool is_first = client->state != COMPAT_CLIENT_UP && client->problem[0] != 0;
     failure_note(failure, STATUS_TIMEOUT, "%s%sno answer from %s in time%s%s",
                  is_first ? client->problem : "", is_first ? "; " : "",
-                 compat_address_print(&client->options.address, place),
+                 address_print(&client->options.address, place),
                  !is_first && client->problem[0] ? "; " : "", is_first ? "" : client->problem);
     if (client->session != 0) {
         failure_hint(
@@ -303,41 +268,24 @@ void compat_client_release(struct compat_client *client)
 static void connect_begin(struct compat_client *client, u64 now)
 {
     assert(client->fd < 0);
-    const u32 index = client->address_next++ % client->address_count;
-    const struct sockaddr_storage *address = &client->addresses[index];
-    client->fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (client->fd < 0) {
-        compat_client_lost(client, now, "making a socket: %s", strerror(errno));
-        return;
-    }
-    const int one = 1, receive_size = SOCKET_RECEIVE_SIZE, send_size = SOCKET_SEND_SIZE;
-    // These only change the speed; a unix socket refuses the last two.
-    (void)setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_size, sizeof receive_size);
-    (void)setsockopt(client->fd, SOL_SOCKET, SO_SNDBUF, &send_size, sizeof send_size);
-    (void)setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    (void)setsockopt(client->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    struct failure failure;
     client->state = COMPAT_CLIENT_CONNECTING;
-    const int result =
-        connect(client->fd, (const struct sockaddr *)address, client->address_sizes[index]);
-    if (result != 0 && errno != EINPROGRESS) {
-        compat_client_lost(client, now, "connecting: %s", strerror(errno));
+    if (address_connect(&client->places, &client->fd, &failure) != STATUS_OK) {
+        compat_client_lost(client, now, "%s", failure.message);
     }
 }
 
 static void connect_finish(struct compat_client *client, u64 now)
 {
-    struct pollfd waiting = {.fd = client->fd, .events = POLLOUT};
-    if (poll(&waiting, 1, 0) <= 0 || waiting.revents == 0) return;
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-    if (error != 0) {
-        compat_client_lost(client, now, "connecting: %s", strerror(error));
+    struct failure failure;
+    bool is_made;
+    if (address_connected(&client->places, client->fd, &is_made, &failure) != STATUS_OK) {
+        compat_client_lost(client, now, "%s", failure.message);
         return;
     }
+    if (!is_made) return;
     client->state = COMPAT_CLIENT_UP;
     client->connection_count++;
-    client->address_next--; // It works: come back to it.
     client->received = client->held;
     client->is_request_due = client->is_in_flight;
 }

@@ -29,18 +29,16 @@
 #include "base/base.h"
 #include "base/checksum.h"
 #include "machine/compat.h"
-#include "server/compat_address.h"
+#include "server/address.h"
 #include "server/compat_body.h"
 #include "server/compat_message.h"
 
-#include <sys/socket.h>
 #include <sys/uio.h>
 
-#define COMPAT_CLIENT_RELEASE       compat_release(0, 17, 9)
-#define COMPAT_CLIENT_ADDRESSES_MAX 4u
+#define COMPAT_CLIENT_RELEASE compat_release(0, 17, 9)
 
 struct compat_client_options {
-    struct compat_address address;
+    struct address address;
     u128 cluster;
     u128 client;   // 0: a random one.
     u32 release;   // 0: COMPAT_CLIENT_RELEASE.
@@ -73,10 +71,7 @@ enum compat_client_state {
 // Caller-owned; the fields are private.
 struct compat_client {
     struct compat_client_options options;
-    struct sockaddr_storage addresses[COMPAT_CLIENT_ADDRESSES_MAX];
-    socklen_t address_sizes[COMPAT_CLIENT_ADDRESSES_MAX];
-    u32 address_count;
-    u32 address_next;
+    struct address_places places;
 
     enum compat_client_state state;
     int fd;

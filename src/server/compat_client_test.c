@@ -25,7 +25,7 @@ static struct compat_client_options options_to(const struct compat_stub *stub)
     struct failure failure;
     char port[12];
     (void)snprintf(port, sizeof port, "%u", compat_stub_port(stub));
-    assert_int_equal(compat_address_parse(port, &options.address, &failure), STATUS_OK);
+    assert_int_equal(address_parse(port, &options.address, &failure), STATUS_OK);
     return options;
 }
 
@@ -369,16 +369,16 @@ static void test_addresses(void **state)
         {"unix:", NULL, NULL},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        struct compat_address address;
+        struct address address;
         struct failure failure;
-        const enum status status = compat_address_parse(rows[i].text, &address, &failure);
+        const enum status status = address_parse(rows[i].text, &address, &failure);
         assert_int_equal(status, rows[i].host != NULL ? STATUS_OK : STATUS_INVALID);
         if (status != STATUS_OK) continue;
         assert_string_equal(address.host, rows[i].host);
         assert_string_equal(address.port, rows[i].port);
-        char text[COMPAT_ADDRESS_TEXT_SIZE];
+        char text[ADDRESS_TEXT_SIZE];
         const bool is_short = strcmp(rows[i].text, "3000") == 0;
-        assert_string_equal(compat_address_print(&address, text),
+        assert_string_equal(address_print(&address, text),
                             is_short ? "127.0.0.1:3000" : rows[i].text);
     }
 }

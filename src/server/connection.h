@@ -17,28 +17,8 @@
 
 #include "base/checksum.h"
 #include "server/listener.h"
+#include "server/message_head.h"
 #include "server/pipeline.h"
-
-#define MESSAGE_HEADER_SIZE 256u
-
-// The first half of a header. Every field but these is judged by the port.
-struct message_head {
-    u128 checksum; // Of the bytes from 16 to 256.
-    u128 checksum_padding;
-    u128 checksum_body; // Of the body; of no bytes when there is none.
-    u128 checksum_body_padding;
-    u128 nonce;
-    u128 cluster;
-    u32 size; // Of header and body.
-    u32 epoch;
-    u32 view;
-    u32 release;
-    u16 protocol;
-    u8 command;
-    u8 replica;
-    u8 reserved[12];
-};
-static_assert(sizeof(struct message_head) == 128, "half a header");
 
 struct connection;
 struct connections;

@@ -197,7 +197,7 @@ static struct compat_client_options client_options(const struct world *world)
 {
     struct compat_client_options options = {0};
     struct failure failure;
-    assert_int_equal(compat_address_parse(world->socket, &options.address, &failure), STATUS_OK);
+    assert_int_equal(address_parse(world->socket, &options.address, &failure), STATUS_OK);
     return options;
 }
 

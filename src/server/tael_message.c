@@ -3,6 +3,8 @@
 // Checking and making headers of the tael port.
 #include "server/tael_message.h"
 
+#include "base/checksum.h"
+
 // The checksum of everything in a header behind the checksum itself.
 static u128 header_checksum(const struct tael_header *header)
 {

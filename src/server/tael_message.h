@@ -11,7 +11,8 @@
 #ifndef TAEL_SERVER_TAEL_MESSAGE_H
 #define TAEL_SERVER_TAEL_MESSAGE_H
 
-#include "server/connection.h"
+#include "machine/compat.h"
+#include "server/message_head.h"
 
 #define TAEL_PROTOCOL      1u // Of the header's layout; in `protocol`, which is 0 in the compat one.
 #define TAEL_BODY_SIZE_MAX COMPAT_BODY_SIZE_MAX

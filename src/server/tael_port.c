@@ -5,6 +5,7 @@
 
 #include "codec/record_binary.h"
 #include "machine/commit.h"
+#include "server/connection.h"
 #include "server/peer.h"
 #include "server/tael_message.h"
 #include "server/trace.h"

@@ -97,7 +97,7 @@ void load_client_open(const struct load *load, struct compat_client *client)
 {
     struct compat_client_options options = {0};
     struct failure failure;
-    enum status status = compat_address_parse(load->address, &options.address, &failure);
+    enum status status = address_parse(load->address, &options.address, &failure);
     if (status == STATUS_OK) {
         status = compat_client_connect(client, &options, LOAD_TIMEOUT_NS, &failure);
     }
