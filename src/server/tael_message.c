@@ -17,11 +17,16 @@ static bool kind_is_known(u8 kind)
     return kind >= TAEL_HELLO && kind <= TAEL_PONG;
 }
 
+bool tael_header_is_whole(const struct tael_header *header)
+{
+    return header->head.checksum == header_checksum(header);
+}
+
 const char *tael_header_check(const struct tael_header *header, bool *fatal)
 {
     const struct message_head *head = &header->head;
     *fatal = true;
-    if (head->checksum != header_checksum(header)) return "the header's checksum does not match";
+    if (!tael_header_is_whole(header)) return "the header's checksum does not match";
     if (head->size < MESSAGE_HEADER_SIZE || head->size > MESSAGE_HEADER_SIZE + TAEL_BODY_SIZE_MAX) {
         return "the size is below 256 or above 1 MiB";
     }

@@ -91,6 +91,8 @@ struct tael_welcome {
 };
 static_assert(sizeof(struct tael_hello) == 16 && sizeof(struct tael_welcome) == 64, "on the wire");
 
+// Whether the header has the checksum that it names: then its other fields are what was sent.
+bool tael_header_is_whole(const struct tael_header *header);
 // The rule that a header breaks first, or NULL. `*fatal` when nothing that comes behind it can be
 // trusted.
 const char *tael_header_check(const struct tael_header *header, bool *fatal);
