@@ -85,6 +85,7 @@ enum tael_result {
     TAEL_RESULT_REUSED = 7,         // The command id was used with another content.
     TAEL_RESULT_OVERRIDDEN = 8,     // An operator made the command a refusal.
     TAEL_RESULT_EXPIRED = 9,        // Its time was over before it was applied.
+    TAEL_RESULT_REFUSED = 10,       // Of a question: by the module; `replies[0]` tells why.
 };
 
 // What became of one record of a command that is done: 0, a refusal of the module's own from 1 to
@@ -93,6 +94,8 @@ enum tael_record_result {
     TAEL_RECORD_DONE = 0,
     TAEL_RECORD_POSTING_REFUSED = 200, // By the ledger: `posting` and `posting_result` tell.
     TAEL_RECORD_FULL = 201,            // A table of records or effects is full.
+    TAEL_RECORD_EXISTS = 205,          // This very record was carried out before.
+    TAEL_RECORD_EXISTS_WITH_DIFFERENT_CONTENT = 206, // Another one with its own id was.
 };
 
 // The reply to one record.
@@ -141,14 +144,16 @@ struct tael_answer {
     bool maybe_applied;
     bool has_more; // Of a question: ask again with `cursor`.
     enum tael_result result;
+    uint32_t record;    // Of a question: the record that the views are of.
     uint32_t count;     // Replies or views in the body.
     uint32_t body_size; // Bytes.
-    const void *body;
-    const struct tael_reply *replies; // Of a command that is done: one a record, else NULL.
-    const char *text;                 // Of a refusal: why, for people; else "".
-    uint64_t position;                // The state that it shows.
-    uint64_t timestamp;               // Nanoseconds UTC.
-    uint64_t latency_ns;              // From the submission.
+    const void *body;   // Aligned to 16.
+    // Of a command that is done: one a record. Of TAEL_RESULT_REFUSED: one. Else NULL.
+    const struct tael_reply *replies;
+    const char *text;    // Of a refusal: why, for people; else "".
+    uint64_t position;   // The state that it shows.
+    uint64_t timestamp;  // Nanoseconds UTC.
+    uint64_t latency_ns; // From the submission.
     uint8_t cursor[32];
 };
 

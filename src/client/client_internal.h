@@ -165,8 +165,8 @@ static inline bool request_is_unsure(const struct request *request)
     return request->lane == LANE_COMMANDS && (is_sent || request->is_unsure);
 }
 // Hands an answer out: to the callback, or keeps it for tael_await; the request is closed then, but
-// for a timeout. `lent` are the bytes of the message that it points to, or 0. False when there is no
-// memory to keep it: nothing has changed.
+// for a timeout. `lent` are the bytes of the message that it points to, or 0. False when there is
+// no memory to keep it: nothing has changed.
 MUST_USE bool request_answer(struct tael_client *client, struct request *request,
                              const struct tael_answer *answer, u32 lent);
 
@@ -181,10 +181,12 @@ u64 client_connection_wake_at(const struct tael_client *client);
 // Whether there is something to send now.
 bool client_has_more(const struct tael_client *client, u64 now);
 
+// 128 bits as the public header has them, and as they are here.
 static inline struct tael_u128 u128_out(u128 value)
 {
     return (struct tael_u128){.low = (u64)value, .high = (u64)(value >> 64)};
 }
+// The other way.
 static inline u128 u128_in(struct tael_u128 value)
 {
     return (u128)value.high << 64 | value.low;

@@ -19,7 +19,10 @@ static_assert(TAEL_BODY_MAX == TAEL_BODY_SIZE_MAX, "as on the wire");
 static_assert(TAEL_RECORD_ALIGNMENT == COMMAND_RECORD_ALIGNMENT, "as on the wire");
 static_assert((u32)TAEL_RECORD_DONE == (u32)MODULE_DONE &&
                   (u32)TAEL_RECORD_POSTING_REFUSED == (u32)MODULE_POSTING_REFUSED &&
-                  (u32)TAEL_RECORD_FULL == (u32)MODULE_FULL,
+                  (u32)TAEL_RECORD_FULL == (u32)MODULE_FULL &&
+                  (u32)TAEL_RECORD_EXISTS == (u32)MODULE_EXISTS &&
+                  (u32)TAEL_RECORD_EXISTS_WITH_DIFFERENT_CONTENT ==
+                      (u32)MODULE_EXISTS_WITH_DIFFERENT_CONTENT,
               "as on the wire");
 static_assert((u32)TAEL_RESULT_DONE == (u32)TAEL_DONE && (u32)TAEL_RESULT_FULL == (u32)TAEL_FULL &&
                   (u32)TAEL_RESULT_BUSY == (u32)TAEL_BUSY &&
@@ -29,7 +32,8 @@ static_assert((u32)TAEL_RESULT_DONE == (u32)TAEL_DONE && (u32)TAEL_RESULT_FULL =
                   (u32)TAEL_RESULT_NOT_PERMITTED == (u32)TAEL_NOT_PERMITTED &&
                   (u32)TAEL_RESULT_REUSED == (u32)TAEL_REUSED &&
                   (u32)TAEL_RESULT_OVERRIDDEN == (u32)TAEL_OVERRIDDEN &&
-                  (u32)TAEL_RESULT_EXPIRED == (u32)TAEL_EXPIRED,
+                  (u32)TAEL_RESULT_EXPIRED == (u32)TAEL_EXPIRED &&
+                  (u32)TAEL_RESULT_REFUSED == (u32)TAEL_REFUSED,
               "as on the wire");
 
 // Copies a text of the server's, for people: bytes that are none of a text become blanks.
@@ -107,17 +111,17 @@ static struct request *request_of(const struct tael_client *client,
     if (request->state != REQUEST_SENT && request->state != REQUEST_GIVEN_UP) return NULL;
     *rule = "an answer to a message that was not sent whole";
     if (request_is_going_out(client, request)) return NULL;
-    *rule = "an answer to another command, record or version";
+    const bool is_command = request->lane == LANE_COMMANDS;
+    *rule = "an answer to another command or record";
+    // The record of an answer to a question is that of the views.
     if (request->header.command_id != header->command_id ||
-        request->header.record != header->record || request->header.version != header->version) {
+        (is_command && request->header.record != header->record)) {
         return NULL;
     }
     *rule = "an answer of the wrong kind";
     const bool is_reply = header->head.command == TAEL_REPLY;
-    // A question that is refused before it is understood may be told so by a reply.
-    if (request->lane == LANE_COMMANDS ? !is_reply : is_reply && header->status == TAEL_DONE) {
-        return NULL;
-    }
+    // A question that is refused before it is understood is told so by a reply.
+    if (is_command ? !is_reply : is_reply && header->status == TAEL_DONE) return NULL;
     return request;
 }
 
@@ -125,6 +129,7 @@ static struct request *request_of(const struct tael_client *client,
 static bool body_fits(const struct request *request, const struct tael_header *header)
 {
     const u32 size = tael_body_size(header);
+    if (header->status == TAEL_REFUSED) return size == sizeof(struct command_reply);
     if (header->status != TAEL_DONE) return true;
     if (request->lane == LANE_COMMANDS) {
         return header->count == request->header.count &&
@@ -181,20 +186,26 @@ static void answer_take(struct tael_client *client, u64 now, const struct tael_h
     if (request_put_back(client, request, header->status, now)) return;
     client->lanes[request->lane] = (struct lane_state){0};
     const bool is_done = header->status == TAEL_DONE;
-    if (!is_done) text_copy(client->text, sizeof client->text, body, size);
+    const bool is_refused = header->status == TAEL_REFUSED;
+    const bool has_body = is_done || is_refused;
+    if (is_refused) text_copy(client->text, sizeof client->text, (const u8 *)"refused", 7);
+    else if (!is_done) text_copy(client->text, sizeof client->text, body, size);
     struct tael_answer answer = {
         .maybe_applied = refusal_is_unsure(request, header->status),
         .has_more = !is_zero(header->cursor, sizeof header->cursor),
         .result = (enum tael_result)header->status,
-        .count = is_done ? header->count : 0,
-        .body_size = is_done ? size : 0,
-        .body = is_done && size > 0 ? body : NULL,
+        .record = header->record,
+        .count = is_done ? header->count : is_refused,
+        .body_size = has_body ? size : 0,
+        .body = has_body && size > 0 ? body : NULL,
         .text = is_done ? "" : client->text,
         .position = header->position,
         .timestamp = header->timestamp,
         .latency_ns = now - request->submitted_at,
     };
-    if (is_done && request->lane == LANE_COMMANDS) answer.replies = (const void *)body;
+    if (is_refused || (is_done && request->lane == LANE_COMMANDS)) {
+        answer.replies = (const void *)body;
+    }
     memcpy(answer.cursor, header->cursor, sizeof answer.cursor);
     if (!request_answer(client, request, &answer, header->head.size)) {
         client_lost(client, now, "no memory to keep an answer");

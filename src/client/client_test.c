@@ -292,6 +292,7 @@ static void test_a_question_is_answered_by_views(void **state)
     assert_true(header->command_id == 0);
     struct tael_header answer = client_stub_answer(stub, TAEL_ANSWER);
     answer.count = 3;
+    answer.record = 0x7f03; // Of the views.
     answer.position = 77;
     memset(answer.cursor, 8, sizeof answer.cursor);
     const u8 views[48] = {1, 2, 3};
@@ -299,6 +300,7 @@ static void test_a_question_is_answered_by_views(void **state)
     told_await(world, 1);
     const struct tael_answer *told = &world->told.answers[0];
     assert_int_equal(told->count, 3);
+    assert_int_equal(told->record, 0x7f03);
     assert_int_equal(told->body_size, sizeof views);
     assert_null(told->replies);
     assert_true(told->has_more);
@@ -330,7 +332,6 @@ enum fault {
     FAULT_TWICE,
     FAULT_COMMAND_ID,
     FAULT_RECORD,
-    FAULT_VERSION,
     FAULT_ANSWER_TO_COMMAND,
     FAULT_MORE_REPLIES,
     FAULT_COUNT_OF_REPLIES,
@@ -355,7 +356,6 @@ static const char *answer_wrongly(struct client_stub *stub, enum fault fault)
     case FAULT_CORRELATION: header.correlation += TAEL_OPEN_MAX; break;
     case FAULT_COMMAND_ID: header.command_id++; break;
     case FAULT_RECORD: header.record++; break;
-    case FAULT_VERSION: header.version++; break;
     case FAULT_ANSWER_TO_COMMAND: header.head.command = TAEL_ANSWER; break;
     case FAULT_MORE_REPLIES: header.count = 2; break;
     case FAULT_COUNT_OF_REPLIES: size = sizeof replies; break;
@@ -482,6 +482,16 @@ static void test_refusals_are_told_with_their_text(void **state)
     client_stub_send_refusal(stub, TAEL_UNKNOWN_RECORD, "no such question");
     told_await(world, 1 + ARRAY_COUNT(rows));
     assert_string_equal(world->told.text, "no such question");
+    (void)submit_question(world, 0);
+    (void)client_stub_take(stub, TAEL_QUESTION);
+    struct tael_header header = client_stub_answer(stub, TAEL_ANSWER);
+    const struct command_reply reply = {.result = 12, .evidence = {3, 4}};
+    header.status = TAEL_REFUSED;
+    client_stub_send(stub, &header, &reply, sizeof reply);
+    told_await(world, 2 + ARRAY_COUNT(rows));
+    assert_int_equal(world->told.answers[1 + ARRAY_COUNT(rows)].result, TAEL_RESULT_REFUSED);
+    assert_int_equal(world->told.answers[1 + ARRAY_COUNT(rows)].count, 1);
+    assert_memory_equal(world->told.body, &reply, sizeof reply);
 }
 
 static void test_busy_and_full_are_tried_again_in_order(void **state)

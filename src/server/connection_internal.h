@@ -14,6 +14,7 @@ void connection_watch(struct connections *connections, struct connection *connec
 // Reads and handles messages for a while. The connection may be closed when it returns.
 void connection_read(struct connections *connections, struct connection *connection);
 
+// What every protocol has in the header being received.
 static inline const struct message_head *connection_head(const struct connection *connection)
 {
     return (const void *)connection->header;

@@ -14,7 +14,8 @@
 #include "machine/compat.h"
 #include "server/message_head.h"
 
-#define TAEL_PROTOCOL      1u // Of the header's layout; in `protocol`, which is 0 in the compat one.
+// Of the header's layout; in `protocol`, which is 0 in the compat one.
+#define TAEL_PROTOCOL      1u
 #define TAEL_BODY_SIZE_MAX COMPAT_BODY_SIZE_MAX
 // Commands and questions of one connection that may be unanswered.
 #define TAEL_IN_FLIGHT_MAX 64u
