@@ -464,6 +464,8 @@ static enum status records_decide(struct machine *machine, const struct frame_co
     if (record == NULL) refusal = MODULE_UNKNOWN;
     else if (commit_check(record, body, command->body_size, count, &malformed) != STATUS_OK) {
         refusal = MODULE_MALFORMED;
+    } else if (command->expires_at != 0 && applied->timestamp >= command->expires_at) {
+        refusal = MODULE_EXPIRED;
     }
     if (refusal != MODULE_DONE) count = 1;
     u64 at = 0;

@@ -37,6 +37,7 @@ enum module_result {
     MODULE_REUSED = 204,    // The command's id was used with another content.
     MODULE_EXISTS = 205,    // This very record was carried out before.
     MODULE_EXISTS_WITH_DIFFERENT_CONTENT = 206, // Another one with its own id was.
+    MODULE_EXPIRED = 207, // The command's time was over before it was applied.
 };
 
 struct plan_posting {

@@ -112,6 +112,14 @@ void connection_send_small(struct connections *connections, struct connection *c
     else connection_send(connections, connection, copy, size, NULL);
 }
 
+void connection_move(struct connection *connection, const void *owner, const void *data)
+{
+    assert(owner != NULL);
+    for (u32 i = 0; i < connection->out_count; i++) {
+        if (connection->out[i].owner == owner) connection->out[i].data = data;
+    }
+}
+
 bool connection_is_sending(const struct connection *connection, const void *owner)
 {
     for (u32 i = 0; i < connection->out_count; i++) {

@@ -45,9 +45,10 @@ struct connection_handler {
     void (*closed)(void *context, struct connection *connection);
 };
 
-#define CONNECTIONS_MAX           256u
-#define CONNECTION_STAGING_SIZE   8192u
-#define CONNECTION_OUTGOING_MAX   8u // Messages that wait for a socket: clients may share it.
+#define CONNECTIONS_MAX         256u
+#define CONNECTION_STAGING_SIZE 8192u
+// Messages that wait for a socket: clients may share it, or have many in flight.
+#define CONNECTION_OUTGOING_MAX   80u
 #define CONNECTION_SMALL_SIZE_MAX 512u
 #define CONNECTION_SMALL_SPACE    (64u * KIB)
 
@@ -126,6 +127,8 @@ void connection_send(struct connections *connections, struct connection *connect
 // Sends a copy of a small message (CONNECTION_SMALL_SIZE_MAX bytes). The same.
 void connection_send_small(struct connections *connections, struct connection *connection,
                            const void *data, u32 size);
+// What is left of an owner's message is sent from another place: the same bytes, from its beginning.
+void connection_move(struct connection *connection, const void *owner, const void *data);
 // Whether something of the owner's waits to be sent.
 bool connection_is_sending(const struct connection *connection, const void *owner);
 // Ends connections that still send something of the owner's, before it goes.

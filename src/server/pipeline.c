@@ -282,9 +282,14 @@ static bool is_idle(struct pipeline *pipeline)
 void pipeline_stats(struct pipeline *pipeline, struct pipeline_stats *out)
 {
     bool idle = is_idle(pipeline) && pipeline->waiting_count == 0;
+    u64 told = pipeline->node->machine.position;
+    if (pipeline->flying_count > 0) {
+        told = pipeline->flying[pipeline->flying_first]->view.header->position - 1;
+    }
     pipeline_lock(pipeline);
     *out = (struct pipeline_stats){
         .position = pipeline->node->machine.position,
+        .position_told = told,
         .sequence_durable = pipeline->durable,
         .sequence_indexed = pipeline->indexed,
         .checkpoints = pipeline->checkpoints,

@@ -84,6 +84,7 @@ struct pipeline_options {
 
 struct pipeline_stats {
     u64 position;
+    u64 position_told; // Durable, and answered as far as somebody asked.
     u64 sequence_durable;
     u64 sequence_indexed;
     u64 checkpoints;

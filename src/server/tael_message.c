@@ -22,6 +22,17 @@ bool tael_header_is_whole(const struct tael_header *header)
     return header->head.checksum == header_checksum(header);
 }
 
+// What only the other kinds have is zero in commands and questions.
+static const char *request_rule(const struct tael_header *header)
+{
+    const bool is_command = header->head.command == TAEL_COMMAND;
+    const bool is_clean =
+        header->status == 0 && header->timestamp == 0 &&
+        (is_command ? header->position == 0 && is_zero(header->cursor, sizeof header->cursor)
+                    : header->command_id == 0 && header->expires_at == 0);
+    return is_clean ? NULL : "a field that this kind of message has not is not zero";
+}
+
 const char *tael_header_check(const struct tael_header *header, bool *fatal)
 {
     const struct message_head *head = &header->head;
@@ -34,13 +45,16 @@ const char *tael_header_check(const struct tael_header *header, bool *fatal)
     *fatal = false;
     if (head->checksum_padding != 0 || head->checksum_body_padding != 0 || head->nonce != 0 ||
         head->cluster != 0 || head->epoch != 0 || head->view != 0 || head->replica != 0 ||
-        !is_zero(head->reserved, sizeof head->reserved) || header->flags != 0 ||
-        !is_zero(header->reserved, sizeof header->reserved)) {
+        head->release != 0 || !is_zero(head->reserved, sizeof head->reserved) ||
+        header->flags != 0 || !is_zero(header->reserved, sizeof header->reserved)) {
         return "a reserved field is not zero";
     }
     if (!kind_is_known(head->command)) return "the kind of message is unknown";
     if (head->command == TAEL_COMMAND && header->command_id == 0) {
         return "a command without an id";
+    }
+    if (head->command == TAEL_COMMAND || head->command == TAEL_QUESTION) {
+        return request_rule(header);
     }
     return NULL;
 }

@@ -13,15 +13,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REQUESTS_MAX 256u // Of all connections, unanswered.
+// Of all connections, unanswered: more than there are buffers, so that these are what runs out.
+#define REQUESTS_MAX 512u
+// Whoever has not said hello for so long goes.
+#define HELLO_TIMEOUT_NS (20 * NS_PER_S)
+// Copies of replies that sockets do not take now, of all connections.
+#define KEPT_MAX (64 * MIB)
 // The principal of whoever runs as the user of the server.
 #define PRINCIPAL_OPERATOR 1u
 
-// A command on its way.
+// A command or question on its way, until its answer is sent.
 struct request {
     struct connection *connection; // NULL: it is gone, nobody waits.
-    struct buffer *reply;          // Being sent.
     bool taken;
+    struct buffer *reply;        // Being sent; or, once the socket took no more,
+    u8 *kept;                    // a copy of it,
+    u32 kept_size;               // so that a slow reader holds no buffer.
     struct pipeline_query query; // Of a question.
     _Alignas(16) struct tael_header cause;
 };
@@ -31,6 +38,8 @@ struct peer {
     bool welcome;
     u64 principal;
     u32 in_flight;
+    u64 kept_bytes;    // Of its replies that wait.
+    u64 strange_since; // When it was first seen without a welcome; 0: not yet.
 };
 
 struct tael_port {
@@ -39,6 +48,7 @@ struct tael_port {
     struct pipeline *pipeline;
     struct peer peers[CONNECTIONS_MAX]; // By the connection's number.
     struct request requests[REQUESTS_MAX];
+    u64 kept_bytes; // Of all.
 };
 
 // --- answers -------------------------------------------------------------------------------------
@@ -85,19 +95,35 @@ static u64 peer_principal(const struct connection *connection)
     return peer_user(connection->fd, &user) && user == geteuid() ? PRINCIPAL_OPERATOR : 0;
 }
 
+// Says why somebody is not let in, and ends the connection.
+static void turn_away(struct tael_port *port, struct connection *connection,
+                      const struct tael_header *header, const char *text)
+{
+    struct tael_header answer = answer_to(header, TAEL_WELCOME);
+    answer.status = TAEL_NOT_PERMITTED;
+    answer_small(port, connection, &answer, text, (u32)strlen(text));
+    // A socket that takes not even this has closed the connection.
+    if (connection->fd >= 0) connection_close(&port->connections, connection, text);
+}
+
 static void hello_handle(struct tael_port *port, struct connection *connection,
                          const struct tael_header *header, const u8 *body)
 {
     struct peer *peer = &port->peers[connection->number];
     struct tael_hello hello;
-    if (peer->welcome || tael_body_size(header) != sizeof hello) {
-        connection_close(&port->connections, connection, "a hello that is none");
-        return;
-    }
+    assert(tael_body_size(header) == sizeof hello); // header_judge
     memcpy(&hello, body, sizeof hello);
     u64 principal = peer_principal(connection);
-    if (principal == 0 || (hello.principal != 0 && hello.principal != principal)) {
-        connection_close(&port->connections, connection, "is not known as a principal");
+    const char *reason = NULL;
+    if (peer->welcome) reason = "said hello before";
+    else if (hello.reserved != 0) reason = "a reserved field of the hello is not zero";
+    else if (hello.protocol_max < TAEL_PROTOCOL) reason = "speaks no version that is spoken here";
+    else if (principal == 0) reason = "the user at the other end is not known as a principal";
+    else if (hello.principal != 0 && hello.principal != principal) {
+        reason = "the user at the other end is another principal";
+    }
+    if (reason != NULL) {
+        turn_away(port, connection, header, reason);
         return;
     }
     *peer = (struct peer){.welcome = true, .principal = principal};
@@ -106,7 +132,8 @@ static void hello_handle(struct tael_port *port, struct connection *connection,
     const struct tael_welcome welcome = {
         .log_id = port->node->wal.tail.log_id,
         .principal = principal,
-        .position = stats.position,
+        .position = stats.position_told,
+        .timestamp = port->node->machine.timestamp,
         .protocol = TAEL_PROTOCOL,
         .body_size_max = TAEL_BODY_SIZE_MAX,
         .in_flight_max = TAEL_IN_FLIGHT_MAX,
@@ -128,7 +155,45 @@ static struct request *request_take(struct tael_port *port)
 static void request_free(struct tael_port *port, struct request *request)
 {
     buffer_give(port->pipeline, request->reply);
+    if (request->kept != NULL) {
+        port->kept_bytes -= request->kept_size;
+        if (request->connection != NULL) {
+            port->peers[request->connection->number].kept_bytes -= request->kept_size;
+        }
+        free(request->kept);
+    }
     memset(request, 0, sizeof *request);
+}
+
+// Ends the connection that keeps the most replies waiting.
+static void slowest_close(struct tael_port *port)
+{
+    struct connection *slowest = NULL;
+    u64 most = 0;
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        if (port->peers[i].kept_bytes <= most) continue;
+        most = port->peers[i].kept_bytes;
+        slowest = &port->connections.items[i];
+    }
+    assert(slowest != NULL);
+    connection_close(&port->connections, slowest, "reads its replies slower than others");
+}
+
+// What the socket does not take now waits in memory of its own, and the buffer is free for others.
+static void reply_keep(struct tael_port *port, struct request *request, u32 size)
+{
+    const u8 *message = request->reply->memory + BUFFER_HEAD_SIZE - MESSAGE_HEADER_SIZE;
+    struct connection *connection = request->connection;
+    request->kept = malloc(size);
+    assert(request->kept != NULL);
+    memcpy(request->kept, message, size);
+    request->kept_size = size;
+    port->kept_bytes += size;
+    port->peers[connection->number].kept_bytes += size;
+    connection_move(connection, request, request->kept);
+    buffer_give(port->pipeline, request->reply);
+    request->reply = NULL;
+    if (port->kept_bytes > KEPT_MAX) slowest_close(port);
 }
 
 // Sends what the request's buffer holds as the body, whole or as a copy.
@@ -145,7 +210,10 @@ static void request_answer(struct tael_port *port, struct request *request,
     tael_header_seal(header, body, size);
     u8 *message = request->reply->memory + BUFFER_HEAD_SIZE - MESSAGE_HEADER_SIZE;
     memcpy(message, header, sizeof *header);
-    connection_send(&port->connections, connection, message, MESSAGE_HEADER_SIZE + size, request);
+    const u32 whole = MESSAGE_HEADER_SIZE + size;
+    connection_send(&port->connections, connection, message, whole, request);
+    // It may be sent, and the request free; or the connection gone, and the request with it.
+    if (request->taken && request->connection == connection) reply_keep(port, request, whole);
 }
 
 // Why a command cannot be logged now, or TAEL_DONE.
@@ -202,6 +270,22 @@ static void command_handle(struct tael_port *port, struct connection *connection
     pipeline_add(port->pipeline, &command);
 }
 
+// What became of a command as a whole. One that is not carried out has one reply in all.
+static enum tael_status command_status(const struct pipeline_command *command)
+{
+    if (command->applied.result != COMMAND_DONE) return TAEL_OVERRIDDEN;
+    struct command_reply reply;
+    assert(command->applied.reply_size >= sizeof reply);
+    memcpy(&reply, buffer_body(command->reply), sizeof reply);
+    switch (reply.result) {
+    case MODULE_REUSED: return TAEL_REUSED;
+    case MODULE_MALFORMED: return TAEL_MALFORMED;
+    case MODULE_UNKNOWN: return TAEL_UNKNOWN_RECORD;
+    case MODULE_EXPIRED: return TAEL_EXPIRED;
+    default: return TAEL_DONE;
+    }
+}
+
 void tael_port_command_done(struct tael_port *port, struct pipeline_command *command)
 {
     struct request *request = &port->requests[command->token];
@@ -216,9 +300,16 @@ void tael_port_command_done(struct tael_port *port, struct pipeline_command *com
     struct tael_header header = answer_to(&request->cause, TAEL_REPLY);
     header.position = command->applied.position;
     header.timestamp = command->applied.timestamp;
-    if (command->applied.result != COMMAND_DONE) header.status = TAEL_OVERRIDDEN;
-    header.count = command->applied.reply_size / (u32)sizeof(struct command_reply);
-    request_answer(port, request, &header, command->applied.reply_size);
+    header.status = command_status(command);
+    u32 size = command->applied.reply_size;
+    if (header.status == TAEL_DONE) {
+        header.count = size / (u32)sizeof(struct command_reply);
+    } else {
+        const char *text = tael_status_text(header.status);
+        size = (u32)strlen(text);
+        memcpy(buffer_body(request->reply), text, size);
+    }
+    request_answer(port, request, &header, size);
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -310,13 +401,23 @@ static enum connection_verdict header_judge(void *context, struct connection *co
 {
     const struct tael_port *port = context;
     const struct tael_header *header = bytes;
+    const u8 kind = header->head.command;
     bool fatal = false;
     *reason = tael_header_check(header, &fatal);
-    if (*reason != NULL) return fatal ? CONNECTION_CLOSE : CONNECTION_PASS_OVER;
-    bool welcome = port->peers[connection->number].welcome;
-    if (welcome || header->head.command == TAEL_HELLO) return CONNECTION_TAKE;
-    *reason = "does not begin with a hello";
-    return CONNECTION_CLOSE;
+    if (*reason == NULL && kind == TAEL_HELLO &&
+        tael_body_size(header) != sizeof(struct tael_hello)) {
+        *reason = "a hello of another size";
+        fatal = true;
+    }
+    if (!port->peers[connection->number].welcome) {
+        // A stranger may say one thing only, and holds a buffer no longer than for its 16 bytes.
+        if (*reason == NULL && kind != TAEL_HELLO) *reason = "does not begin with a hello";
+        return *reason == NULL ? CONNECTION_TAKE : CONNECTION_CLOSE;
+    }
+    if (*reason == NULL) return CONNECTION_TAKE;
+    if (fatal) return CONNECTION_CLOSE;
+    // Who waits for an answer is told why there is none.
+    return kind == TAEL_COMMAND || kind == TAEL_QUESTION ? CONNECTION_TAKE : CONNECTION_PASS_OVER;
 }
 
 static void message_handle(void *context, struct connection *connection, const void *bytes,
@@ -324,6 +425,13 @@ static void message_handle(void *context, struct connection *connection, const v
 {
     struct tael_port *port = context;
     const struct tael_header *header = bytes;
+    bool fatal = false;
+    const char *reason = tael_header_check(header, &fatal);
+    if (reason != NULL) {
+        buffer_give(port->pipeline, buffer);
+        refuse(port, connection, header, TAEL_MALFORMED, reason);
+        return;
+    }
     if (header->head.command == TAEL_COMMAND) {
         command_handle(port, connection, header, buffer);
         return;
@@ -355,7 +463,8 @@ static void connection_closed(void *context, struct connection *connection)
         struct request *request = &port->requests[i];
         if (!request->taken || request->connection != connection) continue;
         request->connection = NULL;
-        if (request->reply != NULL) request_free(port, request); // Was being sent.
+        // Was being sent, and is no longer:
+        if (request->reply != NULL || request->kept != NULL) request_free(port, request);
     }
     port->peers[connection->number] = (struct peer){0};
 }
@@ -381,6 +490,15 @@ bool tael_port_resume(struct tael_port *port)
 void tael_port_tick(struct tael_port *port, u64 now)
 {
     connections_tick(&port->connections, now);
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &port->connections.items[i];
+        struct peer *peer = &port->peers[i];
+        if (connection->fd < 0 || peer->welcome) continue;
+        if (peer->strange_since == 0) peer->strange_since = now;
+        else if (now > peer->strange_since + HELLO_TIMEOUT_NS) {
+            connection_close(&port->connections, connection, "says no hello");
+        }
+    }
 }
 
 void tael_port_drain(struct tael_port *port)

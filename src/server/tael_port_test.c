@@ -1,0 +1,998 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tael port and the pipeline over a disk in memory that can be made to wait: who is let in, what
+// is answered to commands and questions, to what breaks the protocol, and that nobody holds up
+// another or keeps a buffer.
+#include "server/tael_port.h"
+
+#include "machine/commit.h"
+#include "modules/entity/entity.h"
+#include "modules/sample/sample.h"
+#include "os/disk_memory.h"
+#include "server/connection.h"
+#include "server/tael_message.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define STEPS_MAX   20000u // Of a millisecond, before a test gives up.
+#define STEPS_QUIET 20u
+#define OPEN        0x7f01u
+#define PUT         0x7f02u
+#define PAYER       1u
+#define HOLDER      2u
+#define BOX         9u
+#define PUTS_MANY   4000u // Records whose replies a socket does not take at once.
+
+struct world {
+    struct disk_memory disk;
+    struct disk_operations operations; // Those of the disk, but for the gate.
+    struct node node;
+    struct pipeline *pipeline;
+    struct listener listener;
+    struct tael_port *port;
+    int epoll_fd;
+    char path[64];
+    u64 space_reserve;
+    u64 time;
+    u32 raw_done; // Commands of no port that were answered.
+    u32 buffers;  // There are, when nothing goes on.
+    _Alignas(16) u8 body[TAEL_BODY_SIZE_MAX];
+};
+
+// One client: a connection, and what it received last.
+struct peer {
+    int fd;
+    u64 sent; // Messages, for the correlation.
+    _Alignas(16) struct tael_header answer;
+    _Alignas(16) u8 body[TAEL_BODY_SIZE_MAX];
+};
+
+// While it is closed, writes wait.
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t opened;
+    bool closed;
+    enum status (*write)(struct disk *, disk_handle, u64, const struct iovec *, u32,
+                         struct failure *);
+} gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .opened = PTHREAD_COND_INITIALIZER};
+
+static void gate_set(bool closed)
+{
+    (void)pthread_mutex_lock(&gate.mutex);
+    gate.closed = closed;
+    (void)pthread_cond_broadcast(&gate.opened);
+    (void)pthread_mutex_unlock(&gate.mutex);
+}
+
+static enum status gate_write(struct disk *disk, disk_handle handle, u64 offset,
+                              const struct iovec *parts, u32 part_count, struct failure *failure)
+{
+    (void)pthread_mutex_lock(&gate.mutex);
+    while (gate.closed) (void)pthread_cond_wait(&gate.opened, &gate.mutex);
+    (void)pthread_mutex_unlock(&gate.mutex);
+    return gate.write(disk, handle, offset, parts, part_count, failure);
+}
+
+static void must(enum status status, const struct failure *failure)
+{
+    if (status != STATUS_OK) fail_msg("%s", failure->message);
+}
+
+// --- the server ----------------------------------------------------------------------------------
+
+static void command_done(void *context, struct pipeline_command *command)
+{
+    struct world *world = context;
+    if (command->entry.record >= COMMAND_MODULES) {
+        tael_port_command_done(world->port, command);
+        return;
+    }
+    buffer_give(world->pipeline, command->reply);
+    world->raw_done++;
+}
+
+static void query_done(void *context, struct pipeline_query *query)
+{
+    tael_port_query_done(((struct world *)context)->port, query);
+}
+
+static void fatal(void *context, const struct failure *failure)
+{
+    (void)context;
+    (void)fprintf(stderr, "%s\n", failure->message);
+    abort();
+}
+
+// One round of the server, as server.c makes it.
+static void step(struct world *world)
+{
+    struct epoll_event events[64];
+    int count = epoll_wait(world->epoll_fd, events, ARRAY_COUNT(events), 1);
+    world->time += NS_PER_MS;
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr == world) continue;
+        (void)tael_port_event(world->port, events[i].data.ptr, events[i].events, world->time);
+    }
+    (void)pipeline_run(world->pipeline, world->time);
+    (void)tael_port_resume(world->port);
+}
+
+static u32 buffers_count(struct world *world)
+{
+    struct buffer *all = NULL;
+    u32 count = 0;
+    for (struct buffer *buffer = NULL; (buffer = buffer_take(world->pipeline)) != NULL; count++) {
+        buffer->next = all;
+        all = buffer;
+    }
+    while (all != NULL) {
+        struct buffer *buffer = all;
+        all = buffer->next;
+        buffer_give(world->pipeline, buffer);
+    }
+    return count;
+}
+
+// Waits until every buffer is given back: nobody leaked one.
+static void buffers_await(struct world *world)
+{
+    for (u32 i = 0; buffers_count(world) < world->buffers; i++) {
+        if (i == STEPS_MAX) fail_msg("%u buffers are lost", world->buffers - buffers_count(world));
+        step(world);
+    }
+}
+
+static void world_start(struct world *world)
+{
+    const struct genesis genesis = {.hash_key = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9,
+                                                 0x94d049bb133111eb, 0xd6e8feb86659fd93},
+                                    .created_at = 1000,
+                                    .accounts_max = 8192,
+                                    .holds_max = 4096,
+                                    .flags = GENESIS_SAMPLE};
+    const struct pipeline_options options = {
+        .checkpoint_bytes = 192 * MIB, .space_reserve = world->space_reserve, .query_threads = 1};
+    const struct pipeline_callbacks callbacks = {
+        .context = world, .command_done = command_done, .query_done = query_done, .fatal = fatal};
+    struct recovery_report report;
+    struct failure failure;
+    must(node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure),
+         &failure);
+    must(pipeline_new(&world->pipeline, &world->node, &options, &callbacks, &failure), &failure);
+    world->buffers = buffers_count(world);
+    char address[80];
+    (void)snprintf(address, sizeof address, "unix:%s", world->path);
+    world->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = world};
+    assert_int_equal(
+        epoll_ctl(world->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->pipeline), &event), 0);
+    must(listener_take(&world->listener, address, &failure), &failure);
+    must(tael_port_new(&world->port, &world->listener, world->epoll_fd, &world->node,
+                       world->pipeline, &failure),
+         &failure);
+}
+
+static void world_stop(struct world *world)
+{
+    tael_port_drain(world->port);
+    pipeline_stop(world->pipeline);
+    tael_port_free(world->port);
+    listener_close(&world->listener);
+    pipeline_free(world->pipeline);
+    node_free(&world->node);
+    (void)close(world->epoll_fd);
+}
+
+// Closes the gate once the log has its files, which are made by writes too.
+static void gate_close(struct world *world)
+{
+    for (u32 i = 0; !wal_is_prepared(&world->node.wal, WAL_FILES_AHEAD); i++) {
+        if (i == STEPS_MAX) fail_msg("the log's files are not made");
+        step(world);
+    }
+    gate_set(true);
+}
+
+// Logs a command of no port, and waits for it.
+static void raw_run(struct world *world, const struct frame_command *entry, const void *body)
+{
+    u32 before = world->raw_done;
+    struct pipeline_command command = {.entry = *entry, .body = buffer_take(world->pipeline)};
+    memset(buffer_body(command.body), 0, align_up(entry->body_size + 1, PAGE_SIZE));
+    memcpy(buffer_body(command.body), body, entry->body_size);
+    pipeline_add(world->pipeline, &command);
+    for (u32 i = 0; world->raw_done == before; i++) {
+        if (i == STEPS_MAX) fail_msg("a command of the ledger is not answered");
+        step(world);
+    }
+}
+
+static void accounts_make(struct world *world)
+{
+    const struct frame_command session = {
+        .record = COMMAND_REGISTER, .version = 1, .command_id = 99, .operation = 2};
+    raw_run(world, &session, "");
+    u8 body[3 * 128] = {0};
+    for (u32 i = 0; i < 2; i++) {
+        const struct account account = {.id = PAYER + i, .ledger = 7, .code = 1};
+        memcpy(body + (size_t)i * sizeof account, &account, sizeof account);
+    }
+    const u16 counts[1] = {2};
+    const struct frame_command create = {
+        .record = COMMAND_COMPAT,
+        .version = 1,
+        .body_size = compat_trailer_write(body, 2 * 128, 128, counts, 1),
+        .operation = COMPAT_OPERATION_BASE + COMPAT_CREATE_ACCOUNTS,
+        .command_id = 99,
+        .session = world->node.machine.position,
+        .request = 1,
+    };
+    raw_run(world, &create, body);
+    assert_int_equal(world->node.machine.ledger.accounts.count, 2);
+}
+
+static int setup(void **state)
+{
+    struct world *world = aligned_alloc(64, align_up(sizeof *world, 64));
+    memset(world, 0, sizeof *world);
+    disk_memory_init(&world->disk, 1);
+    world->operations = *world->disk.disk.operations;
+    gate.write = world->operations.write;
+    world->operations.write = gate_write;
+    world->disk.disk.operations = &world->operations;
+    (void)snprintf(world->path, sizeof world->path, "/tmp/tael-port-%d", (int)getpid());
+    world->time = NS_PER_S;
+    world_start(world);
+    accounts_make(world);
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    gate_set(false);
+    buffers_await(world);
+    world_stop(world);
+    disk_memory_free(&world->disk);
+    free(world);
+    return 0;
+}
+
+// --- clients -------------------------------------------------------------------------------------
+
+static struct peer *peer_connect(struct world *world)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, world->path, sizeof world->path);
+    struct peer *peer = aligned_alloc(64, align_up(sizeof *peer, 64));
+    peer->sent = 0;
+    peer->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(peer->fd, (const struct sockaddr *)&address, sizeof address), 0);
+    step(world);
+    return peer;
+}
+
+static void peer_close(struct peer *peer)
+{
+    (void)close(peer->fd);
+    free(peer);
+}
+
+static void peer_send_bytes(struct world *world, const struct peer *peer, const void *bytes,
+                            size_t size)
+{
+    u32 turns = 0;
+    for (size_t sent = 0; sent < size;) {
+        ssize_t put =
+            send(peer->fd, (const u8 *)bytes + sent, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (put > 0) sent += (size_t)put;
+        else if (turns++ == STEPS_MAX) fail_msg("the server does not read");
+        else step(world);
+    }
+}
+
+static void peer_send(struct world *world, struct peer *peer, struct tael_header *header,
+                      const void *body, u32 size)
+{
+    header->correlation = ++peer->sent;
+    tael_header_seal(header, body, size);
+    peer_send_bytes(world, peer, header, sizeof *header);
+    peer_send_bytes(world, peer, body, size);
+}
+
+// Receives bytes; false when the connection was closed.
+static bool peer_receive_bytes(struct world *world, struct peer *peer, void *out, u32 size)
+{
+    u32 turns = 0;
+    for (u32 got = 0; got < size;) {
+        ssize_t more = recv(peer->fd, (u8 *)out + got, size - got, MSG_DONTWAIT);
+        if (more == 0) return false;
+        if (more > 0) got += (u32)more;
+        else if (turns++ == STEPS_MAX) fail_msg("no answer");
+        else step(world);
+    }
+    return true;
+}
+
+static void peer_receive(struct world *world, struct peer *peer, enum tael_kind kind)
+{
+    bool is_fatal = false;
+    if (!peer_receive_bytes(world, peer, &peer->answer, sizeof peer->answer)) {
+        fail_msg("the connection was closed");
+    }
+    assert_null(tael_header_check(&peer->answer, &is_fatal));
+    u32 size = tael_body_size(&peer->answer);
+    assert_true(peer_receive_bytes(world, peer, peer->body, size));
+    assert_true(checksum(peer->body, size) == peer->answer.head.checksum_body);
+    assert_int_equal(peer->answer.head.command, kind);
+}
+
+static bool peer_hears(struct world *world, const struct peer *peer)
+{
+    u8 byte = 0;
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    return recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static void expect_closed(struct world *world, struct peer *peer)
+{
+    u8 byte = 0;
+    assert_false(peer_receive_bytes(world, peer, &byte, 1));
+}
+
+static void peer_send_hello(struct world *world, struct peer *peer, struct tael_hello hello)
+{
+    struct tael_header header = {.head = {.command = TAEL_HELLO}};
+    peer_send(world, peer, &header, &hello, sizeof hello);
+}
+
+static struct peer *peer_open(struct world *world)
+{
+    struct peer *peer = peer_connect(world);
+    peer_send_hello(world, peer, (struct tael_hello){.protocol_max = TAEL_PROTOCOL});
+    peer_receive(world, peer, TAEL_WELCOME);
+    assert_int_equal(peer->answer.status, TAEL_DONE);
+    return peer;
+}
+
+static struct tael_header command_of(u32 record, u128 id, u32 count)
+{
+    return (struct tael_header){.head = {.command = TAEL_COMMAND},
+                                .command_id = id,
+                                .record = record,
+                                .version = 1,
+                                .count = count};
+}
+
+static void peer_send_open(struct world *world, struct peer *peer, u128 id, u128 box_id, u128 limit)
+{
+    const struct sample_open open = {
+        .box_id = box_id, .account_id = PAYER, .box_account_id = HOLDER, .limit = limit};
+    struct tael_header header = command_of(OPEN, id, 1);
+    peer_send(world, peer, &header, &open, sizeof open);
+}
+
+static void peer_send_puts(struct world *world, struct peer *peer, u128 id, u128 amount, u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        const struct sample_put put = {.box_id = BOX, .amount = amount};
+        memcpy(world->body + (size_t)i * sizeof put, &put, sizeof put);
+    }
+    struct tael_header header = command_of(PUT, id, count);
+    peer_send(world, peer, &header, world->body, count * (u32)sizeof(struct sample_put));
+}
+
+// Receives the answer to a command that is done, and gives reply `index`.
+static struct command_reply expect_done(struct world *world, struct peer *peer, u32 index)
+{
+    struct command_reply reply;
+    peer_receive(world, peer, TAEL_REPLY);
+    if (peer->answer.status != TAEL_DONE) fail_msg("status %u", peer->answer.status);
+    assert_int_equal(tael_body_size(&peer->answer), peer->answer.count * sizeof reply);
+    assert_true(index < peer->answer.count);
+    memcpy(&reply, peer->body + index * sizeof reply, sizeof reply);
+    assert_int_equal(reply.position, peer->answer.position);
+    return reply;
+}
+
+static void expect_refusal(struct world *world, struct peer *peer, enum tael_status status,
+                           const char *text)
+{
+    peer_receive(world, peer, TAEL_REPLY);
+    assert_int_equal(peer->answer.status, status);
+    assert_int_equal(peer->answer.correlation, peer->sent);
+    peer->body[tael_body_size(&peer->answer)] = 0;
+    if (strstr((const char *)peer->body, text) == NULL) {
+        fail_msg("\"%s\" is not in \"%s\"", text, (const char *)peer->body);
+    }
+}
+
+// Opens the box that puts go into.
+static struct peer *peer_open_box(struct world *world, u128 limit)
+{
+    struct peer *peer = peer_open(world);
+    peer_send_open(world, peer, 1, BOX, limit);
+    assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    return peer;
+}
+
+static u128 payer_debits(const struct world *world)
+{
+    const struct ledger *ledger = &world->node.machine.ledger;
+    return ledger_account(ledger, ledger_account_row(ledger, PAYER))->debits_posted;
+}
+
+// --- who is let in -------------------------------------------------------------------------------
+
+static void test_who_runs_the_server_is_let_in(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_connect(world);
+    peer_send_hello(world, peer,
+                    (struct tael_hello){.principal = 1, .protocol_max = TAEL_PROTOCOL + 7});
+    peer_receive(world, peer, TAEL_WELCOME);
+    struct tael_welcome welcome;
+    assert_int_equal(tael_body_size(&peer->answer), sizeof welcome);
+    memcpy(&welcome, peer->body, sizeof welcome);
+    assert_true(welcome.log_id == 7);
+    assert_int_equal(welcome.principal, 1);
+    assert_int_equal(welcome.position, world->node.machine.position);
+    assert_int_equal(welcome.timestamp, world->node.machine.timestamp);
+    assert_int_equal(welcome.protocol, TAEL_PROTOCOL);
+    assert_int_equal(welcome.body_size_max, TAEL_BODY_SIZE_MAX);
+    assert_int_equal(welcome.in_flight_max, TAEL_IN_FLIGHT_MAX);
+    assert_int_equal(peer->answer.correlation, peer->sent);
+    peer_close(peer);
+}
+
+static void test_the_welcome_tells_what_is_durable(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    u64 told = peer->answer.position;
+    gate_close(world);
+    peer_send_puts(world, peer, 2, 1, 3000); // Too large to be written by this thread.
+    for (u32 i = 0; payer_debits(world) == 0; i++) {
+        if (i == STEPS_MAX) fail_msg("the command is not decided");
+        step(world);
+    }
+    struct peer *other = peer_open(world);
+    struct tael_welcome welcome;
+    memcpy(&welcome, other->body, sizeof welcome);
+    assert_int_equal(welcome.position, told);
+    gate_set(false);
+    assert_int_equal(expect_done(world, peer, 2999).result, MODULE_DONE);
+    peer_close(other);
+    peer_close(peer);
+}
+
+static void test_others_are_told_why_not(void **state)
+{
+    struct world *world = *state;
+    const struct {
+        struct tael_hello hello;
+        const char *reason;
+    } rows[] = {
+        {{.protocol_max = 0}, "no version that is spoken here"},
+        {{.protocol_max = 1, .reserved = 1}, "reserved field"},
+        {{.protocol_max = 1, .principal = 2}, "another principal"},
+    };
+    for (u32 i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct peer *peer = peer_connect(world);
+        peer_send_hello(world, peer, rows[i].hello);
+        peer_receive(world, peer, TAEL_WELCOME);
+        assert_int_equal(peer->answer.status, TAEL_NOT_PERMITTED);
+        peer->body[tael_body_size(&peer->answer)] = 0;
+        assert_non_null(strstr((const char *)peer->body, rows[i].reason));
+        expect_closed(world, peer);
+        peer_close(peer);
+    }
+    struct peer *peer = peer_open(world);
+    peer_send_hello(world, peer, (struct tael_hello){.protocol_max = 1});
+    peer_receive(world, peer, TAEL_WELCOME);
+    assert_int_equal(peer->answer.status, TAEL_NOT_PERMITTED);
+    expect_closed(world, peer);
+    peer_close(peer);
+    assert_int_equal(tael_port_connections(world->port), 0);
+}
+
+static void test_a_stranger_may_say_hello_and_nothing_else(void **state)
+{
+    struct world *world = *state;
+    for (u32 kind = 0; kind < 256; kind++) {
+        for (u32 size = 0; size <= 4096; size += 4096) {
+            struct peer *peer = peer_connect(world);
+            struct tael_header header = {.head = {.command = (u8)kind}, .command_id = 1};
+            tael_header_seal(&header, world->body, size);
+            peer_send_bytes(world, peer, &header, sizeof header); // The body need not come.
+            expect_closed(world, peer);
+            peer_close(peer);
+        }
+    }
+    assert_int_equal(buffers_count(world), world->buffers);
+}
+
+static void test_who_says_nothing_goes(void **state)
+{
+    struct world *world = *state;
+    struct peer *silent = peer_connect(world);
+    struct peer *peer = peer_open(world);
+    tael_port_tick(world->port, world->time);
+    world->time += 19 * NS_PER_S;
+    tael_port_tick(world->port, world->time);
+    assert_int_equal(tael_port_connections(world->port), 2);
+    world->time += 2 * NS_PER_S;
+    tael_port_tick(world->port, world->time);
+    assert_int_equal(tael_port_connections(world->port), 1);
+    expect_closed(world, silent);
+    assert_false(peer_hears(world, peer));
+    peer_close(silent);
+    peer_close(peer);
+}
+
+// --- headers -------------------------------------------------------------------------------------
+
+static void test_a_header_that_cannot_be_trusted_ends_the_connection(void **state)
+{
+    struct world *world = *state;
+    for (u32 i = 0; i < 6; i++) {
+        struct peer *peer = peer_open(world);
+        struct tael_header header = command_of(OPEN, 1, 1);
+        u8 body[64] = {0};
+        tael_header_seal(&header, body, sizeof body);
+        if (i == 1) header.head.size = 255;
+        if (i == 2) header.head.size = MESSAGE_HEADER_SIZE + TAEL_BODY_SIZE_MAX + 1;
+        if (i == 3) header.head.protocol = 2;
+        if (i == 4) header.head.protocol = 0;
+        if (i == 0) header.head.checksum++;
+        else header.head.checksum = checksum((const u8 *)&header + 16, sizeof header - 16);
+        if (i == 5) body[3] = 1;
+        peer_send_bytes(world, peer, &header, sizeof header);
+        if (i == 5) peer_send_bytes(world, peer, body, sizeof body);
+        expect_closed(world, peer);
+        peer_close(peer);
+    }
+}
+
+static void test_a_request_with_an_odd_header_is_told_so(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open(world);
+    for (u32 i = 0; i < 17; i++) {
+        struct tael_header header = command_of(OPEN, 1, 1);
+        if (i >= 13) header = (struct tael_header){.head = {.command = TAEL_QUESTION}};
+        const char *text = "a reserved field is not zero";
+        switch (i) {
+        case 0: header.head.checksum_padding = 1; break;
+        case 1: header.head.checksum_body_padding = 1; break;
+        case 2: header.head.nonce = 1; break;
+        case 3: header.head.cluster = 1; break;
+        case 4: header.head.epoch = 1; break;
+        case 5: header.head.view = 1; break;
+        case 6: header.head.release = 1; break;
+        case 7: header.head.replica = 1; break;
+        case 8: header.head.reserved[11] = 1; break;
+        case 9: header.flags = 1; break;
+        case 10: header.reserved[31] = 1; break;
+        case 11:
+            header.command_id = 0;
+            text = "a command without an id";
+            break;
+        case 12: header.cursor[0] = 1; break;
+        case 13: header.command_id = 1; break;
+        case 14: header.expires_at = 1; break;
+        case 15: header.status = 1; break;
+        case 16: header.timestamp = 1; break;
+        default: break;
+        }
+        if (i >= 12) text = "that this kind of message has not";
+        peer_send(world, peer, &header, world->body, 64);
+        expect_refusal(world, peer, TAEL_MALFORMED, text);
+    }
+    peer_close(peer);
+}
+
+static void test_what_makes_no_sense_is_passed_over(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open(world);
+    const u8 kinds[] = {0,          1,           0x40,      0x4b,      255, TAEL_WELCOME,
+                        TAEL_REPLY, TAEL_ANSWER, TAEL_PONG, TAEL_PROOF};
+    for (u32 i = 0; i < ARRAY_COUNT(kinds); i++) {
+        struct tael_header header = {.head = {.command = kinds[i]}};
+        peer_send(world, peer, &header, world->body, i * 1000);
+    }
+    struct tael_header odd = {.head = {.command = TAEL_PING, .epoch = 1}};
+    peer_send(world, peer, &odd, NULL, 0);
+    assert_false(peer_hears(world, peer));
+    struct tael_header ping = {.head = {.command = TAEL_PING}};
+    peer_send(world, peer, &ping, NULL, 0);
+    peer_receive(world, peer, TAEL_PONG);
+    assert_int_equal(peer->answer.correlation, peer->sent);
+    assert_int_equal(buffers_count(world), world->buffers);
+    peer_close(peer);
+}
+
+// --- commands ------------------------------------------------------------------------------------
+
+static void test_commands_are_applied_and_answered(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 100);
+    u64 position = peer->answer.position;
+    assert_int_equal(peer->answer.count, 1);
+    assert_true(peer->answer.command_id == 1);
+    assert_int_equal(peer->answer.record, OPEN);
+    peer_send_open(world, peer, 2, BOX, 0);
+    assert_int_equal(expect_done(world, peer, 0).result, SAMPLE_BOX_EXISTS);
+    peer_send_puts(world, peer, 3, 40, 3);
+    struct command_reply reply = expect_done(world, peer, 2);
+    assert_int_equal(peer->answer.count, 3);
+    assert_int_equal(reply.result, SAMPLE_LIMIT_EXCEEDED);
+    assert_true(reply.evidence[0] == 120 && reply.evidence[1] == 100);
+    memcpy(&reply, peer->body + sizeof reply, sizeof reply);
+    assert_int_equal(reply.result, MODULE_DONE);
+    assert_int_equal(reply.position, position + 2);
+    assert_true(payer_debits(world) == 80);
+    peer_close(peer);
+}
+
+static void test_a_malformed_record_is_named_and_nothing_is_logged(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    u64 position = world->node.machine.position;
+    struct sample_put puts[3];
+    for (u32 i = 0; i < 3; i++) puts[i] = (struct sample_put){.box_id = BOX, .amount = 1};
+    struct entity_open opens[3];
+    for (u32 i = 0; i < 3; i++) {
+        opens[i] = (struct entity_open){.entity_id = 1 + i, .name = "a", .jurisdiction = "HK"};
+    }
+    opens[1].reserved[3] = 1;
+    struct tael_header header = command_of(0x0201, 2, 3);
+    peer_send(world, peer, &header, opens, sizeof opens);
+    expect_refusal(world, peer, TAEL_MALFORMED,
+                   "record 1: entity_open: reserved: a reserved field is not zero");
+    header = command_of(PUT, 2, 2);
+    peer_send(world, peer, &header, puts, sizeof puts);
+    expect_refusal(world, peer, TAEL_MALFORMED, "2 records end at byte 64 of 96");
+    header = command_of(PUT, 2, 4);
+    peer_send(world, peer, &header, puts, sizeof puts);
+    expect_refusal(world, peer, TAEL_MALFORMED, "record 3: ends behind the body");
+    header = command_of(PUT, 2, 0);
+    peer_send(world, peer, &header, NULL, 0);
+    expect_refusal(world, peer, TAEL_MALFORMED, "0 records");
+    header = command_of(PUT, 2, COMMAND_RECORDS_MAX + 1);
+    peer_send(world, peer, &header, puts, sizeof puts);
+    expect_refusal(world, peer, TAEL_MALFORMED, "");
+    const u32 unknown[] = {0, 0x7f03, 0x7f99, 0x17f02, 0xff7f0002, 0x20};
+    for (u32 i = 0; i < ARRAY_COUNT(unknown); i++) {
+        header = command_of(unknown[i], 2, 3);
+        peer_send(world, peer, &header, puts, sizeof puts);
+        expect_refusal(world, peer, TAEL_UNKNOWN_RECORD, "no module");
+    }
+    assert_int_equal(world->node.machine.position, position);
+    header = command_of(PUT, 2, 3);
+    peer_send(world, peer, &header, puts, sizeof puts);
+    assert_int_equal(expect_done(world, peer, 2).result, MODULE_DONE);
+    peer_close(peer);
+}
+
+static void test_many_are_in_flight_and_more_are_told_to_come_again(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    struct peer *other = peer_open(world);
+    gate_close(world);
+    u64 before = peer->sent;
+    for (u32 i = 0; i < TAEL_IN_FLIGHT_MAX; i++) peer_send_puts(world, peer, 100 + i, 1, 1);
+    assert_false(peer_hears(world, peer));
+    for (u32 i = 0; i < 3; i++) {
+        peer_send_puts(world, peer, 200 + i, 1, 1);
+        expect_refusal(world, peer, TAEL_BUSY, "too much");
+    }
+    peer_send_puts(world, other, 300, 1, 1); // That is each one's own measure.
+    assert_false(peer_hears(world, other));
+    gate_set(false);
+    for (u32 i = 0; i < TAEL_IN_FLIGHT_MAX; i++) {
+        assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+        assert_int_equal(peer->answer.correlation, before + 1 + i);
+        assert_true(peer->answer.command_id == 100 + i);
+    }
+    assert_int_equal(expect_done(world, other, 0).result, MODULE_DONE);
+    peer_send_puts(world, peer, 200, 1, 1);
+    assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    assert_true(payer_debits(world) == TAEL_IN_FLIGHT_MAX + 2);
+    peer_close(other);
+    peer_close(peer);
+}
+
+static void test_an_id_is_applied_once(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 50);
+    struct command_reply first[3], again[3];
+    peer_send_puts(world, peer, 2, 20, 3); // The third one is refused, with evidence.
+    (void)expect_done(world, peer, 2);
+    memcpy(first, peer->body, sizeof first);
+    u64 position = peer->answer.position;
+    peer_send_puts(world, peer, 2, 20, 3);
+    peer_receive(world, peer, TAEL_REPLY);
+    memcpy(again, peer->body, sizeof again);
+    assert_memory_equal(first, again, sizeof first);
+    peer_send_puts(world, peer, 2, 21, 3);
+    expect_refusal(world, peer, TAEL_REUSED, "another content");
+    peer_send_puts(world, peer, 2, 20, 2);
+    expect_refusal(world, peer, TAEL_REUSED, "another content");
+    peer_send_open(world, peer, 2, 77, 0);
+    expect_refusal(world, peer, TAEL_REUSED, "another content");
+    assert_true(payer_debits(world) == 40);
+    peer_close(peer);
+    buffers_await(world);
+    world_stop(world);
+    world_start(world);
+    peer = peer_open(world);
+    peer_send_puts(world, peer, 2, 20, 3);
+    peer_receive(world, peer, TAEL_REPLY);
+    memcpy(again, peer->body, sizeof again);
+    assert_memory_equal(first, again, sizeof first);
+    assert_int_equal(first[0].position, position);
+    peer_send_puts(world, peer, 2, 21, 3);
+    expect_refusal(world, peer, TAEL_REUSED, "another content");
+    assert_true(payer_debits(world) == 40);
+    peer_close(peer);
+}
+
+static void test_an_id_that_is_still_in_flight_is_applied_once(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    gate_close(world);
+    for (u32 i = 0; i < 3; i++) peer_send_puts(world, peer, 2, 7, 1);
+    assert_false(peer_hears(world, peer));
+    gate_set(false);
+    const struct command_reply first = expect_done(world, peer, 0);
+    for (u32 i = 0; i < 2; i++) {
+        struct command_reply again;
+        peer_receive(world, peer, TAEL_REPLY);
+        memcpy(&again, peer->body, sizeof again);
+        assert_memory_equal(&first, &again, sizeof first);
+    }
+    assert_true(payer_debits(world) == 7);
+    peer_close(peer);
+}
+
+static void test_a_command_whose_time_is_over_is_not_applied(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    const struct sample_put put = {.box_id = BOX, .amount = 5};
+    struct tael_header header = command_of(PUT, 2, 1);
+    header.expires_at = peer->answer.timestamp; // Is past.
+    peer_send(world, peer, &header, &put, sizeof put);
+    expect_refusal(world, peer, TAEL_EXPIRED, "its time was over");
+    peer_send(world, peer, &header, &put, sizeof put);
+    expect_refusal(world, peer, TAEL_EXPIRED, "its time was over");
+    header = command_of(PUT, 3, 1);
+    header.expires_at = world->time + 3600 * NS_PER_S;
+    peer_send(world, peer, &header, &put, sizeof put);
+    assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    assert_true(payer_debits(world) == 5);
+    peer_close(peer);
+}
+
+// --- connections that end, and slow ones ---------------------------------------------------------
+
+static void test_who_goes_while_its_command_is_in_flight_has_it_applied(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    gate_close(world);
+    for (u32 i = 0; i < 10; i++) peer_send_puts(world, peer, 2 + i, 1, 100);
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    peer_close(peer);
+    for (u32 i = 0; tael_port_connections(world->port) > 0; i++) {
+        if (i == STEPS_MAX) fail_msg("a connection that was closed stays");
+        step(world);
+    }
+    gate_set(false);
+    buffers_await(world);
+    assert_true(payer_debits(world) == 1000);
+}
+
+static void test_who_goes_inside_a_message_leaves_nothing(void **state)
+{
+    struct world *world = *state;
+    for (u32 size = 100; size < 3000; size += 700) {
+        struct peer *peer = peer_open(world);
+        struct tael_header header = command_of(PUT, 1, 100);
+        tael_header_seal(&header, world->body, 3200);
+        peer_send_bytes(world, peer, &header, MIN(size, (u32)sizeof header));
+        if (size > sizeof header) peer_send_bytes(world, peer, world->body, size - 256);
+        for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+        peer_close(peer);
+        buffers_await(world);
+    }
+}
+
+static void test_a_slow_reader_holds_up_nobody(void **state)
+{
+    struct world *world = *state;
+    struct peer *slow = peer_open_box(world, 0);
+    struct peer *peer = peer_open(world);
+    gate_close(world); // All are in flight before the first reply.
+    for (u32 i = 0; i < TAEL_IN_FLIGHT_MAX; i++) {
+        peer_send_puts(world, slow, 100 + i, 1, PUTS_MANY);
+    }
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    gate_set(false);
+    buffers_await(world); // Though nobody reads.
+    assert_true(payer_debits(world) == TAEL_IN_FLIGHT_MAX * PUTS_MANY);
+    for (u32 i = 0; i < 100; i++) {
+        peer_send_puts(world, peer, 500 + i, 1, 1);
+        assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    }
+    for (u32 i = 0; i < TAEL_IN_FLIGHT_MAX; i++) { // It reads at last.
+        assert_int_equal(expect_done(world, slow, PUTS_MANY - 1).result, MODULE_DONE);
+        assert_true(slow->answer.command_id == 100 + i);
+        assert_int_equal(slow->answer.count, PUTS_MANY);
+    }
+    peer_send_puts(world, slow, 1000, 1, 1);
+    assert_int_equal(expect_done(world, slow, 0).result, MODULE_DONE);
+    peer_close(peer);
+    peer_close(slow);
+}
+
+static void test_the_slowest_goes_when_too_much_waits(void **state)
+{
+    struct world *world = *state;
+    struct peer *peers[6];
+    peers[0] = peer_open_box(world, 0);
+    for (u32 i = 1; i < 6; i++) peers[i] = peer_open(world);
+    for (u32 i = 0; i < 6; i++) {
+        gate_close(world);
+        u32 count = i == 2 ? TAEL_IN_FLIGHT_MAX : TAEL_IN_FLIGHT_MAX - 8;
+        for (u32 k = 0; k < count; k++) {
+            peer_send_puts(world, peers[i], 100 * (i + 1) + k, 1, PUTS_MANY);
+        }
+        for (u32 k = 0; k < STEPS_QUIET; k++) step(world);
+        gate_set(false);
+        buffers_await(world);
+    }
+    assert_int_equal(tael_port_connections(world->port), 4);
+    for (u32 i = 0; i < 6; i++) peer_close(peers[i]);
+}
+
+static void test_a_full_disk_refuses_commands_and_goes_on_with_space(void **state)
+{
+    struct world *world = *state;
+    buffers_await(world);
+    world_stop(world);
+    world->space_reserve = GIB;
+    world_start(world);
+    struct peer *peer = peer_open_box(world, 0);
+    world->disk.capacity = world->disk.used + GIB / 2;
+    for (u32 i = 0; !pipeline_is_full(world->pipeline); i++) {
+        if (i == STEPS_MAX) fail_msg("the disk is not full");
+        step(world);
+    }
+    peer_send_puts(world, peer, 2, 1, 1);
+    expect_refusal(world, peer, TAEL_FULL, "storage is full");
+    peer_send_puts(world, peer, 2, 0, 0);
+    expect_refusal(world, peer, TAEL_MALFORMED, ""); // What would never do is told first.
+    struct tael_header question = {
+        .head = {.command = TAEL_QUESTION}, .record = 0x0220, .count = 1};
+    u8 all[16] = {0};
+    question.version = 1;
+    peer_send(world, peer, &question, all, sizeof all);
+    peer_receive(world, peer, TAEL_ANSWER);
+    assert_int_equal(peer->answer.status, TAEL_DONE);
+    world->disk.capacity = 1ull << 60;
+    for (u32 i = 0; pipeline_is_full(world->pipeline); i++) {
+        if (i == STEPS_MAX) fail_msg("the disk stays full");
+        step(world);
+    }
+    peer_send_puts(world, peer, 2, 1, 1);
+    assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    peer_close(peer);
+}
+
+static void test_a_server_that_stops_takes_nothing_more(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    tael_port_drain(world->port);
+    peer_send_puts(world, peer, 2, 1, 1);
+    expect_refusal(world, peer, TAEL_BUSY, "");
+    struct peer *late = peer_connect(world);
+    expect_closed(world, late);
+    peer_close(late);
+    peer_close(peer);
+}
+
+// --- questions -----------------------------------------------------------------------------------
+
+static void test_questions_are_answered(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open(world);
+    const struct entity_open open = {
+        .entity_id = 5, .name = "group", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
+    struct tael_header header = command_of(0x0201, 1, 1);
+    peer_send(world, peer, &header, &open, sizeof open);
+    assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    u64 position = peer->answer.position;
+    struct entity_list list = {0};
+    const struct tael_header asked = {.head = {.command = TAEL_QUESTION},
+                                      .record = 0x0220,
+                                      .version = 1,
+                                      .count = 1,
+                                      .position = position};
+    header = asked;
+    peer_send(world, peer, &header, &list, sizeof list);
+    peer_receive(world, peer, TAEL_ANSWER);
+    assert_int_equal(peer->answer.status, TAEL_DONE);
+    assert_int_equal(peer->answer.correlation, peer->sent);
+    assert_int_equal(peer->answer.count, 1);
+    assert_int_equal(peer->answer.record, 0x0210);
+    assert_true(peer->answer.position >= position);
+    struct entity view;
+    memcpy(&view, peer->body, sizeof view);
+    assert_true(view.entity_id == 5);
+    header = asked;
+    header.record = 0x0201;
+    peer_send(world, peer, &header, &list, sizeof list);
+    expect_refusal(world, peer, TAEL_UNKNOWN_RECORD, "no module");
+    header = asked;
+    peer_send(world, peer, &header, &list, sizeof list - 1);
+    expect_refusal(world, peer, TAEL_MALFORMED, "");
+    header = asked;
+    header.count = 2;
+    peer_send(world, peer, &header, &list, sizeof list);
+    expect_refusal(world, peer, TAEL_MALFORMED, "");
+    header = asked;
+    header.position = position + 1000; // Not there yet.
+    peer_send(world, peer, &header, &list, sizeof list);
+    expect_refusal(world, peer, TAEL_BUSY, "");
+    peer_close(peer);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_who_runs_the_server_is_let_in),
+        TEST(test_the_welcome_tells_what_is_durable),
+        TEST(test_others_are_told_why_not),
+        TEST(test_a_stranger_may_say_hello_and_nothing_else),
+        TEST(test_who_says_nothing_goes),
+        TEST(test_a_header_that_cannot_be_trusted_ends_the_connection),
+        TEST(test_a_request_with_an_odd_header_is_told_so),
+        TEST(test_what_makes_no_sense_is_passed_over),
+        TEST(test_commands_are_applied_and_answered),
+        TEST(test_a_malformed_record_is_named_and_nothing_is_logged),
+        TEST(test_many_are_in_flight_and_more_are_told_to_come_again),
+        TEST(test_an_id_is_applied_once),
+        TEST(test_an_id_that_is_still_in_flight_is_applied_once),
+        TEST(test_a_command_whose_time_is_over_is_not_applied),
+        TEST(test_who_goes_while_its_command_is_in_flight_has_it_applied),
+        TEST(test_who_goes_inside_a_message_leaves_nothing),
+        TEST(test_a_slow_reader_holds_up_nobody),
+        TEST(test_the_slowest_goes_when_too_much_waits),
+        TEST(test_a_full_disk_refuses_commands_and_goes_on_with_space),
+        TEST(test_a_server_that_stops_takes_nothing_more),
+        TEST(test_questions_are_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
