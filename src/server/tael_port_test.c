@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tael port and the pipeline over a disk in memory that can be made to wait: who is let in, what
-// is answered to commands and questions, to what breaks the protocol, and that nobody holds up
-// another or keeps a buffer.
+// The tael port and the pipeline over a disk in memory that can be made to wait: who is let in,
+// what is answered to commands and questions, and to what breaks the protocol, and that nobody
+// holds up another or keeps a buffer.
 #include "server/tael_port.h"
 
 #include "machine/commit.h"
