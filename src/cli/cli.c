@@ -5,18 +5,43 @@
 #include "server/compat_client.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FOLDER_DEPTH_MAX 4u
+#define INPUT_SIZE_MAX   (64 * MIB)
 
 int cli_fail(const char *verb, const struct failure *failure)
 {
     (void)fprintf(stderr, "tael %s: %s\n", verb, failure->message);
     if (failure->hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure->hint);
     return failure->status == STATUS_INVALID ? EXIT_USAGE : EXIT_ENVIRONMENT;
+}
+
+// --- input ---------------------------------------------------------------------------------------
+
+enum status cli_input_read(const char *path, char **text, size_t *size, struct failure *failure)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (file == NULL) {
+        return failure_set_errno(failure, STATUS_NOT_FOUND, errno, "opening %s", path);
+    }
+    *text = malloc(INPUT_SIZE_MAX);
+    assert(*text != NULL);
+    *size = fread(*text, 1, INPUT_SIZE_MAX, file);
+    bool more = !feof(file);
+    int error = ferror(file) ? errno : 0;
+    if (file != stdin) (void)fclose(file);
+    if (!more) return STATUS_OK;
+    free(*text);
+    *text = NULL;
+    if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "reading %s", path);
+    return failure_set(failure, STATUS_INVALID, "%s has more than %llu bytes", path,
+                       (unsigned long long)INPUT_SIZE_MAX);
 }
 
 // --- clients -------------------------------------------------------------------------------------

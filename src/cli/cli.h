@@ -30,7 +30,7 @@ enum cli_form {
 
 // --- Verbs ---
 
-#define CLI_PARTS_MAX 4u
+#define CLI_PARTS_MAX 6u
 
 struct cli_call;
 
@@ -74,6 +74,9 @@ extern const struct cli_verb serve_verb, verify_verb, dump_verb, override_verb, 
     completion_verb, version_verb, help_verb;
 #define LEDGER_VERBS_COUNT 12u
 extern const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT];
+// The verbs of the modules' commands and questions, made from their descriptions; NULL behind the
+// last.
+const struct cli_verb *module_verb_at(u32 index);
 
 // --- Output ---
 
@@ -109,6 +112,11 @@ void cli_print_rows(const struct schema_record *record, enum cli_form form, cons
                     size_t stride, u32 count);
 // One record: a card of lines, an object, or CSV of one row.
 void cli_print_record(const struct schema_record *record, enum cli_form form, const void *data);
+
+// Reads a whole file, standard input for "-", of at most 64 MiB, into memory that the caller frees.
+// STATUS_NOT_FOUND, STATUS_IO, STATUS_INVALID when it is larger.
+MUST_USE enum status cli_input_read(const char *path, char **text, size_t *size,
+                                    struct failure *failure);
 
 // Sets a text of a record that is zero; what does not fit is cut off.
 void cli_text_set(char *out, size_t size, const char *text);

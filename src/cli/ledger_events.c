@@ -3,6 +3,7 @@
 // Many events from a file.
 #include "cli/ledger_events.h"
 
+#include "cli/cli.h"
 #include "codec/record_json.h"
 #include "codec/record_text.h"
 #include "ledger/ledger_types.h"
@@ -10,28 +11,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define INPUT_SIZE_MAX (64 * MIB)
-
-static enum status input_read(const char *path, char **text, size_t *size, struct failure *failure)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    if (file == NULL) {
-        return failure_set_errno(failure, STATUS_NOT_FOUND, errno, "opening %s", path);
-    }
-    *text = malloc(INPUT_SIZE_MAX);
-    assert(*text != NULL);
-    *size = fread(*text, 1, INPUT_SIZE_MAX, file);
-    bool more = !feof(file);
-    int error = ferror(file) ? errno : 0;
-    if (file != stdin) (void)fclose(file);
-    if (!more) return STATUS_OK;
-    free(*text);
-    *text = NULL;
-    if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "reading %s", path);
-    return failure_set(failure, STATUS_INVALID, "%s has more than %llu bytes", path,
-                       (unsigned long long)INPUT_SIZE_MAX);
-}
 
 static bool is_blank(char character)
 {
@@ -181,7 +160,7 @@ enum status ledger_events_read(struct ledger_events *events, const struct schema
 {
     const struct sink nowhere = {0};
     *events = (struct ledger_events){.record = record};
-    if (input_read(path, &events->text, &events->size, failure) != STATUS_OK) {
+    if (cli_input_read(path, &events->text, &events->size, failure) != STATUS_OK) {
         return failure->status;
     }
     if (begin_find(events, failure) == STATUS_OK &&

@@ -43,7 +43,9 @@ static int serve_run(const struct cli_call *call)
     const struct server_options options = {
         .data = serve->data,
         .compat = serve->compat_port,
-        .port = serve->port,
+        .port = serve->port[0] == 0                ? NULL
+                : strcmp(serve->port, "none") == 0 ? ""
+                                                   : serve->port,
         .cluster = folder->cluster,
         .accounts_max = folder->accounts_max,
         .holds_max = folder->holds_max,

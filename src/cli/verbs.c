@@ -24,7 +24,7 @@ const struct cli_verb *cli_verb_at(u32 index)
         if (index < tables[i].count) return tables[i].first + index;
         index -= tables[i].count;
     }
-    return NULL;
+    return module_verb_at(index);
 }
 
 // Whether the name is the word, or begins with it and a blank.

@@ -153,6 +153,32 @@ static enum status refuse_empty(const struct schema_field *field, struct failure
     return STATUS_INVALID;
 }
 
+// An item of several fields is typed as one word, its fields in their order with colons between
+// them; the last one may have colons of its own.
+static enum status take_item(const struct schema_record *item, const char *value, u8 *out,
+                             struct failure *failure)
+{
+    const struct schema_field *last = NULL;
+    for (u32 i = 0; i < item->field_count; i++) {
+        if (!schema_field_is_reserved(&item->fields[i])) last = &item->fields[i];
+    }
+    for (const struct schema_field *field = item->fields;; field++) {
+        if (schema_field_is_reserved(field)) continue;
+        const size_t size = field == last ? strlen(value) : strcspn(value, ":");
+        if (size == 0 || (field != last && value[size] == 0)) {
+            return failure_set(failure, STATUS_INVALID,
+                               "%s is missing: fields are parted by colons",
+                               size == 0 ? field->name : (field + 1)->name);
+        }
+        const enum status status = field_parse(item, field, value, size, out, failure);
+        if (status != STATUS_OK) {
+            return field == item->fields ? status : failure_wrap(failure, "%s", field->name);
+        }
+        if (field == last) return STATUS_OK;
+        value += size + 1;
+    }
+}
+
 static enum status take_value(const struct place *place, const char *value, struct failure *failure)
 {
     struct record_arguments *part = place->part;
@@ -171,8 +197,11 @@ static enum status take_value(const struct place *place, const char *value, stru
         const struct schema_record *item = schema_field_item(record, field);
         head += record->size + (size_t)count * item->size;
         memset(head, 0, item->size);
-        record = item;
-        field = &item->fields[0];
+        if (value[0] == 0) return refuse_empty(field, failure);
+        const enum status status = take_item(item, value, head, failure);
+        return status == STATUS_OK
+                   ? STATUS_OK
+                   : failure_wrap(failure, "%s", record_flag_name(place->field).text);
     }
     // An empty value is a shell's variable that was not set; only a record's text may be empty.
     if (value[0] == 0 && (!(field->flags & FIELD_TEXT) || record->kind == RECORD_OPTIONS))

@@ -26,19 +26,22 @@
 #define MODULE_CURSOR_SIZE   32u
 #define ANSWER_LOOKS_MAX     16384u // Records that one answer looks at.
 
-// Results that every module shares; its own are 1 to 199.
-enum module_result {
-    MODULE_DONE = 0,
-    MODULE_POSTING_REFUSED =
-        200,                // The ledger refused a posting; `posting` and `posting_result` tell.
-    MODULE_FULL = 201,      // A table of records or of effects is full.
-    MODULE_MALFORMED = 202, // The command breaks its description.
-    MODULE_UNKNOWN = 203,   // No module of this log knows the record.
-    MODULE_REUSED = 204,    // The command's id was used with another content.
-    MODULE_EXISTS = 205,    // This very record was carried out before.
-    MODULE_EXISTS_WITH_DIFFERENT_CONTENT = 206, // Another one with its own id was.
-    MODULE_EXPIRED = 207, // The command's time was over before it was applied.
-};
+// What every module may answer: done, or a refusal of module.def. Its own are 1 to 199.
+#define MODULE_DONE 0u
+
+#include "schema/pass_struct.h"
+
+#include "modules/module.def"
+
+#include "schema/pass_end.h"
+
+#define SCHEMA_MODULE module
+#include "schema/pass_extern.h"
+
+#include "modules/module.def"
+
+#include "schema/pass_end.h"
+#undef SCHEMA_MODULE
 
 struct plan_posting {
     u32 debit_row;
@@ -146,8 +149,12 @@ struct module {
 
 extern const struct module *const modules[];
 extern const u32 module_count;
-// The module of a command's record number, or NULL.
+// The module of a record's number, or NULL.
 const struct module *module_of_record(u32 record_number);
+// The description of a module's record, of whatever kind, or NULL.
+const struct schema_record *module_record_of(u32 record_number);
+// What a result of a module means, its own or one that all share; NULL when it means nothing.
+const struct schema_result *module_result_of(const struct module *module, u32 result);
 
 // The id of posting `index` of a command: in a namespace that no client can reach, because it
 // depends on the log's secret.

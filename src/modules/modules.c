@@ -3,6 +3,10 @@
 // The list of modules, and the making of plans.
 #include "modules/module.h"
 
+#define SCHEMA_MODULE module
+#define SCHEMA_TABLE  "modules/module.def"
+#include "schema/make_descriptors.h"
+
 #define MODULE(name, number) &name##_module,
 const struct module *const modules[] = {
 #include "modules/modules.def"
@@ -53,6 +57,23 @@ const void *module_find(const struct module_context *context, u32 table, u128 ke
 {
     u64 row = module_find_row(context, table, key);
     return row == MODULE_ROW_NONE ? NULL : module_record(context, table, row);
+}
+
+const struct schema_record *module_record_of(u32 record_number)
+{
+    const struct module *module = module_of_record(record_number);
+    return module == NULL ? NULL : schema_find_record_number(module->schema, record_number);
+}
+
+const struct schema_result *module_result_of(const struct module *module, u32 result)
+{
+    const struct schema_result *shared = schema_find_result(&module_schema_module_result, result);
+    if (shared != NULL) return shared;
+    for (u32 i = 0; i < module->schema->results_count; i++) {
+        const struct schema_result *own = schema_find_result(module->schema->results[i], result);
+        if (own != NULL) return own;
+    }
+    return NULL;
 }
 
 u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position, u32 index)

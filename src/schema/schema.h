@@ -102,6 +102,8 @@ struct schema_record {
     u32 field_count;
     const struct schema_field *fields;
     const struct schema_module *module;
+    const char *verb; // Of a command or a query: its words on a command line; null: the name, its
+                      // first word apart from the rest.
     const char *doc;
 };
 

@@ -95,7 +95,8 @@ enum status server_options_check(const struct server_options *options, struct fa
     if (listener_check(options->compat, failure) != STATUS_OK) {
         return failure_wrap(failure, "--compat-port");
     }
-    if (options->port[0] != 0 && listener_check(options->port, failure) != STATUS_OK) {
+    if (options->port != NULL && options->port[0] != 0 &&
+        listener_check(options->port, failure) != STATUS_OK) {
         return failure_wrap(failure, "--port");
     }
     const struct contents contents = contents_read(options->data);

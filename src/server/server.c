@@ -227,7 +227,7 @@ static enum status pipeline_start(struct server *server, struct failure *failure
     }
     status = compat_port_new(&server->compat, &server->compat_listener, server->epoll_fd,
                              server->pipeline, &server->node.machine, failure);
-    if (status != STATUS_OK || server->options->port[0] == 0) return status;
+    if (status != STATUS_OK || server->listener.fd < 0) return status;
     return tael_port_new(&server->port, &server->listener, server->epoll_fd, &server->node,
                          server->pipeline, failure);
 }
@@ -372,6 +372,21 @@ static void limits_raise(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); // History keeps its files open.
 }
 
+// Takes DIR/socket for the tael port. Where the folder's path is too long for a socket there is
+// none, which is told.
+static enum status socket_take(struct server *server, struct failure *failure)
+{
+    char address[128];
+    const int size = snprintf(address, sizeof address, "unix:%s/socket", server->options->data);
+    if (size >= (int)sizeof address || listener_check(address, failure) != STATUS_OK) {
+        trace(TRACE_WARNING,
+              "no tael port: the path of %s/socket is too long for a socket; give one with --port",
+              server->options->data);
+        return STATUS_OK;
+    }
+    return listener_take(&server->listener, address, failure);
+}
+
 // Takes the folder's lock and the ports' addresses. A folder is made only when they are to be
 // had.
 static enum status places_take(struct server *server, struct failure *failure)
@@ -382,14 +397,13 @@ static enum status places_take(struct server *server, struct failure *failure)
     if (status != STATUS_OK && !is_new) return status;
     status = listener_take(&server->compat_listener, server->options->compat, failure);
     if (status != STATUS_OK) return failure_wrap(failure, "--compat-port");
-    if (server->options->port[0] != 0) {
-        status = listener_take(&server->listener, server->options->port, failure);
+    const char *port = server->options->port;
+    if (port != NULL && port[0] != 0) {
+        status = listener_take(&server->listener, port, failure);
         if (status != STATUS_OK) return failure_wrap(failure, "--port");
     }
-    if (status == STATUS_OK && is_new) {
-        status = disk_folder_open(&server->folder, path, DISK_FOLDER_MAKE, failure);
-    }
-    return status;
+    if (is_new) status = disk_folder_open(&server->folder, path, DISK_FOLDER_MAKE, failure);
+    return status == STATUS_OK && port == NULL ? socket_take(server, failure) : status;
 }
 
 // From a node that is open to a clean stop.

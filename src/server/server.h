@@ -16,7 +16,7 @@ enum server_given {
 struct server_options {
     const char *data;     // The folder; made when it is new.
     const char *compat;   // "PORT", "127.0.0.1:PORT" or "unix:PATH"; port 0 picks one.
-    const char *port;     // The same of the tael port; "" for none.
+    const char *port;     // The same of the tael port; "" for none, NULL for DIR/socket.
     u128 cluster;         // Of a new log.
     u32 accounts_max;     // Of a new log.
     u32 holds_max;        // Of a new log.

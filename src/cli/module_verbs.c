@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The verbs of the modules: one for each command and question that a module describes, with its
+// fields as flags. They speak through libtael.
+#include "cli/cli.h"
+#include "codec/number.h"
+#include "codec/record_binary.h"
+#include "codec/record_json.h"
+#include "ledger/ledger_schema.h"
+#include "machine/commit.h"
+
+#include <stdlib.h>
+#include <tael.h>
+
+#define VERBS_MAX     256u
+#define NAME_SIZE_MAX 64u
+
+struct call {
+    const struct cli_call *cli;
+    const struct schema_record *record;
+    struct tael_client *client;
+    u64 timeout_ms;
+    u8 *body; // TAEL_BODY_MAX.
+    u32 size;
+    u32 count;
+    u32 sent; // Records of the commands before.
+    u32 refused;
+    u32 commands;
+    struct cli_rows rows;
+};
+
+static int client_fail(const struct call *call)
+{
+    struct failure failure = {0};
+    (void)failure_set(&failure, STATUS_IO, "%s", tael_problem(call->client));
+    (void)cli_fail(call->cli->verb->name, &failure);
+    return EXIT_ENVIRONMENT;
+}
+
+// What the server says of a whole command or question that it does not carry out.
+static int refusal_print(const struct call *call, const struct tael_answer *answer)
+{
+    (void)fprintf(stderr, "tael %s: %s\n", call->cli->verb->name,
+                  answer->text[0] != 0 ? answer->text : tael_result_text(answer->result));
+    return EXIT_REFUSED;
+}
+
+// --- commands ------------------------------------------------------------------------------------
+
+static u128 wide(struct tael_u128 value)
+{
+    return (u128)value.high << 64 | value.low;
+}
+
+static struct record_result result_make(const struct call *call, u32 index,
+                                        const struct tael_reply *reply)
+{
+    struct record_result row = {
+        .index = call->sent + index + 1,
+        .number = reply->result,
+        .position = reply->position,
+        .timestamp = reply->timestamp,
+        .posting = reply->posting,
+    };
+    if (reply->result == MODULE_DONE) {
+        cli_text_set(row.result, sizeof row.result, "done");
+        return row;
+    }
+    row.value = wide(reply->evidence[0]);
+    row.limit = wide(reply->evidence[1]);
+    const struct module *module = module_of_record(call->record->number);
+    const struct schema_result *known = module_result_of(module, reply->result);
+    if (known == NULL) {
+        (void)snprintf(row.result, sizeof row.result, "unknown result %u", reply->result);
+        return row;
+    }
+    cli_text_set(row.result, sizeof row.result, schema_lower(known->name).text);
+    cli_text_set(row.reason, sizeof row.reason, known->sentence);
+    if (reply->result != MODULE_POSTING_REFUSED) return row;
+    const struct schema_result *posting =
+        schema_find_result(&ledger_schema_create_transfer_result, reply->posting_result);
+    if (posting != NULL) cli_text_set(row.reason, sizeof row.reason, posting->sentence);
+    return row;
+}
+
+// Sends what the body holds as one command, and prints what became of its records.
+static int command_send(struct call *call)
+{
+    const struct command_id_option *option =
+        cli_part(call->cli, &cli_schema_command_id_option)->head;
+    struct tael_command command = {
+        .id = tael_id(call->client),
+        .record = call->record->number,
+        .version = 1,
+        .count = call->count,
+        .body_size = call->size,
+        .body = call->body,
+    };
+    if (option->command_id != 0) {
+        // Of a file that takes several commands each has an id of its own.
+        const u128 id = option->command_id + call->commands;
+        command.id = (struct tael_u128){.low = (u64)id, .high = (u64)(id >> 64)};
+    }
+    call->commands++;
+    struct tael_answer answer;
+    if (tael_command(call->client, &command, call->timeout_ms, &answer) != TAEL_OK) {
+        return client_fail(call);
+    }
+    if (answer.result != TAEL_RESULT_DONE) return refusal_print(call, &answer);
+    for (u32 i = 0; i < answer.count; i++) {
+        const struct record_result row = result_make(call, i, &answer.replies[i]);
+        cli_rows_measure(&call->rows, &row);
+        const bool is_kept = row.number == MODULE_DONE || answer.replies[i].result == MODULE_EXISTS;
+        call->refused += !is_kept;
+    }
+    for (u32 i = 0; i < answer.count; i++) {
+        const struct record_result row = result_make(call, i, &answer.replies[i]);
+        cli_rows_print(&call->rows, &row);
+    }
+    call->sent += call->count;
+    call->count = 0;
+    call->size = 0;
+    return EXIT_DONE;
+}
+
+// Puts a record behind those of the body, which is sent before when it has no room.
+static int record_add(struct call *call, const u8 *record, size_t size)
+{
+    const u32 at = (u32)align_up(call->size, TAEL_RECORD_ALIGNMENT);
+    if (call->count == COMMAND_RECORDS_MAX || at + size > TAEL_BODY_MAX) {
+        const int code = command_send(call);
+        if (code != EXIT_DONE) return code;
+        return record_add(call, record, size); // Once: the body is empty now.
+    }
+    memset(call->body + call->size, 0, at - call->size);
+    memcpy(call->body + at, record, size);
+    call->size = at + (u32)size;
+    call->count++;
+    return EXIT_DONE;
+}
+
+static int file_send(struct call *call, const char *path)
+{
+    struct failure failure = {0};
+    char *text = NULL;
+    size_t text_size = 0;
+    if (record_is_any_given(cli_part(call->cli, call->record))) {
+        (void)failure_set(&failure, STATUS_INVALID, "--from and flags of one %s exclude each other",
+                          call->record->name);
+        return cli_fail(call->cli->verb->name, &failure);
+    }
+    if (cli_input_read(path, &text, &text_size, &failure) != STATUS_OK) {
+        return cli_fail(call->cli->verb->name, &failure);
+    }
+    const size_t capacity = align_up(record_binary_size_max(call->record), 16);
+    u8 *record = aligned_alloc(16, capacity);
+    assert(record != NULL);
+    int code = EXIT_DONE;
+    // Every line is checked before the first is sent.
+    for (u32 pass = 0; pass < 2 && code == EXIT_DONE; pass++) {
+        struct json_lines lines = json_lines_init(text, text_size, 1);
+        const char *line = NULL;
+        size_t size = 0, used = 0;
+        u32 number = 0;
+        while (code == EXIT_DONE && json_lines_next(&lines, true, &line, &size, &number)) {
+            if (record_json_parse(call->record, line, size, number, record, capacity, &used,
+                                  &failure) != STATUS_OK) {
+                code = cli_fail(call->cli->verb->name, &failure);
+            } else if (pass == 1) {
+                code = record_add(call, record, used);
+            }
+        }
+    }
+    if (code == EXIT_DONE && call->count > 0) code = command_send(call);
+    free(record);
+    free(text);
+    return code;
+}
+
+static int command_run(struct call *call)
+{
+    const struct record_from_option *from =
+        cli_part(call->cli, &cli_schema_record_from_option)->head;
+    const struct record_arguments *part = cli_part(call->cli, call->record);
+    struct failure failure = {0};
+    cli_rows_begin(&call->rows, &cli_schema_record_result, call->cli->form, 0);
+    call->rows.may_be_cards = true;
+    int code;
+    if (from->from[0] != 0) {
+        code = file_send(call, from->from);
+    } else if (record_check_arguments(part, &failure) != STATUS_OK) {
+        code = cli_fail(call->cli->verb->name, &failure);
+    } else {
+        code = record_add(call, part->head, record_binary_size(call->record, part->head));
+        if (code == EXIT_DONE) code = command_send(call);
+    }
+    cli_rows_end(&call->rows);
+    return code == EXIT_DONE && call->refused > 0 ? EXIT_REFUSED : code;
+}
+
+// --- questions -----------------------------------------------------------------------------------
+
+static int question_refused(const struct call *call, const struct tael_answer *answer)
+{
+    if (answer->result != TAEL_RESULT_REFUSED) return refusal_print(call, answer);
+    const struct module *module = module_of_record(call->record->number);
+    const struct schema_result *known = module_result_of(module, answer->replies[0].result);
+    char value[NUMBER_SIZE_MAX];
+    (void)number_print_u128(wide(answer->replies[0].evidence[0]), value);
+    (void)fprintf(stderr, "tael %s: %s (%s)\n", call->cli->verb->name,
+                  known == NULL ? "refused" : known->sentence, value);
+    return EXIT_REFUSED;
+}
+
+// Gathers the views of all answers, which come in pages. NULL when one is refused or fails; `*code`
+// is the exit code then.
+static u8 *views_gather(struct call *call, const struct schema_record **view, u32 *count, int *code)
+{
+    const struct record_arguments *part = cli_part(call->cli, call->record);
+    struct tael_question question = {
+        .record = call->record->number,
+        .version = 1,
+        .body_size = (u32)record_binary_size(call->record, part->head),
+        .body = part->head,
+    };
+    u8 *views = NULL;
+    size_t size = 0;
+    *count = 0;
+    for (bool more = true; more;) {
+        struct tael_answer answer;
+        *code = EXIT_DONE;
+        if (tael_ask(call->client, &question, call->timeout_ms, &answer) != TAEL_OK) {
+            *code = client_fail(call);
+        } else if (answer.result != TAEL_RESULT_DONE) {
+            *code = question_refused(call, &answer);
+        }
+        if (*code != EXIT_DONE) {
+            free(views);
+            return NULL;
+        }
+        *view = module_record_of(answer.record);
+        views = realloc(views, MAX(size + answer.body_size, (size_t)1));
+        assert(views != NULL);
+        if (answer.body_size > 0) memcpy(views + size, answer.body, answer.body_size);
+        size += answer.body_size;
+        *count += answer.count;
+        more = answer.has_more;
+        memcpy(question.cursor, answer.cursor, sizeof question.cursor);
+    }
+    return views;
+}
+
+static int question_run(struct call *call)
+{
+    const struct schema_record *view = NULL;
+    struct failure failure = {0};
+    u32 count = 0;
+    int code = EXIT_DONE;
+    if (record_check_arguments(cli_part(call->cli, call->record), &failure) != STATUS_OK) {
+        return cli_fail(call->cli->verb->name, &failure);
+    }
+    u8 *views = views_gather(call, &view, &count, &code);
+    if (views == NULL) return code;
+    if (view != NULL) {
+        cli_print_rows(view, call->cli->form, views, align_up(view->size, 16), count);
+    }
+    if (call->cli->form == CLI_TABLE) {
+        (void)fflush(stdout);
+        (void)fprintf(stderr, "%u %s\n", count, count == 1 ? "record" : "records");
+    }
+    free(views);
+    return EXIT_DONE;
+}
+
+static int module_run(const struct cli_call *cli)
+{
+    const struct port_options *port = cli_part(cli, &cli_schema_port_options)->head;
+    struct call call = {
+        .cli = cli,
+        .record = cli->verb->context,
+        .timeout_ms = (u64)port->deadline * 1000,
+    };
+    const struct tael_options options = {.address = port->connect};
+    call.client = tael_open(&options);
+    call.body = aligned_alloc(16, TAEL_BODY_MAX);
+    assert(call.client != NULL && call.body != NULL);
+    int code = EXIT_ENVIRONMENT;
+    if (tael_connect(call.client, call.timeout_ms) != TAEL_OK) code = client_fail(&call);
+    else if (call.record->kind == RECORD_COMMAND) code = command_run(&call);
+    else code = question_run(&call);
+    tael_close(call.client);
+    free(call.body);
+    return code;
+}
+
+// --- the verbs -----------------------------------------------------------------------------------
+
+struct module_verbs {
+    u32 count;
+    struct cli_verb verbs[VERBS_MAX];
+    char names[VERBS_MAX][NAME_SIZE_MAX];
+    char summaries[VERBS_MAX][256];
+};
+
+// "book_account_open" is the verb book and its action account-open.
+static void name_make(const struct schema_record *record, char out[NAME_SIZE_MAX])
+{
+    bool is_first = true;
+    (void)snprintf(out, NAME_SIZE_MAX, "%s", record->verb != NULL ? record->verb : record->name);
+    for (char *at = out; *at != 0; at++) {
+        if (*at != '_') continue;
+        *at = is_first ? ' ' : '-';
+        is_first = false;
+    }
+}
+
+// Its sentence without the capital and the full stop.
+static void summary_make(const struct schema_record *record, char out[256])
+{
+    (void)snprintf(out, 256, "%.*s", (int)strcspn(record->doc, ".:;"), record->doc);
+    if (out[0] >= 'A' && out[0] <= 'Z') out[0] = (char)(out[0] - 'A' + 'a');
+}
+
+static struct cli_verb *verb_add(struct module_verbs *all)
+{
+    assert(all->count < VERBS_MAX);
+    struct cli_verb *verb = &all->verbs[all->count];
+    *verb =
+        (struct cli_verb){.name = all->names[all->count], .summary = all->summaries[all->count]};
+    all->count++;
+    return verb;
+}
+
+// The verb that has the action, made when it is the first one.
+static void parent_add(struct module_verbs *all, const char *name)
+{
+    const size_t size = strcspn(name, " ");
+    if (name[size] == 0) return;
+    u32 at = 0;
+    while (at < all->count &&
+           (strncmp(all->names[at], name, size) != 0 || all->names[at][size] != 0))
+        at++;
+    if (at == all->count) {
+        (void)verb_add(all);
+        memcpy(all->names[at], name, size);
+        all->names[at][size] = 0;
+    }
+    const size_t used = strlen(all->summaries[at]);
+    (void)snprintf(all->summaries[at] + used, sizeof all->summaries[at] - used, "%s%s",
+                   used == 0 ? "" : ", ", name + size + 1);
+}
+
+static void record_verb_add(struct module_verbs *all, const struct schema_record *record)
+{
+    char name[NAME_SIZE_MAX];
+    name_make(record, name);
+    parent_add(all, name);
+    const u32 at = all->count;
+    struct cli_verb *verb = verb_add(all);
+    memcpy(all->names[at], name, sizeof name);
+    summary_make(record, all->summaries[at]);
+    verb->run = module_run;
+    verb->context = record;
+    u32 part = 0;
+    verb->parts[part++] = record;
+    if (record->kind == RECORD_COMMAND) {
+        verb->parts[part++] = &cli_schema_command_id_option;
+        verb->parts[part++] = &cli_schema_record_from_option;
+    }
+    verb->parts[part++] = &cli_schema_port_options;
+    verb->parts[part++] = &cli_schema_form_options;
+}
+
+const struct cli_verb *module_verb_at(u32 index)
+{
+    static struct module_verbs all;
+    const u32 first = all.count == 0 ? 0 : module_count; // They are made once.
+    for (u32 i = first; i < module_count; i++) {
+        const struct schema_module *schema = modules[i]->schema;
+        for (u32 j = 0; j < schema->record_count && modules[i] != &sample_module; j++) {
+            const enum record_kind kind = schema->records[j]->kind;
+            if (kind == RECORD_COMMAND || kind == RECORD_QUERY) {
+                record_verb_add(&all, schema->records[j]);
+            }
+        }
+    }
+    return index < all.count ? &all.verbs[index] : NULL;
+}
