@@ -314,10 +314,10 @@ static void name_make(const struct schema_record *record, char out[NAME_SIZE_MAX
     }
 }
 
-// Its sentence without the capital and the full stop.
+// How its sentence begins, without the capital.
 static void summary_make(const struct schema_record *record, char out[256])
 {
-    (void)snprintf(out, 256, "%.*s", (int)strcspn(record->doc, ".:;"), record->doc);
+    (void)snprintf(out, 256, "%.*s", (int)strcspn(record->doc, ".:;,"), record->doc);
     if (out[0] >= 'A' && out[0] <= 'Z') out[0] = (char)(out[0] - 'A' + 'a');
 }
 
@@ -359,6 +359,11 @@ static void record_verb_add(struct module_verbs *all, const struct schema_record
     struct cli_verb *verb = verb_add(all);
     memcpy(all->names[at], name, sizeof name);
     summary_make(record, all->summaries[at]);
+    verb->about =
+        record->kind == RECORD_COMMAND
+            ? "A command over the tael port: it is carried out whole, or refused with the "
+              "rule, the value and the limit. What is done is durable."
+            : "A question over the tael port: the answer shows what is durable now.";
     verb->run = module_run;
     verb->context = record;
     u32 part = 0;

@@ -18,7 +18,8 @@ import termios
 import time
 
 VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
-         "completion", "version")
+         "completion", "version", "entity", "calendar", "day", "period", "asset", "chart", "book",
+         "trial-balance", "entry")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
@@ -271,8 +272,9 @@ def test_the_environment_is_told(folder):
 
 def test_a_server_is_served_and_stopped(folder):
     with server(folder) as (line, data):
-        ready = re.fullmatch(r"ready compat=(127\.0\.0\.1:[0-9]+) data=(.*)\n", line)
-        assert ready and ready.group(2) == data, line
+        ready = re.fullmatch(r"ready compat=(127\.0\.0\.1:[0-9]+) port=(.*) data=(.*)\n", line)
+        assert ready and ready.group(3) == data, line
+        assert ready.group(2) == "unix:%s/socket" % data, line
         to = ("--connect", ready.group(1))
         run("serve", "--data", data, "--compat-port", "0", code=3)  # One at a time.
         run("verify", data, code=3)
