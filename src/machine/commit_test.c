@@ -2,12 +2,8 @@
 //
 // The pattern of a module, from command to records, postings, refusals and effects, through a log
 // on a disk in memory: what it does, that it does nothing when refused, and that replay agrees.
-#include "machine/commit.h"
-
-#include "machine/recovery.h"
+#include "machine/command_world.h"
 #include "modules/sample/sample.h"
-#include "os/disk_memory.h"
-#include "os/memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,148 +15,42 @@
 #define HOLDER  2u
 #define LIMITED 3u // May not be debited beyond its credits.
 
-struct world {
-    struct disk_memory disk;
-    struct node node;
-    struct applied_frame applied;
-    u8 *head;
-    u8 *pack;
-    u8 *reply;
-    void *resolved;
-    u64 timestamp;
-    u32 frame_flags; // Of the frames to come.
-};
-
-static void must(enum status status, const struct failure *failure)
+static struct command_reply command_run(struct command_world *world, u128 id, u16 record,
+                                        const void *body, u32 size)
 {
-    if (status != STATUS_OK) fail_msg("%s", failure->message);
+    assert_int_equal(command_world_run(world, id, record, body, size, 1), 1);
+    return command_world_reply(world, 0);
 }
 
-static void world_open(struct world *world)
-{
-    const struct genesis genesis = {
-        .hash_key = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb,
-                     0xd6e8feb86659fd93},
-        .created_at = 1000,
-        .accounts_max = 4096,
-        .holds_max = 4096,
-        .flags = GENESIS_SAMPLE,
-    };
-    struct recovery_report report;
-    struct failure failure;
-    must(node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure),
-         &failure);
-}
-
-// Logs and applies a frame of one command; the reply is in world->reply.
-static void frame_run(struct world *world, const struct frame_command *entry, const void *body)
-{
-    struct node *node = &world->node;
-    struct frame_header *header = (void *)world->head;
-    struct frame_command *command = (void *)(world->head + sizeof *header);
-    memset(world->head, 0, PAGE_SIZE);
-    *command = *entry;
-    command->body_offset = PAGE_SIZE;
-    u64 padded = align_up(command->body_size, PAGE_SIZE);
-    memset(world->pack, 0, padded);
-    memcpy(world->pack, body, command->body_size);
-    u64 size = PAGE_SIZE + padded;
-    world->timestamp = MAX(world->timestamp + 1000, node->machine.timestamp + 1);
-    header->sequence = node->wal.tail.sequence;
-    header->position = node->machine.position + 1;
-    header->timestamp = world->timestamp;
-    header->command_count = 1;
-    header->flags = world->frame_flags;
-    header->place = wal_place(node->wal.tail.place, size);
-    header->outcome_sequence = node->indexer.sequence;
-    header->outcome_root = *machine_indexer_root(&node->indexer, node->indexer.sequence);
-    struct wal_frame frame = {.head = world->head,
-                              .head_size = PAGE_SIZE,
-                              .parts = {{.data = world->pack, .size = padded}},
-                              .part_count = 1};
-    struct failure failure;
-    must(wal_append(&node->wal, &frame, &failure), &failure);
-    request_source_durable(&node->source, node->wal.tail.place);
-    const u8 *bodies[1] = {world->pack};
-    const struct frame_view view = {.header = header, .commands = command, .bodies = bodies};
-    world->applied.commands[0].reply = world->reply;
-    must(machine_apply(&node->machine, &view, &world->applied, &failure), &failure);
-    machine_index(&node->machine, &node->indexer, &view, &world->applied);
-    machine_check(&node->machine);
-}
-
-static struct command_reply command_run(struct world *world, u128 id, u16 record, const void *body,
-                                        u32 size)
-{
-    const struct frame_command entry = {.record = record,
-                                        .version = 1,
-                                        .body_size = size,
-                                        .count = 1,
-                                        .command_id = id,
-                                        .principal = 5};
-    frame_run(world, &entry, body);
-    struct command_reply reply;
-    assert_int_equal(world->applied.commands[0].reply_size, sizeof reply);
-    memcpy(&reply, world->reply, sizeof reply);
-    return reply;
-}
-
-static u32 open_run(struct world *world, u128 id, struct sample_open open)
+static u32 open_run(struct command_world *world, u128 id, struct sample_open open)
 {
     return command_run(world, id, 0x7f01, &open, sizeof open).result;
 }
 
-static struct command_reply put_run(struct world *world, u128 id, u128 box_id, u128 amount)
+static struct command_reply put_run(struct command_world *world, u128 id, u128 box_id, u128 amount)
 {
     const struct sample_put put = {.box_id = box_id, .amount = amount};
     return command_run(world, id, 0x7f02, &put, sizeof put);
 }
 
-static void accounts_make(struct world *world)
+static void accounts_make(struct command_world *world)
 {
-    const struct frame_command session = {
-        .record = COMMAND_REGISTER, .version = 1, .command_id = 99, .operation = 2};
-    frame_run(world, &session, "");
-    u8 body[4 * 128] = {0};
+    struct account accounts[3];
+    struct create_result results[3];
     for (u32 i = 0; i < 3; i++) {
-        struct account account = {.id = i + 1, .ledger = 7, .code = 1};
-        if (i + 1 == LIMITED) account.flags = ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS;
-        memcpy(body + (size_t)i * 128, &account, sizeof account);
+        accounts[i] = (struct account){.id = i + 1, .ledger = 7, .code = 1};
+        if (i + 1 == LIMITED) accounts[i].flags = ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS;
     }
-    const u16 counts[1] = {3};
-    u32 size = compat_trailer_write(body, 3 * 128, 128, counts, 1);
-    const struct frame_command create = {
-        .record = COMMAND_COMPAT,
-        .version = 1,
-        .body_size = size,
-        .operation = COMPAT_OPERATION_BASE + COMPAT_CREATE_ACCOUNTS,
-        .command_id = 99,
-        .session = world->node.machine.position,
-        .request = 1,
-    };
-    frame_run(world, &create, body);
-    assert_int_equal(world->applied.commands[0].result, COMMAND_DONE);
+    command_world_create(world, COMPAT_CREATE_ACCOUNTS, accounts, 3, results);
     assert_int_equal(world->node.machine.ledger.accounts.count, 3);
 }
 
 static int setup(void **state)
 {
-    struct world *world = calloc(1, sizeof *world);
-    struct failure failure;
-    void *memory = NULL;
-    disk_memory_init(&world->disk, 1);
-    must(memory_reserve(2 * MIB, false, &memory, &failure), &failure);
-    world->head = memory;
-    must(memory_reserve(2 * MIB, false, &memory, &failure), &failure);
-    world->pack = memory;
-    must(memory_reserve(2 * MIB, false, &memory, &failure), &failure);
-    world->reply = memory;
-    must(memory_reserve(LEDGER_EVENTS_MAX * sizeof(struct transfer), false, &world->resolved,
-                        &failure),
-         &failure);
-    world->applied.resolved.items = world->resolved;
-    world->timestamp = 1000000;
-    world_open(world);
+    const struct genesis genesis = command_world_genesis();
+    struct command_world *world = malloc(sizeof *world);
+    assert_non_null(world);
+    command_world_init(world, &genesis);
     accounts_make(world);
     *state = world;
     return 0;
@@ -168,14 +58,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct world *world = *state;
-    node_free(&world->node);
-    disk_memory_free(&world->disk);
-    memory_release(world->head, 2 * MIB);
-    memory_release(world->pack, 2 * MIB);
-    memory_release(world->reply, 2 * MIB);
-    memory_release(world->resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
-    free(world);
+    command_world_free(*state);
+    free(*state);
     return 0;
 }
 
@@ -184,7 +68,7 @@ static const struct sample_open box_one = {
 
 static void test_commits_postings_records_and_effects(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     struct machine *machine = &world->node.machine;
     assert_int_equal(open_run(world, 1001, box_one), MODULE_DONE);
     struct command_reply reply = put_run(world, 1002, 11, 40);
@@ -204,13 +88,13 @@ static void test_commits_postings_records_and_effects(void **state)
 
 static void test_posting_is_found_by_its_account(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     struct machine *machine = &world->node.machine;
     assert_int_equal(open_run(world, 1001, box_one), MODULE_DONE);
     assert_int_equal(put_run(world, 1002, 11, 40).result, MODULE_DONE);
     struct history_query *query = NULL;
     struct failure failure;
-    must(history_query_new(&query, &failure), &failure);
+    command_world_must(history_query_new(&query, &failure), &failure);
     struct history_view view = history_view_open(
         &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
         machine->history.next_row);
@@ -218,8 +102,9 @@ static void test_posting_is_found_by_its_account(void **state)
         .account_id = HOLDER, .limit = 10, .flags = ACCOUNT_FILTER_CREDITS};
     struct transfer found[10];
     u32 count = 0;
-    must(history_account_transfers(query, &view, &filter, 1, 10, found, &count, NULL, &failure),
-         &failure);
+    command_world_must(
+        history_account_transfers(query, &view, &filter, 1, 10, found, &count, NULL, &failure),
+        &failure);
     assert_int_equal(count, 1);
     assert_true(found[0].amount == 40 && found[0].debit_account_id == PAYER);
     assert_int_equal(found[0].code, SAMPLE_POSTING_CODE);
@@ -230,7 +115,7 @@ static void test_posting_is_found_by_its_account(void **state)
 
 static void test_refusals_name_value_and_limit_and_change_nothing(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     struct machine *machine = &world->node.machine;
     struct sample_open open = box_one;
     open.box_id = 0;
@@ -256,7 +141,7 @@ static void test_refusals_name_value_and_limit_and_change_nothing(void **state)
 
 static void test_a_refused_posting_takes_the_whole_plan_back(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     struct machine *machine = &world->node.machine;
     const struct sample_open open = {.box_id = 21, .account_id = LIMITED, .box_account_id = HOLDER};
     assert_int_equal(open_run(world, 3001, open), MODULE_DONE);
@@ -273,7 +158,7 @@ static void test_a_refused_posting_takes_the_whole_plan_back(void **state)
 
 static void test_a_repeated_command_gets_the_same_reply_once(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     struct machine *machine = &world->node.machine;
     assert_int_equal(open_run(world, 4001, box_one), MODULE_DONE);
     struct command_reply first = put_run(world, 4002, 11, 10);
@@ -284,28 +169,20 @@ static void test_a_repeated_command_gets_the_same_reply_once(void **state)
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 10);
 }
 
-// Random commands, then the log alone: the same state, and the same replies to what is repeated.
 // A command of three records, of which the second is refused.
-static u32 three_run(struct world *world, u128 id, struct command_reply replies[3])
+static u32 three_run(struct command_world *world, u128 id, struct command_reply replies[3])
 {
     const struct sample_put puts[3] = {
         {.box_id = 11, .amount = 60}, {.box_id = 11, .amount = 50}, {.box_id = 11, .amount = 40}};
-    const struct frame_command entry = {.record = 0x7f02,
-                                        .version = 1,
-                                        .body_size = sizeof puts,
-                                        .count = ARRAY_COUNT(puts),
-                                        .command_id = id,
-                                        .principal = 5};
-    frame_run(world, &entry, puts);
-    u32 size = world->applied.commands[0].reply_size;
-    assert_true(size <= 3 * sizeof *replies);
-    memcpy(replies, world->reply, size);
-    return size / (u32)sizeof *replies;
+    u32 count = command_world_run(world, id, 0x7f02, puts, sizeof puts, ARRAY_COUNT(puts));
+    assert_true(count <= 3);
+    for (u32 i = 0; i < count; i++) replies[i] = command_world_reply(world, i);
+    return count;
 }
 
 static void test_records_of_a_command_are_decided_one_by_one(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     struct machine *machine = &world->node.machine;
     struct command_reply replies[3];
     assert_int_equal(open_run(world, 5501, box_one), MODULE_DONE);
@@ -321,11 +198,11 @@ static void test_records_of_a_command_are_decided_one_by_one(void **state)
     struct command_reply again[3];
     assert_int_equal(three_run(world, 5502, again), 3);
     assert_memory_equal(replies, again, sizeof replies);
-    node_free(&world->node);
-    world_open(world);
+    command_world_close(world);
+    command_world_open(world);
     history_rotate(&machine->history);
     struct failure failure;
-    must(node_seal_all(&world->node, &failure), &failure);
+    command_world_must(node_seal_all(&world->node, &failure), &failure);
     assert_int_equal(three_run(world, 5502, again), 3);
     assert_memory_equal(replies, again, sizeof replies);
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 100);
@@ -333,32 +210,30 @@ static void test_records_of_a_command_are_decided_one_by_one(void **state)
 
 static void test_a_command_that_is_not_whole_is_refused_as_one(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     assert_int_equal(open_run(world, 5601, box_one), MODULE_DONE);
     const struct sample_put puts[2] = {{.box_id = 11, .amount = 1}, {.box_id = 11, .amount = 1}};
-    const struct frame_command wrong[] = {
+    const struct {
+        u32 body_size;
+        u32 count;
+    } wrong[] = {
         {.body_size = sizeof puts, .count = 0}, {.body_size = sizeof puts, .count = 1},
         {.body_size = sizeof puts, .count = 3}, {.body_size = sizeof puts - 1, .count = 2},
         {.body_size = 0, .count = 1},
     };
     for (u32 i = 0; i < ARRAY_COUNT(wrong); i++) {
-        struct frame_command entry = wrong[i];
-        entry.record = 0x7f02;
-        entry.version = 1;
-        entry.command_id = 5700 + i;
-        frame_run(world, &entry, puts);
-        struct command_reply reply;
-        assert_int_equal(world->applied.commands[0].reply_size, sizeof reply);
-        memcpy(&reply, world->reply, sizeof reply);
-        assert_int_equal(reply.result, MODULE_MALFORMED);
+        assert_int_equal(
+            command_world_run(world, 5700 + i, 0x7f02, puts, wrong[i].body_size, wrong[i].count),
+            1);
+        assert_int_equal(command_world_reply(world, 0).result, MODULE_MALFORMED);
     }
     assert_true(ledger_account(&world->node.machine.ledger, 1)->credits_posted == 0);
 }
 
+// Random commands, then the log alone: the same state, and the same replies to what is repeated.
 static void test_replay_and_model_agree(void **state)
 {
-    struct world *world = *state;
-    struct machine *machine = &world->node.machine;
+    struct command_world *world = *state;
     u128 model[8] = {0}; // What each box holds.
     u64 seed = 12345;
     struct command_reply first = {0};
@@ -383,33 +258,27 @@ static void test_replay_and_model_agree(void **state)
         else model[box] += amount;
         assert_int_equal(result, expected);
     }
-    struct digest before;
-    struct digest after;
-    machine_state_digest(machine, &before);
-    node_free(&world->node);
-    world_open(world);
-    machine_state_digest(machine, &after);
-    assert_memory_equal(&before, &after, sizeof before);
-    machine_check(machine);
+    assert_true(command_world_restart(world));
+    assert_true(command_world_restart_from_checkpoint(world));
     struct command_reply again = put_run(world, 6000, first_put.box_id, first_put.amount);
     assert_memory_equal(&first, &again, sizeof first);
 }
 
 static void test_an_override_makes_a_command_a_refusal(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     assert_int_equal(open_run(world, 7001, box_one), MODULE_DONE);
     assert_int_equal(put_run(world, 7002, 11, 10).result, MODULE_DONE);
     u64 poison = world->node.machine.position;
-    node_free(&world->node);
+    command_world_close(world);
     struct failure failure;
     assert_int_equal(override_append(&world->disk.disk, poison + 9, 1, &failure), STATUS_INVALID);
-    must(override_append(&world->disk.disk, poison, 1, &failure), &failure);
+    command_world_must(override_append(&world->disk.disk, poison, 1, &failure), &failure);
     // As after a recovery that died at this command: the overrides are looked for first.
     struct crash_watch watch = {
         .recovering = 1, .position = poison, .died_at = poison, .attempts = 7};
     world->node.watch = &watch;
-    world_open(world);
+    command_world_open(world);
     const struct machine *machine = &world->node.machine;
     assert_true(machine_is_overridden(machine, poison));
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 0);
@@ -422,7 +291,7 @@ static void test_an_override_makes_a_command_a_refusal(void **state)
 // in that state.
 static void test_a_start_needs_no_more_memory_than_what_wrote_the_log(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     struct history *history = &world->node.machine.history;
     assert_int_equal(open_run(world, 8001, box_one), MODULE_DONE);
     world->frame_flags = FRAME_ROTATE;
@@ -432,20 +301,20 @@ static void test_a_start_needs_no_more_memory_than_what_wrote_the_log(void **sta
     }
     assert_int_equal(history->set->count, HISTORY_LIVE_SEGMENTS_MAX);
     world->disk.capacity = world->disk.used; // Nothing was sealed, and nothing can be.
-    node_free(&world->node);
-    world_open(world);
+    command_world_close(world);
+    command_world_open(world);
     assert_int_equal(history->set->count, HISTORY_LIVE_SEGMENTS_MAX);
     assert_false(history_can_rotate(history));
     machine_check(&world->node.machine);
     world->disk.capacity = 1ull << 40;
     struct failure failure;
-    must(node_seal_all(&world->node, &failure), &failure);
+    command_world_must(node_seal_all(&world->node, &failure), &failure);
     assert_true(history_can_rotate(history));
 }
 
 static void test_recovery_is_not_tried_for_ever(void **state)
 {
-    struct world *world = *state;
+    struct command_world *world = *state;
     struct crash_watch watch = {0};
     struct failure failure;
     u32 begun = 0;
@@ -456,9 +325,9 @@ static void test_recovery_is_not_tried_for_ever(void **state)
     assert_int_equal(begun, OVERRIDE_ATTEMPTS_MAX);
     assert_non_null(strstr(failure.message, "command 42"));
     machine_override(&world->node.machine, 42);
-    must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
+    command_world_must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
     crash_watch_end(&watch);
-    must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
+    command_world_must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
 }
 
 int main(void)

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Making frames as the pipeline does, and starting again.
+#include "machine/command_world.h"
+
+#include "os/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CLIENT 99u // The raw client.
+
+void command_world_must(enum status status, const struct failure *failure)
+{
+    if (status == STATUS_OK) return;
+    (void)fprintf(stderr, "%s\n", failure->message);
+    abort();
+}
+
+// --- starting ------------------------------------------------------------------------------------
+
+struct genesis command_world_genesis(void)
+{
+    return (struct genesis){
+        .hash_key = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb,
+                     0xd6e8feb86659fd93},
+        .created_at = 1000,
+        .accounts_max = 4096,
+        .holds_max = 4096,
+        .flags = GENESIS_SAMPLE,
+    };
+}
+
+static void *space(u64 size)
+{
+    struct failure failure;
+    void *memory = NULL;
+    command_world_must(memory_reserve(size, false, &memory, &failure), &failure);
+    return memory;
+}
+
+void command_world_init(struct command_world *world, const struct genesis *genesis)
+{
+    memset(world, 0, sizeof *world);
+    disk_memory_init(&world->disk, 1);
+    world->genesis = *genesis;
+    world->head = space(COMMAND_WORLD_SPACE);
+    world->pack = space(COMMAND_WORLD_SPACE);
+    world->reply = space(COMMAND_WORLD_SPACE);
+    world->views = space(COMMAND_WORLD_SPACE);
+    world->resolved = space(LEDGER_EVENTS_MAX * sizeof(struct transfer));
+    world->applied.resolved.items = world->resolved;
+    world->timestamp = 1000000;
+    world->principal = 5;
+    command_world_open(world);
+}
+
+void command_world_free(struct command_world *world)
+{
+    command_world_close(world);
+    disk_memory_free(&world->disk);
+    memory_release(world->head, COMMAND_WORLD_SPACE);
+    memory_release(world->pack, COMMAND_WORLD_SPACE);
+    memory_release(world->reply, COMMAND_WORLD_SPACE);
+    memory_release(world->views, COMMAND_WORLD_SPACE);
+    memory_release(world->resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
+}
+
+void command_world_open(struct command_world *world)
+{
+    struct recovery_report report;
+    struct failure failure;
+    assert(world->node.disk == NULL);
+    command_world_must(
+        node_open(&world->node, &world->disk.disk, &world->genesis, 7, NULL, &report, &failure),
+        &failure);
+}
+
+void command_world_close(struct command_world *world)
+{
+    if (world->node.disk == NULL) return;
+    node_free(&world->node);
+    memset(&world->node, 0, sizeof world->node);
+}
+
+bool command_world_restart(struct command_world *world)
+{
+    struct digest before;
+    struct digest after;
+    machine_state_digest(&world->node.machine, &before);
+    command_world_close(world);
+    command_world_open(world);
+    machine_check(&world->node.machine);
+    machine_state_digest(&world->node.machine, &after);
+    return memcmp(&before, &after, sizeof before) == 0;
+}
+
+bool command_world_restart_from_checkpoint(struct command_world *world)
+{
+    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
+    const u32 flags = world->frame_flags;
+    struct node *node = &world->node;
+    struct failure failure;
+    world->frame_flags |= FRAME_ROTATE;
+    command_world_frame(world, &tick, "");
+    world->frame_flags = flags;
+    command_world_must(node_seal_all(node, &failure), &failure);
+    checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
+    command_world_must(checkpoint_write(&node->checkpoint, &node->machine, &node->indexer.outcomes,
+                                        NULL, &failure),
+                       &failure);
+    checkpoint_end(&node->checkpoint);
+    const bool same = command_world_restart(world);
+    assert(node->checkpoint_place == node->wal.tail.place); // Nothing was replayed.
+    return same;
+}
+
+// --- commands ------------------------------------------------------------------------------------
+
+void command_world_frame(struct command_world *world, const struct frame_command *entry,
+                         const void *body)
+{
+    struct node *node = &world->node;
+    struct frame_header *header = (void *)world->head;
+    struct frame_command *command = (void *)(world->head + sizeof *header);
+    memset(world->head, 0, PAGE_SIZE);
+    *command = *entry;
+    command->body_offset = PAGE_SIZE;
+    const u64 padded = align_up(command->body_size, PAGE_SIZE);
+    assert(padded <= COMMAND_WORLD_SPACE);
+    memset(world->pack, 0, padded);
+    memcpy(world->pack, body, command->body_size);
+    const u64 size = PAGE_SIZE + padded;
+    world->timestamp = MAX(world->timestamp + 1000, node->machine.timestamp + 1);
+    header->sequence = node->wal.tail.sequence;
+    header->position = node->machine.position + 1;
+    header->timestamp = world->timestamp;
+    header->command_count = 1;
+    header->flags = world->frame_flags;
+    header->place = wal_place(node->wal.tail.place, size);
+    header->outcome_sequence = node->indexer.sequence;
+    header->outcome_root = *machine_indexer_root(&node->indexer, node->indexer.sequence);
+    struct wal_frame frame = {.head = world->head,
+                              .head_size = PAGE_SIZE,
+                              .parts = {{.data = world->pack, .size = padded}},
+                              .part_count = 1};
+    struct failure failure;
+    command_world_must(wal_append(&node->wal, &frame, &failure), &failure);
+    request_source_durable(&node->source, node->wal.tail.place);
+    const u8 *bodies[1] = {world->pack};
+    const struct frame_view view = {.header = header, .commands = command, .bodies = bodies};
+    world->applied.commands[0].reply = world->reply;
+    command_world_must(machine_apply(&node->machine, &view, &world->applied, &failure), &failure);
+    machine_index(&node->machine, &node->indexer, &view, &world->applied);
+    machine_check(&node->machine);
+}
+
+u32 command_world_run(struct command_world *world, u128 command_id, u16 record, const void *body,
+                      u32 size, u32 count)
+{
+    const struct frame_command entry = {
+        .record = record,
+        .version = 1,
+        .body_size = size,
+        .count = count,
+        .command_id = command_id,
+        .principal = world->principal,
+    };
+    command_world_frame(world, &entry, body);
+    const u32 reply_size = world->applied.commands[0].reply_size;
+    assert(reply_size % sizeof(struct command_reply) == 0);
+    return reply_size / (u32)sizeof(struct command_reply);
+}
+
+struct command_reply command_world_reply(const struct command_world *world, u32 i)
+{
+    struct command_reply reply;
+    assert((i + 1) * sizeof reply <= world->applied.commands[0].reply_size);
+    memcpy(&reply, world->reply + i * sizeof reply, sizeof reply);
+    return reply;
+}
+
+static void session_begin(struct command_world *world)
+{
+    const struct frame_command session = {
+        .record = COMMAND_REGISTER,
+        .version = 1,
+        .command_id = CLIENT,
+        .operation = COMPAT_OPERATION_REGISTER,
+    };
+    command_world_frame(world, &session, "");
+    world->session = world->node.machine.position;
+}
+
+void command_world_create(struct command_world *world, enum compat_operation_number operation,
+                          const void *events, u32 count, struct create_result *results)
+{
+    assert(operation == COMPAT_CREATE_ACCOUNTS || operation == COMPAT_CREATE_TRANSFERS);
+    assert(count > 0 && count <= LEDGER_BATCH_EVENTS_MAX);
+    static_assert(sizeof(struct account) == sizeof(struct transfer), "events are of one size");
+    if (world->session == 0) session_begin(world);
+    const u32 size = count * (u32)sizeof(struct account);
+    const u16 counts[1] = {(u16)count};
+    u8 *body = malloc(size + sizeof(struct account));
+    assert(body != NULL);
+    memcpy(body, events, size);
+    const struct frame_command create = {
+        .record = COMMAND_COMPAT,
+        .version = 1,
+        .body_size = compat_trailer_write(body, size, sizeof(struct account), counts, 1),
+        .operation = COMPAT_OPERATION_BASE + (u32)operation,
+        .command_id = CLIENT,
+        .session = world->session,
+        .request = ++world->request,
+    };
+    command_world_frame(world, &create, body);
+    free(body);
+    assert(world->applied.commands[0].result == COMMAND_DONE);
+    assert(world->applied.commands[0].reply_size >= count * sizeof *results);
+    memcpy(results, world->reply, count * sizeof *results);
+}
+
+u32 command_world_ask(struct command_world *world, const struct schema_record *question,
+                      const void *body, u32 room, struct module_answer *answer)
+{
+    assert(room <= COMMAND_WORLD_SPACE);
+    answer->views = world->views;
+    answer->room = room;
+    answer->size = 0;
+    answer->count = 0;
+    answer->record = NULL;
+    memset(answer->evidence, 0, sizeof answer->evidence);
+    return commit_ask(&world->node.machine, question, body, answer);
+}
