@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tables of the business modules hold, no result of theirs is left without a row, and the
+// harness complains of what is wrong.
+#include "machine/command_table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const char *const table_files[] = {
+    "entity/tables/entity.txt",
+};
+
+static void test_tables_hold(void **state)
+{
+    struct command_table_report *report = *state;
+    for (size_t i = 0; i < ARRAY_COUNT(table_files); i++) {
+        command_table_run_file(table_files[i], stderr, report);
+    }
+    (void)fprintf(stderr, "%u tables, %u rows\n", report->tables, report->rows);
+    assert_int_equal(report->failures, 0);
+    assert_true(report->tables > 0);
+}
+
+#define GIVEN                                                                                   \
+    "table t\ngiven entity_open {\"entity_id\": 1, \"name\": \"T\", \"jurisdiction\": \"HK\", " \
+    "\"currency\": \"HKD\", \"day\": 1}\n"
+
+// A harness that never complains would pass everything: each of these must be complained of.
+static void test_harness_complains(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "entity_open {} -> done",
+        "table t\ncolour",
+        "table t\nentity_open {\"entity_id\": 1} -> done",
+        GIVEN "entity_open {} -> exists",
+        GIVEN "entity_open {} -> nonsense",
+        GIVEN "entity_open {} -> done 1",
+        GIVEN "entity_open {} -> done 0 0 0",
+        GIVEN "entity_open {}",
+        GIVEN "entity_open {} colour -> done",
+        GIVEN "entity_open {\"colour\": 1} -> done",
+        GIVEN "entity_open {\"entity_id\": 2^128} -> done",
+        GIVEN "entity_open {\"entity_id\": 1 -> done",
+        GIVEN "entity_open {} -> done\nentity_open {} -> exists 2",
+        GIVEN "entity_open {} -> done\nask entity_list -> 2",
+        GIVEN "entity_open {} -> done\nask entity_list -> 1\nview {\"day\": 2}",
+        GIVEN "entity_open {} -> done\nask entity_list -> 1\nview {}\nview {}",
+        GIVEN "entity_open {} -> done\nentity_open {\"entity_id\": 2} -> done\n"
+              "ask entity_list -> 2\nview {}",
+        GIVEN "ask entity_open -> 1",
+        GIVEN "ask entity_list",
+        GIVEN "ask entity_list {\"entity_id\": 9} -> not_found",
+        GIVEN "batch\nentity_open {} -> done",
+        GIVEN "batch\nentity_open {} -> exists\nend",
+        GIVEN "batch\nentity_open {}\nend",
+        GIVEN "batch\nask entity_list -> 0\nend",
+        GIVEN "end",
+        GIVEN "account {\"id\": 1, \"ledger\": 1, \"code\": 1} -> exists",
+        GIVEN "account {\"id\": 1, \"ledger\": 1, \"code\": 1} -> created\nbalance 1 dpo 1",
+        GIVEN "account {\"id\": 1, \"ledger\": 1, \"code\": 1} -> created\nmissing 1",
+        GIVEN "balance 1/1",
+        GIVEN "missing x",
+        GIVEN "record 1 -> unknown 1",
+        GIVEN "principal x",
+        GIVEN "given colour {}",
+    };
+    FILE *trace = fopen("/dev/null", "we");
+    assert_non_null(trace);
+    struct command_table_report *report = malloc(sizeof *report);
+    assert_non_null(report);
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        memset(report, 0, sizeof *report);
+        command_table_run("wrong", wrong[i], trace, report);
+        if (report->failures == 0) (void)fprintf(stderr, "not complained of: %s\n", wrong[i]);
+        assert_true(report->failures > 0);
+    }
+    free(report);
+    (void)fclose(trace);
+}
+
+static int setup(void **state)
+{
+    *state = calloc(1, sizeof(struct command_table_report));
+    return *state == NULL;
+}
+
+static int teardown(void **state)
+{
+    free(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tables_hold),
+        cmocka_unit_test(test_harness_complains),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
