@@ -12,6 +12,7 @@
 
 static const char *const table_files[] = {
     "entity/tables/entity.txt",
+    "book/tables/assets.txt",
 };
 
 static void test_tables_hold(void **state)

@@ -56,14 +56,21 @@ const struct book_account *book_account_find(const struct module_context *contex
 
 // --- commands ------------------------------------------------------------------------------------
 
+// The codes of ISO 4217 that are metals: silver, gold, platinum, palladium.
+static bool is_metal(const struct currency *currency)
+{
+    return currency->number == 961 || currency->number == 959 || currency->number == 962 ||
+           currency->number == 964;
+}
+
 // Currencies are those of ISO 4217 with its decimals; what is none must not look like one.
 static u32 currency_check(const struct asset_open *open, struct plan *plan)
 {
     const size_t size = strnlen(open->asset, sizeof open->asset);
     const struct currency *currency = currency_find(open->asset, size);
     if (open->kind != ASSET_CURRENCY) {
-        return currency == NULL || open->kind == ASSET_METAL ? MODULE_DONE
-                                                             : BOOK_ASSET_IS_A_CURRENCY;
+        const bool is_free = currency == NULL || (open->kind == ASSET_METAL && is_metal(currency));
+        return is_free ? MODULE_DONE : BOOK_ASSET_IS_A_CURRENCY;
     }
     if (currency == NULL) return BOOK_CURRENCY_UNKNOWN;
     if (currency->minor_digits == open->scale) return MODULE_DONE;
