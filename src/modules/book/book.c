@@ -163,6 +163,7 @@ static u32 book_open_decide(const struct module_context *context, const struct b
         plan->evidence[0] = open->entity_id;
         return BOOK_ENTITY_NOT_FOUND;
     }
+    plan->evidence[0] = 0;
     if (book_asset_find(context, open->asset) == NULL) return BOOK_ASSET_NOT_FOUND;
     if (book_code_find(context, open->chart, 0) == NULL) {
         plan->evidence[0] = open->chart;
@@ -195,6 +196,8 @@ static u32 account_open_decide(const struct module_context *context,
     if (open->code == 0 || book_code_find(context, book.chart, open->code) == NULL) {
         return BOOK_CODE_NOT_FOUND;
     }
+    plan->evidence[0] = open->flags;
+    plan->evidence[1] = 0;
     if ((open->flags & limits) == limits) return BOOK_LIMITS_EXCLUDE_EACH_OTHER;
     if (ledger_class_account_row(context->ledger, open->book, open->account_id) != U32_MAX) {
         plan->evidence[0] = open->account_id;
