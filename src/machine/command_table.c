@@ -564,6 +564,8 @@ static void run_missing(struct table_runner *runner)
 
 // --- tables --------------------------------------------------------------------------------------
 
+static void run_row(struct table_runner *runner);
+
 static void run_restart(struct table_runner *runner, bool from_checkpoint)
 {
     const bool same = from_checkpoint ? command_world_restart_from_checkpoint(runner->world)
@@ -577,6 +579,8 @@ static void world_drop(struct table_runner *runner)
     command_world_free(runner->world);
     free(runner->world);
     runner->world = NULL;
+    for (u32 i = 0; i < runner->given_count; i++) free(runner->given[i].members);
+    runner->given_count = 0;
 }
 
 static void table_end(struct table_runner *runner)
@@ -587,10 +591,31 @@ static void table_end(struct table_runner *runner)
     run_restart(runner, false);
     run_restart(runner, true);
     world_drop(runner);
-    for (u32 i = 0; i < runner->given_count; i++) free(runner->given[i].members);
-    runner->given_count = 0;
 }
 
+// The size of a line without its comment; a `#` in a string begins none.
+static size_t row_size(const char *line, size_t size)
+{
+    bool in_string = false;
+    for (size_t i = 0; i < size; i++) {
+        if (line[i] == '"' && (i == 0 || line[i - 1] != '\\')) in_string = !in_string;
+        if (line[i] == '#' && !in_string) return i;
+    }
+    return size;
+}
+
+// Runs the line at `*text`, and moves behind it.
+static void run_line(struct table_runner *runner, const char **text)
+{
+    const size_t size = strcspn(*text, "\n");
+    runner->line++;
+    runner->at = *text;
+    runner->end = *text + row_size(*text, size);
+    *text += size + ((*text)[size] != 0);
+    run_row(runner);
+}
+
+// An empty log, and what is common to the tables of the file.
 static void table_begin(struct table_runner *runner, u32 accounts_max)
 {
     struct genesis genesis = command_world_genesis();
@@ -599,6 +624,22 @@ static void table_begin(struct table_runner *runner, u32 accounts_max)
     assert(runner->world != NULL);
     command_world_init(runner->world, &genesis);
     runner->next_id = NEXT_ID;
+    const u32 line = runner->line;
+    const char *at = runner->at;
+    const char *end = runner->end;
+    const char *text = runner->common;
+    runner->line = runner->common_line;
+    while (text < runner->common_end) run_line(runner, &text);
+    runner->line = line;
+    runner->at = at;
+    runner->end = end;
+}
+
+static void run_room(struct table_runner *runner)
+{
+    const u32 accounts_max = (u32)table_number(runner, 4096);
+    world_drop(runner);
+    table_begin(runner, accounts_max);
 }
 
 static bool run_word(struct table_runner *runner, const char *name)
@@ -622,8 +663,7 @@ static bool run_word(struct table_runner *runner, const char *name)
     } else if (strcmp(name, "restart") == 0 || strcmp(name, "checkpoint") == 0) {
         run_restart(runner, name[0] == 'c');
     } else if (strcmp(name, "room") == 0) {
-        world_drop(runner);
-        table_begin(runner, (u32)table_number(runner, 4096));
+        run_room(runner);
     } else {
         return false;
     }
@@ -638,12 +678,21 @@ static void run_row(struct table_runner *runner)
     const u32 failures = runner->report->failures;
     if (!table_word(runner, &word, &size)) return;
     memcpy(name, word, MIN(size, sizeof name - 1));
+    if (strcmp(name, "common") == 0 && runner->world == NULL && runner->common == NULL) {
+        runner->common = runner->end + strcspn(runner->end, "\n");
+        runner->common_line = runner->line - 1; // Of the line that ends there.
+        runner->common_open = true;
+        return;
+    }
     if (strcmp(name, "table") == 0) {
+        if (runner->common_open) runner->common_end = word;
+        runner->common_open = false;
         table_end(runner);
         table_begin(runner, command_world_genesis().accounts_max);
         runner->report->tables++;
         return;
     }
+    if (runner->common_open) return; // Run by each table.
     if (runner->world == NULL) {
         table_complain_text(runner, "a row before the first table", word, size);
         return;
@@ -669,17 +718,6 @@ static void run_row(struct table_runner *runner)
     }
 }
 
-// The size of a line without its comment; a `#` in a string begins none.
-static size_t row_size(const char *line, size_t size)
-{
-    bool in_string = false;
-    for (size_t i = 0; i < size; i++) {
-        if (line[i] == '"' && (i == 0 || line[i - 1] != '\\')) in_string = !in_string;
-        if (line[i] == '#' && !in_string) return i;
-    }
-    return size;
-}
-
 void command_table_run(const char *file, const char *text, FILE *trace,
                        struct command_table_report *report)
 {
@@ -694,14 +732,7 @@ void command_table_run(const char *file, const char *text, FILE *trace,
     runner->merged = malloc(MEMBERS_MAX);
     assert(runner->body != NULL && runner->views != NULL && runner->members != NULL &&
            runner->merged != NULL);
-    while (*text != 0) {
-        const size_t size = strcspn(text, "\n");
-        runner->line++;
-        runner->at = text;
-        runner->end = text + row_size(text, size);
-        run_row(runner);
-        text += size + (text[size] != 0);
-    }
+    while (*text != 0) run_line(runner, &text);
     views_end(runner);
     table_end(runner);
     free(runner->body);

@@ -8,6 +8,7 @@
 // max (2^128-1), max-3, 2^64+1; an item of an array may be an array of its fields' values in the
 // order of their description; an item followed by *3 stands there three times.
 //
+//   common                   before the first table: the rows from here to it begin every table
 //   table <title>            an empty log; the principal is 5
 //   room 8                   the log takes so many accounts; first row of a table
 //   principal 6              gives the commands from here on

@@ -36,7 +36,11 @@ struct table_runner {
     u32 line;
     const char *at;  // In the row, behind what was taken.
     const char *end; // Of the row, without its comment.
-    u32 accounts_max;
+    // The rows that every table begins with.
+    const char *common;
+    const char *common_end;
+    u32 common_line;
+    bool common_open;
     u128 next_id;
     struct given given[GIVEN_MAX];
     u32 given_count;
