@@ -14,6 +14,7 @@ static const char *const table_files[] = {
     "entity/tables/entity.txt",
     "book/tables/assets.txt",
     "book/tables/books.txt",
+    "entry/tables/entries.txt",
 };
 
 static void test_tables_hold(void **state)

@@ -91,7 +91,11 @@ static u32 book_balance(const struct draft *draft, u32 book)
     for (u32 i = 0; i < draft->count; i++) {
         if (draft->legs[i].book != book) continue;
         u128 *sum = &sums[draft->legs[i].side == SIDE_CREDIT];
-        if (*sum + draft->left[i] < *sum) return ENTRY_AMOUNTS_OVERFLOW;
+        if (*sum + draft->left[i] < *sum) {
+            draft->plan->evidence[0] = book;
+            draft->plan->evidence[1] = 0;
+            return ENTRY_AMOUNTS_OVERFLOW;
+        }
         *sum += draft->left[i];
     }
     draft->plan->evidence[0] = sums[0];
@@ -110,6 +114,7 @@ static u32 book_pair(struct draft *draft, u32 book, u16 code)
         assert(credit < draft->count); // They balance.
         if (draft->rows[debit] == draft->rows[credit]) {
             draft->plan->evidence[0] = draft->legs[debit].account_id;
+            draft->plan->evidence[1] = 0;
             return ENTRY_ACCOUNT_AGAINST_ITSELF;
         }
         const u128 amount = MIN(draft->left[debit], draft->left[credit]);
