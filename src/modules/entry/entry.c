@@ -54,7 +54,7 @@ static u32 leg_check(struct draft *draft, u32 i)
     u128 *evidence = draft->plan->evidence;
     evidence[0] = i;
     if (leg->amount == 0) return ENTRY_AMOUNT_MUST_NOT_BE_ZERO;
-    if (leg->side != SIDE_DEBIT && leg->side != SIDE_CREDIT) return ENTRY_SIDE_INVALID;
+    assert(leg->side == SIDE_DEBIT || leg->side == SIDE_CREDIT); // The description says so.
     const u32 row = ledger_class_account_row(ledger, leg->book, leg->account_id);
     if (row == U32_MAX) {
         const bool has_book = book_find(draft->context, leg->book) != NULL;
