@@ -28,6 +28,44 @@ static void test_tables_hold(void **state)
     assert_true(report->tables > 0);
 }
 
+static u32 count_seen(const struct command_table_report *report, const struct module *module,
+                      const struct schema_result *result)
+{
+    assert_true(result->number > 0 && result->number < MODULE_POSTING_REFUSED);
+    const u32 seen = report->results[module_index(module)][result->number];
+    if (seen == 0) {
+        (void)fprintf(stderr, "no row of the tables expects %s of %s\n", result->name,
+                      module->name);
+    }
+    return seen;
+}
+
+// Behind test_tables_hold: every result of a module has a row, and each that all of them share.
+static void test_every_result_has_a_row(void **state)
+{
+    const struct command_table_report *report = *state;
+    u32 missing = 0;
+    u32 shared[COMMAND_TABLE_RESULTS_MAX] = {0};
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = MODULE_POSTING_REFUSED; j < COMMAND_TABLE_RESULTS_MAX; j++) {
+            shared[j] += report->results[i][j];
+        }
+        if (modules[i] == &sample_module) continue; // machine/commit_test.c has them.
+        missing += report->results[i][MODULE_DONE] == 0;
+        for (u32 j = 0; j < modules[i]->schema->results_count; j++) {
+            const struct schema_results *results = modules[i]->schema->results[j];
+            for (u32 k = 0; k < results->row_count; k++) {
+                missing += count_seen(report, modules[i], &results->rows[k]) == 0;
+            }
+        }
+    }
+    for (u32 j = MODULE_POSTING_REFUSED; j <= MODULE_REUSED; j++) {
+        if (shared[j] == 0) (void)fprintf(stderr, "no row of the tables expects %u\n", j);
+        missing += shared[j] == 0;
+    }
+    assert_int_equal(missing, 0);
+}
+
 #define GIVEN                                                                                   \
     "table t\ngiven entity_open {\"entity_id\": 1, \"name\": \"T\", \"jurisdiction\": \"HK\", " \
     "\"currency\": \"HKD\", \"day\": 1}\n"
@@ -68,7 +106,8 @@ static void test_harness_complains(void **state)
         GIVEN "account {\"id\": 1, \"ledger\": 1, \"code\": 1} -> created\nmissing 1",
         GIVEN "balance 1/1",
         GIVEN "missing x",
-        GIVEN "record 1 -> unknown 1",
+        GIVEN "record 511 -> unknown 1",
+        "common\nentity_open {} -> done\ntable t",
         GIVEN "principal x",
         GIVEN "given colour {}",
     };
@@ -102,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_hold),
+        cmocka_unit_test(test_every_result_has_a_row),
         cmocka_unit_test(test_harness_complains),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
