@@ -53,7 +53,7 @@ bool load_server_try(struct load *load)
         const char *port = load->address[0] == 0 ? "0" : strchr(load->address, ':') + 1;
         (void)execl(load->program, load->program, "serve", "--data", load->folder, "--compat-port",
                     port, "--checkpoint-bytes", "4000000", "--space-reserve", load->space_reserve,
-                    (char *)NULL);
+                    load->port == NULL ? NULL : "--port", load->port, (char *)NULL);
         _exit(127);
     }
     (void)close(output[1]);

@@ -20,6 +20,7 @@ struct load {
     const char *program;
     const char *folder;
     const char *space_reserve; // Bytes, as the server's option.
+    const char *port;          // Address of the tael port, or NULL for none.
     struct random random;
     pid_t server;
     char address[64];             // Of the first start; later ones take the same port.
