@@ -3,12 +3,11 @@
 // The tael port and the pipeline over a disk in memory that can be made to wait: who is let in,
 // what is answered to commands and questions, and to what breaks the protocol, and that nobody
 // holds up another or keeps a buffer.
-#include "server/tael_port.h"
+#include "server/port_world.h"
 
 #include "machine/commit.h"
 #include "modules/entity/entity.h"
 #include "modules/sample/sample.h"
-#include "os/disk_memory.h"
 #include "server/connection.h"
 #include "server/tael_message.h"
 
@@ -16,35 +15,20 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define STEPS_MAX   20000u // Of a millisecond, before a test gives up.
 #define STEPS_QUIET 20u
 #define OPEN        0x7f01u
 #define PUT         0x7f02u
-#define PAYER       1u
-#define HOLDER      2u
 #define BOX         9u
 #define PUTS_MANY   4000u // Records whose replies a socket does not take at once.
 
 struct world {
-    struct disk_memory disk;
-    struct disk_operations operations; // Those of the disk, but for the gate.
-    struct node node;
-    struct pipeline *pipeline;
-    struct listener listener;
-    struct tael_port *port;
-    int epoll_fd;
-    char path[64];
-    u64 space_reserve;
-    u64 time;
-    u32 raw_done; // Commands of no port that were answered.
-    u32 buffers;  // There are, when nothing goes on.
+    struct port_world server;
     _Alignas(16) u8 body[TAEL_BODY_SIZE_MAX];
 };
 
@@ -56,203 +40,10 @@ struct peer {
     _Alignas(16) u8 body[TAEL_BODY_SIZE_MAX];
 };
 
-// While it is closed, writes wait.
-static struct {
-    pthread_mutex_t mutex;
-    pthread_cond_t opened;
-    bool closed;
-    enum status (*write)(struct disk *, disk_handle, u64, const struct iovec *, u32,
-                         struct failure *);
-} gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .opened = PTHREAD_COND_INITIALIZER};
-
-static void gate_set(bool closed)
-{
-    (void)pthread_mutex_lock(&gate.mutex);
-    gate.closed = closed;
-    (void)pthread_cond_broadcast(&gate.opened);
-    (void)pthread_mutex_unlock(&gate.mutex);
-}
-
-static enum status gate_write(struct disk *disk, disk_handle handle, u64 offset,
-                              const struct iovec *parts, u32 part_count, struct failure *failure)
-{
-    (void)pthread_mutex_lock(&gate.mutex);
-    while (gate.closed) (void)pthread_cond_wait(&gate.opened, &gate.mutex);
-    (void)pthread_mutex_unlock(&gate.mutex);
-    return gate.write(disk, handle, offset, parts, part_count, failure);
-}
-
-static void must(enum status status, const struct failure *failure)
-{
-    if (status != STATUS_OK) fail_msg("%s", failure->message);
-}
-
-// --- the server ----------------------------------------------------------------------------------
-
-static void command_done(void *context, struct pipeline_command *command)
-{
-    struct world *world = context;
-    if (command->entry.record >= COMMAND_MODULES) {
-        tael_port_command_done(world->port, command);
-        return;
-    }
-    buffer_give(world->pipeline, command->reply);
-    world->raw_done++;
-}
-
-static void query_done(void *context, struct pipeline_query *query)
-{
-    tael_port_query_done(((struct world *)context)->port, query);
-}
-
-static void fatal(void *context, const struct failure *failure)
-{
-    (void)context;
-    (void)fprintf(stderr, "%s\n", failure->message);
-    abort();
-}
-
-// One round of the server, as server.c makes it.
-static void step(struct world *world)
-{
-    struct epoll_event events[64];
-    int count = epoll_wait(world->epoll_fd, events, ARRAY_COUNT(events), 1);
-    world->time += NS_PER_MS;
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.ptr == world) continue;
-        (void)tael_port_event(world->port, events[i].data.ptr, events[i].events, world->time);
-    }
-    (void)pipeline_run(world->pipeline, world->time);
-    (void)tael_port_resume(world->port);
-}
-
-static u32 buffers_count(struct world *world)
-{
-    struct buffer *all = NULL;
-    u32 count = 0;
-    for (struct buffer *buffer = NULL; (buffer = buffer_take(world->pipeline)) != NULL; count++) {
-        buffer->next = all;
-        all = buffer;
-    }
-    while (all != NULL) {
-        struct buffer *buffer = all;
-        all = buffer->next;
-        buffer_give(world->pipeline, buffer);
-    }
-    return count;
-}
-
-// Waits until every buffer is given back: nobody leaked one.
-static void buffers_await(struct world *world)
-{
-    for (u32 i = 0; buffers_count(world) < world->buffers; i++) {
-        if (i == STEPS_MAX) fail_msg("%u buffers are lost", world->buffers - buffers_count(world));
-        step(world);
-    }
-}
-
-static void world_start(struct world *world)
-{
-    const struct genesis genesis = {.hash_key = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9,
-                                                 0x94d049bb133111eb, 0xd6e8feb86659fd93},
-                                    .created_at = 1000,
-                                    .accounts_max = 8192,
-                                    .holds_max = 4096,
-                                    .flags = GENESIS_SAMPLE};
-    const struct pipeline_options options = {
-        .checkpoint_bytes = 192 * MIB, .space_reserve = world->space_reserve, .query_threads = 1};
-    const struct pipeline_callbacks callbacks = {
-        .context = world, .command_done = command_done, .query_done = query_done, .fatal = fatal};
-    struct recovery_report report;
-    struct failure failure;
-    must(node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure),
-         &failure);
-    must(pipeline_new(&world->pipeline, &world->node, &options, &callbacks, &failure), &failure);
-    world->buffers = buffers_count(world);
-    char address[80];
-    (void)snprintf(address, sizeof address, "unix:%s", world->path);
-    world->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = world};
-    assert_int_equal(
-        epoll_ctl(world->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->pipeline), &event), 0);
-    must(listener_take(&world->listener, address, &failure), &failure);
-    must(tael_port_new(&world->port, &world->listener, world->epoll_fd, &world->node,
-                       world->pipeline, &failure),
-         &failure);
-}
-
-static void world_stop(struct world *world)
-{
-    tael_port_drain(world->port);
-    pipeline_stop(world->pipeline);
-    tael_port_free(world->port);
-    listener_close(&world->listener);
-    pipeline_free(world->pipeline);
-    node_free(&world->node);
-    (void)close(world->epoll_fd);
-}
-
-// Closes the gate once the log has its files, which are made by writes too.
-static void gate_close(struct world *world)
-{
-    for (u32 i = 0; !wal_is_prepared(&world->node.wal, WAL_FILES_AHEAD); i++) {
-        if (i == STEPS_MAX) fail_msg("the log's files are not made");
-        step(world);
-    }
-    gate_set(true);
-}
-
-// Logs a command of no port, and waits for it.
-static void raw_run(struct world *world, const struct frame_command *entry, const void *body)
-{
-    u32 before = world->raw_done;
-    struct pipeline_command command = {.entry = *entry, .body = buffer_take(world->pipeline)};
-    memset(buffer_body(command.body), 0, align_up(entry->body_size + 1, PAGE_SIZE));
-    memcpy(buffer_body(command.body), body, entry->body_size);
-    pipeline_add(world->pipeline, &command);
-    for (u32 i = 0; world->raw_done == before; i++) {
-        if (i == STEPS_MAX) fail_msg("a command of the ledger is not answered");
-        step(world);
-    }
-}
-
-static void accounts_make(struct world *world)
-{
-    const struct frame_command session = {
-        .record = COMMAND_REGISTER, .version = 1, .command_id = 99, .operation = 2};
-    raw_run(world, &session, "");
-    u8 body[3 * 128] = {0};
-    for (u32 i = 0; i < 2; i++) {
-        const struct account account = {.id = PAYER + i, .ledger = 7, .code = 1};
-        memcpy(body + (size_t)i * sizeof account, &account, sizeof account);
-    }
-    const u16 counts[1] = {2};
-    const struct frame_command create = {
-        .record = COMMAND_COMPAT,
-        .version = 1,
-        .body_size = compat_trailer_write(body, 2 * 128, 128, counts, 1),
-        .operation = COMPAT_OPERATION_BASE + COMPAT_CREATE_ACCOUNTS,
-        .command_id = 99,
-        .session = world->node.machine.position,
-        .request = 1,
-    };
-    raw_run(world, &create, body);
-    assert_int_equal(world->node.machine.ledger.accounts.count, 2);
-}
-
 static int setup(void **state)
 {
     struct world *world = aligned_alloc(64, align_up(sizeof *world, 64));
-    memset(world, 0, sizeof *world);
-    disk_memory_init(&world->disk, 1);
-    world->operations = *world->disk.disk.operations;
-    gate.write = world->operations.write;
-    world->operations.write = gate_write;
-    world->disk.disk.operations = &world->operations;
-    (void)snprintf(world->path, sizeof world->path, "/tmp/tael-port-%d", (int)getpid());
-    world->time = NS_PER_S;
-    world_start(world);
-    accounts_make(world);
+    port_world_begin(&world->server);
     *state = world;
     return 0;
 }
@@ -260,12 +51,16 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *world = *state;
-    gate_set(false);
-    buffers_await(world);
-    world_stop(world);
-    disk_memory_free(&world->disk);
+    port_world_gate_open();
+    port_world_buffers_await(&world->server);
+    port_world_end(&world->server);
     free(world);
     return 0;
+}
+
+static void step(struct world *world)
+{
+    port_world_step(&world->server);
 }
 
 // --- clients -------------------------------------------------------------------------------------
@@ -273,7 +68,7 @@ static int teardown(void **state)
 static struct peer *peer_connect(struct world *world)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, world->path, sizeof world->path);
+    memcpy(address.sun_path, world->server.path, sizeof world->server.path);
     struct peer *peer = aligned_alloc(64, align_up(sizeof *peer, 64));
     peer->sent = 0;
     peer->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -296,7 +91,7 @@ static void peer_send_bytes(struct world *world, const struct peer *peer, const 
         ssize_t put =
             send(peer->fd, (const u8 *)bytes + sent, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (put > 0) sent += (size_t)put;
-        else if (turns++ == STEPS_MAX) fail_msg("the server does not read");
+        else if (turns++ == PORT_WORLD_STEPS_MAX) fail_msg("the server does not read");
         else step(world);
     }
 }
@@ -318,7 +113,7 @@ static bool peer_receive_bytes(struct world *world, struct peer *peer, void *out
         ssize_t more = recv(peer->fd, (u8 *)out + got, size - got, MSG_DONTWAIT);
         if (more == 0) return false;
         if (more > 0) got += (u32)more;
-        else if (turns++ == STEPS_MAX) fail_msg("no answer");
+        else if (turns++ == PORT_WORLD_STEPS_MAX) fail_msg("no answer");
         else step(world);
     }
     return true;
@@ -376,8 +171,10 @@ static struct tael_header command_of(u32 record, u128 id, u32 count)
 
 static void peer_send_open(struct world *world, struct peer *peer, u128 id, u128 box_id, u128 limit)
 {
-    const struct sample_open open = {
-        .box_id = box_id, .account_id = PAYER, .box_account_id = HOLDER, .limit = limit};
+    const struct sample_open open = {.box_id = box_id,
+                                     .account_id = PORT_WORLD_PAYER,
+                                     .box_account_id = PORT_WORLD_HOLDER,
+                                     .limit = limit};
     struct tael_header header = command_of(OPEN, id, 1);
     peer_send(world, peer, &header, &open, sizeof open);
 }
@@ -426,12 +223,6 @@ static struct peer *peer_open_box(struct world *world, u128 limit)
     return peer;
 }
 
-static u128 payer_debits(const struct world *world)
-{
-    const struct ledger *ledger = &world->node.machine.ledger;
-    return ledger_account(ledger, ledger_account_row(ledger, PAYER))->debits_posted;
-}
-
 // --- who is let in -------------------------------------------------------------------------------
 
 static void test_who_runs_the_server_is_let_in(void **state)
@@ -446,8 +237,8 @@ static void test_who_runs_the_server_is_let_in(void **state)
     memcpy(&welcome, peer->body, sizeof welcome);
     assert_true(welcome.log_id == 7);
     assert_int_equal(welcome.principal, 1);
-    assert_int_equal(welcome.position, world->node.machine.position);
-    assert_int_equal(welcome.timestamp, world->node.machine.timestamp);
+    assert_int_equal(welcome.position, world->server.node.machine.position);
+    assert_int_equal(welcome.timestamp, world->server.node.machine.timestamp);
     assert_int_equal(welcome.protocol, TAEL_PROTOCOL);
     assert_int_equal(welcome.body_size_max, TAEL_BODY_SIZE_MAX);
     assert_int_equal(welcome.in_flight_max, TAEL_IN_FLIGHT_MAX);
@@ -460,17 +251,17 @@ static void test_the_welcome_tells_what_is_durable(void **state)
     struct world *world = *state;
     struct peer *peer = peer_open_box(world, 0);
     u64 told = peer->answer.position;
-    gate_close(world);
+    port_world_gate_close(&world->server);
     peer_send_puts(world, peer, 2, 1, 3000); // Too large to be written by this thread.
-    for (u32 i = 0; payer_debits(world) == 0; i++) {
-        if (i == STEPS_MAX) fail_msg("the command is not decided");
+    for (u32 i = 0; port_world_debits(&world->server) == 0; i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the command is not decided");
         step(world);
     }
     struct peer *other = peer_open(world);
     struct tael_welcome welcome;
     memcpy(&welcome, other->body, sizeof welcome);
     assert_int_equal(welcome.position, told);
-    gate_set(false);
+    port_world_gate_open();
     assert_int_equal(expect_done(world, peer, 2999).result, MODULE_DONE);
     peer_close(other);
     peer_close(peer);
@@ -503,7 +294,7 @@ static void test_others_are_told_why_not(void **state)
     assert_int_equal(peer->answer.status, TAEL_NOT_PERMITTED);
     expect_closed(world, peer);
     peer_close(peer);
-    assert_int_equal(tael_port_connections(world->port), 0);
+    assert_int_equal(tael_port_connections(world->server.port), 0);
 }
 
 static void test_a_stranger_may_say_hello_and_nothing_else(void **state)
@@ -519,7 +310,7 @@ static void test_a_stranger_may_say_hello_and_nothing_else(void **state)
             peer_close(peer);
         }
     }
-    assert_int_equal(buffers_count(world), world->buffers);
+    assert_int_equal(port_world_buffers(&world->server), world->server.buffers);
 }
 
 static void test_who_says_nothing_goes(void **state)
@@ -527,13 +318,13 @@ static void test_who_says_nothing_goes(void **state)
     struct world *world = *state;
     struct peer *silent = peer_connect(world);
     struct peer *peer = peer_open(world);
-    tael_port_tick(world->port, world->time);
-    world->time += 19 * NS_PER_S;
-    tael_port_tick(world->port, world->time);
-    assert_int_equal(tael_port_connections(world->port), 2);
-    world->time += 2 * NS_PER_S;
-    tael_port_tick(world->port, world->time);
-    assert_int_equal(tael_port_connections(world->port), 1);
+    tael_port_tick(world->server.port, world->server.time);
+    world->server.time += 19 * NS_PER_S;
+    tael_port_tick(world->server.port, world->server.time);
+    assert_int_equal(tael_port_connections(world->server.port), 2);
+    world->server.time += 2 * NS_PER_S;
+    tael_port_tick(world->server.port, world->server.time);
+    assert_int_equal(tael_port_connections(world->server.port), 1);
     expect_closed(world, silent);
     assert_false(peer_hears(world, peer));
     peer_close(silent);
@@ -619,7 +410,7 @@ static void test_what_makes_no_sense_is_passed_over(void **state)
     peer_send(world, peer, &ping, NULL, 0);
     peer_receive(world, peer, TAEL_PONG);
     assert_int_equal(peer->answer.correlation, peer->sent);
-    assert_int_equal(buffers_count(world), world->buffers);
+    assert_int_equal(port_world_buffers(&world->server), world->server.buffers);
     peer_close(peer);
 }
 
@@ -643,7 +434,7 @@ static void test_commands_are_applied_and_answered(void **state)
     memcpy(&reply, peer->body + sizeof reply, sizeof reply);
     assert_int_equal(reply.result, MODULE_DONE);
     assert_int_equal(reply.position, position + 2);
-    assert_true(payer_debits(world) == 80);
+    assert_true(port_world_debits(&world->server) == 80);
     peer_close(peer);
 }
 
@@ -651,7 +442,7 @@ static void test_a_malformed_record_is_named_and_nothing_is_logged(void **state)
 {
     struct world *world = *state;
     struct peer *peer = peer_open_box(world, 0);
-    u64 position = world->node.machine.position;
+    u64 position = world->server.node.machine.position;
     struct sample_put puts[3];
     for (u32 i = 0; i < 3; i++) puts[i] = (struct sample_put){.box_id = BOX, .amount = 1};
     struct entity_open opens[3];
@@ -681,7 +472,7 @@ static void test_a_malformed_record_is_named_and_nothing_is_logged(void **state)
         peer_send(world, peer, &header, puts, sizeof puts);
         expect_refusal(world, peer, TAEL_UNKNOWN_RECORD, "no module");
     }
-    assert_int_equal(world->node.machine.position, position);
+    assert_int_equal(world->server.node.machine.position, position);
     header = command_of(PUT, 2, 3);
     peer_send(world, peer, &header, puts, sizeof puts);
     assert_int_equal(expect_done(world, peer, 2).result, MODULE_DONE);
@@ -693,7 +484,7 @@ static void test_many_are_in_flight_and_more_are_told_to_come_again(void **state
     struct world *world = *state;
     struct peer *peer = peer_open_box(world, 0);
     struct peer *other = peer_open(world);
-    gate_close(world);
+    port_world_gate_close(&world->server);
     u64 before = peer->sent;
     for (u32 i = 0; i < TAEL_IN_FLIGHT_MAX; i++) peer_send_puts(world, peer, 100 + i, 1, 1);
     assert_false(peer_hears(world, peer));
@@ -703,7 +494,7 @@ static void test_many_are_in_flight_and_more_are_told_to_come_again(void **state
     }
     peer_send_puts(world, other, 300, 1, 1); // That is each one's own measure.
     assert_false(peer_hears(world, other));
-    gate_set(false);
+    port_world_gate_open();
     for (u32 i = 0; i < TAEL_IN_FLIGHT_MAX; i++) {
         assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
         assert_int_equal(peer->answer.correlation, before + 1 + i);
@@ -712,7 +503,7 @@ static void test_many_are_in_flight_and_more_are_told_to_come_again(void **state
     assert_int_equal(expect_done(world, other, 0).result, MODULE_DONE);
     peer_send_puts(world, peer, 200, 1, 1);
     assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
-    assert_true(payer_debits(world) == TAEL_IN_FLIGHT_MAX + 2);
+    assert_true(port_world_debits(&world->server) == TAEL_IN_FLIGHT_MAX + 2);
     peer_close(other);
     peer_close(peer);
 }
@@ -736,11 +527,11 @@ static void test_an_id_is_applied_once(void **state)
     expect_refusal(world, peer, TAEL_REUSED, "another content");
     peer_send_open(world, peer, 2, 77, 0);
     expect_refusal(world, peer, TAEL_REUSED, "another content");
-    assert_true(payer_debits(world) == 40);
+    assert_true(port_world_debits(&world->server) == 40);
     peer_close(peer);
-    buffers_await(world);
-    world_stop(world);
-    world_start(world);
+    port_world_buffers_await(&world->server);
+    port_world_stop(&world->server);
+    port_world_start(&world->server);
     peer = peer_open(world);
     peer_send_puts(world, peer, 2, 20, 3);
     peer_receive(world, peer, TAEL_REPLY);
@@ -749,7 +540,7 @@ static void test_an_id_is_applied_once(void **state)
     assert_int_equal(first[0].position, position);
     peer_send_puts(world, peer, 2, 21, 3);
     expect_refusal(world, peer, TAEL_REUSED, "another content");
-    assert_true(payer_debits(world) == 40);
+    assert_true(port_world_debits(&world->server) == 40);
     peer_close(peer);
 }
 
@@ -757,10 +548,10 @@ static void test_an_id_that_is_still_in_flight_is_applied_once(void **state)
 {
     struct world *world = *state;
     struct peer *peer = peer_open_box(world, 0);
-    gate_close(world);
+    port_world_gate_close(&world->server);
     for (u32 i = 0; i < 3; i++) peer_send_puts(world, peer, 2, 7, 1);
     assert_false(peer_hears(world, peer));
-    gate_set(false);
+    port_world_gate_open();
     const struct command_reply first = expect_done(world, peer, 0);
     for (u32 i = 0; i < 2; i++) {
         struct command_reply again;
@@ -768,7 +559,7 @@ static void test_an_id_that_is_still_in_flight_is_applied_once(void **state)
         memcpy(&again, peer->body, sizeof again);
         assert_memory_equal(&first, &again, sizeof first);
     }
-    assert_true(payer_debits(world) == 7);
+    assert_true(port_world_debits(&world->server) == 7);
     peer_close(peer);
 }
 
@@ -784,10 +575,10 @@ static void test_a_command_whose_time_is_over_is_not_applied(void **state)
     peer_send(world, peer, &header, &put, sizeof put);
     expect_refusal(world, peer, TAEL_EXPIRED, "its time was over");
     header = command_of(PUT, 3, 1);
-    header.expires_at = world->time + 3600 * NS_PER_S;
+    header.expires_at = world->server.time + 3600 * NS_PER_S;
     peer_send(world, peer, &header, &put, sizeof put);
     assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
-    assert_true(payer_debits(world) == 5);
+    assert_true(port_world_debits(&world->server) == 5);
     peer_close(peer);
 }
 
@@ -797,17 +588,17 @@ static void test_who_goes_while_its_command_is_in_flight_has_it_applied(void **s
 {
     struct world *world = *state;
     struct peer *peer = peer_open_box(world, 0);
-    gate_close(world);
+    port_world_gate_close(&world->server);
     for (u32 i = 0; i < 10; i++) peer_send_puts(world, peer, 2 + i, 1, 100);
     for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
     peer_close(peer);
-    for (u32 i = 0; tael_port_connections(world->port) > 0; i++) {
-        if (i == STEPS_MAX) fail_msg("a connection that was closed stays");
+    for (u32 i = 0; tael_port_connections(world->server.port) > 0; i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("a connection that was closed stays");
         step(world);
     }
-    gate_set(false);
-    buffers_await(world);
-    assert_true(payer_debits(world) == 1000);
+    port_world_gate_open();
+    port_world_buffers_await(&world->server);
+    assert_true(port_world_debits(&world->server) == 1000);
 }
 
 static void test_who_goes_inside_a_message_leaves_nothing(void **state)
@@ -821,7 +612,7 @@ static void test_who_goes_inside_a_message_leaves_nothing(void **state)
         if (size > sizeof header) peer_send_bytes(world, peer, world->body, size - 256);
         for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
         peer_close(peer);
-        buffers_await(world);
+        port_world_buffers_await(&world->server);
     }
 }
 
@@ -830,14 +621,14 @@ static void test_a_slow_reader_holds_up_nobody(void **state)
     struct world *world = *state;
     struct peer *slow = peer_open_box(world, 0);
     struct peer *peer = peer_open(world);
-    gate_close(world); // All are in flight before the first reply.
+    port_world_gate_close(&world->server); // All are in flight before the first reply.
     for (u32 i = 0; i < TAEL_IN_FLIGHT_MAX; i++) {
         peer_send_puts(world, slow, 100 + i, 1, PUTS_MANY);
     }
     for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
-    gate_set(false);
-    buffers_await(world); // Though nobody reads.
-    assert_true(payer_debits(world) == TAEL_IN_FLIGHT_MAX * PUTS_MANY);
+    port_world_gate_open();
+    port_world_buffers_await(&world->server); // Though nobody reads.
+    assert_true(port_world_debits(&world->server) == TAEL_IN_FLIGHT_MAX * PUTS_MANY);
     for (u32 i = 0; i < 100; i++) {
         peer_send_puts(world, peer, 500 + i, 1, 1);
         assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
@@ -860,30 +651,30 @@ static void test_the_slowest_goes_when_too_much_waits(void **state)
     peers[0] = peer_open_box(world, 0);
     for (u32 i = 1; i < 6; i++) peers[i] = peer_open(world);
     for (u32 i = 0; i < 6; i++) {
-        gate_close(world);
+        port_world_gate_close(&world->server);
         u32 count = i == 2 ? TAEL_IN_FLIGHT_MAX : TAEL_IN_FLIGHT_MAX - 8;
         for (u32 k = 0; k < count; k++) {
             peer_send_puts(world, peers[i], 100 * (i + 1) + k, 1, PUTS_MANY);
         }
         for (u32 k = 0; k < STEPS_QUIET; k++) step(world);
-        gate_set(false);
-        buffers_await(world);
+        port_world_gate_open();
+        port_world_buffers_await(&world->server);
     }
-    assert_int_equal(tael_port_connections(world->port), 4);
+    assert_int_equal(tael_port_connections(world->server.port), 4);
     for (u32 i = 0; i < 6; i++) peer_close(peers[i]);
 }
 
 static void test_a_full_disk_refuses_commands_and_goes_on_with_space(void **state)
 {
     struct world *world = *state;
-    buffers_await(world);
-    world_stop(world);
-    world->space_reserve = GIB;
-    world_start(world);
+    port_world_buffers_await(&world->server);
+    port_world_stop(&world->server);
+    world->server.space_reserve = GIB;
+    port_world_start(&world->server);
     struct peer *peer = peer_open_box(world, 0);
-    world->disk.capacity = world->disk.used + GIB / 2;
-    for (u32 i = 0; !pipeline_is_full(world->pipeline); i++) {
-        if (i == STEPS_MAX) fail_msg("the disk is not full");
+    world->server.disk.capacity = world->server.disk.used + GIB / 2;
+    for (u32 i = 0; !pipeline_is_full(world->server.pipeline); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the disk is not full");
         step(world);
     }
     peer_send_puts(world, peer, 2, 1, 1);
@@ -897,9 +688,9 @@ static void test_a_full_disk_refuses_commands_and_goes_on_with_space(void **stat
     peer_send(world, peer, &question, all, sizeof all);
     peer_receive(world, peer, TAEL_ANSWER);
     assert_int_equal(peer->answer.status, TAEL_DONE);
-    world->disk.capacity = 1ull << 60;
-    for (u32 i = 0; pipeline_is_full(world->pipeline); i++) {
-        if (i == STEPS_MAX) fail_msg("the disk stays full");
+    world->server.disk.capacity = 1ull << 60;
+    for (u32 i = 0; pipeline_is_full(world->server.pipeline); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the disk stays full");
         step(world);
     }
     peer_send_puts(world, peer, 2, 1, 1);
@@ -911,7 +702,7 @@ static void test_a_server_that_stops_takes_nothing_more(void **state)
 {
     struct world *world = *state;
     struct peer *peer = peer_open_box(world, 0);
-    tael_port_drain(world->port);
+    tael_port_drain(world->server.port);
     peer_send_puts(world, peer, 2, 1, 1);
     expect_refusal(world, peer, TAEL_BUSY, "");
     struct peer *late = peer_connect(world);
