@@ -194,8 +194,8 @@ struct tael_client;
 
 // --- The client's life ---
 
-// Makes a client and begins to connect; looks the host up, which may take the resolver's time. The
-// options are copied. NULL only when there is no memory: a client whose address is none, or has no
+// Makes a client and begins to connect; looks the host up, once, which may take the resolver's time.
+// The options are copied. NULL only when there is no memory: a client whose address is none, or has no
 // place, is ended, and tael_problem tells why.
 TAEL_PUBLIC struct tael_client *tael_open(const struct tael_options *options);
 // Waits until the server lets the client in. TAEL_OK, TAEL_ERROR_TIMEOUT (it goes on trying, call
@@ -259,13 +259,14 @@ TAEL_PUBLIC enum tael_error tael_submit_question(struct tael_client *client,
                                                  const struct tael_question *question,
                                                  uint64_t timeout_ms, tael_callback *callback,
                                                  void *context, uint64_t *ticket);
-// Sets the deadline of an open request anew, from now. TAEL_ERROR_ARGUMENT: there is none.
+// Sets the deadline of an open request anew, from now (0: as the options say).
+// TAEL_ERROR_ARGUMENT: there is no such request.
 TAEL_PUBLIC enum tael_error tael_wait_on(struct tael_client *client, uint64_t ticket,
                                          uint64_t timeout_ms);
 // Closes a request without an answer: nobody is called back, an answer that still comes is passed
 // over, and the body is the caller's again. `maybe_applied` (or NULL) tells whether it was sent, so
 // that it may be or become applied. If a part of it is just being sent, the connection is ended and
-// made anew. TAEL_ERROR_ARGUMENT: there is none.
+// made anew. TAEL_ERROR_ARGUMENT: there is no such request.
 TAEL_PUBLIC enum tael_error tael_give_up(struct tael_client *client, uint64_t ticket,
                                          bool *maybe_applied);
 // Requests that are open: without an answer, or with one that was not fetched.

@@ -444,6 +444,7 @@ static enum tael_error step(struct tael_client *client)
     client_advance(client, now);
     client_send(client, now);
     client_receive(client, now);
+    client_judge_silence(client, now);
     deadlines_tell(client, now);
     client_send(client, now); // What was submitted by those who were called back.
     if (client->state != CLIENT_ENDED) return TAEL_OK;

@@ -116,26 +116,28 @@ static void connect_finish(struct tael_client *client, u64 now)
     client->is_hello_due = true;
 }
 
-// Asks whether there is anybody when nothing was heard, and gives it up in the end.
-static void silence_judge(struct tael_client *client, u64 now)
+void client_judge_silence(struct tael_client *client, u64 now)
 {
-    const u64 silence = now > client->heard_at ? now - client->heard_at : 0;
-    if (silence >= client->silence_ns) {
-        client_lost(client, now, "nothing was heard from the server for %llu ms",
-                    (unsigned long long)(silence / NS_PER_MS));
-    } else if (client->state == CLIENT_UP && !client->is_ping_sent &&
-               silence >= client->silence_ns / 2) {
-        client->is_ping_due = true;
-        client->is_ping_sent = true;
+    const u64 half = client->silence_ns / 2;
+    u64 until = client->heard_at + client->silence_ns;
+    if (client->state == CLIENT_DOWN || client->state == CLIENT_ENDED) return;
+    if (client->state == CLIENT_UP && !client->is_ping_sent) {
+        if (now < client->heard_at + half) return;
+        // Who was not stepped for long has not listened for long: it asks first.
+        client->is_ping_due = client->is_ping_sent = true;
+        client->ping_at = now;
+        return;
     }
+    if (client->state == CLIENT_UP) until = client->ping_at + half;
+    if (now < until) return;
+    client_lost(client, now, "nothing was heard from the server for %llu ms",
+                (unsigned long long)((now - client->heard_at) / NS_PER_MS));
 }
 
 void client_advance(struct tael_client *client, u64 now)
 {
     if (client->state == CLIENT_DOWN && now >= client->connect_at) connect_begin(client, now);
     if (client->state == CLIENT_CONNECTING) connect_finish(client, now);
-    const bool is_begun = client->state != CLIENT_DOWN && client->state != CLIENT_ENDED;
-    if (is_begun) silence_judge(client, now);
 }
 
 u64 client_connection_wake_at(const struct tael_client *client)
@@ -148,7 +150,7 @@ u64 client_connection_wake_at(const struct tael_client *client)
     case CLIENT_UP: break;
     }
     if (client->is_unread) return 0;
-    return client->heard_at + client->silence_ns / (client->is_ping_sent ? 1 : 2);
+    return (client->is_ping_sent ? client->ping_at : client->heard_at) + client->silence_ns / 2;
 }
 
 // --- sending -------------------------------------------------------------------------------------

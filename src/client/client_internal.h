@@ -126,7 +126,8 @@ struct tael_client {
     _Alignas(16) struct tael_header ping;
     bool is_hello_due;
     bool is_ping_due;
-    bool is_ping_sent; // And nothing was heard since.
+    bool is_ping_sent; // And nothing was heard since:
+    u64 ping_at;
 
     // What is being received.
     u8 *buffer;
@@ -170,12 +171,14 @@ static inline bool request_is_unsure(const struct request *request)
 MUST_USE bool request_answer(struct tael_client *client, struct request *request,
                              const struct tael_answer *answer, u32 lent);
 
-// Connects, and keeps the connection's time, as far as it goes without waiting.
+// Connects as far as it goes without waiting.
 void client_advance(struct tael_client *client, u64 now);
 // Sends what the socket takes.
 void client_send(struct tael_client *client, u64 now);
 // Receives as far as it goes without waiting, or until an answer is lent.
 void client_receive(struct tael_client *client, u64 now);
+// After receiving: asks whether there is anybody when nothing was heard, and gives it up in the end.
+void client_judge_silence(struct tael_client *client, u64 now);
 // When the connection wants a step even if nothing happens.
 u64 client_connection_wake_at(const struct tael_client *client);
 // Whether there is something to send now.

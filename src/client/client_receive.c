@@ -241,8 +241,6 @@ static void message_handle(struct tael_client *client, u64 now, const u8 *body)
 {
     const struct tael_header *header = &client->header;
     const u8 kind = header->head.command;
-    client->heard_at = now;
-    client->is_ping_sent = false;
     if (client->state == CLIENT_GREETING && kind == TAEL_WELCOME) {
         welcome_take(client, now, header, body);
     } else if (client->state == CLIENT_UP && (kind == TAEL_REPLY || kind == TAEL_ANSWER)) {
@@ -314,5 +312,7 @@ void client_receive(struct tael_client *client, u64 now)
             return;
         }
         client->end += (u32)got;
+        client->heard_at = now;
+        client->is_ping_sent = false;
     }
 }

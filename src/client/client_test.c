@@ -2,6 +2,7 @@
 //
 // libtael against a server that a test plays: what is sent, what is believed, what is tried again,
 // and what is told when it goes wrong.
+#include "base/random.h"
 #include "client/client_stub.h"
 #include "machine/commit.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -420,6 +422,56 @@ static void test_what_breaks_the_wire_ends_the_connection_and_it_is_tried_again(
         told_await(world, before + 2);
         client_stub_hang_up(stub);
     }
+}
+
+// Headers of a server gone wild, with checksums that hold: each is believed, or ends the connection
+// or the client, and what was asked is answered in the end.
+static void test_wild_headers_do_no_harm(void **state)
+{
+    struct world *world = *state;
+    struct client_stub *stub = &world->stub;
+    struct random random;
+    random_init(&random, 7);
+    client_replace(world, (struct tael_options){.open_max = TAEL_OPEN_MAX});
+    u32 asked = 0;
+    for (u32 round = 0; round < 60; round++) {
+        client_stub_let_in(stub);
+        (void)submit(world, 1 + round, TAEL_FOREVER);
+        asked++;
+        (void)client_stub_take(stub, TAEL_COMMAND); // Of this round, or one before.
+        for (u32 i = 0; i < 20 && tael_is_connected(world->client); i++) {
+            struct tael_header header = client_stub_answer(stub, TAEL_REPLY);
+            u8 *bytes = (u8 *)&header;
+            const u32 changes = (u32)random_below(&random, 4);
+            for (u32 k = 0; k < changes; k++) {
+                // Behind the fields that every header has zero, mostly.
+                const u32 at = 112 + (u32)random_below(&random, sizeof header - 112);
+                bytes[at] = (u8)random_u64(&random);
+            }
+            header.head.protocol = TAEL_PROTOCOL;
+            const u32 size = (u32)random_below(&random, 200);
+            const u8 body[200] = {0};
+            header.head.size = MESSAGE_HEADER_SIZE + size;
+            header.head.checksum_body = checksum(body, size);
+            header.head.checksum = checksum(bytes + 16, sizeof header - 16);
+            struct sockaddr_un place;
+            socklen_t place_size = sizeof place;
+            if (getpeername(stub->fd, (struct sockaddr *)&place, &place_size) != 0) break;
+            (void)!send(stub->fd, &header, sizeof header, MSG_NOSIGNAL);
+            (void)!send(stub->fd, body, size, MSG_NOSIGNAL);
+            client_stub_idle(stub, 1);
+        }
+        client_stub_hang_up(stub);
+        client_stub_idle(stub, 1);
+    }
+    client_stub_let_in(stub);
+    const u32 open = tael_open_count(world->client);
+    for (u32 i = 0; i < open; i++) {
+        (void)client_stub_take(stub, TAEL_COMMAND);
+        client_stub_send_done(stub, 6);
+    }
+    told_await(world, asked);
+    for (u32 i = 0; i < asked; i++) assert_int_equal(world->told.answers[i].error, TAEL_OK);
 }
 
 static void test_a_broken_welcome_is_tried_again(void **state)
@@ -1032,6 +1084,7 @@ int main(void)
         TEST(test_bodies_may_be_as_large_as_a_message),
         TEST(test_a_question_is_answered_by_views),
         TEST(test_what_breaks_the_wire_ends_the_connection_and_it_is_tried_again),
+        TEST(test_wild_headers_do_no_harm),
         TEST(test_a_broken_welcome_is_tried_again),
         TEST(test_silence_is_asked_and_then_ends_the_connection),
         TEST(test_refusals_are_told_with_their_text),
