@@ -194,9 +194,9 @@ struct tael_client;
 
 // --- The client's life ---
 
-// Makes a client and begins to connect; looks the host up, once, which may take the resolver's time.
-// The options are copied. NULL only when there is no memory: a client whose address is none, or has no
-// place, is ended, and tael_problem tells why.
+// Makes a client and begins to connect; looks the host up, once, which may take the resolver's
+// time. The options are copied. NULL only when there is no memory: a client whose address is none,
+// or has no place, is ended, and tael_problem tells why.
 TAEL_PUBLIC struct tael_client *tael_open(const struct tael_options *options);
 // Waits until the server lets the client in. TAEL_OK, TAEL_ERROR_TIMEOUT (it goes on trying, call
 // again), TAEL_ERROR_ENDED. Not needed: requests may be submitted at once.

@@ -177,7 +177,7 @@ void client_advance(struct tael_client *client, u64 now);
 void client_send(struct tael_client *client, u64 now);
 // Receives as far as it goes without waiting, or until an answer is lent.
 void client_receive(struct tael_client *client, u64 now);
-// After receiving: asks whether there is anybody when nothing was heard, and gives it up in the end.
+// After receiving: asks whether there is anybody when nothing was heard, and gives up in the end.
 void client_judge_silence(struct tael_client *client, u64 now);
 // When the connection wants a step even if nothing happens.
 u64 client_connection_wake_at(const struct tael_client *client);
