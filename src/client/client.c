@@ -27,16 +27,19 @@ static bool options_take(struct tael_client *client, const struct tael_options *
     client->is_retrying = (options->flags & TAEL_OPTION_NO_RETRY) == 0;
     if (options->open_max > TAEL_OPEN_MAX || options->reserved != 0 ||
         (options->flags & ~(u32)TAEL_OPTION_NO_RETRY) != 0) {
-        client_end(client, "an option is out of its range");
+        client_note(client, "an option is out of its range");
+        client_end(client);
         return false;
     }
     if (options->address == NULL) {
-        client_end(client, "no address was given");
+        client_note(client, "no address was given");
+        client_end(client);
         return false;
     }
     if (address_parse(options->address, &client->address, &failure) != STATUS_OK ||
         address_look_up(&client->address, &client->places, &failure) != STATUS_OK) {
-        client_end(client, "%s", failure.message);
+        client_note(client, "%s", failure.message);
+        client_end(client);
         return false;
     }
     return true;
@@ -76,7 +79,7 @@ void tael_close(struct tael_client *client)
 {
     if (client == NULL) return;
     assert(!client->is_in_callback);
-    client_end(client, "closed");
+    client_end(client);
     lent_release(client);
     for (u32 i = 0; i < client->request_max; i++) free(client->requests[i].kept);
     free(client->requests);

@@ -41,12 +41,8 @@ static void connection_drop(struct tael_client *client)
     assert(client->in_flight == 0); // T3
 }
 
-void client_end(struct tael_client *client, const char *format, ...)
+void client_end(struct tael_client *client)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(client->problem, sizeof client->problem, format, arguments);
-    va_end(arguments);
     connection_drop(client);
     client->state = CLIENT_ENDED;
 }
@@ -60,13 +56,15 @@ static void turned_away_judge(struct tael_client *client)
     char place[ADDRESS_TEXT_SIZE];
     (void)address_print(&client->address, place);
     if (client->turned_away_text[0] != 0) {
-        client_end(client, "%s does not let this client in: %s", place, client->turned_away_text);
-        return;
+        (void)snprintf(client->problem, sizeof client->problem,
+                       "%s does not let this client in: %s", place, client->turned_away_text);
+    } else {
+        (void)snprintf(client->problem, sizeof client->problem,
+                       "%s takes connections and closes them at once; most likely it is not the "
+                       "tael port of a server; what that says on standard error tells why",
+                       place);
     }
-    client_end(client,
-               "%s takes connections and closes them at once; most likely it is not the tael port "
-               "of a server; what that says on standard error tells why",
-               place);
+    client_end(client);
 }
 
 void client_lost(struct tael_client *client, u64 now, const char *format, ...)
@@ -75,7 +73,7 @@ void client_lost(struct tael_client *client, u64 now, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(client->lost, sizeof client->lost, format, arguments);
     va_end(arguments);
-    client_note(client, "%s", client->lost);
+    memcpy(client->problem, client->lost, sizeof client->problem);
     const bool is_turned_away = client->state == CLIENT_GREETING;
     connection_drop(client);
     client->turned_away = is_turned_away ? client->turned_away + 1 : 0;

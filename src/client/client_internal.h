@@ -149,8 +149,8 @@ void client_note(struct tael_client *client, const char *format, ...) PRINTF_LIK
 // Ends the connection: another is made after a delay, and what is in flight sent over it. The text
 // says why.
 void client_lost(struct tael_client *client, u64 now, const char *format, ...) PRINTF_LIKE(3, 4);
-// Ends the client for good.
-void client_end(struct tael_client *client, const char *format, ...) PRINTF_LIKE(2, 3);
+// Ends the client for good; what was noted last says why.
+void client_end(struct tael_client *client);
 // Makes a request free again.
 void request_close(struct tael_client *client, struct request *request);
 // Whether a part of it is still to be sent.

@@ -40,8 +40,11 @@ static_assert((u32)TAEL_RESULT_DONE == (u32)TAEL_DONE && (u32)TAEL_RESULT_FULL =
 static void text_copy(char *out, u32 room, const u8 *text, u32 size)
 {
     const u32 length = MIN(size, room - 1);
-    for (u32 i = 0; i < length; i++) out[i] = text[i] < ' ' || text[i] == 127 ? ' ' : (char)text[i];
+    memcpy(out, text, length);
     out[length] = 0;
+    for (u32 i = 0; i < length; i++) {
+        if (text[i] < ' ' || text[i] == 127) out[i] = ' ';
+    }
 }
 
 // --- being let in --------------------------------------------------------------------------------
@@ -86,7 +89,8 @@ static void welcome_take(struct tael_client *client, u64 now, const struct tael_
     memcpy(&welcome, body, sizeof welcome);
     const char *reason = welcome_judge(client, &welcome);
     if (reason != NULL) {
-        client_end(client, "the server at %s %s", place, reason);
+        client_note(client, "the server at %s %s", place, reason);
+        client_end(client);
         return;
     }
     client->welcome = welcome;
@@ -223,8 +227,9 @@ static bool header_take(struct tael_client *client, u64 now)
     const char *rule = tael_header_check(header, &is_fatal);
     if (rule != NULL && tael_header_is_whole(header) && header->head.protocol != TAEL_PROTOCOL) {
         char place[ADDRESS_TEXT_SIZE];
-        client_end(client, "the server at %s speaks version %u of the protocol, not %u",
-                   address_print(&client->address, place), header->head.protocol, TAEL_PROTOCOL);
+        client_note(client, "the server at %s speaks version %u of the protocol, not %u",
+                    address_print(&client->address, place), header->head.protocol, TAEL_PROTOCOL);
+        client_end(client);
         return false;
     }
     if (rule != NULL) {
