@@ -45,7 +45,7 @@ for file in libtael.so libtael.a; do
     esac | awk 'NF == 3 { print $3 }' | sort | diff "$folder/declared" -
 done
 
-"$tael" serve --data "$folder/data" --compat-port "unix:$folder/compat" --port "unix:$folder/port" \
+"$tael" serve --data "$folder/data" --compat-port "unix:$folder/compat" --port 0 \
     >"$folder/ready" 2>"$folder/trace" &
 server=$!
 tries=0
@@ -57,6 +57,7 @@ until grep -q ^ready "$folder/ready"; do
     fi
     sleep 0.1
 done
+address=$(sed -n 's/.* port=\([^ ]*\).*/\1/p' "$folder/ready")
 for program in dynamic static; do
-    "$folder/$program" "unix:$folder/port" | grep -q '^first-entity, at position '
+    "$folder/$program" "$address" | grep -q '^first-entity, at position '
 done
