@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The modules entity, book and entry beside their model, on random commands: every reply, every
+// account, what is asked, and the state digest over starts.
+//
+// book_model [SEED [STEPS]] runs so many steps of that seed alone.
+#include "codec/record_binary.h"
+#include "codec/record_json.h"
+#include "machine/command_world.h"
+#include "modules/book/book_random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SEEDS           12u
+#define STEPS_OF_A_SEED 5000u
+#define RESULTS_MAX     256u
+#define ASK_EVERY       100u
+
+// The replies to a command, whole.
+struct kept {
+    u128 id;
+    u32 count;
+    struct command_reply replies[BOOK_MODEL_RECORDS_MAX];
+};
+
+struct run {
+    struct command_world world;
+    struct book_model *model;
+    struct book_random random;
+    struct book_step step;
+    u64 replies;
+    // How often each result came, by the index of the record's module.
+    u64 results[MACHINE_MODULES_MAX][RESULTS_MAX];
+    struct book_reply expected[BOOK_MODEL_RECORDS_MAX];
+    struct kept *kept; // Of each command.
+    u32 kept_count;
+};
+
+struct plan_of_runs {
+    u64 seed_first;
+    u64 seed_count;
+    u64 steps;
+};
+
+// --- messages ------------------------------------------------------------------------------------
+
+static void print_record(const struct schema_record *record, const u8 *body)
+{
+    char text[32768];
+    struct json_writer writer = json_writer_init(text, sizeof text - 1);
+    record_json_write(record, RECORD_JSON_OMIT_ZERO, body, &writer);
+    text[MIN(writer.text.size, sizeof text - 1)] = 0;
+    (void)fprintf(stderr, "  %s %s\n", record->name, text);
+}
+
+static void print_evidence(const char *who, u32 result, u32 posting, u32 posting_result,
+                           const u128 evidence[2])
+{
+    char text[128];
+    struct text out = text_init(text, sizeof text - 1);
+    text_append_u128(&out, evidence[0]);
+    text_append_char(&out, ' ');
+    text_append_u128(&out, evidence[1]);
+    text[out.size] = 0;
+    (void)fprintf(stderr, "  %s: result %u, posting %u (%u), evidence %s\n", who, result, posting,
+                  posting_result, text);
+}
+
+static void differs(const struct run *run, const char *what)
+{
+    (void)fprintf(stderr, "seed %llu, step %llu: %s\n", (unsigned long long)run->random.seed,
+                  (unsigned long long)run->random.steps, what);
+    fail();
+}
+
+// --- commands ------------------------------------------------------------------------------------
+
+static void reply_compare(struct run *run, u32 i, const u8 *body)
+{
+    const struct command_reply reply = command_world_reply(&run->world, i);
+    const struct book_reply *expected = &run->expected[i];
+    const struct module *module = module_of_record(run->step.command.record);
+    if (module != NULL && reply.result < RESULTS_MAX) {
+        run->results[module_index(module)][reply.result]++;
+    }
+    run->replies++;
+    if (reply.result == expected->result && reply.posting == expected->posting &&
+        reply.posting_result == expected->posting_result && reply.reserved == 0 &&
+        reply.evidence[0] == expected->evidence[0] && reply.evidence[1] == expected->evidence[1]) {
+        return;
+    }
+    const struct schema_record *record =
+        commit_record(&run->world.node.machine, run->step.command.record);
+    if (record != NULL && reply.result < MODULE_FULL) print_record(record, body);
+    print_evidence("model", expected->result, expected->posting, expected->posting_result,
+                   expected->evidence);
+    print_evidence("machine", reply.result, reply.posting, reply.posting_result, reply.evidence);
+    differs(run, "another reply");
+}
+
+static void reply_keep(struct run *run, u128 id, u32 count)
+{
+    const u64 position = run->world.node.machine.position;
+    struct kept *kept = &run->kept[run->kept_count++];
+    u64 timestamp = 0;
+    kept->id = id;
+    kept->count = count;
+    for (u32 i = 0; i < count; i++) {
+        kept->replies[i] = command_world_reply(&run->world, i);
+        if (kept->replies[i].position != position) differs(run, "another position");
+        if (kept->replies[i].timestamp <= timestamp) differs(run, "timestamps do not rise");
+        timestamp = kept->replies[i].timestamp;
+    }
+}
+
+// A repeated command has the whole reply of then.
+static void reply_compare_kept(const struct run *run, u128 id, u32 count)
+{
+    for (u32 i = 0; i < run->kept_count; i++) {
+        const struct kept *kept = &run->kept[i];
+        if (kept->id != id) continue;
+        if (kept->count == count &&
+            memcmp(kept->replies, run->world.reply, count * sizeof kept->replies[0]) == 0) {
+            return;
+        }
+        break;
+    }
+    differs(run, "another reply to a repeated command");
+}
+
+static void run_command(struct run *run)
+{
+    const struct book_command *command = &run->step.command;
+    bool is_repeated = false;
+    const u32 count = book_model_command(run->model, command, run->expected, &is_repeated);
+    run->world.principal = command->principal;
+    const u32 got = command_world_run(&run->world, command->id, command->record, command->body,
+                                      command->size, command->count);
+    if (got != count) differs(run, "another number of replies");
+    u32 at = 0;
+    for (u32 i = 0; i < count; i++) {
+        reply_compare(run, i, command->body + at);
+        if (run->expected[i].result >= MODULE_FULL) continue;
+        const struct schema_record *record =
+            commit_record(&run->world.node.machine, command->record);
+        at += (u32)record_binary_size(record, command->body + at);
+    }
+    if (is_repeated) reply_compare_kept(run, command->id, count);
+    else if (run->expected[0].result != MODULE_REUSED) reply_keep(run, command->id, count);
+}
+
+// --- raw accounts --------------------------------------------------------------------------------
+
+static void run_raw_accounts(struct run *run)
+{
+    const struct book_step *step = &run->step;
+    u32 expected[BOOK_RANDOM_ACCOUNTS_MAX];
+    struct create_result results[BOOK_RANDOM_ACCOUNTS_MAX];
+    if (book_model_room(run->model) < step->account_count) return; // The port would not log it.
+    book_model_raw_accounts(run->model, step->accounts, step->account_count, expected);
+    command_world_create(&run->world, COMPAT_CREATE_ACCOUNTS, step->accounts, step->account_count,
+                         results);
+    for (u32 i = 0; i < step->account_count; i++) {
+        if (results[i].status == expected[i]) continue;
+        (void)fprintf(stderr, "  raw account %u: model %u, machine %u\n", i, expected[i],
+                      results[i].status);
+        differs(run, "another result of a raw account");
+    }
+}
+
+static void run_raw_transfer(struct run *run)
+{
+    struct create_result result;
+    const u32 expected = book_model_raw_transfer(run->model, &run->step.transfer);
+    command_world_create(&run->world, COMPAT_CREATE_TRANSFERS, &run->step.transfer, 1, &result);
+    if (result.status == expected) return;
+    (void)fprintf(stderr, "  raw transfer: model %u, machine %u\n", expected, result.status);
+    differs(run, "another result of a raw transfer");
+}
+
+// --- state ---------------------------------------------------------------------------------------
+
+static void accounts_compare(const struct run *run)
+{
+    const struct ledger *ledger = &run->world.node.machine.ledger;
+    if (ledger->accounts.count != book_model_account_count(run->model)) {
+        differs(run, "another number of accounts");
+    }
+    for (u32 row = 0; row < ledger->accounts.count; row++) {
+        const struct account expected = book_model_account(run->model, row);
+        struct account account = *ledger_account(ledger, row);
+        account.reserved = 0;
+        account.timestamp = 0;
+        if (memcmp(&expected, &account, sizeof account) != 0) differs(run, "another account");
+    }
+}
+
+// Asks; the views are in world->views.
+static u32 ask(struct run *run, const struct schema_record *question, const void *body)
+{
+    struct module_answer answer = {0};
+    const u32 result =
+        command_world_ask(&run->world, question, body, (u32)COMMAND_WORLD_SPACE, &answer);
+    if (result != MODULE_DONE) differs(run, "a question is refused");
+    assert_true(is_zero(answer.cursor, sizeof answer.cursor));
+    return answer.count;
+}
+
+static void entities_compare(struct run *run)
+{
+    struct entity expected;
+    const struct entity_list all = {0};
+    struct entity *views = (void *)run->world.views;
+    u32 i = 0;
+    const u32 count = ask(run, &entity_schema_entity_list, &all);
+    for (; i < count && book_model_entity(run->model, i, &expected); i++) {
+        assert_true(views[i].opened_at > 0);
+        views[i].opened_at = 0;
+        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another entity");
+    }
+    if (i < count || book_model_entity(run->model, i, &expected)) differs(run, "other entities");
+}
+
+static void assets_compare(struct run *run)
+{
+    struct asset expected;
+    const struct asset_list all = {0};
+    const struct asset *views = (const void *)run->world.views;
+    u32 i = 0;
+    const u32 count = ask(run, &book_schema_asset_list, &all);
+    for (; i < count && book_model_asset(run->model, i, &expected); i++) {
+        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another asset");
+    }
+    if (i < count || book_model_asset(run->model, i, &expected)) differs(run, "other assets");
+}
+
+static void codes_compare(struct run *run)
+{
+    struct chart_code expected;
+    const struct chart_list all = {0};
+    struct chart_code *views = (void *)run->world.views;
+    u32 i = 0;
+    const u32 count = ask(run, &book_schema_chart_list, &all);
+    for (; i < count && book_model_chart_code(run->model, i, &expected); i++) {
+        views[i].key = 0;
+        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another code");
+    }
+    if (i < count || book_model_chart_code(run->model, i, &expected)) differs(run, "other codes");
+}
+
+static void trial_balance_compare(struct run *run, u32 book)
+{
+    struct trial_balance_row expected;
+    const struct trial_balance question = {.book = book};
+    const struct trial_balance_row *views = (const void *)run->world.views;
+    u32 i = 0;
+    const u32 count = ask(run, &book_schema_trial_balance, &question);
+    for (; i < count && book_model_trial_balance(run->model, book, i, &expected); i++) {
+        if (memcmp(&views[i], &expected, sizeof expected) != 0) {
+            print_record(&book_schema_trial_balance_row, (const u8 *)&expected);
+            print_record(&book_schema_trial_balance_row, (const u8 *)&views[i]);
+            differs(run, "another row of a trial balance");
+        }
+    }
+    if (i < count || book_model_trial_balance(run->model, book, i, &expected)) {
+        differs(run, "other rows of a trial balance");
+    }
+}
+
+static void books_compare(struct run *run)
+{
+    struct book expected;
+    const struct book_list all = {0};
+    struct book *views = (void *)run->world.views;
+    u32 i = 0;
+    const u32 count = ask(run, &book_schema_book_list, &all);
+    for (; i < count && book_model_book(run->model, i, &expected); i++) {
+        views[i].account_last = 0;
+        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another book");
+    }
+    if (i < count || book_model_book(run->model, i, &expected)) differs(run, "other books");
+    for (i = 0; book_model_book(run->model, i, &expected); i++) {
+        trial_balance_compare(run, (u32)expected.book);
+    }
+}
+
+// --- runs ----------------------------------------------------------------------------------------
+
+static void run_step(struct run *run)
+{
+    book_random_next(&run->random, &run->step);
+    bool same = true;
+    switch (run->step.kind) {
+    case BOOK_STEP_COMMAND: run_command(run); break;
+    case BOOK_STEP_RAW_ACCOUNTS: run_raw_accounts(run); break;
+    case BOOK_STEP_RAW_TRANSFER: run_raw_transfer(run); break;
+    case BOOK_STEP_RESTART: same = command_world_restart(&run->world); break;
+    case BOOK_STEP_CHECKPOINT: same = command_world_restart_from_checkpoint(&run->world); break;
+    }
+    if (!same) differs(run, "another state behind a start");
+    accounts_compare(run);
+    if (run->random.steps % ASK_EVERY != 0 && same && run->step.kind < BOOK_STEP_RESTART) return;
+    entities_compare(run);
+    assets_compare(run);
+    codes_compare(run);
+    books_compare(run);
+}
+
+// Room for accounts that is soon taken in every third run.
+static void run_seed(struct run *run, u64 seed, u64 steps)
+{
+    struct genesis genesis = command_world_genesis();
+    genesis.accounts_max = seed % 3 == 0 ? 40 : 4096;
+    command_world_init(&run->world, &genesis);
+    run->model = book_model_new(genesis.accounts_max);
+    run->kept = malloc(steps * sizeof *run->kept);
+    assert_non_null(run->kept);
+    run->kept_count = 0;
+    book_random_init(&run->random, seed);
+    for (u64 i = 0; i < steps; i++) run_step(run);
+    if (!command_world_restart(&run->world)) differs(run, "another state behind a start");
+    command_world_free(&run->world);
+    book_model_free(run->model);
+    free(run->kept);
+}
+
+// Every result that the modules have must have come.
+static u32 count_missing(const struct run *run)
+{
+    u32 missing = 0;
+    for (u32 i = 0; i < module_count; i++) {
+        const struct schema_module *schema = modules[i]->schema;
+        if (schema != &entity_schema && schema != &book_schema && schema != &entry_schema) continue;
+        for (u32 j = 0; j < schema->results[0]->row_count; j++) {
+            const struct schema_result *result = &schema->results[0]->rows[j];
+            if (run->results[i][result->number] > 0) continue;
+            // Only questions are refused so.
+            if (schema == &entity_schema && result->number == ENTITY_NOT_FOUND) continue;
+            (void)fprintf(stderr, "never given: %s of %s\n", result->name, modules[i]->name);
+            missing++;
+        }
+    }
+    return missing;
+}
+
+static void print_coverage(const struct run *run)
+{
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < RESULTS_MAX; j++) {
+            if (run->results[i][j] == 0) continue;
+            const struct schema_result *result =
+                schema_find_result(modules[i]->schema->results[0], j);
+            (void)fprintf(stderr, "%-8s %3u %-28s %8llu\n", modules[i]->name, j,
+                          result == NULL ? "" : result->name,
+                          (unsigned long long)run->results[i][j]);
+        }
+    }
+}
+
+static void test_machine_and_model_agree(void **state)
+{
+    const struct plan_of_runs *plan = *state;
+    struct run *run = calloc(1, sizeof *run);
+    assert_non_null(run);
+    for (u64 i = 0; i < plan->seed_count; i++) run_seed(run, plan->seed_first + i, plan->steps);
+    if (getenv("BOOK_COVERAGE") != NULL) print_coverage(run);
+    if (plan->seed_count > 1) {
+        assert_int_equal(count_missing(run), 0);
+        assert_true(run->replies > plan->steps);
+    }
+    free(run);
+}
+
+static void test_same_seed_same_steps(void **state)
+{
+    (void)state;
+    struct book_random *left = malloc(sizeof *left);
+    struct book_random *right = malloc(sizeof *right);
+    struct book_step steps[2];
+    assert_true(left != NULL && right != NULL);
+    book_random_init(left, 42);
+    book_random_init(right, 42);
+    for (u32 i = 0; i < 500; i++) {
+        book_random_next(left, &steps[0]);
+        book_random_next(right, &steps[1]);
+        if (steps[0].command.size > 0) {
+            assert_memory_equal(left->body, right->body, steps[0].command.size);
+        }
+        steps[0].command.body = NULL;
+        steps[1].command.body = NULL;
+        assert_memory_equal(&steps[0], &steps[1], sizeof steps[0]);
+    }
+    free(left);
+    free(right);
+}
+
+int main(int argc, char **argv)
+{
+    struct plan_of_runs plan = {.seed_first = 1, .seed_count = SEEDS, .steps = STEPS_OF_A_SEED};
+    if (argc > 1) {
+        plan.seed_first = strtoull(argv[1], NULL, 10);
+        plan.seed_count = 1;
+    }
+    if (argc > 2) plan.steps = strtoull(argv[2], NULL, 10);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(test_machine_and_model_agree, &plan),
+        cmocka_unit_test(test_same_seed_same_steps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

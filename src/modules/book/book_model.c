@@ -1,0 +1,759 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The model of book_model.h.
+#include "modules/book/book_model.h"
+
+#include "money/currency.h"
+
+#include <stdlib.h>
+
+#define THINGS_MAX   4096u
+#define COMMANDS_MAX 65536u
+
+struct model_account {
+    bool is_raw;
+    u32 number; // The book, or the ledger number of a raw one.
+    u128 id;
+    u16 code;
+    u16 flags;
+    u64 owner;
+    char name[64];
+    u128 debits;
+    u128 credits;
+};
+
+struct model_command {
+    struct book_command command;
+    u8 *body;
+    u32 reply_count;
+    struct book_reply *replies;
+};
+
+struct book_model {
+    u32 accounts_max;
+    struct entity_open entities[THINGS_MAX];
+    struct asset_open assets[THINGS_MAX];
+    struct chart_add codes[THINGS_MAX];
+    struct book_open books[THINGS_MAX];
+    struct model_account accounts[THINGS_MAX];
+    struct model_account before[THINGS_MAX]; // The accounts as they were before an entry.
+    u32 entity_count;
+    u32 asset_count;
+    u32 code_count;
+    u32 book_count;
+    u32 account_count;
+    struct model_command commands[COMMANDS_MAX];
+    u32 command_count;
+};
+
+struct book_model *book_model_new(u32 accounts_max)
+{
+    struct book_model *model = calloc(1, sizeof *model);
+    if (model == NULL) abort();
+    assert(accounts_max <= THINGS_MAX);
+    model->accounts_max = accounts_max;
+    return model;
+}
+
+void book_model_free(struct book_model *model)
+{
+    for (u32 i = 0; i < model->command_count; i++) {
+        free(model->commands[i].body);
+        free(model->commands[i].replies);
+    }
+    free(model);
+}
+
+static struct book_reply refused(u32 result, u128 value, u128 limit)
+{
+    return (struct book_reply){.result = result, .evidence = {value, limit}};
+}
+
+static struct book_reply done(void)
+{
+    return refused(MODULE_DONE, 0, 0);
+}
+
+// --- text ----------------------------------------------------------------------------------------
+
+// A text of a record, terminated.
+struct word {
+    char text[65];
+};
+
+static struct word word_of(const char *field, size_t room)
+{
+    struct word word = {{0}};
+    assert(room < sizeof word.text);
+    memcpy(word.text, field, room);
+    return word;
+}
+#define WORD(field) word_of(field, sizeof(field))
+
+static bool word_is(struct word a, struct word b)
+{
+    return strcmp(a.text, b.text) == 0;
+}
+
+static bool is_identifier(struct word word)
+{
+    return word.text[0] != 0 &&
+           strspn(word.text,
+                  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") ==
+               strlen(word.text);
+}
+
+static bool is_place(struct word word)
+{
+    static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char others[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    if (strchr(capitals, word.text[0]) == NULL || word.text[0] == 0) return false;
+    if (strchr(capitals, word.text[1]) == NULL || word.text[1] == 0) return false;
+    if (word.text[2] == 0) return true;
+    const size_t rest = strspn(word.text + 3, others);
+    return word.text[2] == '-' && rest >= 1 && rest <= 3 && word.text[3 + rest] == 0;
+}
+
+static const struct currency *currency_of(struct word word)
+{
+    for (u32 i = 0; i < currency_count; i++) {
+        if (strcmp(currencies[i].code, word.text) == 0) return &currencies[i];
+    }
+    return NULL;
+}
+
+// --- whole records -------------------------------------------------------------------------------
+
+// Zeros only behind the text.
+static bool text_is_whole(const char *field, size_t room)
+{
+    bool has_ended = false;
+    for (size_t i = 0; i < room; i++) {
+        if (field[i] == 0) has_ended = true;
+        else if (has_ended) return false;
+    }
+    return true;
+}
+#define WHOLE(field) text_is_whole(field, sizeof(field))
+
+static bool all_zero(const u8 *bytes, size_t size)
+{
+    u8 all = 0;
+    for (size_t i = 0; i < size; i++) all |= bytes[i];
+    return all == 0;
+}
+
+static bool entity_open_is_whole(const u8 *body)
+{
+    struct entity_open open;
+    memcpy(&open, body, sizeof open);
+    return WHOLE(open.name) && WHOLE(open.jurisdiction) && WHOLE(open.currency) &&
+           all_zero(open.reserved, sizeof open.reserved);
+}
+
+static bool asset_open_is_whole(const u8 *body)
+{
+    struct asset_open open;
+    memcpy(&open, body, sizeof open);
+    return WHOLE(open.asset) && WHOLE(open.name) && open.kind >= 1 && open.kind <= 5 &&
+           open.scale <= 18 && all_zero(open.reserved, sizeof open.reserved);
+}
+
+static bool chart_add_is_whole(const u8 *body)
+{
+    struct chart_add add;
+    memcpy(&add, body, sizeof add);
+    return WHOLE(add.name) && WHOLE(add.line) && add.code <= 65534 && add.kind >= 1 &&
+           add.kind <= 5 && body[offsetof(struct chart_add, contra)] <= 1;
+}
+
+static bool book_open_is_whole(const u8 *body)
+{
+    struct book_open open;
+    memcpy(&open, body, sizeof open);
+    return WHOLE(open.asset) && WHOLE(open.name) && open.reserved == 0;
+}
+
+static bool account_open_is_whole(const u8 *body)
+{
+    struct book_account_open open;
+    memcpy(&open, body, sizeof open);
+    return WHOLE(open.name) && (open.flags & ~6u) == 0;
+}
+
+static bool entry_post_is_whole(const u8 *body)
+{
+    struct entry_post post;
+    memcpy(&post, body, sizeof post);
+    for (u32 i = 0; i < post.legs_count; i++) {
+        struct entry_leg leg;
+        memcpy(&leg, body + sizeof post + i * sizeof leg, sizeof leg);
+        if (leg.side != 1 && leg.side != 2) return false;
+        if (!all_zero(leg.reserved, sizeof leg.reserved)) return false;
+    }
+    return all_zero(post.reserved, sizeof post.reserved);
+}
+
+// The bytes of the record that begins there; 0 when it is not whole.
+static u32 record_size(u16 record, const u8 *body, u32 left)
+{
+    switch (record) {
+    case 0x0201: return left >= 96 && entity_open_is_whole(body) ? 96 : 0;
+    case 0x0301: return left >= 64 && asset_open_is_whole(body) ? 64 : 0;
+    case 0x0302: return left >= 80 && chart_add_is_whole(body) ? 80 : 0;
+    case 0x0303: return left >= 96 && book_open_is_whole(body) ? 96 : 0;
+    case 0x0304: return left >= 96 && account_open_is_whole(body) ? 96 : 0;
+    default: break;
+    }
+    struct entry_post post;
+    if (left < sizeof post) return 0;
+    memcpy(&post, body, sizeof post);
+    if (post.legs_count > 255) return 0;
+    const u32 size = 64 + 48 * post.legs_count;
+    return left >= size && entry_post_is_whole(body) ? size : 0;
+}
+
+// --- finding -------------------------------------------------------------------------------------
+
+static bool has_entity(const struct book_model *model, u128 id)
+{
+    for (u32 i = 0; i < model->entity_count; i++) {
+        if (model->entities[i].entity_id == id) return true;
+    }
+    return false;
+}
+
+static const struct asset_open *find_asset(const struct book_model *model, struct word asset)
+{
+    for (u32 i = 0; i < model->asset_count; i++) {
+        if (word_is(WORD(model->assets[i].asset), asset)) return &model->assets[i];
+    }
+    return NULL;
+}
+
+static const struct chart_add *find_code(const struct book_model *model, u32 chart, u16 code)
+{
+    for (u32 i = 0; i < model->code_count; i++) {
+        if (model->codes[i].chart == chart && model->codes[i].code == code) return &model->codes[i];
+    }
+    return NULL;
+}
+
+static bool has_chart(const struct book_model *model, u32 chart)
+{
+    for (u32 i = 0; i < model->code_count; i++) {
+        if (model->codes[i].chart == chart) return true;
+    }
+    return false;
+}
+
+static const struct book_open *find_book(const struct book_model *model, u32 number)
+{
+    for (u32 i = 0; i < model->book_count; i++) {
+        if (model->books[i].book == number) return &model->books[i];
+    }
+    return NULL;
+}
+
+static bool number_is_raw(const struct book_model *model, u32 number)
+{
+    for (u32 i = 0; i < model->account_count; i++) {
+        if (model->accounts[i].is_raw && model->accounts[i].number == number) return true;
+    }
+    return false;
+}
+
+static struct model_account *find_account(struct book_model *model, u32 book, u128 id)
+{
+    for (u32 i = 0; i < model->account_count; i++) {
+        struct model_account *account = &model->accounts[i];
+        if (!account->is_raw && account->number == book && account->id == id) return account;
+    }
+    return NULL;
+}
+
+static struct model_account *find_raw(struct book_model *model, u128 id)
+{
+    for (u32 i = 0; i < model->account_count; i++) {
+        if (model->accounts[i].is_raw && model->accounts[i].id == id) return &model->accounts[i];
+    }
+    return NULL;
+}
+
+// --- commands ------------------------------------------------------------------------------------
+
+static struct book_reply open_entity(struct book_model *model, const u8 *body)
+{
+    struct entity_open open;
+    memcpy(&open, body, sizeof open);
+    if (open.entity_id == 0) return refused(ENTITY_ID_MUST_NOT_BE_ZERO, 0, 0);
+    if (!is_identifier(WORD(open.name))) return refused(ENTITY_NAME_INVALID, 0, 0);
+    if (!is_place(WORD(open.jurisdiction))) return refused(ENTITY_JURISDICTION_INVALID, 0, 0);
+    if (currency_of(WORD(open.currency)) == NULL) return refused(ENTITY_CURRENCY_UNKNOWN, 0, 0);
+    if (has_entity(model, open.entity_id)) return refused(ENTITY_EXISTS, open.entity_id, 0);
+    assert(model->entity_count < THINGS_MAX);
+    model->entities[model->entity_count++] = open;
+    return done();
+}
+
+static struct book_reply open_asset(struct book_model *model, const u8 *body)
+{
+    struct asset_open open;
+    memcpy(&open, body, sizeof open);
+    const struct word asset = WORD(open.asset);
+    const struct word name = WORD(open.name);
+    const struct currency *currency = currency_of(asset);
+    const bool is_metal_code = strcmp(asset.text, "XAU") == 0 || strcmp(asset.text, "XAG") == 0 ||
+                               strcmp(asset.text, "XPT") == 0 || strcmp(asset.text, "XPD") == 0;
+    if (!is_identifier(asset)) return refused(BOOK_ASSET_INVALID, 0, 0);
+    if (name.text[0] != 0 && !is_identifier(name)) return refused(BOOK_NAME_INVALID, 0, 0);
+    if (open.kind == ASSET_CURRENCY && currency == NULL) {
+        return refused(BOOK_CURRENCY_UNKNOWN, 0, 0);
+    }
+    if (open.kind == ASSET_CURRENCY && currency->minor_digits != open.scale) {
+        return refused(BOOK_CURRENCY_SCALE_DIFFERS, open.scale, currency->minor_digits);
+    }
+    if (open.kind != ASSET_CURRENCY && currency != NULL &&
+        !(open.kind == ASSET_METAL && is_metal_code)) {
+        return refused(BOOK_ASSET_IS_A_CURRENCY, 0, 0);
+    }
+    if (find_asset(model, asset) != NULL) return refused(BOOK_ASSET_EXISTS, 0, 0);
+    assert(model->asset_count < THINGS_MAX);
+    model->assets[model->asset_count++] = open;
+    return done();
+}
+
+static struct book_reply add_code(struct book_model *model, const u8 *body)
+{
+    struct chart_add add;
+    memcpy(&add, body, sizeof add);
+    const struct word line = WORD(add.line);
+    if (!is_identifier(WORD(add.name))) return refused(BOOK_NAME_INVALID, 0, 0);
+    if (line.text[0] != 0 && !is_identifier(line)) return refused(BOOK_NAME_INVALID, 0, 0);
+    if (add.chart == 0) return refused(BOOK_CHART_MUST_NOT_BE_ZERO, 0, 0);
+    if (add.code == 0) return refused(BOOK_CODE_MUST_NOT_BE_ZERO, 0, 0);
+    if (find_code(model, add.chart, add.code) != NULL) return refused(BOOK_CODE_EXISTS, 0, 0);
+    assert(model->code_count < THINGS_MAX);
+    model->codes[model->code_count++] = add;
+    return done();
+}
+
+static struct model_account *add_account(struct book_model *model)
+{
+    assert(model->account_count < model->accounts_max);
+    struct model_account *account = &model->accounts[model->account_count++];
+    memset(account, 0, sizeof *account);
+    return account;
+}
+
+static struct book_reply open_book(struct book_model *model, const u8 *body)
+{
+    struct book_open open;
+    memcpy(&open, body, sizeof open);
+    if (!is_identifier(WORD(open.name))) return refused(BOOK_NAME_INVALID, 0, 0);
+    if (open.book == 0) return refused(BOOK_NUMBER_MUST_NOT_BE_ZERO, 0, 0);
+    if (find_book(model, open.book) != NULL) return refused(BOOK_EXISTS, open.book, 0);
+    if (number_is_raw(model, open.book)) return refused(BOOK_NUMBER_IS_RAW, open.book, 0);
+    if (!has_entity(model, open.entity_id)) {
+        return refused(BOOK_ENTITY_NOT_FOUND, open.entity_id, 0);
+    }
+    if (find_asset(model, WORD(open.asset)) == NULL) return refused(BOOK_ASSET_NOT_FOUND, 0, 0);
+    if (!has_chart(model, open.chart)) return refused(BOOK_CHART_NOT_FOUND, open.chart, 0);
+    if (book_model_room(model) == 0) return refused(MODULE_FULL, 0, 0);
+    model->books[model->book_count++] = open;
+    struct model_account *suspense = add_account(model);
+    suspense->number = open.book;
+    suspense->id = U128_MAX - 1;
+    suspense->code = 65535;
+    memcpy(suspense->name, "suspense", 8);
+    return done();
+}
+
+static struct book_reply open_account(struct book_model *model, u64 principal, const u8 *body)
+{
+    struct book_account_open open;
+    memcpy(&open, body, sizeof open);
+    const struct book_open *book = find_book(model, open.book);
+    if (!is_identifier(WORD(open.name))) return refused(BOOK_NAME_INVALID, 0, 0);
+    if (open.account_id == 0 || open.account_id == U128_MAX || open.account_id == U128_MAX - 1) {
+        return refused(BOOK_ACCOUNT_ID_INVALID, 0, 0);
+    }
+    if (book == NULL) return refused(BOOK_NOT_FOUND, open.book, 0);
+    if (find_code(model, book->chart, open.code) == NULL) {
+        return refused(BOOK_CODE_NOT_FOUND, open.code, book->chart);
+    }
+    if (open.flags == 6) return refused(BOOK_LIMITS_EXCLUDE_EACH_OTHER, 6, 0);
+    if (find_account(model, open.book, open.account_id) != NULL) {
+        return refused(BOOK_ACCOUNT_EXISTS, open.account_id, 0);
+    }
+    if (book_model_room(model) == 0) return refused(MODULE_FULL, 0, 0);
+    struct model_account *account = add_account(model);
+    account->number = open.book;
+    account->id = open.account_id;
+    account->code = open.code;
+    account->flags = open.flags;
+    account->owner = open.owner == 0 ? principal : open.owner;
+    memcpy(account->name, open.name, sizeof open.name);
+    return done();
+}
+
+// --- postings ------------------------------------------------------------------------------------
+
+static bool sum_overflows(u128 a, u128 b)
+{
+    return b > U128_MAX - a;
+}
+
+static enum create_transfer_result post(struct model_account *debit, struct model_account *credit,
+                                        u128 amount)
+{
+    if (sum_overflows(debit->debits, amount)) return CREATE_TRANSFER_OVERFLOWS_DEBITS_POSTED;
+    if (sum_overflows(credit->credits, amount)) return CREATE_TRANSFER_OVERFLOWS_CREDITS_POSTED;
+    if ((debit->flags & 2) && debit->debits + amount > debit->credits) {
+        return CREATE_TRANSFER_EXCEEDS_CREDITS;
+    }
+    if ((credit->flags & 4) && credit->credits + amount > credit->debits) {
+        return CREATE_TRANSFER_EXCEEDS_DEBITS;
+    }
+    debit->debits += amount;
+    credit->credits += amount;
+    return CREATE_TRANSFER_CREATED;
+}
+
+// An entry being decided.
+struct model_entry {
+    u32 count;
+    struct entry_leg legs[255];
+    struct model_account *accounts[255]; // Of the legs.
+    u32 posting_count;
+    struct {
+        u32 debit; // Legs.
+        u32 credit;
+        u128 amount;
+    } postings[510];
+};
+
+static struct book_reply check_leg(struct book_model *model, struct model_entry *entry, u32 i,
+                                   u64 principal)
+{
+    const struct entry_leg *leg = &entry->legs[i];
+    struct model_account *account = find_account(model, leg->book, leg->account_id);
+    if (leg->amount == 0) return refused(ENTRY_AMOUNT_MUST_NOT_BE_ZERO, i, 0);
+    if (find_book(model, leg->book) == NULL) return refused(ENTRY_BOOK_NOT_FOUND, leg->book, 0);
+    if (account == NULL) return refused(ENTRY_ACCOUNT_NOT_FOUND, leg->account_id, 0);
+    if (account->owner != principal) {
+        return refused(ENTRY_NOT_THE_OWNER, leg->account_id, account->owner);
+    }
+    entry->accounts[i] = account;
+    return done();
+}
+
+// Balances one book of an entry and pairs its debits with its credits.
+static struct book_reply check_book(struct model_entry *entry, u32 book)
+{
+    u128 debits = 0;
+    u128 credits = 0;
+    u128 left[255];
+    for (u32 i = 0; i < entry->count; i++) {
+        const struct entry_leg *leg = &entry->legs[i];
+        left[i] = leg->book == book ? leg->amount : 0;
+        u128 *sum = leg->side == SIDE_DEBIT ? &debits : &credits;
+        if (sum_overflows(*sum, left[i])) return refused(ENTRY_AMOUNTS_OVERFLOW, book, 0);
+        *sum += left[i];
+    }
+    if (debits != credits) return refused(ENTRY_UNBALANCED, debits, credits);
+    for (u32 d = 0; d < entry->count; d++) {
+        if (entry->legs[d].side != SIDE_DEBIT) continue;
+        for (u32 c = 0; c < entry->count; c++) {
+            if (entry->legs[c].side != SIDE_CREDIT || left[d] == 0 || left[c] == 0) continue;
+            const u128 amount = left[d] < left[c] ? left[d] : left[c];
+            if (entry->legs[d].account_id == entry->legs[c].account_id) {
+                return refused(ENTRY_ACCOUNT_AGAINST_ITSELF, entry->legs[d].account_id, 0);
+            }
+            left[d] -= amount;
+            left[c] -= amount;
+            entry->postings[entry->posting_count].debit = d;
+            entry->postings[entry->posting_count].credit = c;
+            entry->postings[entry->posting_count].amount = amount;
+            entry->posting_count++;
+        }
+    }
+    return done();
+}
+
+static struct book_reply post_entry(struct book_model *model, u64 principal, const u8 *body)
+{
+    struct entry_post head;
+    struct model_entry entry;
+    memcpy(&head, body, sizeof head);
+    entry.count = head.legs_count;
+    entry.posting_count = 0;
+    memcpy(entry.legs, body + sizeof head, entry.count * sizeof *entry.legs);
+    if (head.entry_id == 0) return refused(ENTRY_ID_MUST_NOT_BE_ZERO, 0, 0);
+    if (entry.count < 2) return refused(ENTRY_TOO_FEW_LEGS, entry.count, 0);
+    for (u32 i = 0; i < entry.count; i++) {
+        const struct book_reply reply = check_leg(model, &entry, i, principal);
+        if (reply.result != MODULE_DONE) return reply;
+    }
+    for (u32 i = 0; i < entry.count; i++) {
+        bool is_first = true; // Of its book.
+        for (u32 j = 0; j < i; j++) is_first = is_first && entry.legs[j].book != entry.legs[i].book;
+        if (!is_first) continue;
+        const struct book_reply reply = check_book(&entry, entry.legs[i].book);
+        if (reply.result != MODULE_DONE) return reply;
+    }
+    memcpy(model->before, model->accounts, sizeof model->before);
+    for (u32 i = 0; i < entry.posting_count; i++) {
+        const u32 result =
+            (u32)post(entry.accounts[entry.postings[i].debit],
+                      entry.accounts[entry.postings[i].credit], entry.postings[i].amount);
+        if (result == (u32)CREATE_TRANSFER_CREATED) continue;
+        memcpy(model->accounts, model->before, sizeof model->before);
+        struct book_reply reply = refused(MODULE_POSTING_REFUSED, entry.postings[i].amount, 0);
+        reply.posting = i;
+        reply.posting_result = result;
+        return reply;
+    }
+    return done();
+}
+
+// --- commands as a whole -------------------------------------------------------------------------
+
+static bool is_known(u16 record)
+{
+    return record == 0x0201 || (record >= 0x0301 && record <= 0x0304) || record == 0x0401;
+}
+
+static struct book_reply run_record(struct book_model *model, const struct book_command *command,
+                                    const u8 *body)
+{
+    switch (command->record) {
+    case 0x0201: return open_entity(model, body);
+    case 0x0301: return open_asset(model, body);
+    case 0x0302: return add_code(model, body);
+    case 0x0303: return open_book(model, body);
+    case 0x0304: return open_account(model, command->principal, body);
+    default: return post_entry(model, command->principal, body);
+    }
+}
+
+// Whether the body is as many whole records as it claims; all of ours are multiples of 16 bytes.
+static bool is_whole(const struct book_command *command)
+{
+    u32 count = 0;
+    u32 at = 0;
+    while (at < command->size) {
+        const u32 size = record_size(command->record, command->body + at, command->size - at);
+        if (size == 0) return false;
+        at += size;
+        count++;
+    }
+    return count == command->count && count > 0;
+}
+
+static bool command_equal(const struct book_command *a, const struct book_command *b)
+{
+    return a->principal == b->principal && a->record == b->record && a->size == b->size &&
+           memcmp(a->body, b->body, a->size) == 0;
+}
+
+static void command_keep(struct book_model *model, const struct book_command *command,
+                         const struct book_reply *replies, u32 count)
+{
+    assert(model->command_count < COMMANDS_MAX);
+    struct model_command *kept = &model->commands[model->command_count++];
+    kept->body = malloc(command->size + 1);
+    kept->replies = malloc(count * sizeof *replies);
+    if (kept->body == NULL || kept->replies == NULL) abort();
+    memcpy(kept->body, command->body, command->size);
+    memcpy(kept->replies, replies, count * sizeof *replies);
+    kept->reply_count = count;
+    kept->command = *command;
+    kept->command.body = kept->body;
+}
+
+u32 book_model_command(struct book_model *model, const struct book_command *command,
+                       struct book_reply replies[BOOK_MODEL_RECORDS_MAX], bool *is_repeated)
+{
+    *is_repeated = false;
+    for (u32 i = 0; i < model->command_count; i++) {
+        const struct model_command *kept = &model->commands[i];
+        if (kept->command.id != command->id) continue;
+        *is_repeated = command_equal(&kept->command, command);
+        if (!*is_repeated) {
+            replies[0] = refused(MODULE_REUSED, 0, 0);
+            return 1;
+        }
+        memcpy(replies, kept->replies, kept->reply_count * sizeof *replies);
+        return kept->reply_count;
+    }
+    u32 count = 0;
+    if (!is_known(command->record)) {
+        replies[count++] = refused(MODULE_UNKNOWN, 0, 0);
+    } else if (!is_whole(command)) {
+        replies[count++] = refused(MODULE_MALFORMED, 0, 0);
+    } else {
+        assert(command->count <= BOOK_MODEL_RECORDS_MAX);
+        for (u32 at = 0; at < command->size; count++) {
+            replies[count] = run_record(model, command, command->body + at);
+            at += record_size(command->record, command->body + at, command->size - at);
+        }
+    }
+    command_keep(model, command, replies, count);
+    return count;
+}
+
+// --- raw accounts --------------------------------------------------------------------------------
+
+static enum create_account_result raw_account(struct book_model *model, const struct account *event)
+{
+    if (event->id == 0) return CREATE_ACCOUNT_ID_MUST_NOT_BE_ZERO;
+    if (event->id == U128_MAX) return CREATE_ACCOUNT_ID_MUST_NOT_BE_INT_MAX;
+    const struct model_account *known = find_raw(model, event->id);
+    if (known != NULL) {
+        if (known->flags != event->flags) return CREATE_ACCOUNT_EXISTS_WITH_DIFFERENT_FLAGS;
+        if (known->number != event->ledger) return CREATE_ACCOUNT_EXISTS_WITH_DIFFERENT_LEDGER;
+        return CREATE_ACCOUNT_EXISTS;
+    }
+    if (event->ledger == 0) return CREATE_ACCOUNT_LEDGER_MUST_NOT_BE_ZERO;
+    if (find_book(model, event->ledger) != NULL) return CREATE_ACCOUNT_LEDGER_MUST_NOT_BE_ZERO;
+    struct model_account *account = add_account(model);
+    account->is_raw = true;
+    account->number = event->ledger;
+    account->id = event->id;
+    account->code = event->code;
+    account->flags = event->flags;
+    return CREATE_ACCOUNT_CREATED;
+}
+
+void book_model_raw_accounts(struct book_model *model, const struct account *events, u32 count,
+                             u32 *results)
+{
+    const bool is_chain = (events[0].flags & ACCOUNT_LINKED) != 0;
+    const u32 before = model->account_count;
+    for (u32 i = 0; i < count; i++) {
+        results[i] = (u32)raw_account(model, &events[i]);
+        if (!is_chain || results[i] == (u32)CREATE_ACCOUNT_CREATED) continue;
+        model->account_count = before;
+        for (u32 j = 0; j < count; j++) {
+            if (j != i) results[j] = CREATE_ACCOUNT_LINKED_EVENT_FAILED;
+        }
+        return;
+    }
+}
+
+u32 book_model_raw_transfer(struct book_model *model, const struct transfer *event)
+{
+    struct model_account *debit = find_raw(model, event->debit_account_id);
+    struct model_account *credit = find_raw(model, event->credit_account_id);
+    if (event->debit_account_id == event->credit_account_id) {
+        return CREATE_TRANSFER_ACCOUNTS_MUST_BE_DIFFERENT;
+    }
+    if (event->ledger == 0) return CREATE_TRANSFER_LEDGER_MUST_NOT_BE_ZERO;
+    if (debit == NULL) return CREATE_TRANSFER_DEBIT_ACCOUNT_NOT_FOUND;
+    if (credit == NULL) return CREATE_TRANSFER_CREDIT_ACCOUNT_NOT_FOUND;
+    if (debit->number != credit->number) return CREATE_TRANSFER_ACCOUNTS_MUST_HAVE_THE_SAME_LEDGER;
+    if (debit->number != event->ledger) {
+        return CREATE_TRANSFER_TRANSFER_MUST_HAVE_THE_SAME_LEDGER_AS_ACCOUNTS;
+    }
+    return (u32)post(debit, credit, event->amount);
+}
+
+// --- what can be read ----------------------------------------------------------------------------
+
+u32 book_model_account_count(const struct book_model *model)
+{
+    return model->account_count;
+}
+
+struct account book_model_account(const struct book_model *model, u32 row)
+{
+    const struct model_account *account = &model->accounts[row];
+    return (struct account){
+        .id = account->id,
+        .debits_posted = account->debits,
+        .credits_posted = account->credits,
+        .ledger = account->number,
+        .code = account->code,
+        .flags = account->flags,
+    };
+}
+
+u32 book_model_room(const struct book_model *model)
+{
+    return model->accounts_max - model->account_count;
+}
+
+bool book_model_entity(const struct book_model *model, u32 i, struct entity *out)
+{
+    if (i >= model->entity_count) return false;
+    const struct entity_open *open = &model->entities[i];
+    *out = (struct entity){.entity_id = open->entity_id, .first_day = open->day, .day = open->day};
+    memcpy(out->name, open->name, sizeof out->name);
+    memcpy(out->jurisdiction, open->jurisdiction, sizeof out->jurisdiction);
+    memcpy(out->currency, open->currency, sizeof out->currency);
+    return true;
+}
+
+bool book_model_asset(const struct book_model *model, u32 i, struct asset *out)
+{
+    if (i >= model->asset_count) return false;
+    const struct asset_open *open = &model->assets[i];
+    *out = (struct asset){.kind = open->kind, .scale = open->scale};
+    memcpy(out->asset, open->asset, sizeof out->asset);
+    memcpy(out->name, open->name, sizeof out->name);
+    return true;
+}
+
+bool book_model_chart_code(const struct book_model *model, u32 i, struct chart_code *out)
+{
+    if (i >= model->code_count) return false;
+    const struct chart_add *add = &model->codes[i];
+    *out = (struct chart_code){
+        .chart = add->chart, .code = add->code, .kind = add->kind, .contra = add->contra};
+    memcpy(out->name, add->name, sizeof out->name);
+    memcpy(out->line, add->line[0] != 0 ? add->line : add->name, sizeof out->line);
+    return true;
+}
+
+bool book_model_book(const struct book_model *model, u32 i, struct book *out)
+{
+    if (i >= model->book_count) return false;
+    const struct book_open *open = &model->books[i];
+    *out = (struct book){.book = open->book, .entity_id = open->entity_id, .chart = open->chart};
+    memcpy(out->asset, open->asset, sizeof out->asset);
+    memcpy(out->name, open->name, sizeof out->name);
+    for (u32 j = 0; j < model->account_count; j++) {
+        const struct model_account *account = &model->accounts[j];
+        out->accounts += !account->is_raw && account->number == open->book;
+    }
+    return true;
+}
+
+bool book_model_trial_balance(const struct book_model *model, u32 book, u32 i,
+                              struct trial_balance_row *out)
+{
+    const struct book_open *open = find_book(model, book);
+    for (u32 j = model->account_count; j > 0; j--) { // The newest is first.
+        const struct model_account *account = &model->accounts[j - 1];
+        if (account->is_raw || account->number != book || i-- > 0) continue;
+        const struct chart_add *code = find_code(model, open->chart, account->code);
+        const u128 debits = account->debits;
+        const u128 credits = account->credits;
+        *out = (struct trial_balance_row){
+            .code = account->code,
+            .kind = code == NULL ? KIND_LIABILITY : code->kind,
+            .scale = find_asset(model, WORD(open->asset))->scale,
+            .book = book,
+            .owner = account->owner,
+            .account_id = account->id,
+            .debit = debits > credits ? debits - credits : 0,
+            .credit = credits > debits ? credits - debits : 0,
+            .debits_posted = debits,
+            .credits_posted = credits,
+        };
+        memcpy(out->name, account->name, sizeof out->name);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Entities, books and entries a second time, as short and obvious as possible, to test the modules
+// against, with as much of commands and of raw accounts as meets them.
+//
+// Written from the .def files and the headers: arrays in the order in which things were made, loops
+// over all of them, a copy of all accounts to take an entry back. Of the modules' code it has the
+// structs of the records; of other code the list of ISO 4217. Good to some thousand accounts and
+// commands. It allocates with malloc and aborts when there is no memory. Tests only.
+//
+// Does not model: time, holds, history, limits of tables other than that of accounts.
+#ifndef TAEL_MODULES_BOOK_BOOK_MODEL_H
+#define TAEL_MODULES_BOOK_BOOK_MODEL_H
+
+#include "modules/book/book.h"
+#include "modules/entity/entity.h"
+#include "modules/entry/entry.h"
+
+#define BOOK_MODEL_RECORDS_MAX 16u // Of one command.
+
+struct book_model;
+
+// A command as a principal gives it.
+struct book_command {
+    u128 id;
+    u64 principal;
+    u16 record;
+    u32 count; // As it is claimed.
+    u32 size;
+    const u8 *body;
+};
+
+// What becomes of one record, or of a command that is not whole.
+struct book_reply {
+    u32 result; // enum module_result, or the module's own.
+    u32 posting;
+    u32 posting_result;
+    u128 evidence[2];
+};
+
+// An empty log with room for so many accounts, to be given to book_model_free. Never NULL.
+struct book_model *book_model_new(u32 accounts_max);
+void book_model_free(struct book_model *model);
+
+// Runs a command of at most BOOK_MODEL_RECORDS_MAX records. Returns how many replies were written.
+// `*is_repeated` tells whether they are those of an earlier command.
+u32 book_model_command(struct book_model *model, const struct book_command *command,
+                       struct book_reply replies[BOOK_MODEL_RECORDS_MAX], bool *is_repeated);
+// Makes raw accounts: a chain of linked events, or single ones. Writes create_account results.
+void book_model_raw_accounts(struct book_model *model, const struct account *events, u32 count,
+                             u32 *results);
+// Posts one raw transfer of a single phase. Returns a create_transfer result.
+u32 book_model_raw_transfer(struct book_model *model, const struct transfer *event);
+
+// Accounts in the order in which they were made, as the ledger has them but for the timestamp.
+u32 book_model_account_count(const struct book_model *model);
+struct account book_model_account(const struct book_model *model, u32 row);
+// How many accounts there is still room for.
+u32 book_model_room(const struct book_model *model);
+
+// The answers to the questions without a condition, and to the trial balance of a book: record `i`
+// as the view has it, without times and reserved fields. False when there are not so many.
+bool book_model_entity(const struct book_model *model, u32 i, struct entity *out);
+bool book_model_asset(const struct book_model *model, u32 i, struct asset *out);
+bool book_model_chart_code(const struct book_model *model, u32 i, struct chart_code *out);
+bool book_model_book(const struct book_model *model, u32 i, struct book *out);
+bool book_model_trial_balance(const struct book_model *model, u32 book, u32 i,
+                              struct trial_balance_row *out);
+
+#endif
