@@ -289,6 +289,45 @@ static void books_compare(struct run *run)
     }
 }
 
+// Whatever a client gives as a cursor, the answer comes to an end and is of what was asked.
+static void cursor_try(struct run *run, const struct schema_record *question, const void *body,
+                       u32 book)
+{
+    struct module_answer answer = {0};
+    const u64 row = random_below(&run->random.random, 200);
+    store_u64(answer.cursor, row);
+    for (u32 i = 0; i < 1000; i++) {
+        if (command_world_ask(&run->world, question, body, 600, &answer) != MODULE_DONE) {
+            differs(run, "a cursor is refused");
+        }
+        const struct trial_balance_row *views = (const void *)run->world.views;
+        for (u32 j = 0; book != 0 && j < answer.count; j++) {
+            if (views[j].book != book) differs(run, "a cursor leads to another book");
+        }
+        if (is_zero(answer.cursor, sizeof answer.cursor)) return;
+    }
+    differs(run, "a cursor leads nowhere");
+}
+
+static void cursors_try(struct run *run)
+{
+    struct entity entity;
+    struct book book;
+    const struct asset_list nothing = {0};
+    cursor_try(run, &entity_schema_entity_list, &nothing, 0);
+    cursor_try(run, &book_schema_asset_list, &nothing, 0);
+    cursor_try(run, &book_schema_chart_list, &nothing, 0);
+    cursor_try(run, &book_schema_book_list, &nothing, 0);
+    if (book_model_entity(run->model, 0, &entity)) {
+        const struct entity_list one = {.entity_id = entity.entity_id};
+        cursor_try(run, &entity_schema_entity_list, &one, 0);
+    }
+    for (u32 i = 0; book_model_book(run->model, i, &book); i++) {
+        const struct trial_balance question = {.book = (u32)book.book};
+        cursor_try(run, &book_schema_trial_balance, &question, (u32)book.book);
+    }
+}
+
 // --- runs ----------------------------------------------------------------------------------------
 
 static void run_step(struct run *run)
@@ -309,6 +348,7 @@ static void run_step(struct run *run)
     assets_compare(run);
     codes_compare(run);
     books_compare(run);
+    cursors_try(run);
 }
 
 // Room for accounts that is soon taken in every third run.

@@ -260,6 +260,7 @@ static u32 entity_list_ask(const struct module_context *context, const struct en
     }
     const struct entity *entity = entity_find(context, list->entity_id);
     answer->evidence[0] = list->entity_id;
+    memset(answer->cursor, 0, sizeof answer->cursor); // One is all, wherever the client is.
     if (entity == NULL) return ENTITY_NOT_FOUND;
     (void)answer_add(answer, entity);
     return MODULE_DONE;
