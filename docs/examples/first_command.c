@@ -14,6 +14,7 @@ struct entity_open {
     char name[48];
     char jurisdiction[8];
     char currency[8];
+    char calendar[16];
     int32_t day; // Days since 1970-01-01.
     uint8_t reserved[12];
 };

@@ -88,7 +88,9 @@ static u32 open_decide(const struct module_context *context, const struct entity
     if (has_calendar && module_find(context, TABLE_CALENDARS, load_u128(open->calendar)) == NULL) {
         return ENTITY_CALENDAR_NOT_FOUND;
     }
+    plan->evidence[0] = (u32)open->day;
     if (open->day < DAY_MIN || open->day > CIVIL_DAY_MAX) return ENTITY_DAY_OUT_OF_RANGE;
+    plan->evidence[0] = 0;
     if (entity_find(context, open->entity_id) != NULL) {
         plan->evidence[0] = open->entity_id;
         return ENTITY_EXISTS;

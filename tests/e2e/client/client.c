@@ -24,6 +24,7 @@ struct entity_open_record {
     char name[48];
     char jurisdiction[8];
     char currency[8];
+    char calendar[16];
     i32 day;
     u8 reserved[12];
 };
