@@ -8,7 +8,7 @@
 // at most n - 1 postings, and which they are depends on the entry alone.
 //
 // Rules are looked at leg by leg up to the owner, then book by book in the order of their first
-// legs: what is told is the first rule that the first such leg breaks, or else the first such book.
+// legs: what is told is the first rule that the first such leg, or else the first such book, breaks.
 #ifndef TAEL_MODULES_ENTRY_ENTRY_H
 #define TAEL_MODULES_ENTRY_ENTRY_H
 
