@@ -45,9 +45,34 @@ struct world {
     struct put puts[PUTS_MAX];
     u32 put_count;
     u32 answered;
-    pthread_t thread; // Of a server that runs by itself, for calls that wait.
+    pthread_t thread; // Of a server that runs by itself, for calls that wait:
+    bool is_running;
     atomic_bool stopping;
 };
+
+// --- the server by itself ------------------------------------------------------------------------
+
+static void *server_run(void *argument)
+{
+    struct world *world = argument;
+    while (!world->stopping) port_world_step(&world->server);
+    return NULL;
+}
+
+static void server_begin(struct world *world)
+{
+    world->stopping = false;
+    assert_int_equal(pthread_create(&world->thread, NULL, server_run, world), 0);
+    world->is_running = true;
+}
+
+static void server_pause(struct world *world)
+{
+    if (!world->is_running) return;
+    world->stopping = true;
+    assert_int_equal(pthread_join(world->thread, NULL), 0);
+    world->is_running = false;
+}
 
 static void client_make(struct world *world, struct tael_options options)
 {
@@ -71,6 +96,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *world = *state;
+    server_pause(world);
     tael_close(world->client);
     port_world_gate_open();
     port_world_buffers_await(&world->server);
@@ -88,27 +114,6 @@ static void turn(struct world *world)
 static void turn_for(struct world *world, u32 turns)
 {
     for (u32 i = 0; i < turns; i++) turn(world);
-}
-
-// --- the server by itself ------------------------------------------------------------------------
-
-static void *server_run(void *argument)
-{
-    struct world *world = argument;
-    while (!world->stopping) port_world_step(&world->server);
-    return NULL;
-}
-
-static void server_begin(struct world *world)
-{
-    world->stopping = false;
-    assert_int_equal(pthread_create(&world->thread, NULL, server_run, world), 0);
-}
-
-static void server_pause(struct world *world)
-{
-    world->stopping = true;
-    assert_int_equal(pthread_join(world->thread, NULL), 0);
 }
 
 // --- commands ------------------------------------------------------------------------------------
@@ -211,8 +216,11 @@ static void test_calls_wait_for_their_answers(void **state)
     assert_int_equal(server.in_flight_max, 64);
     struct entity_open opens[3];
     for (u32 i = 0; i < 3; i++) {
-        opens[i] = (struct entity_open){
-            .entity_id = 1 + i, .name = "group", .jurisdiction = "HK", .currency = "HKD"};
+        opens[i] = (struct entity_open){.entity_id = 1 + i,
+                                        .name = "group",
+                                        .jurisdiction = "HK",
+                                        .currency = "HKD",
+                                        .day = 20000};
     }
     memcpy(opens[1].currency, "XXQ", 3);
     struct tael_command command = command_make(world, ENTITY_OPEN, opens, sizeof opens);

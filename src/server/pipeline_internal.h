@@ -143,6 +143,11 @@ void pipeline_wake(struct pipeline *pipeline, enum pipeline_waiter waiter);
 // Wakes those that wait for frames to become durable and indexed, if there are any; with the mutex
 // held.
 void pipeline_wake_followers(struct pipeline *pipeline);
+// Whether storage is full; with the mutex held. It is read without (pipeline_is_full).
+static inline void pipeline_full_set(struct pipeline *pipeline, bool full)
+{
+    __atomic_store_n(&pipeline->full, full, __ATOMIC_RELAXED);
+}
 // Waits to be woken; with the mutex held. The first for ever, the second no longer than this.
 void pipeline_wait(struct pipeline *pipeline, enum pipeline_waiter waiter);
 void pipeline_wait_for(struct pipeline *pipeline, enum pipeline_waiter waiter, u64 nanoseconds);

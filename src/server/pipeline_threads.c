@@ -101,7 +101,7 @@ void *sealing_thread(void *context)
         pipeline_lock(pipeline);
         if (status == STATUS_FULL) {
             // The segment stays in memory; input stops until there is space.
-            pipeline->full = true;
+            pipeline_full_set(pipeline, true);
             while (pipeline->full && !pipeline->stopping) {
                 pipeline_wait_for(pipeline, WAITER_SEALING, FULL_RETRY_NS);
             }
@@ -157,7 +157,7 @@ static void checkpoint_take(struct pipeline *pipeline)
     if (status != STATUS_OK && status != STATUS_FULL) pipeline_fatal(pipeline, &failure);
     pipeline_lock(pipeline);
     if (status == STATUS_FULL) {
-        pipeline->full = true; // The log goes on from the checkpoint before.
+        pipeline_full_set(pipeline, true); // The log goes on from the checkpoint before.
     } else {
         pipeline->checkpoints++;
     }
@@ -192,7 +192,7 @@ static void upkeep_merge(struct pipeline *pipeline)
     pipeline_lock(pipeline);
     pipeline->merge_wanted = merged;
     pipeline->merges += merged;
-    if (status == STATUS_FULL) pipeline->full = true;
+    if (status == STATUS_FULL) pipeline_full_set(pipeline, true);
 }
 
 // Removes a spare file, if there is one.
@@ -254,7 +254,7 @@ enum status space_look(struct pipeline *pipeline, struct space *space, struct fa
 
 void space_set(struct pipeline *pipeline, const struct space *space)
 {
-    if (pipeline->full != space->full) pipeline->full = space->full;
+    pipeline_full_set(pipeline, space->full);
     pipeline->space_free = space->free;
     pipeline->space_needed = space->needed;
 }

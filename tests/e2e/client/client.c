@@ -8,6 +8,7 @@
 // Each command opens an entity under an id of its own. One that was applied twice would be told the
 // second time that the entity exists; one that was lost would be missing in the list.
 #include "../load.h"
+#include "modules/entity/entity.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -19,24 +20,10 @@
 #define ENTITY_OPEN  0x0201u
 #define ENTITY_LIST  0x0220u
 
-struct entity_open_record {
-    struct tael_u128 entity_id;
-    char name[48];
-    char jurisdiction[8];
-    char currency[8];
-    char calendar[16];
-    i32 day;
-    u8 reserved[12];
-};
-struct entity_record {
-    struct tael_u128 entity_id;
-    u8 rest[112];
-};
-
 struct run;
 struct slot {
     struct run *run;
-    struct entity_open_record body; // In flight.
+    struct entity_open body; // In flight.
 };
 
 struct run {
@@ -63,11 +50,11 @@ static void open_submit(struct slot *slot)
 {
     struct run *run = slot->run;
     if (run->is_over || run->submitted == COMMANDS_MAX) return;
-    slot->body = (struct entity_open_record){.entity_id = {.low = ++run->submitted},
-                                             .name = "entity",
-                                             .jurisdiction = "HK",
-                                             .currency = "HKD",
-                                             .day = 20000};
+    slot->body = (struct entity_open){.entity_id = ++run->submitted,
+                                      .name = "entity",
+                                      .jurisdiction = "HK",
+                                      .currency = "HKD",
+                                      .day = 20000};
     const struct tael_command command = {.id = tael_id(run->client),
                                          .record = ENTITY_OPEN,
                                          .version = 1,
@@ -93,9 +80,9 @@ static void listed(void *context, const struct tael_answer *answer)
 {
     struct run *run = context;
     if (answer->error != TAEL_OK || answer->result != TAEL_RESULT_DONE) die(run, "the list");
-    const struct entity_record *entities = answer->body;
+    const struct entity *entities = answer->body;
     for (u32 i = 0; i < answer->count; i++) {
-        const u64 id = entities[i].entity_id.low;
+        const u64 id = (u64)entities[i].entity_id;
         if (id == 0 || id > run->submitted || run->listed[id]) die(run, "an entity is odd");
         run->listed[id] = true;
         run->listed_count++;
@@ -155,7 +142,7 @@ int main(int argc, char **argv)
     run_to_the_end(run);
     run->question =
         (struct tael_question){.record = ENTITY_LIST, .version = 1, .position = TAEL_POSITION_SEEN};
-    const struct tael_u128 all = {0};
+    const struct entity_list all = {0};
     run->question.body = &all;
     run->question.body_size = sizeof all;
     if (tael_submit_question(run->client, &run->question, 60000, listed, run, NULL) != TAEL_OK) {
