@@ -129,6 +129,26 @@ static enum status create_rows_take(struct verify *verify, const struct frame_vi
     return rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
 }
 
+// Takes the rows of a module's command: those of its records' places, and the evidence behind them.
+static enum status module_rows_take(struct verify *verify, const struct frame_view *view, u32 index)
+{
+    const struct frame_command *command = &view->commands[index];
+    const u64 first = view->header->place + command->body_offset;
+    for (;;) {
+        const struct outcome *row = NULL;
+        enum status status =
+            rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
+        if (status == STATUS_OK) status = row_peek(verify, &row);
+        if (status != STATUS_OK || row == NULL) return status;
+        const u64 place = outcome_place(row);
+        const bool is_its_own = place >= first && place < first + command->body_size;
+        // One that was sent again left nothing; if this is damage instead, the outcome root tells.
+        if (!is_its_own && row->kind != OUTCOME_EVIDENCE) return STATUS_OK;
+        verify->report->events += row->kind == OUTCOME_COMMAND;
+        row_take(verify, row);
+    }
+}
+
 // History goes on at the next page when a segment ends.
 static u64 align_up_page_rows(u64 row)
 {
@@ -146,6 +166,10 @@ static enum status commands_check(struct verify *verify, const struct frame_view
         verify->report->commands++;
         if (command->record == COMMAND_TICK) {
             enum status status = rows_take_kinds(verify, OUTCOME_EXPIRY, OUTCOME_EXPIRY);
+            if (status != STATUS_OK) return status;
+        }
+        if (command->record >= COMMAND_MODULES) {
+            enum status status = module_rows_take(verify, view, i);
             if (status != STATUS_OK) return status;
         }
         if (command->record != COMMAND_COMPAT) continue;

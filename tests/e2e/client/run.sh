@@ -10,3 +10,5 @@ if ! "$1" "$2" "$folder/data" "$3" ${4:+"$4"} 2>"$folder/trace"; then
     tail -n 40 "$folder/trace"
     exit 1
 fi
+"$2" verify "$folder/data"
+"$2" verify --replay "$folder/data"
