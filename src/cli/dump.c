@@ -7,6 +7,7 @@
 #include "ledger/history_file.h"
 #include "ledger/ledger_schema.h"
 #include "machine/checkpoint.h"
+#include "modules/module.h"
 #include "os/disk.h"
 #include "wal/wal.h"
 
@@ -42,7 +43,8 @@ static_assert((int)DUMP_ROW_ACCOUNT == OUTCOME_ACCOUNT &&
                   (int)DUMP_ROW_BALANCE_DEBITS == OUTCOME_BALANCE_DEBITS &&
                   (int)DUMP_ROW_BALANCE_CREDITS == OUTCOME_BALANCE_CREDITS &&
                   (int)DUMP_ROW_COMMAND == OUTCOME_COMMAND &&
-                  (int)DUMP_ROW_POSTING == OUTCOME_POSTING,
+                  (int)DUMP_ROW_POSTING == OUTCOME_POSTING &&
+                  (int)DUMP_ROW_EVIDENCE == OUTCOME_EVIDENCE,
               "kinds of rows");
 
 // Measures a row in the first walk for a table, and prints it in the other.
@@ -188,6 +190,17 @@ static const struct schema_results *results_of(u8 kind)
     }
 }
 
+// What became of a record of a module's command.
+static void module_result_set(const struct outcome *outcome, char *out, size_t size)
+{
+    const struct module *module = module_of_record(outcome->code);
+    const struct schema_result *result =
+        module == NULL ? NULL : module_result_of(module, outcome->result);
+    if (outcome->result == OUTCOME_CREATED) cli_text_set(out, size, "done");
+    else if (result != NULL) cli_text_set(out, size, schema_lower(result->name).text);
+    else (void)snprintf(out, size, "%u", outcome->result);
+}
+
 static void outcome_take(struct dump *dump, u64 number, const struct outcome *outcome)
 {
     struct dump_row row = {
@@ -207,8 +220,8 @@ static void outcome_take(struct dump *dump, u64 number, const struct outcome *ou
     const u32 result = outcome->result == OUTCOME_CREATED ? U32_MAX : outcome->result;
     if (results != NULL) {
         cli_text_set(row.result, sizeof row.result, ledger_result_name(results, result).text);
-    } else if (outcome->kind == OUTCOME_COMMAND) { // Its module's own.
-        (void)snprintf(row.result, sizeof row.result, "%u", outcome->result);
+    } else if (outcome->kind == OUTCOME_COMMAND) {
+        module_result_set(outcome, row.result, sizeof row.result);
     }
     row_take(dump, &dump->rows, &row);
 }

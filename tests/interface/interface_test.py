@@ -452,6 +452,24 @@ def test_ready_as_json(folder):
         run("query", "accounts", "--limit", "1", "--connect", ready["compat"])
 
 
+def test_the_books_of_the_documentation(folder):
+    """The commands of docs/BOOKS.md, one after the other; its table is what they print."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "../../docs/BOOKS.md"), encoding="utf-8") as file:
+        page = file.read()
+    commands = [line.split()[1:] for line in page.splitlines() if line.startswith("    tael ")]
+    assert len(commands) > 15, commands
+    with server(folder, most="64") as (_, _):
+        for command in commands[:-1]:
+            printed = run(*command, folder=folder)
+            if command[0] == "trial-balance":
+                assert "```\n%s```" % printed in page, printed
+        printed = run(*commands[-1], code=1, folder=folder)
+        assert "day_in_closed_period" in printed, printed
+    done = run("verify", os.path.join(folder, "data"), "--replay")
+    assert done.startswith("ok: "), done
+
+
 def test_damage_is_found(folder):
     with server(folder) as (_, data):
         pass
