@@ -10,8 +10,9 @@
 
 #include <stdlib.h>
 
-#define LEFT_OUT U32_MAX
-#define NEXT_ID  1000000u // Ids of commands that are given none.
+#define LEFT_OUT    U32_MAX
+#define NEXT_ID     1000000u // Ids of commands that are given none.
+#define NEXT_NUMBER 1000001u // The first `next` of a table.
 
 // --- results -------------------------------------------------------------------------------------
 
@@ -19,23 +20,30 @@ static const struct {
     const char *name;
     u32 number;
 } shared_results[] = {
-    {"done", MODULE_DONE},       {"posting_refused", MODULE_POSTING_REFUSED},
-    {"full", MODULE_FULL},       {"malformed", MODULE_MALFORMED},
-    {"unknown", MODULE_UNKNOWN}, {"reused", MODULE_REUSED},
+    {"done", MODULE_DONE},
+    {"posting_refused", MODULE_POSTING_REFUSED},
+    {"full", MODULE_FULL},
+    {"malformed", MODULE_MALFORMED},
+    {"unknown", MODULE_UNKNOWN},
+    {"reused", MODULE_REUSED},
+    {"exists", MODULE_EXISTS},
+    {"exists_with_different_content", MODULE_EXISTS_WITH_DIFFERENT_CONTENT},
+    {"expired", MODULE_EXPIRED},
 };
 
+// A module's own name goes before one that all share: its `exists` is another one.
 static bool result_find(const struct schema_module *schema, const char *text, size_t size,
                         u32 *number)
 {
-    for (u32 i = 0; i < ARRAY_COUNT(shared_results); i++) {
-        *number = shared_results[i].number;
-        if (schema_name_equal(shared_results[i].name, text, size)) return true;
-    }
     for (u32 i = 0; schema != NULL && i < schema->results_count; i++) {
         for (u32 j = 0; j < schema->results[i]->row_count; j++) {
             *number = schema->results[i]->rows[j].number;
             if (schema_name_equal(schema->results[i]->rows[j].name, text, size)) return true;
         }
+    }
+    for (u32 i = 0; i < ARRAY_COUNT(shared_results); i++) {
+        *number = shared_results[i].number;
+        if (schema_name_equal(shared_results[i].name, text, size)) return true;
     }
     return false;
 }
@@ -83,13 +91,14 @@ static struct reply_text reply_print(const struct schema_module *schema,
     return printed;
 }
 
-// Takes the result and its evidence, to the end of the row.
+// Takes the result and its evidence, to the end of the row, as what is expected of a reply.
 static bool take_result(struct table_runner *runner, const struct schema_module *schema,
-                        struct command_reply *reply)
+                        struct expected *expected)
 {
+    struct command_reply *reply = &expected->reply;
     const char *word = "the row ends";
     size_t size = strlen(word);
-    *reply = (struct command_reply){0};
+    *expected = (struct expected){.line = runner->line};
     if (!table_word(runner, &word, &size) || !result_find(schema, word, size, &reply->result)) {
         table_complain_text(runner, "not a result", word, size);
         return false;
@@ -107,8 +116,10 @@ static bool take_result(struct table_runner *runner, const struct schema_module 
         reply->posting_result = row->number;
     }
     for (u32 i = 0; i < 2 && !table_row_is_done(runner); i++) {
-        reply->evidence[i] = table_number(runner, U128_MAX);
+        expected->is_then = i == 1 && table_word_if(runner, "then");
+        if (!expected->is_then) reply->evidence[i] = table_number(runner, U128_MAX);
     }
+    expected->valid = true;
     return true;
 }
 
@@ -139,6 +150,7 @@ static void command_begin(struct table_runner *runner)
     runner->count = 0;
     runner->claimed_size = LEFT_OUT;
     runner->claimed_count = LEFT_OUT;
+    runner->world->expires_at = 0;
     runner->expected_count = 0;
 }
 
@@ -160,13 +172,36 @@ static u32 replies_get(struct table_runner *runner, u16 number, struct command_r
     return got;
 }
 
+// When the record of this number and key was carried out; 0 when it was not.
+static u64 done_at(const struct table_runner *runner, u32 number, u128 key)
+{
+    for (u32 i = 0; i < runner->done_count; i++) {
+        if (runner->done[i].number == number && runner->done[i].key == key) {
+            return runner->done[i].timestamp;
+        }
+    }
+    return 0;
+}
+
+static void done_keep(struct table_runner *runner, u32 number, u32 i,
+                      const struct command_reply *reply)
+{
+    if (reply->result != MODULE_DONE || runner->record == NULL) return;
+    assert(runner->done_count < DONE_MAX);
+    runner->done[runner->done_count++] = (struct done){
+        .number = number, .key = runner->expected[i].key, .timestamp = reply->timestamp};
+}
+
 static void check_reply(struct table_runner *runner, u32 number, u32 i,
                         const struct command_reply *reply)
 {
-    const struct expected *expected = &runner->expected[i];
+    struct expected *expected = &runner->expected[i];
     const struct module *module = module_of_record(number);
     const struct schema_module *schema = module == NULL ? NULL : module->schema;
     if (!expected->valid) return; // Complained of when it was read.
+    if (expected->is_then) {
+        expected->reply.evidence[1] = done_at(runner, number, expected->reply.evidence[0]);
+    }
     if (reply_equal(&expected->reply, reply)) {
         count_result(runner, number, reply->result);
         return;
@@ -189,6 +224,7 @@ static void command_end(struct table_runner *runner, u16 number)
     }
     for (u32 i = 0; i < got; i++) {
         check_reply(runner, number, i, &replies[i]);
+        done_keep(runner, number, i, &replies[i]);
         if (i > 0 && replies[i].timestamp <= replies[i - 1].timestamp) {
             table_complain_text(runner, "timestamps of the replies do not rise", "", 0);
         }
@@ -212,6 +248,9 @@ static bool take_options(struct table_runner *runner, u8 *record, u32 size)
             runner->command_id = table_number(runner, U128_MAX);
         } else if (table_word_if(runner, "size")) {
             runner->claimed_size = (u32)table_number(runner, BODY_MAX);
+        } else if (table_word_if(runner, "expires")) {
+            runner->world->expires_at =
+                runner->world->timestamp + (u64)table_number(runner, U32_MAX);
         } else if (table_word_if(runner, "count")) {
             runner->claimed_count = (u32)table_number(runner, U32_MAX - 1);
         } else if (size > 0 && table_word_if(runner, "byte")) {
@@ -261,8 +300,8 @@ static void run_command(struct table_runner *runner, const struct schema_record 
     runner->count++;
     if (take_options(runner, runner->body + at, size)) {
         struct expected *expected = &runner->expected[runner->expected_count++];
-        expected->line = runner->line;
-        expected->valid = take_result(runner, record->module, &expected->reply);
+        (void)take_result(runner, record->module, expected);
+        expected->key = load_u128(runner->body + at);
     } else if (!runner->batch_open) {
         table_complain_text(runner, "the row expects nothing", "", 0);
         return;
@@ -287,9 +326,7 @@ static void run_end(struct table_runner *runner)
     runner->batch_open = false;
     if (table_word_if(runner, "->")) {
         runner->expected_count = 1;
-        runner->expected[0].line = runner->line;
-        runner->expected[0].valid =
-            take_result(runner, runner->record->module, &runner->expected[0].reply);
+        (void)take_result(runner, runner->record->module, &runner->expected[0]);
     }
     command_end(runner, (u16)runner->record->number);
 }
@@ -305,9 +342,7 @@ static void run_record(struct table_runner *runner)
         table_complain_text(runner, "the row expects nothing", "", 0);
         return;
     }
-    runner->expected[0].line = runner->line;
-    runner->expected[0].valid =
-        take_result(runner, module == NULL ? NULL : module->schema, &runner->expected[0].reply);
+    (void)take_result(runner, module == NULL ? NULL : module->schema, &runner->expected[0]);
     command_end(runner, number);
 }
 
@@ -409,7 +444,7 @@ static void run_ask(struct table_runner *runner)
         table_complain_text(runner, "the row expects nothing", "", 0);
         return;
     }
-    struct command_reply expected = {0};
+    struct expected expected = {0};
     const bool by_count = *runner->at >= '0' && *runner->at <= '9';
     const u32 count = by_count ? (u32)table_number(runner, U32_MAX) : 0;
     if (!by_count && !take_result(runner, question->module, &expected)) return;
@@ -419,9 +454,9 @@ static void run_ask(struct table_runner *runner)
         command_world_ask(runner->world, question, body, (u32)COMMAND_WORLD_SPACE, &answer);
     if (found.result != MODULE_DONE) memcpy(found.evidence, answer.evidence, sizeof found.evidence);
     count_result(runner, question->number, found.result);
-    if (!reply_equal(&expected, &found)) {
+    if (!reply_equal(&expected.reply, &found)) {
         table_complain(runner, runner->line, "answer",
-                       reply_print(question->module, &expected).bytes,
+                       reply_print(question->module, &expected.reply).bytes,
                        reply_print(question->module, &found).bytes);
         return;
     }
@@ -624,6 +659,8 @@ static void table_begin(struct table_runner *runner, u32 accounts_max)
     assert(runner->world != NULL);
     command_world_init(runner->world, &genesis);
     runner->next_id = NEXT_ID;
+    runner->next_number = NEXT_NUMBER;
+    runner->done_count = 0;
     const u32 line = runner->line;
     const char *at = runner->at;
     const char *end = runner->end;

@@ -4,19 +4,21 @@
 // what must come back. They stand beside the modules, in src/modules/<module>/tables/.
 //
 // The notation. One row a line, `#` begins a comment, what is expected stands after `->`. Members
-// are a record as JSON (codec/record_json.h) with three liberties: a number may be 17, 2^64,
-// max (2^128-1), max-3, 2^64+1; an item of an array may be an array of its fields' values in the
-// order of their description; an item followed by *3 stands there three times.
+// are a record as JSON (codec/record_json.h) with four liberties: a number may be 17, 2^64,
+// max (2^128-1), max-3, 2^64+1; `next` is one more than the last `next` of the table, 1000001 at
+// first; an item of an array may be an array of its fields' values in the order of their
+// description; an item followed by *3 stands there three times.
 //
 //   common                   before the first table: the rows from here to it begin every table
 //   table <title>            an empty log; the principal is 5
 //   room 8                   the log takes so many accounts; first row of a table
 //   principal 6              gives the commands from here on
 //   given <command> {...}    what the rows of this command have where they say nothing
-//   <command> [{...}] [id 7] [byte 93 1] [size 95] [count 2] -> <result>
+//   <command> [{...}] [id 7] [byte 93 1] [size 95] [count 2] [expires 1000] -> <result>
 //                            one record; `id` is the command's (one of its own when not given),
 //                            `byte` puts a value at an offset of the record, `size` and `count` are
-//                            claimed instead of the true ones
+//                            claimed instead of the true ones, `expires` is in nanoseconds behind
+//                            the last frame: the next one has 1,000
 //   batch [id 7] ... end     the rows between are one command of several records; `end -> <result>`
 //                            when it is refused as one, and then the rows have no result
 //   record 1039 -> <result>  a command of a number that may not exist, without a body
@@ -30,8 +32,10 @@
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,
-// reused, each followed by its evidence, zeros left out: `exists 1`. When the ledger refuses:
-// `posting_refused <posting> <create_transfer result> <evidence>`.
+// reused, expired, each followed by its evidence, zeros left out: `exists 1`. When the ledger
+// refuses: `posting_refused <posting> <create_transfer result> <evidence>`. `exists 9 then` and
+// `exists_with_different_content 9 then`: since record 9 of this sort was carried out, at the time
+// of which the row tells that expected `done`.
 //
 // Without being told, every command is given a second time, which must change no reply; every
 // question is asked a second time view by view, by its cursor; every table ends with both kinds of

@@ -12,6 +12,7 @@
 
 #define BATCH_MAX   64u
 #define GIVEN_MAX   16u
+#define DONE_MAX    4096u      // Records of a table that are carried out.
 #define MEMBERS_MAX (64 * KIB) // Bytes of a record as JSON.
 #define BODY_MAX    (256 * KIB)
 
@@ -24,8 +25,17 @@ struct given {
 // What a row expects of a reply.
 struct expected {
     bool valid;
+    bool is_then; // Of the evidence, the limit is when the record of that id was carried out.
     struct command_reply reply; // Without position and timestamp.
+    u128 key;                   // The first 16 bytes of the record.
     u32 line;
+};
+
+// A record that was carried out.
+struct done {
+    u128 key;
+    u64 timestamp;
+    u32 number;
 };
 
 struct table_runner {
@@ -42,6 +52,9 @@ struct table_runner {
     u32 common_line;
     bool common_open;
     u128 next_id;
+    u128 next_number; // The next `next`.
+    struct done done[DONE_MAX];
+    u32 done_count;
     struct given given[GIVEN_MAX];
     u32 given_count;
     // The command that is being collected.

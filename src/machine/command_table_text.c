@@ -105,6 +105,9 @@ u128 table_number(struct table_runner *runner, u128 max)
 
 // --- members -------------------------------------------------------------------------------------
 
+// `next` until its record is made: a string that no row has.
+#define NEXT_MARK "\"@next\""
+
 // Members on their way to strict JSON.
 struct translation {
     struct text out;
@@ -145,6 +148,10 @@ static bool word_translate(struct translation *to, const char *text, size_t size
     if (table_number_parse(text + is_negative, size - is_negative, &value)) {
         if (is_negative) text_append_char(&to->out, '-');
         text_append_u128(&to->out, value);
+        return true;
+    }
+    if (size == 4 && memcmp(text, "next", 4) == 0) {
+        text_append_string(&to->out, NEXT_MARK);
         return true;
     }
     text_append(&to->out, text, size);
@@ -286,6 +293,18 @@ static const char *given_find(const struct table_runner *runner, const struct sc
     return "{}";
 }
 
+// Each mark in `members` becomes a number, padded with blanks.
+static void next_fill(struct table_runner *runner, char *members)
+{
+    char digits[sizeof NEXT_MARK];
+    static_assert(sizeof NEXT_MARK == 8, "seven digits fit");
+    for (char *at = strstr(members, NEXT_MARK); at != NULL; at = strstr(at, NEXT_MARK)) {
+        assert(runner->next_number <= 9999999);
+        (void)snprintf(digits, sizeof digits, "%-7u", (u32)runner->next_number++);
+        memcpy(at, digits, sizeof digits - 1);
+    }
+}
+
 bool table_members_given(struct table_runner *runner, const struct schema_record *record,
                          char out[MEMBERS_MAX])
 {
@@ -310,5 +329,6 @@ bool table_members_given(struct table_runner *runner, const struct schema_record
         return false;
     }
     out[text.size] = 0;
+    next_fill(runner, out);
     return true;
 }

@@ -165,6 +165,7 @@ u32 command_world_run(struct command_world *world, u128 command_id, u16 record, 
         .count = count,
         .command_id = command_id,
         .principal = world->principal,
+        .expires_at = world->expires_at,
     };
     command_world_frame(world, &entry, body);
     const u32 reply_size = world->applied.commands[0].reply_size;
