@@ -131,9 +131,10 @@ struct module {
     // looked at.
     u32 (*decide)(const struct module_context *context, const struct schema_record *record,
                   const void *body, struct plan *plan);
-    // Answers a question whose body was checked against its record: says which record its views are
-    // of, writes them one after the other while there is room, and sets the cursor when something is
-    // left. Within 10 ms. Returns MODULE_DONE or a refusal. NULL when nothing is asked.
+    // Answers a question whose body was checked against its record: says which record its views
+    // are of, writes them one after the other while there is room, and sets the cursor when
+    // something is left. Within 10 ms. Returns MODULE_DONE or a refusal. NULL when nothing is
+    // asked.
     u32 (*ask)(const struct module_context *context, const struct schema_record *question,
                const void *body, struct module_answer *answer);
     // Time has passed: fills the plan and returns true when something is due. NULL when nothing
