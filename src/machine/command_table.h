@@ -5,9 +5,9 @@
 //
 // The notation. One row a line, `#` begins a comment, what is expected stands after `->`. Members
 // are a record as JSON (codec/record_json.h) with four liberties: a number may be 17, 2^64,
-// max (2^128-1), max-3, 2^64+1; `next` is one more than the last `next` of the table, 1000001 at
-// first; an item of an array may be an array of its fields' values in the order of their
-// description; an item followed by *3 stands there three times.
+// max (2^128-1), max-3, 2^64+1, or the day 2026-01-05; `next` is one more than the last `next` of
+// the table, 1000001 at first; an item of an array may be an array of its fields' values in the
+// order of their description; an item followed by *3 stands there three times.
 //
 //   common                   before the first table: the rows from here to it begin every table
 //   table <title>            an empty log; the principal is 5

@@ -94,7 +94,7 @@ bool table_word(struct table_runner *runner, const char **text, size_t *size);
 bool table_word_if(struct table_runner *runner, const char *word);
 // Whether nothing is left; blanks are passed over.
 bool table_row_is_done(struct table_runner *runner);
-// 17, max, max-3, 2^64, 2^64+1. False when it is none.
+// 17, max, max-3, 2^64, 2^64+1, 2026-01-05. False when it is none.
 bool table_number_parse(const char *text, size_t size, u128 *value);
 // The next word as a number of at most `max`; complains and gives 0 if it is none.
 u128 table_number(struct table_runner *runner, u128 max);

@@ -3,6 +3,7 @@
 // The text of a table's rows: words, numbers, and members, which become strict JSON here.
 #include "machine/command_table_internal.h"
 
+#include "codec/civil.h"
 #include "codec/json.h"
 #include "codec/number.h"
 
@@ -73,6 +74,11 @@ bool table_number_parse(const char *text, size_t size, u128 *value)
     const char *at = text;
     const char *end = text + size;
     u128 rest = 0;
+    i32 day = 0;
+    if (civil_parse_date(text, size, &day, NULL) && day >= 0) {
+        *value = (u32)day;
+        return true;
+    }
     if (size >= 3 && memcmp(text, "max", 3) == 0) {
         *value = U128_MAX;
         at += 3;

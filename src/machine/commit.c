@@ -245,24 +245,36 @@ static bool is_existing(u32 result)
     }
 }
 
-// A record with this id was carried out before: tells whether it was this very one, and when.
+// The row that tells what became of the record whose first posting is `id`: it stands behind the
+// postings. `*row` is it plus one, or 0 when no such record was carried out.
+static enum status record_row(struct machine *machine, const struct history_set *set, u128 id,
+                              u64 *row, struct outcome *outcome, struct failure *failure)
+{
+    struct history *history = &machine->history;
+    enum status status = history_find_row(history, set, id, history_hash_id(history, id),
+                                          history->next_row, row, failure);
+    if (status != STATUS_OK || *row == 0) return status;
+    do {
+        assert(*row < history->next_row);
+        status = history_row(history, set, (*row)++, outcome, failure);
+    } while (status == STATUS_OK && outcome->kind != OUTCOME_COMMAND);
+    return status;
+}
+
+// When a record with this id was carried out before: tells whether it was this very one, and when.
+// Else the reply stays as it is.
 static enum status exists_tell(struct machine *machine, const struct plan *plan,
                                const struct source *source, struct command_reply *reply,
                                struct failure *failure)
 {
-    const u128 id = posting_id(machine, plan, source, 0);
     const struct history_log *log = &machine->history.log;
     struct history_set *set = history_set_acquire(&machine->history);
     struct outcome outcome = {0};
     u64 row = 0;
     enum status status =
-        history_find_row(&machine->history, set, id, history_hash_id(&machine->history, id),
-                         machine->history.next_row, &row, failure);
-    assert(status != STATUS_OK || row != 0);
-    if (status == STATUS_OK) {
-        status = history_row(&machine->history, set, row - 1, &outcome, failure);
-    }
+        record_row(machine, set, posting_id(machine, plan, source, 0), &row, &outcome, failure);
     history_set_release(&machine->history, set);
+    if (status != STATUS_OK || row == 0) return status;
     bool same = true;
     for (u64 at = 0; status == STATUS_OK && same && at < source->size;) {
         u8 before[COMPARE_SIZE];
@@ -291,7 +303,9 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
     enum status status = postings_apply(machine, plan, source, frame, applied, &refused, failure);
     if (status != STATUS_OK) return status;
     if (refused == 0 && plan->unique_id != 0 && is_existing(machine->results[0].status)) {
-        return exists_tell(machine, plan, source, reply, failure);
+        status = exists_tell(machine, plan, source, reply, failure);
+        assert(status != STATUS_OK || reply->result != MODULE_DONE);
+        return status;
     }
     if (refused < plan->posting_count) {
         reply->result = MODULE_POSTING_REFUSED;
@@ -445,7 +459,8 @@ static enum status record_decide(struct machine *machine, const struct frame_com
     reply->result = module->decide(&context, record, body, plan);
     if (reply->result != MODULE_DONE) {
         memcpy(reply->evidence, plan->evidence, sizeof reply->evidence);
-        return STATUS_OK;
+        if (plan->unique_id == 0) return STATUS_OK;
+        return exists_tell(machine, plan, source, reply, failure);
     }
     assert(plan->posting_count <=
            MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1));

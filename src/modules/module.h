@@ -79,7 +79,8 @@ struct plan {
     u32 write_count;
     u32 effect_count;
     // Not 0: the record's own id, which the module takes once for ever; its postings have ids by it
-    // (plan_unique_posting_id), and there is one at least.
+    // (plan_unique_posting_id), and there is one at least. With a refusal: of a rule that may hold
+    // only since the record was carried out; if it was, that is told instead.
     u128 unique_id;
     bool has_references; // The record begins with struct posting_references.
     u128 evidence[2];    // Of a refusal: the value, and the limit that it breaks (L8).
@@ -127,8 +128,8 @@ struct module {
     u32 table_count;
     struct module_table tables[MODULE_TABLES_MAX];
     // Decides a command whose body was checked against its record. Fills the plan, which is empty,
-    // and returns MODULE_DONE; or returns a refusal of its own, with evidence, and the plan is not
-    // looked at.
+    // and returns MODULE_DONE; or returns a refusal of its own, with evidence, and of the plan
+    // nothing is looked at but unique_id.
     u32 (*decide)(const struct module_context *context, const struct schema_record *record,
                   const void *body, struct plan *plan);
     // Answers a question whose body was checked against its record: says which record its views

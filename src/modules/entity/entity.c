@@ -145,7 +145,8 @@ static u32 calendar_mark_decide(const struct module_context *context,
         plan->evidence[0] = i;
         plan->evidence[1] = (u32)days[i].day;
         if (days[i].day < DAY_MIN || days[i].day > CIVIL_DAY_MAX) return ENTITY_DAY_OUT_OF_RANGE;
-        if (days[i].kind == 0) return ENTITY_DAY_KIND_INVALID;
+        assert(days[i].kind >= DAY_HOLIDAY &&
+               days[i].kind <= DAY_USUAL); // The description says so.
         struct calendar_exception exception = {
             .key = day_key(row, days[i].day), .day = days[i].day, .kind = days[i].kind};
         memcpy(exception.calendar, mark->calendar, sizeof exception.calendar);
@@ -173,6 +174,7 @@ static u32 day_close_decide(const struct module_context *context, const struct d
     plan->evidence[1] = (u32)entity.day;
     if (close->day != entity.day) return ENTITY_DAY_NOT_OPEN;
     const i32 next = business_next(context, entity.calendar, entity.day);
+    plan->evidence[1] = 0;
     if (next == CIVIL_DAY_MIN) return ENTITY_NO_NEXT_DAY;
     const struct business_day day = {
         .key = day_key(row, entity.day),

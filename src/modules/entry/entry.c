@@ -25,6 +25,7 @@ struct draft {
     const struct module_context *context;
     const struct entry_leg *legs;
     u32 count;
+    u128 entry_id;
     i32 day;             // Effective; 0: the open one of each entity.
     u32 rows[LEGS_MAX];  // Of the accounts.
     u128 left[LEGS_MAX]; // Of the amounts, to be paired.
@@ -38,12 +39,12 @@ static u32 day_check(const struct draft *draft, u32 book_number)
     if (day == 0) return MODULE_DONE;
     const struct book *book = book_find(draft->context, book_number);
     const struct entity *entity = entity_find(draft->context, book->entity_id);
-    u128 *evidence = draft->plan->evidence;
-    evidence[0] = (u32)day;
-    evidence[1] = (u32)entity->closed_through;
-    if (day <= entity->closed_through) return ENTRY_DAY_IN_CLOSED_PERIOD;
-    evidence[1] = (u32)entity->day;
-    return day > entity->day ? ENTRY_DAY_NOT_YET_OPEN : MODULE_DONE;
+    const bool is_closed = day <= entity->closed_through;
+    if (!is_closed && day <= entity->day) return MODULE_DONE;
+    draft->plan->evidence[0] = (u32)day;
+    draft->plan->evidence[1] = (u32)(is_closed ? entity->closed_through : entity->day);
+    draft->plan->unique_id = draft->entry_id; // Posted before the period was closed, it exists.
+    return is_closed ? ENTRY_DAY_IN_CLOSED_PERIOD : ENTRY_DAY_NOT_YET_OPEN;
 }
 
 // Finds the account of a leg and checks that it may be posted to.
@@ -138,6 +139,7 @@ static u32 post_decide(const struct module_context *context, const struct entry_
         .context = context,
         .legs = (const struct entry_leg *)(const void *)(post + 1),
         .count = post->legs_count,
+        .entry_id = post->entry_id,
         .day = post->day,
         .plan = plan,
     };
@@ -149,13 +151,13 @@ static u32 post_decide(const struct module_context *context, const struct entry_
         const u32 refusal = leg_check(&draft, i);
         if (refusal != MODULE_DONE) return refusal;
     }
-    plan->unique_id = post->entry_id;
-    plan->has_references = true;
     for (u32 i = 0; i < draft.count; i++) {
         if (draft.left[i] == 0) continue; // Of a book that is paired.
         const u32 refusal = book_pair(&draft, draft.legs[i].book, code);
         if (refusal != MODULE_DONE) return refusal;
     }
+    plan->unique_id = post->entry_id;
+    plan->has_references = true;
     return MODULE_DONE;
 }
 

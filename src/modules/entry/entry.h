@@ -7,9 +7,11 @@
 // with the first credit, as far as the smaller of the two goes, and so on. So n legs in a book make
 // at most n - 1 postings, and which they are depends on the entry alone.
 //
-// Rules are looked at leg by leg up to the effective day, then book by book in the order of their
-// first legs: what is told is the first rule that the first such leg, or else the first such book,
-// breaks.
+// Rules are looked at leg by leg up to the day, then book by book in the order of their first legs:
+// what is told is the first rule that the first such leg breaks, or else the first such book.
+//
+// An entry's id is taken once for ever, by the entry that was carried out. The same entry again is
+// told to exist, also when its period is closed since.
 #ifndef TAEL_MODULES_ENTRY_ENTRY_H
 #define TAEL_MODULES_ENTRY_ENTRY_H
 
