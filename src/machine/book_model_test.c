@@ -6,6 +6,7 @@
 // book_model [SEED [STEPS]] runs so many steps of that seed alone.
 #include "codec/record_binary.h"
 #include "codec/record_json.h"
+#include "ledger/ledger_schema.h"
 #include "machine/command_world.h"
 #include "modules/book/book_random.h"
 
@@ -20,6 +21,7 @@
 #define STEPS_OF_A_SEED 5000u
 #define RESULTS_MAX     256u
 #define ASK_EVERY       100u
+#define LISTED_MAX      300u // Accounts or postings of a ledger number that are compared.
 
 // The replies to a command, whole.
 struct kept {
@@ -289,6 +291,46 @@ static void books_compare(struct run *run)
     }
 }
 
+// What history's lists have on a ledger number.
+static void history_compare(struct run *run, u32 number)
+{
+    struct transfer postings[LISTED_MAX];
+    struct transfer expected;
+    u32 rows[LISTED_MAX];
+    u32 row = 0;
+    u32 i = 0;
+    const u32 accounts = command_world_accounts(&run->world, number, LISTED_MAX, rows);
+    for (; row < book_model_account_count(run->model) && i < LISTED_MAX; row++) {
+        if (book_model_account(run->model, row).ledger != number) continue;
+        if (i == accounts || rows[i++] != row) differs(run, "other accounts in a list");
+    }
+    if (i != accounts) differs(run, "more accounts in a list");
+    const u32 count = command_world_postings(&run->world, number, 0, LISTED_MAX, postings);
+    for (i = 0; i < count && book_model_posting(run->model, number, i, &expected); i++) {
+        postings[i].id = 0;
+        postings[i].timestamp = 0;
+        postings[i].flags = 0;
+        if (memcmp(&postings[i], &expected, sizeof expected) != 0) {
+            print_record(&ledger_schema_transfer, (const u8 *)&expected);
+            print_record(&ledger_schema_transfer, (const u8 *)&postings[i]);
+            differs(run, "another posting");
+        }
+    }
+    if (i < count || (i < LISTED_MAX && book_model_posting(run->model, number, i, &expected))) {
+        differs(run, "another number of postings");
+    }
+}
+
+// Whether the model's trial balance has this row.
+static bool has_balance(const struct run *run, u32 book, const struct trial_balance_row *row)
+{
+    struct trial_balance_row expected;
+    for (u32 i = 0; book_model_trial_balance(run->model, book, i, &expected); i++) {
+        if (memcmp(&expected, row, sizeof expected) == 0) return true;
+    }
+    return false;
+}
+
 // Whatever a client gives as a cursor, the answer comes to an end and is of what was asked.
 static void cursor_try(struct run *run, const struct schema_record *question, const void *body,
                        u32 book)
@@ -302,7 +344,7 @@ static void cursor_try(struct run *run, const struct schema_record *question, co
         }
         const struct trial_balance_row *views = (const void *)run->world.views;
         for (u32 j = 0; book != 0 && j < answer.count; j++) {
-            if (views[j].book != book) differs(run, "a cursor leads to another book");
+            if (!has_balance(run, book, &views[j])) differs(run, "a cursor leads to another book");
         }
         if (is_zero(answer.cursor, sizeof answer.cursor)) return;
     }
@@ -349,6 +391,7 @@ static void run_step(struct run *run)
     codes_compare(run);
     books_compare(run);
     cursors_try(run);
+    for (u32 i = 1; i < run->random.numbers_max + 4; i++) history_compare(run, i);
 }
 
 // Room for accounts that is soon taken in every third run.

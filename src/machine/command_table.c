@@ -13,6 +13,7 @@
 #define LEFT_OUT    U32_MAX
 #define NEXT_ID     1000000u // Ids of commands that are given none.
 #define NEXT_NUMBER 1000001u // The first `next` of a table.
+#define LISTED_MAX 64u      // Accounts or postings that one row lists.
 
 // --- results -------------------------------------------------------------------------------------
 
@@ -597,6 +598,63 @@ static void run_missing(struct table_runner *runner)
     }
 }
 
+// --- history -------------------------------------------------------------------------------------
+
+// What is left of the row, its blanks made one, compared with what was found.
+static void compare_rest(struct table_runner *runner, const char *what, struct text *found)
+{
+    struct text expected = text_init(runner->members, MEMBERS_MAX - 1);
+    const char *word = NULL;
+    size_t size = 0;
+    while (table_word(runner, &word, &size)) {
+        if (expected.size > 0) text_append_char(&expected, ' ');
+        text_append(&expected, word, size);
+    }
+    if (found->size == 0) text_append_string(found, "none");
+    runner->members[MIN(expected.size, MEMBERS_MAX - 1)] = 0;
+    found->data[MIN(found->size, MEMBERS_MAX - 1)] = 0;
+    if (strcmp(runner->members, found->data) == 0) return;
+    table_complain(runner, runner->line, what, runner->members, found->data);
+}
+
+static void run_accounts(struct table_runner *runner)
+{
+    const u32 number = (u32)table_number(runner, U32_MAX);
+    u32 rows[LISTED_MAX];
+    struct text found = text_init(runner->merged, MEMBERS_MAX - 1);
+    if (!table_word_if(runner, "->")) table_complain_text(runner, "the row expects nothing", "", 0);
+    const u32 count = command_world_accounts(runner->world, number, LISTED_MAX, rows);
+    for (u32 i = 0; i < count; i++) {
+        const u128 id = ledger_account(&runner->world->node.machine.ledger, rows[i])->id;
+        if (i > 0) text_append_char(&found, ' ');
+        if (U128_MAX - id < 100) text_append_format(&found, "max-%u", (u32)(U128_MAX - id));
+        else text_append_u128(&found, id);
+    }
+    compare_rest(runner, "accounts", &found);
+}
+
+static void run_postings(struct table_runner *runner)
+{
+    const u32 number = (u32)table_number(runner, U32_MAX);
+    u16 code = 0;
+    u32 limit = LISTED_MAX;
+    if (table_word_if(runner, "code")) code = (u16)table_number(runner, UINT16_MAX);
+    if (table_word_if(runner, "last")) limit = (u32)table_number(runner, LISTED_MAX);
+    if (!table_word_if(runner, "->")) table_complain_text(runner, "the row expects nothing", "", 0);
+    struct transfer transfers[LISTED_MAX];
+    struct text found = text_init(runner->merged, MEMBERS_MAX - 1);
+    const u32 count = command_world_postings(runner->world, number, code, limit, transfers);
+    for (u32 i = count; i > 0; i--) { // The oldest first.
+        if (i < count) text_append_char(&found, ' ');
+        text_append_u128(&found, transfers[i - 1].debit_account_id);
+        text_append_char(&found, '>');
+        text_append_u128(&found, transfers[i - 1].credit_account_id);
+        text_append_char(&found, '=');
+        text_append_u128(&found, transfers[i - 1].amount);
+    }
+    compare_rest(runner, "postings", &found);
+}
+
 // --- tables --------------------------------------------------------------------------------------
 
 static void run_row(struct table_runner *runner);
@@ -697,6 +755,10 @@ static bool run_word(struct table_runner *runner, const char *name)
         run_balance(runner);
     } else if (strcmp(name, "missing") == 0) {
         run_missing(runner);
+    } else if (strcmp(name, "accounts") == 0) {
+        run_accounts(runner);
+    } else if (strcmp(name, "postings") == 0) {
+        run_postings(runner);
     } else if (strcmp(name, "restart") == 0 || strcmp(name, "checkpoint") == 0) {
         run_restart(runner, name[0] == 'c');
     } else if (strcmp(name, "room") == 0) {

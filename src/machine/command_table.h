@@ -29,6 +29,9 @@
 //                            `ask` stand all of its views or none
 //   balance 7/1 [dp dpo cp cpo <number>]      all four of account 1 in book 7; of a raw one: 1
 //   missing 7/1 2            there are no such accounts
+//   accounts 7 -> 1 2 | none the accounts on a ledger number in history's lists, in their order
+//   postings 7 [code 3] [last 2] -> 1>2=10 2>1=4 | none
+//                            the postings on it, in their order: account 1 debited, 2 credited, 10
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,

@@ -211,8 +211,11 @@ static bool bracket_translate(struct translation *to, char c)
     }
     if (to->depth-- == 0) return false;
     const bool ends_values = to->depth == 2 && to->item_field != U32_MAX;
-    if (ends_values) to->item_field = U32_MAX;
-    text_append_char(&to->out, ends_values ? '}' : c);
+    if (ends_values) {
+        to->item_field = U32_MAX;
+        c = '}';
+    }
+    text_append_char(&to->out, c);
     return true;
 }
 

@@ -233,3 +233,56 @@ u32 command_world_ask(struct command_world *world, const struct schema_record *q
     memset(answer->evidence, 0, sizeof answer->evidence);
     return commit_ask(&world->node.machine, question, body, answer);
 }
+
+// --- history -------------------------------------------------------------------------------------
+
+struct look {
+    struct history_query *query;
+    struct history_view view;
+};
+
+static struct look look_begin(struct command_world *world)
+{
+    struct machine *machine = &world->node.machine;
+    struct look look = {0};
+    struct failure failure;
+    command_world_must(history_query_new(&look.query, &failure), &failure);
+    look.view = history_view_open(
+        &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
+        machine->history.next_row);
+    return look;
+}
+
+static void look_end(struct look *look)
+{
+    history_view_close(&look->view);
+    history_query_free(look->query);
+}
+
+u32 command_world_accounts(struct command_world *world, u32 number, u32 limit, u32 *rows)
+{
+    const struct query_filter filter = {.ledger = number, .limit = limit};
+    struct look look = look_begin(world);
+    struct failure failure;
+    u32 count = 0;
+    command_world_must(history_query_accounts(look.query, &look.view, &filter, limit, rows, &count,
+                                              NULL, &failure),
+                       &failure);
+    look_end(&look);
+    return count;
+}
+
+u32 command_world_postings(struct command_world *world, u32 number, u16 code, u32 limit,
+                           struct transfer *out)
+{
+    const struct query_filter filter = {
+        .ledger = number, .code = code, .limit = limit, .flags = QUERY_FILTER_REVERSED};
+    struct look look = look_begin(world);
+    struct failure failure;
+    u32 count = 0;
+    command_world_must(history_query_transfers(look.query, &look.view, &filter, limit, out, &count,
+                                               NULL, &failure),
+                       &failure);
+    look_end(&look);
+    return count;
+}

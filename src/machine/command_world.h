@@ -74,4 +74,11 @@ void command_world_create(struct command_world *world, enum compat_operation_num
 u32 command_world_ask(struct command_world *world, const struct schema_record *question,
                       const void *body, u32 room, struct module_answer *answer);
 
+// What history's lists have on a ledger number: the rows of its accounts in the order in which they
+// were made; its transfers and postings, the newest first (with a code other than 0 only those of
+// that code). At most `limit` of them, which is at most 8,189. Return how many.
+u32 command_world_accounts(struct command_world *world, u32 number, u32 limit, u32 *rows);
+u32 command_world_postings(struct command_world *world, u32 number, u16 code, u32 limit,
+                           struct transfer *out);
+
 #endif

@@ -42,6 +42,9 @@ struct book_model {
     u32 code_count;
     u32 book_count;
     u32 account_count;
+    struct transfer *postings; // Ids, flags and times are 0.
+    u32 posting_count;
+    u32 posting_room;
     struct model_command commands[COMMANDS_MAX];
     u32 command_count;
 };
@@ -61,6 +64,7 @@ void book_model_free(struct book_model *model)
         free(model->commands[i].body);
         free(model->commands[i].replies);
     }
+    free(model->postings);
     free(model);
 }
 
@@ -420,6 +424,23 @@ static enum create_transfer_result post(struct model_account *debit, struct mode
     return CREATE_TRANSFER_CREATED;
 }
 
+static void keep_posting(struct book_model *model, const struct model_account *debit,
+                         const struct model_account *credit, u128 amount, u16 code)
+{
+    if (model->posting_count == model->posting_room) {
+        model->posting_room = 2 * model->posting_room + 1024;
+        model->postings = realloc(model->postings, model->posting_room * sizeof *model->postings);
+        if (model->postings == NULL) abort();
+    }
+    model->postings[model->posting_count++] = (struct transfer){
+        .debit_account_id = debit->id,
+        .credit_account_id = credit->id,
+        .amount = amount,
+        .ledger = debit->number,
+        .code = code,
+    };
+}
+
 // An entry being decided.
 struct model_entry {
     u32 count;
@@ -502,13 +523,17 @@ static struct book_reply post_entry(struct book_model *model, u64 principal, con
         const struct book_reply reply = check_book(&entry, entry.legs[i].book);
         if (reply.result != MODULE_DONE) return reply;
     }
+    const u32 postings_before = model->posting_count;
     memcpy(model->before, model->accounts, sizeof model->before);
     for (u32 i = 0; i < entry.posting_count; i++) {
-        const u32 result =
-            (u32)post(entry.accounts[entry.postings[i].debit],
-                      entry.accounts[entry.postings[i].credit], entry.postings[i].amount);
+        struct model_account *debit = entry.accounts[entry.postings[i].debit];
+        struct model_account *credit = entry.accounts[entry.postings[i].credit];
+        const u32 result = (u32)post(debit, credit, entry.postings[i].amount);
+        keep_posting(model, debit, credit, entry.postings[i].amount,
+                     head.code == 0 ? 1 : head.code);
         if (result == (u32)CREATE_TRANSFER_CREATED) continue;
         memcpy(model->accounts, model->before, sizeof model->before);
+        model->posting_count = postings_before;
         struct book_reply reply = refused(MODULE_POSTING_REFUSED, entry.postings[i].amount, 0);
         reply.posting = i;
         reply.posting_result = result;
@@ -560,7 +585,7 @@ static bool command_equal(const struct book_command *a, const struct book_comman
 static void command_keep(struct book_model *model, const struct book_command *command,
                          const struct book_reply *replies, u32 count)
 {
-    assert(model->command_count < COMMANDS_MAX);
+    assert(model->command_count < COMMANDS_MAX && count > 0);
     struct model_command *kept = &model->commands[model->command_count++];
     kept->body = malloc(command->size + 1);
     kept->replies = malloc(count * sizeof *replies);
@@ -656,7 +681,11 @@ u32 book_model_raw_transfer(struct book_model *model, const struct transfer *eve
     if (debit->number != event->ledger) {
         return CREATE_TRANSFER_TRANSFER_MUST_HAVE_THE_SAME_LEDGER_AS_ACCOUNTS;
     }
-    return (u32)post(debit, credit, event->amount);
+    const u32 result = (u32)post(debit, credit, event->amount);
+    if (result == (u32)CREATE_TRANSFER_CREATED) {
+        keep_posting(model, debit, credit, event->amount, event->code);
+    }
+    return result;
 }
 
 // --- what can be read ----------------------------------------------------------------------------
@@ -682,6 +711,16 @@ struct account book_model_account(const struct book_model *model, u32 row)
 u32 book_model_room(const struct book_model *model)
 {
     return model->accounts_max - model->account_count;
+}
+
+bool book_model_posting(const struct book_model *model, u32 number, u32 i, struct transfer *out)
+{
+    for (u32 j = model->posting_count; j > 0; j--) {
+        if (model->postings[j - 1].ledger != number || i-- > 0) continue;
+        *out = model->postings[j - 1];
+        return true;
+    }
+    return false;
 }
 
 bool book_model_entity(const struct book_model *model, u32 i, struct entity *out)

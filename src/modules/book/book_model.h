@@ -8,7 +8,7 @@
 // structs of the records; of other code the list of ISO 4217. Good to some thousand accounts and
 // commands. It allocates with malloc and aborts when there is no memory. Tests only.
 //
-// Does not model: time, holds, history, limits of tables other than that of accounts.
+// Does not model: time, holds, limits of tables other than that of accounts.
 #ifndef TAEL_MODULES_BOOK_BOOK_MODEL_H
 #define TAEL_MODULES_BOOK_BOOK_MODEL_H
 
@@ -57,6 +57,10 @@ u32 book_model_account_count(const struct book_model *model);
 struct account book_model_account(const struct book_model *model, u32 row);
 // How many accounts there is still room for.
 u32 book_model_room(const struct book_model *model);
+
+// Posting `i` on a ledger number from the newest, raw ones too: accounts, amount, ledger, code.
+// False when there are not so many.
+bool book_model_posting(const struct book_model *model, u32 number, u32 i, struct transfer *out);
 
 // The answers to the questions without a condition, and to the trial balance of a book: record `i`
 // as the view has it, without times and reserved fields. False when there are not so many.
