@@ -3,6 +3,7 @@
 // The pattern of a module, from command to records, postings, refusals and effects, through a log
 // on a disk in memory: what it does, that it does nothing when refused, and that replay agrees.
 #include "machine/command_world.h"
+#include "modules/entity/entity.h"
 #include "modules/sample/sample.h"
 
 #include <setjmp.h>
@@ -175,8 +176,7 @@ static u32 three_run(struct command_world *world, u128 id, struct command_reply 
     const struct sample_put puts[3] = {
         {.box_id = 11, .amount = 60}, {.box_id = 11, .amount = 50}, {.box_id = 11, .amount = 40}};
     u32 count = command_world_run(world, id, 0x7f02, puts, sizeof puts, ARRAY_COUNT(puts));
-    assert_true(count <= 3);
-    for (u32 i = 0; i < count; i++) replies[i] = command_world_reply(world, i);
+    for (u32 i = 0; i < 3; i++) replies[i] = command_world_reply(world, i);
     return count;
 }
 
@@ -287,6 +287,43 @@ static void test_an_override_makes_a_command_a_refusal(void **state)
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 5);
 }
 
+// Opens `count` entities with ids from `first` on. Returns how many were refused as full.
+static u32 entities_open(struct command_world *world, u128 id, u128 first, u32 count)
+{
+    struct entity_open *opens = calloc(count, sizeof *opens);
+    assert_non_null(opens);
+    for (u32 i = 0; i < count; i++) {
+        opens[i] = (struct entity_open){
+            .entity_id = first + i, .name = "a", .jurisdiction = "HK", .currency = "HKD"};
+    }
+    const u32 size = count * (u32)sizeof *opens;
+    assert_int_equal(command_world_run(world, id, 0x0201, opens, size, count), count);
+    u32 full = 0;
+    for (u32 i = 0; i < count; i++) full += command_world_reply(world, i).result == MODULE_FULL;
+    free(opens);
+    return full;
+}
+
+static void test_a_full_table_refuses_what_is_more(void **state)
+{
+    struct command_world *world = *state;
+    const u32 batch = 8000;
+    const struct module_tables *tables =
+        &world->node.machine.module_tables[module_index(&entity_module)];
+    const u64 capacity = tables->tables[0].capacity;
+    u64 made = 0;
+    while (made + batch < capacity) {
+        assert_int_equal(entities_open(world, 9001 + made, 1 + made, batch), 0);
+        made += batch;
+    }
+    assert_int_equal(entities_open(world, 9001 + made, 1 + made, batch), made + batch - capacity);
+    assert_int_equal(tables->tables[0].count, capacity);
+    assert_int_equal(entities_open(world, 9000, 1 + capacity, 1), 1);
+    assert_true(command_world_restart(world));
+    assert_int_equal(tables->tables[0].count, capacity);
+    assert_int_equal(entities_open(world, 9000, 1 + capacity, 1), 1);
+}
+
 // A server whose disk is full goes on until all memory of live segments is taken; it starts again
 // in that state.
 static void test_a_start_needs_no_more_memory_than_what_wrote_the_log(void **state)
@@ -348,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_replay_and_model_agree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_override_makes_a_command_a_refusal, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_full_table_refuses_what_is_more, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_start_needs_no_more_memory_than_what_wrote_the_log,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_is_not_tried_for_ever, setup, teardown),
