@@ -30,6 +30,15 @@ struct kept {
     struct command_reply replies[BOOK_MODEL_RECORDS_MAX];
 };
 
+// A command that the model has decided, and what it said.
+struct waiting {
+    struct book_command command;
+    u32 count;
+    bool is_repeated;
+    struct book_reply expected[BOOK_MODEL_RECORDS_MAX];
+    _Alignas(16) u8 body[BOOK_RANDOM_BODY_MAX];
+};
+
 struct run {
     struct command_world world;
     struct book_model *model;
@@ -41,6 +50,9 @@ struct run {
     struct book_reply expected[BOOK_MODEL_RECORDS_MAX];
     struct kept *kept; // Of each command.
     u32 kept_count;
+    u64 timestamp; // The last that a reply had.
+    struct waiting waiting[COMMAND_WORLD_COMMANDS_MAX];
+    u32 waiting_count;
 };
 
 struct plan_of_runs {
@@ -82,11 +94,13 @@ static void differs(const struct run *run, const char *what)
 
 // --- commands ------------------------------------------------------------------------------------
 
-static void reply_compare(struct run *run, u32 i, const u8 *body)
+static void reply_compare(struct run *run, const struct waiting *waiting, u32 index, u32 i,
+                          const u8 *body)
 {
-    const struct command_reply reply = command_world_reply(&run->world, i);
-    const struct book_reply *expected = &run->expected[i];
-    const struct module *module = module_of_record(run->step.command.record);
+    const struct command_reply reply = command_world_reply_of(&run->world, index, i);
+    const struct book_reply *expected = &waiting->expected[i];
+    const u16 number = waiting->command.record;
+    const struct module *module = module_of_record(number);
     if (module != NULL && reply.result < RESULTS_MAX) {
         run->results[module_index(module)][reply.result]++;
     }
@@ -96,38 +110,38 @@ static void reply_compare(struct run *run, u32 i, const u8 *body)
         reply.evidence[0] == expected->evidence[0] && reply.evidence[1] == expected->evidence[1]) {
         return;
     }
-    const struct schema_record *record =
-        commit_record(&run->world.node.machine, run->step.command.record);
-    if (record != NULL && reply.result < MODULE_FULL) print_record(record, body);
+    const struct schema_record *record = commit_record(&run->world.node.machine, number);
+    if (record != NULL && expected->result < MODULE_FULL) print_record(record, body);
     print_evidence("model", expected->result, expected->posting, expected->posting_result,
                    expected->evidence);
     print_evidence("machine", reply.result, reply.posting, reply.posting_result, reply.evidence);
     differs(run, "another reply");
 }
 
-static void reply_keep(struct run *run, u128 id, u32 count)
+// A repeated command has the whole reply of then; a new one has its own position.
+static void reply_keep(struct run *run, u128 id, u32 index, u32 count)
 {
-    const u64 position = run->world.node.machine.position;
+    const u64 position = run->world.applied.commands[index].position;
     struct kept *kept = &run->kept[run->kept_count++];
-    u64 timestamp = 0;
+    u64 timestamp = run->timestamp;
     kept->id = id;
     kept->count = count;
     for (u32 i = 0; i < count; i++) {
-        kept->replies[i] = command_world_reply(&run->world, i);
+        kept->replies[i] = command_world_reply_of(&run->world, index, i);
         if (kept->replies[i].position != position) differs(run, "another position");
         if (kept->replies[i].timestamp <= timestamp) differs(run, "timestamps do not rise");
         timestamp = kept->replies[i].timestamp;
     }
+    run->timestamp = timestamp;
 }
 
-// A repeated command has the whole reply of then.
-static void reply_compare_kept(const struct run *run, u128 id, u32 count)
+static void reply_compare_kept(const struct run *run, u128 id, u32 index, u32 count)
 {
     for (u32 i = 0; i < run->kept_count; i++) {
         const struct kept *kept = &run->kept[i];
         if (kept->id != id) continue;
-        if (kept->count == count &&
-            memcmp(kept->replies, run->world.reply, count * sizeof kept->replies[0]) == 0) {
+        if (kept->count == count && memcmp(kept->replies, run->world.applied.commands[index].reply,
+                                           count * sizeof kept->replies[0]) == 0) {
             return;
         }
         break;
@@ -135,25 +149,61 @@ static void reply_compare_kept(const struct run *run, u128 id, u32 count)
     differs(run, "another reply to a repeated command");
 }
 
-static void run_command(struct run *run)
+static void waiting_compare(struct run *run, u32 index)
 {
-    const struct book_command *command = &run->step.command;
-    bool is_repeated = false;
-    const u32 count = book_model_command(run->model, command, run->expected, &is_repeated);
-    run->world.principal = command->principal;
-    const u32 got = command_world_run(&run->world, command->id, command->record, command->body,
-                                      command->size, command->count);
-    if (got != count) differs(run, "another number of replies");
+    const struct waiting *waiting = &run->waiting[index];
+    const struct book_command *command = &waiting->command;
+    if (command_world_reply_count(&run->world, index) != waiting->count) {
+        differs(run, "another number of replies");
+    }
     u32 at = 0;
-    for (u32 i = 0; i < count; i++) {
-        reply_compare(run, i, command->body + at);
-        if (run->expected[i].result >= MODULE_FULL) continue;
+    for (u32 i = 0; i < waiting->count; i++) {
+        reply_compare(run, waiting, index, i, command->body + at);
+        if (waiting->expected[i].result > MODULE_FULL) continue; // Of the command as one.
         const struct schema_record *record =
             commit_record(&run->world.node.machine, command->record);
         at += (u32)record_binary_size(record, command->body + at);
     }
-    if (is_repeated) reply_compare_kept(run, command->id, count);
-    else if (run->expected[0].result != MODULE_REUSED) reply_keep(run, command->id, count);
+    if (waiting->is_repeated) reply_compare_kept(run, command->id, index, waiting->count);
+    else if (waiting->expected[0].result != MODULE_REUSED) {
+        reply_keep(run, command->id, index, waiting->count);
+    }
+}
+
+// Gives the commands that wait to the machine, in one frame.
+static void frame_run(struct run *run)
+{
+    struct frame_command entries[COMMAND_WORLD_COMMANDS_MAX];
+    const void *bodies[COMMAND_WORLD_COMMANDS_MAX];
+    if (run->waiting_count == 0) return;
+    for (u32 i = 0; i < run->waiting_count; i++) {
+        const struct book_command *command = &run->waiting[i].command;
+        entries[i] = (struct frame_command){
+            .record = command->record,
+            .version = 1,
+            .body_size = command->size,
+            .count = command->count,
+            .command_id = command->id,
+            .principal = command->principal,
+        };
+        bodies[i] = command->body;
+    }
+    command_world_frame_of(&run->world, entries, bodies, run->waiting_count);
+    for (u32 i = 0; i < run->waiting_count; i++) waiting_compare(run, i);
+    run->waiting_count = 0;
+}
+
+// Decides in the model; the machine follows with the frame. Every second run has frames of one.
+static void run_command(struct run *run)
+{
+    struct waiting *waiting = &run->waiting[run->waiting_count++];
+    waiting->command = run->step.command;
+    waiting->command.body = waiting->body;
+    memcpy(waiting->body, run->step.command.body, waiting->command.size);
+    waiting->count =
+        book_model_command(run->model, &waiting->command, waiting->expected, &waiting->is_repeated);
+    const u32 most = run->random.seed % 2 == 0 ? 1 : COMMAND_WORLD_COMMANDS_MAX;
+    if (run->waiting_count == most) frame_run(run);
 }
 
 // --- raw accounts --------------------------------------------------------------------------------
@@ -376,6 +426,7 @@ static void run_step(struct run *run)
 {
     book_random_next(&run->random, &run->step);
     bool same = true;
+    if (run->step.kind != BOOK_STEP_COMMAND) frame_run(run);
     switch (run->step.kind) {
     case BOOK_STEP_COMMAND: run_command(run); break;
     case BOOK_STEP_RAW_ACCOUNTS: run_raw_accounts(run); break;
@@ -384,6 +435,8 @@ static void run_step(struct run *run)
     case BOOK_STEP_CHECKPOINT: same = command_world_restart_from_checkpoint(&run->world); break;
     }
     if (!same) differs(run, "another state behind a start");
+    if (run->random.steps % ASK_EVERY == 0) frame_run(run);
+    if (run->waiting_count > 0) return;
     accounts_compare(run);
     if (run->random.steps % ASK_EVERY != 0 && same && run->step.kind < BOOK_STEP_RESTART) return;
     entities_compare(run);
@@ -404,8 +457,11 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
     run->kept = malloc(steps * sizeof *run->kept);
     assert_non_null(run->kept);
     run->kept_count = 0;
+    run->timestamp = 0;
     book_random_init(&run->random, seed);
     for (u64 i = 0; i < steps; i++) run_step(run);
+    frame_run(run);
+    accounts_compare(run);
     if (!command_world_restart(&run->world)) differs(run, "another state behind a start");
     command_world_free(&run->world);
     book_model_free(run->model);

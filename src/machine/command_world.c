@@ -46,7 +46,7 @@ void command_world_init(struct command_world *world, const struct genesis *genes
     world->genesis = *genesis;
     world->head = space(COMMAND_WORLD_SPACE);
     world->pack = space(COMMAND_WORLD_SPACE);
-    world->reply = space(COMMAND_WORLD_SPACE);
+    world->reply = space(COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
     world->views = space(COMMAND_WORLD_SPACE);
     world->resolved = space(LEDGER_EVENTS_MAX * sizeof(struct transfer));
     world->applied.resolved.items = world->resolved;
@@ -61,7 +61,7 @@ void command_world_free(struct command_world *world)
     disk_memory_free(&world->disk);
     memory_release(world->head, COMMAND_WORLD_SPACE);
     memory_release(world->pack, COMMAND_WORLD_SPACE);
-    memory_release(world->reply, COMMAND_WORLD_SPACE);
+    memory_release(world->reply, COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
     memory_release(world->views, COMMAND_WORLD_SPACE);
     memory_release(world->resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
 }
@@ -117,42 +117,65 @@ bool command_world_restart_from_checkpoint(struct command_world *world)
 
 // --- commands ------------------------------------------------------------------------------------
 
-void command_world_frame(struct command_world *world, const struct frame_command *entry,
-                         const void *body)
+// Puts the bodies into the pack, each from a page's beginning on. Returns their size.
+static u64 bodies_pack(struct command_world *world, struct frame_command *commands,
+                       const void *const *bodies, u32 count, const u8 **packed)
+{
+    const u64 head_size = frame_head_size(count);
+    u64 size = 0;
+    for (u32 i = 0; i < count; i++) {
+        const u64 padded = align_up(commands[i].body_size, PAGE_SIZE);
+        assert(size + padded <= COMMAND_WORLD_SPACE);
+        memset(world->pack + size, 0, padded);
+        memcpy(world->pack + size, bodies[i], commands[i].body_size);
+        commands[i].body_offset = (u32)(head_size + size);
+        packed[i] = world->pack + size;
+        size += padded;
+    }
+    return size;
+}
+
+void command_world_frame_of(struct command_world *world, const struct frame_command *entries,
+                            const void *const *bodies, u32 count)
 {
     struct node *node = &world->node;
     struct frame_header *header = (void *)world->head;
-    struct frame_command *command = (void *)(world->head + sizeof *header);
-    memset(world->head, 0, PAGE_SIZE);
-    *command = *entry;
-    command->body_offset = PAGE_SIZE;
-    const u64 padded = align_up(command->body_size, PAGE_SIZE);
-    assert(padded <= COMMAND_WORLD_SPACE);
-    memset(world->pack, 0, padded);
-    memcpy(world->pack, body, command->body_size);
-    const u64 size = PAGE_SIZE + padded;
+    struct frame_command *commands = (void *)(world->head + sizeof *header);
+    const u8 *packed[COMMAND_WORLD_COMMANDS_MAX];
+    const u64 head_size = frame_head_size(count);
+    assert(count > 0 && count <= COMMAND_WORLD_COMMANDS_MAX);
+    memset(world->head, 0, head_size);
+    memcpy(commands, entries, count * sizeof *commands);
+    const u64 pack_size = bodies_pack(world, commands, bodies, count, packed);
     world->timestamp = MAX(world->timestamp + 1000, node->machine.timestamp + 1);
     header->sequence = node->wal.tail.sequence;
     header->position = node->machine.position + 1;
     header->timestamp = world->timestamp;
-    header->command_count = 1;
+    header->command_count = count;
     header->flags = world->frame_flags;
-    header->place = wal_place(node->wal.tail.place, size);
+    header->place = wal_place(node->wal.tail.place, head_size + pack_size);
     header->outcome_sequence = node->indexer.sequence;
     header->outcome_root = *machine_indexer_root(&node->indexer, node->indexer.sequence);
     struct wal_frame frame = {.head = world->head,
-                              .head_size = PAGE_SIZE,
-                              .parts = {{.data = world->pack, .size = padded}},
+                              .head_size = head_size,
+                              .parts = {{.data = world->pack, .size = pack_size}},
                               .part_count = 1};
     struct failure failure;
     command_world_must(wal_append(&node->wal, &frame, &failure), &failure);
     request_source_durable(&node->source, node->wal.tail.place);
-    const u8 *bodies[1] = {world->pack};
-    const struct frame_view view = {.header = header, .commands = command, .bodies = bodies};
-    world->applied.commands[0].reply = world->reply;
+    const struct frame_view view = {.header = header, .commands = commands, .bodies = packed};
+    for (u32 i = 0; i < count; i++) {
+        world->applied.commands[i].reply = world->reply + i * COMMAND_WORLD_SPACE;
+    }
     command_world_must(machine_apply(&node->machine, &view, &world->applied, &failure), &failure);
     machine_index(&node->machine, &node->indexer, &view, &world->applied);
     machine_check(&node->machine);
+}
+
+void command_world_frame(struct command_world *world, const struct frame_command *entry,
+                         const void *body)
+{
+    command_world_frame_of(world, entry, &body, 1);
 }
 
 u32 command_world_run(struct command_world *world, u128 command_id, u16 record, const void *body,
@@ -168,17 +191,27 @@ u32 command_world_run(struct command_world *world, u128 command_id, u16 record, 
         .expires_at = world->expires_at,
     };
     command_world_frame(world, &entry, body);
-    const u32 reply_size = world->applied.commands[0].reply_size;
-    assert(reply_size % sizeof(struct command_reply) == 0);
-    return reply_size / (u32)sizeof(struct command_reply);
+    return command_world_reply_count(world, 0);
+}
+
+u32 command_world_reply_count(const struct command_world *world, u32 index)
+{
+    const u32 size = world->applied.commands[index].reply_size;
+    assert(size % sizeof(struct command_reply) == 0);
+    return size / (u32)sizeof(struct command_reply);
+}
+
+struct command_reply command_world_reply_of(const struct command_world *world, u32 index, u32 i)
+{
+    struct command_reply reply;
+    assert(i < command_world_reply_count(world, index));
+    memcpy(&reply, world->reply + index * COMMAND_WORLD_SPACE + i * sizeof reply, sizeof reply);
+    return reply;
 }
 
 struct command_reply command_world_reply(const struct command_world *world, u32 i)
 {
-    struct command_reply reply;
-    assert((i + 1) * sizeof reply <= world->applied.commands[0].reply_size);
-    memcpy(&reply, world->reply + i * sizeof reply, sizeof reply);
-    return reply;
+    return command_world_reply_of(world, 0, i);
 }
 
 static void session_begin(struct command_world *world)

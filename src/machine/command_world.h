@@ -15,7 +15,8 @@
 #include "machine/recovery.h"
 #include "os/disk_memory.h"
 
-#define COMMAND_WORLD_SPACE (2 * MIB) // Of a body, of a reply, of an answer.
+#define COMMAND_WORLD_SPACE        (2 * MIB) // Of the bodies of a frame, of a reply, of an answer.
+#define COMMAND_WORLD_COMMANDS_MAX 8u        // Of a frame.
 
 struct command_world {
     struct disk_memory disk;
@@ -24,7 +25,7 @@ struct command_world {
     struct applied_frame applied; // What became of the last frame.
     u8 *head;                     // Scratch for the frame.
     u8 *pack;                     // Scratch for the body.
-    u8 *reply;                    // Of the last command.
+    u8 *reply;                    // Of the last frame's commands, COMMAND_WORLD_SPACE each.
     u8 *views;                    // Of the last answer.
     void *resolved;
     u64 timestamp;   // Of the last frame; the next is 1,000 ns later, or more.
@@ -58,11 +59,17 @@ MUST_USE bool command_world_restart_from_checkpoint(struct command_world *world)
 // world->reply.
 void command_world_frame(struct command_world *world, const struct frame_command *entry,
                          const void *body);
+// The same with several commands in one frame, COMMAND_WORLD_COMMANDS_MAX at most.
+void command_world_frame_of(struct command_world *world, const struct frame_command *entries,
+                            const void *const *bodies, u32 count);
 // Runs a module's command of `count` records as the world's principal. Returns how many replies
 // there are; they are in world->reply.
 u32 command_world_run(struct command_world *world, u128 command_id, u16 record, const void *body,
                       u32 size, u32 count);
-// Reply `i` of the last command; there must be that many (asserted).
+// How many replies the last frame's command `index` of a module got, and reply `i` of them; there
+// must be that many (asserted). command_world_reply is of the first command, mostly the only one.
+u32 command_world_reply_count(const struct command_world *world, u32 index);
+struct command_reply command_world_reply_of(const struct command_world *world, u32 index, u32 i);
 struct command_reply command_world_reply(const struct command_world *world, u32 i);
 // Runs a batch of raw accounts (struct account) or transfers as a plain client does; `operation` is
 // COMPAT_CREATE_ACCOUNTS or COMPAT_CREATE_TRANSFERS. At most 8,189 events. Writes `count` results.
