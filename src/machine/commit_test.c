@@ -324,6 +324,45 @@ static void test_a_full_table_refuses_what_is_more(void **state)
     assert_int_equal(entities_open(world, 9000, 1 + capacity, 1), 1);
 }
 
+// Gives `count` commands that no module knows, with ids from `first` on, some in each frame.
+static void unknowns_run(struct command_world *world, u128 first, u32 count)
+{
+    struct frame_command entries[COMMAND_WORLD_COMMANDS_MAX];
+    const void *bodies[COMMAND_WORLD_COMMANDS_MAX];
+    for (u32 done = 0; done < count;) {
+        const u32 some = MIN(count - done, COMMAND_WORLD_COMMANDS_MAX);
+        for (u32 i = 0; i < some; i++) {
+            entries[i] = (struct frame_command){
+                .record = 0x7e01, .version = 1, .count = 1, .command_id = first + done + i};
+            bodies[i] = "";
+        }
+        command_world_frame_of(world, entries, bodies, some);
+        for (u32 i = 0; i < some; i++) {
+            assert_int_equal(command_world_reply_of(world, i, 0).result, MODULE_UNKNOWN);
+        }
+        done += some;
+    }
+}
+
+static void test_a_command_is_known_as_long_as_its_note_is_kept(void **state)
+{
+    struct command_world *world = *state;
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    unknowns_run(world, 2, COMMAND_NOTES_MAX - 1);
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    assert_true(command_world_restart(world));
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    unknowns_run(world, 2 + COMMAND_NOTES_MAX, 1); // Takes the place of the first.
+    assert_int_equal(put_run(world, 3, 11, 1).result, MODULE_REUSED);
+    assert_int_equal(open_run(world, 1, box_one), SAMPLE_BOX_EXISTS);
+    assert_int_equal(put_run(world, 2, 11, 10).result, MODULE_DONE); // Its note was the next.
+    assert_true(command_world_restart_from_checkpoint(world));
+    assert_int_equal(open_run(world, 1, box_one), SAMPLE_BOX_EXISTS);
+    assert_int_equal(put_run(world, 2, 11, 10).result, MODULE_DONE);
+    assert_int_equal(put_run(world, 4, 11, 10).result, MODULE_REUSED);
+    assert_true(ledger_account(&world->node.machine.ledger, 1)->credits_posted == 10);
+}
+
 // A server whose disk is full goes on until all memory of live segments is taken; it starts again
 // in that state.
 static void test_a_start_needs_no_more_memory_than_what_wrote_the_log(void **state)
@@ -386,6 +425,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_override_makes_a_command_a_refusal, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_full_table_refuses_what_is_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_command_is_known_as_long_as_its_note_is_kept, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_start_needs_no_more_memory_than_what_wrote_the_log,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_is_not_tried_for_ever, setup, teardown),
