@@ -13,7 +13,7 @@
 #define LEFT_OUT    U32_MAX
 #define NEXT_ID     1000000u // Ids of commands that are given none.
 #define NEXT_NUMBER 1000001u // The first `next` of a table.
-#define LISTED_MAX 64u      // Accounts or postings that one row lists.
+#define LISTED_MAX  64u      // Accounts or postings that one row lists.
 
 // --- results -------------------------------------------------------------------------------------
 

@@ -283,6 +283,7 @@ static struct look look_begin(struct command_world *world)
     look.view = history_view_open(
         &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
         machine->history.next_row);
+    look.view.sees_modules = true;
     return look;
 }
 
