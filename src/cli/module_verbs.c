@@ -239,8 +239,9 @@ static u8 *views_gather(struct call *call, const struct schema_record **view, u3
             return NULL;
         }
         *view = module_record_of(answer.record);
-        views = realloc(views, MAX(size + answer.body_size, (size_t)1));
-        assert(views != NULL);
+        u8 *more_views = realloc(views, MAX(size + answer.body_size, (size_t)1));
+        assert(more_views != NULL);
+        views = more_views;
         if (answer.body_size > 0) memcpy(views + size, answer.body, answer.body_size);
         size += answer.body_size;
         *count += answer.count;
