@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #define TCP_STATE_ESTABLISHED 1u
@@ -19,6 +20,23 @@ static bool unix_user(int fd, uid_t *user)
     return true;
 }
 
+// One end of a connection: "0100007F:0BB8", the address in hex as it is in memory, then the port.
+// Of IPv6 the address ends in the IPv4 address that it stands for. False when it is not 127.0.0.1.
+static bool place_take(const char *text, u32 *port)
+{
+    static const char here[] = "0100007F:";
+    const char *colon = strchr(text, ':');
+    char *end = NULL;
+    if (colon == NULL || colon - text < 8 || strncmp(colon - 8, here, strlen(here)) != 0) {
+        return false;
+    }
+    *port = (u32)strtoul(colon + 1, &end, 16);
+    return end != colon + 1 && *end == 0;
+}
+
+// The columns of a row: "sl local_address rem_address st tx:rx tr:when retrnsmt uid ...".
+enum { COLUMN_LOCAL = 1, COLUMN_REMOTE = 2, COLUMN_STATE = 3, COLUMN_USER = 7, COLUMNS = 8 };
+
 // The kernel's tables have one row an end: that of the peer names our port as the remote one.
 static bool table_user(const char *path, u32 peer_port, u32 own_port, uid_t *user)
 {
@@ -27,21 +45,18 @@ static bool table_user(const char *path, u32 peer_port, u32 own_port, uid_t *use
     char line[512];
     bool found = false;
     while (!found && fgets(line, sizeof line, file) != NULL) {
-        char local[40], remote[40];
-        unsigned local_port, remote_port, state, owner;
-        // "sl local_address rem_address st tx:rx tr:when retrnsmt uid ..."; addresses in hex as
-        // they are in memory. Of IPv6 they end in the IPv4 address that they stand for.
-        if (sscanf(line, " %*u: %39[0-9A-F]:%X %39[0-9A-F]:%X %X %*X:%*X %*X:%*X %*X %u", local,
-                   &local_port, remote, &remote_port, &state, &owner) != 6) {
+        const char *columns[COLUMNS] = {0};
+        char *rest = line;
+        u32 count = 0;
+        while (count < COLUMNS && (columns[count] = strtok_r(rest, " \n", &rest)) != NULL) count++;
+        u32 local = 0, remote = 0;
+        if (count < COLUMNS || !place_take(columns[COLUMN_LOCAL], &local) ||
+            !place_take(columns[COLUMN_REMOTE], &remote)) {
             continue;
         }
-        static const char here[] = "0100007F";
-        const size_t end = strlen(local);
-        bool is_here = end >= 8 && strlen(remote) == end && strcmp(local + end - 8, here) == 0 &&
-                       strcmp(remote + end - 8, here) == 0;
-        found = is_here && local_port == peer_port && remote_port == own_port &&
-                state == TCP_STATE_ESTABLISHED;
-        if (found) *user = owner;
+        found = local == peer_port && remote == own_port &&
+                strtoul(columns[COLUMN_STATE], NULL, 16) == TCP_STATE_ESTABLISHED;
+        if (found) *user = (uid_t)strtoul(columns[COLUMN_USER], NULL, 10);
     }
     (void)fclose(file);
     return found;
