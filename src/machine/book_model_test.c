@@ -94,13 +94,28 @@ static void differs(const struct run *run, const char *what)
 
 // --- commands ------------------------------------------------------------------------------------
 
-static void reply_compare(struct run *run, const struct waiting *waiting, u32 index, u32 i,
+// When a record was carried out: one of an earlier command, or of this one.
+static u64 done_at(const struct run *run, const struct waiting *waiting, u32 index, u128 command_id,
+                   u32 record)
+{
+    for (u32 i = 0; i < run->kept_count; i++) {
+        if (run->kept[i].id == command_id) return run->kept[i].replies[record].timestamp;
+    }
+    assert_true(command_id == waiting->command.id);
+    return command_world_reply_of(&run->world, index, record).timestamp;
+}
+
+static void reply_compare(struct run *run, struct waiting *waiting, u32 index, u32 i,
                           const u8 *body)
 {
     const struct command_reply reply = command_world_reply_of(&run->world, index, i);
-    const struct book_reply *expected = &waiting->expected[i];
+    struct book_reply *expected = &waiting->expected[i];
     const u16 number = waiting->command.record;
     const struct module *module = module_of_record(number);
+    if (expected->is_then) {
+        expected->evidence[1] =
+            done_at(run, waiting, index, expected->then_command, expected->then_record);
+    }
     if (module != NULL && reply.result < RESULTS_MAX) {
         run->results[module_index(module)][reply.result]++;
     }
@@ -151,7 +166,7 @@ static void reply_compare_kept(const struct run *run, u128 id, u32 index, u32 co
 
 static void waiting_compare(struct run *run, u32 index)
 {
-    const struct waiting *waiting = &run->waiting[index];
+    struct waiting *waiting = &run->waiting[index];
     const struct book_command *command = &waiting->command;
     if (command_world_reply_count(&run->world, index) != waiting->count) {
         differs(run, "another number of replies");
@@ -159,10 +174,11 @@ static void waiting_compare(struct run *run, u32 index)
     u32 at = 0;
     for (u32 i = 0; i < waiting->count; i++) {
         reply_compare(run, waiting, index, i, command->body + at);
-        if (waiting->expected[i].result > MODULE_FULL) continue; // Of the command as one.
+        const u32 result = waiting->expected[i].result;
+        if (result >= MODULE_MALFORMED && result <= MODULE_REUSED) continue; // Of all as one.
         const struct schema_record *record =
             commit_record(&run->world.node.machine, command->record);
-        at += (u32)record_binary_size(record, command->body + at);
+        at += (u32)align_up(record_binary_size(record, command->body + at), BOOK_MODEL_ALIGNMENT);
     }
     if (waiting->is_repeated) reply_compare_kept(run, command->id, index, waiting->count);
     else if (waiting->expected[0].result != MODULE_REUSED) {
@@ -276,6 +292,64 @@ static void entities_compare(struct run *run)
         if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another entity");
     }
     if (i < count || book_model_entity(run->model, i, &expected)) differs(run, "other entities");
+}
+
+static void calendars_compare(struct run *run)
+{
+    struct calendar expected;
+    struct calendar_exception day;
+    const struct calendar_list all = {0};
+    u32 i = 0;
+    const u32 count = ask(run, &entity_schema_calendar_list, &all);
+    for (; i < count && book_model_calendar(run->model, i, &expected); i++) {
+        const struct calendar *views = (const void *)run->world.views;
+        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another calendar");
+    }
+    if (i < count || book_model_calendar(run->model, i, &expected)) {
+        differs(run, "other calendars");
+    }
+    for (i = 0; book_model_calendar(run->model, i, &expected); i++) {
+        struct calendar_days question = {0};
+        memcpy(question.calendar, expected.calendar, sizeof question.calendar);
+        const u32 days = ask(run, &entity_schema_calendar_days, &question);
+        struct calendar_exception *views = (void *)run->world.views;
+        u32 j = 0;
+        for (; j < days && book_model_calendar_day(run->model, expected.calendar, j, &day); j++) {
+            views[j].key = 0;
+            if (memcmp(&views[j], &day, sizeof day) != 0) differs(run, "another day of a calendar");
+        }
+        if (j < days || book_model_calendar_day(run->model, expected.calendar, j, &day)) {
+            differs(run, "other days of a calendar");
+        }
+    }
+}
+
+static void closed_days_compare(struct run *run)
+{
+    struct entity entity;
+    struct business_day expected;
+    for (u32 i = 0; book_model_entity(run->model, i, &entity); i++) {
+        const struct day_list question = {.entity_id = entity.entity_id};
+        const u32 count = ask(run, &entity_schema_day_list, &question);
+        struct business_day *views = (void *)run->world.views;
+        u64 row_end = 0;
+        u32 j = 0;
+        for (; j < count && book_model_closed_day(run->model, entity.entity_id, j, &expected);
+             j++) {
+            if (views[j].row_end <= row_end) differs(run, "rows of closed days do not rise");
+            assert_true(views[j].closed_at > 0);
+            row_end = views[j].row_end;
+            views[j].key = 0;
+            views[j].closed_at = 0;
+            views[j].row_end = 0;
+            if (memcmp(&views[j], &expected, sizeof expected) != 0) {
+                differs(run, "another closed day");
+            }
+        }
+        if (j < count || book_model_closed_day(run->model, entity.entity_id, j, &expected)) {
+            differs(run, "other closed days");
+        }
+    }
 }
 
 static void assets_compare(struct run *run)
@@ -404,15 +478,24 @@ static void cursor_try(struct run *run, const struct schema_record *question, co
 static void cursors_try(struct run *run)
 {
     struct entity entity;
+    struct calendar calendar;
     struct book book;
     const struct asset_list nothing = {0};
     cursor_try(run, &entity_schema_entity_list, &nothing, 0);
+    cursor_try(run, &entity_schema_calendar_list, &nothing, 0);
     cursor_try(run, &book_schema_asset_list, &nothing, 0);
     cursor_try(run, &book_schema_chart_list, &nothing, 0);
     cursor_try(run, &book_schema_book_list, &nothing, 0);
     if (book_model_entity(run->model, 0, &entity)) {
         const struct entity_list one = {.entity_id = entity.entity_id};
+        const struct day_list days = {.entity_id = entity.entity_id};
         cursor_try(run, &entity_schema_entity_list, &one, 0);
+        cursor_try(run, &entity_schema_day_list, &days, 0);
+    }
+    if (book_model_calendar(run->model, 0, &calendar)) {
+        struct calendar_days days = {0};
+        memcpy(days.calendar, calendar.calendar, sizeof days.calendar);
+        cursor_try(run, &entity_schema_calendar_days, &days, 0);
     }
     for (u32 i = 0; book_model_book(run->model, i, &book); i++) {
         const struct trial_balance question = {.book = (u32)book.book};
@@ -440,6 +523,8 @@ static void run_step(struct run *run)
     accounts_compare(run);
     if (run->random.steps % ASK_EVERY != 0 && same && run->step.kind < BOOK_STEP_RESTART) return;
     entities_compare(run);
+    calendars_compare(run);
+    closed_days_compare(run);
     assets_compare(run);
     codes_compare(run);
     books_compare(run);
@@ -478,8 +563,6 @@ static u32 count_missing(const struct run *run)
         for (u32 j = 0; j < schema->results[0]->row_count; j++) {
             const struct schema_result *result = &schema->results[0]->rows[j];
             if (run->results[i][result->number] > 0) continue;
-            // Only questions are refused so.
-            if (schema == &entity_schema && result->number == ENTITY_NOT_FOUND) continue;
             (void)fprintf(stderr, "never given: %s of %s\n", result->name, modules[i]->name);
             missing++;
         }

@@ -85,6 +85,12 @@ static void test_harness_complains(void **state)
         GIVEN "entity_open {} colour -> done",
         GIVEN "entity_open {\"colour\": 1} -> done",
         GIVEN "entity_open {\"entity_id\": 2^128} -> done",
+        GIVEN "entity_open {\"day\": 2026-02-29} -> done",
+        GIVEN "entity_open {} expires 1 -> done",
+        GIVEN "entity_open {} -> done\nentity_open {} -> exists then",
+        GIVEN "entity_open {} -> done\nentity_open {} -> exists 1 then",
+        GIVEN "entity_open {\"entity_id\": next} -> done\n"
+              "entity_open {\"entity_id\": next} -> exists 1000001",
         GIVEN "entity_open {\"entity_id\": 1 -> done",
         GIVEN "entity_open {} -> done\nentity_open {} -> exists 2",
         GIVEN "entity_open {} -> done\nask entity_list -> 2",

@@ -9,6 +9,7 @@
 
 #define THINGS_MAX   4096u
 #define COMMANDS_MAX 65536u
+#define POSTED_MAX   65536u
 
 struct model_account {
     bool is_raw;
@@ -29,15 +30,49 @@ struct model_command {
     struct book_reply *replies;
 };
 
+struct model_entity {
+    struct entity_open open;
+    i32 day;
+    i32 closed_through;
+};
+
+struct model_mark {
+    char calendar[16];
+    struct calendar_day day;
+};
+
+struct model_closed {
+    u128 entity_id;
+    i32 day;
+    i32 next;
+};
+
+// An entry that was carried out.
+struct model_posted {
+    u128 entry_id;
+    u128 command_id;
+    u32 record; // Of the command.
+    u32 size;
+    u8 *body;
+};
+
 struct book_model {
     u32 accounts_max;
-    struct entity_open entities[THINGS_MAX];
+    struct model_entity entities[THINGS_MAX];
+    struct calendar_open calendars[THINGS_MAX];
+    struct model_mark marks[THINGS_MAX];
+    struct model_closed closed[THINGS_MAX];
+    struct model_posted posted[POSTED_MAX];
     struct asset_open assets[THINGS_MAX];
     struct chart_add codes[THINGS_MAX];
     struct book_open books[THINGS_MAX];
     struct model_account accounts[THINGS_MAX];
     struct model_account before[THINGS_MAX]; // The accounts as they were before an entry.
     u32 entity_count;
+    u32 calendar_count;
+    u32 mark_count;
+    u32 closed_count;
+    u32 posted_count;
     u32 asset_count;
     u32 code_count;
     u32 book_count;
@@ -65,6 +100,7 @@ void book_model_free(struct book_model *model)
         free(model->commands[i].replies);
     }
     free(model->postings);
+    for (u32 i = 0; i < model->posted_count; i++) free(model->posted[i].body);
     free(model);
 }
 
@@ -152,7 +188,33 @@ static bool entity_open_is_whole(const u8 *body)
     struct entity_open open;
     memcpy(&open, body, sizeof open);
     return WHOLE(open.name) && WHOLE(open.jurisdiction) && WHOLE(open.currency) &&
+           WHOLE(open.calendar) && all_zero(open.reserved, sizeof open.reserved);
+}
+
+static bool calendar_open_is_whole(const u8 *body)
+{
+    struct calendar_open open;
+    memcpy(&open, body, sizeof open);
+    return WHOLE(open.calendar) && open.weekend <= 127 &&
            all_zero(open.reserved, sizeof open.reserved);
+}
+
+static bool calendar_mark_is_whole(const u8 *body)
+{
+    struct calendar_mark mark;
+    memcpy(&mark, body, sizeof mark);
+    for (u32 i = 0; i < mark.days_count; i++) {
+        struct calendar_day day;
+        memcpy(&day, body + sizeof mark + i * sizeof day, sizeof day);
+        if (day.kind < 1 || day.kind > 4) return false;
+        if (!all_zero(day.reserved, sizeof day.reserved)) return false;
+    }
+    return WHOLE(mark.calendar) && all_zero(mark.reserved, sizeof mark.reserved);
+}
+
+static bool close_is_whole(const u8 *body)
+{
+    return all_zero(body + 20, 12);
 }
 
 static bool asset_open_is_whole(const u8 *body)
@@ -198,33 +260,78 @@ static bool entry_post_is_whole(const u8 *body)
     return all_zero(post.reserved, sizeof post.reserved);
 }
 
+// The bytes of a record of `head` bytes, whose last four are a count of at most `max` items.
+static u32 array_size(u32 head, u32 item, u32 max, const u8 *body, u32 left)
+{
+    u32 count;
+    if (left < head) return 0;
+    memcpy(&count, body + head - sizeof count, sizeof count);
+    return count <= max && left >= head + item * count ? head + item * count : 0;
+}
+
 // The bytes of the record that begins there; 0 when it is not whole.
 static u32 record_size(u16 record, const u8 *body, u32 left)
 {
+    const u32 marks = record == 0x0203 ? array_size(32, 8, 32, body, left) : 0;
+    const u32 legs = record == 0x0401 ? array_size(64, 48, 255, body, left) : 0;
     switch (record) {
-    case 0x0201: return left >= 96 && entity_open_is_whole(body) ? 96 : 0;
+    case 0x0201: return left >= 112 && entity_open_is_whole(body) ? 112 : 0;
+    case 0x0202: return left >= 32 && calendar_open_is_whole(body) ? 32 : 0;
+    case 0x0203: return marks > 0 && calendar_mark_is_whole(body) ? marks : 0;
+    case 0x0204:
+    case 0x0205: return left >= 32 && close_is_whole(body) ? 32 : 0;
     case 0x0301: return left >= 64 && asset_open_is_whole(body) ? 64 : 0;
     case 0x0302: return left >= 80 && chart_add_is_whole(body) ? 80 : 0;
     case 0x0303: return left >= 96 && book_open_is_whole(body) ? 96 : 0;
     case 0x0304: return left >= 96 && account_open_is_whole(body) ? 96 : 0;
-    default: break;
+    default: return legs > 0 && entry_post_is_whole(body) ? legs : 0;
     }
-    struct entry_post post;
-    if (left < sizeof post) return 0;
-    memcpy(&post, body, sizeof post);
-    if (post.legs_count > 255) return 0;
-    const u32 size = 64 + 48 * post.legs_count;
-    return left >= size && entry_post_is_whole(body) ? size : 0;
+}
+
+// Where the record behind one of `size` bytes begins, or the end.
+static u32 record_next(const struct book_command *command, u32 at, u32 size)
+{
+    const u32 next = (at + size + BOOK_MODEL_ALIGNMENT - 1) / BOOK_MODEL_ALIGNMENT;
+    return MIN(next * BOOK_MODEL_ALIGNMENT, command->size);
 }
 
 // --- finding -------------------------------------------------------------------------------------
 
-static bool has_entity(const struct book_model *model, u128 id)
+static struct model_entity *find_entity(struct book_model *model, u128 id)
 {
     for (u32 i = 0; i < model->entity_count; i++) {
-        if (model->entities[i].entity_id == id) return true;
+        if (model->entities[i].open.entity_id == id) return &model->entities[i];
     }
-    return false;
+    return NULL;
+}
+
+static const struct calendar_open *find_calendar(const struct book_model *model,
+                                                 struct word calendar)
+{
+    for (u32 i = 0; i < model->calendar_count; i++) {
+        if (word_is(WORD(model->calendars[i].calendar), calendar)) return &model->calendars[i];
+    }
+    return NULL;
+}
+
+static struct model_mark *find_mark(struct book_model *model, struct word calendar, i32 day)
+{
+    for (u32 i = 0; i < model->mark_count; i++) {
+        struct model_mark *mark = &model->marks[i];
+        if (mark->day.day == day && word_is(WORD(mark->calendar), calendar)) return mark;
+    }
+    return NULL;
+}
+
+static bool has_business(struct book_model *model, struct word calendar, i32 day)
+{
+    static const u8 weekdays[] = {8, 16, 32, 64, 1, 2, 4}; // 1970-01-01 was a Thursday.
+    const struct calendar_open *open = find_calendar(model, calendar);
+    const struct model_mark *mark = find_mark(model, calendar, day);
+    if (open == NULL) return true;
+    if (mark != NULL && mark->day.kind == DAY_WORKING) return true;
+    if (mark != NULL && mark->day.kind != DAY_USUAL) return false;
+    return (open->weekend & weekdays[day % 7]) == 0;
 }
 
 static const struct asset_open *find_asset(const struct book_model *model, struct word asset)
@@ -286,17 +393,118 @@ static struct model_account *find_raw(struct book_model *model, u128 id)
 
 // --- commands ------------------------------------------------------------------------------------
 
+static bool is_day(i32 day)
+{
+    return day >= 1 && day <= 2932896;
+}
+
+// A value as evidence.
+static u128 of_day(i32 day)
+{
+    return (u32)day;
+}
+
 static struct book_reply open_entity(struct book_model *model, const u8 *body)
 {
     struct entity_open open;
     memcpy(&open, body, sizeof open);
+    const struct word calendar = WORD(open.calendar);
     if (open.entity_id == 0) return refused(ENTITY_ID_MUST_NOT_BE_ZERO, 0, 0);
     if (!is_identifier(WORD(open.name))) return refused(ENTITY_NAME_INVALID, 0, 0);
     if (!is_place(WORD(open.jurisdiction))) return refused(ENTITY_JURISDICTION_INVALID, 0, 0);
     if (currency_of(WORD(open.currency)) == NULL) return refused(ENTITY_CURRENCY_UNKNOWN, 0, 0);
-    if (has_entity(model, open.entity_id)) return refused(ENTITY_EXISTS, open.entity_id, 0);
+    if (calendar.text[0] != 0 && find_calendar(model, calendar) == NULL) {
+        return refused(ENTITY_CALENDAR_NOT_FOUND, 0, 0);
+    }
+    if (!is_day(open.day)) return refused(ENTITY_DAY_OUT_OF_RANGE, of_day(open.day), 0);
+    if (find_entity(model, open.entity_id) != NULL) {
+        return refused(ENTITY_EXISTS, open.entity_id, 0);
+    }
+    if (!has_business(model, calendar, open.day)) {
+        return refused(ENTITY_NOT_A_BUSINESS_DAY, of_day(open.day), 0);
+    }
     assert(model->entity_count < THINGS_MAX);
-    model->entities[model->entity_count++] = open;
+    model->entities[model->entity_count++] =
+        (struct model_entity){.open = open, .day = open.day, .closed_through = open.day - 1};
+    return done();
+}
+
+static struct book_reply open_calendar(struct book_model *model, const u8 *body)
+{
+    struct calendar_open open;
+    memcpy(&open, body, sizeof open);
+    if (!is_identifier(WORD(open.calendar))) return refused(ENTITY_CALENDAR_INVALID, 0, 0);
+    if (open.weekend == 127) return refused(ENTITY_CALENDAR_WITHOUT_BUSINESS, 0, 0);
+    if (find_calendar(model, WORD(open.calendar)) != NULL) {
+        return refused(ENTITY_CALENDAR_EXISTS, 0, 0);
+    }
+    assert(model->calendar_count < THINGS_MAX);
+    model->calendars[model->calendar_count++] = open;
+    return done();
+}
+
+static struct book_reply mark_calendar(struct book_model *model, const u8 *body)
+{
+    struct calendar_mark mark;
+    struct calendar_day days[32];
+    memcpy(&mark, body, sizeof mark);
+    memcpy(days, body + sizeof mark, mark.days_count * sizeof *days);
+    if (find_calendar(model, WORD(mark.calendar)) == NULL) {
+        return refused(ENTITY_CALENDAR_NOT_FOUND, 0, 0);
+    }
+    if (mark.days_count == 0) return refused(ENTITY_DAYS_EMPTY, 0, 0);
+    for (u32 i = 0; i < mark.days_count; i++) {
+        if (!is_day(days[i].day)) {
+            return refused(ENTITY_DAY_OUT_OF_RANGE, i, of_day(days[i].day));
+        }
+    }
+    for (u32 i = 0; i < mark.days_count; i++) {
+        struct model_mark *known = find_mark(model, WORD(mark.calendar), days[i].day);
+        if (known == NULL) {
+            assert(model->mark_count < THINGS_MAX);
+            known = &model->marks[model->mark_count++];
+            memcpy(known->calendar, mark.calendar, sizeof known->calendar);
+        }
+        known->day = days[i];
+    }
+    return done();
+}
+
+static struct book_reply close_day(struct book_model *model, const u8 *body)
+{
+    struct day_close close;
+    memcpy(&close, body, sizeof close);
+    struct model_entity *entity = find_entity(model, close.entity_id);
+    if (entity == NULL) return refused(ENTITY_NOT_FOUND, close.entity_id, 0);
+    if (close.day != entity->day) {
+        return refused(ENTITY_DAY_NOT_OPEN, of_day(close.day), of_day(entity->day));
+    }
+    i32 next = entity->day + 1;
+    while (!has_business(model, WORD(entity->open.calendar), next)) next++;
+    if (!is_day(next) || next > entity->day + 366) {
+        return refused(ENTITY_NO_NEXT_DAY, of_day(close.day), 0);
+    }
+    assert(model->closed_count < THINGS_MAX);
+    model->closed[model->closed_count++] =
+        (struct model_closed){.entity_id = close.entity_id, .day = entity->day, .next = next};
+    entity->day = next;
+    return done();
+}
+
+static struct book_reply close_period(struct book_model *model, const u8 *body)
+{
+    struct period_close close;
+    memcpy(&close, body, sizeof close);
+    struct model_entity *entity = find_entity(model, close.entity_id);
+    if (entity == NULL) return refused(ENTITY_NOT_FOUND, close.entity_id, 0);
+    if (close.through <= entity->closed_through) {
+        return refused(ENTITY_PERIOD_CLOSED_ALREADY, of_day(close.through),
+                       of_day(entity->closed_through));
+    }
+    if (close.through >= entity->day) {
+        return refused(ENTITY_PERIOD_NOT_OVER, of_day(close.through), of_day(entity->day));
+    }
+    entity->closed_through = close.through;
     return done();
 }
 
@@ -358,7 +566,7 @@ static struct book_reply open_book(struct book_model *model, const u8 *body)
     if (open.book == 0) return refused(BOOK_NUMBER_MUST_NOT_BE_ZERO, 0, 0);
     if (find_book(model, open.book) != NULL) return refused(BOOK_EXISTS, open.book, 0);
     if (number_is_raw(model, open.book)) return refused(BOOK_NUMBER_IS_RAW, open.book, 0);
-    if (!has_entity(model, open.entity_id)) {
+    if (find_entity(model, open.entity_id) == NULL) {
         return refused(BOOK_ENTITY_NOT_FOUND, open.entity_id, 0);
     }
     if (find_asset(model, WORD(open.asset)) == NULL) return refused(BOOK_ASSET_NOT_FOUND, 0, 0);
@@ -444,6 +652,7 @@ static void keep_posting(struct book_model *model, const struct model_account *d
 // An entry being decided.
 struct model_entry {
     u32 count;
+    i32 day;
     struct entry_leg legs[255];
     struct model_account *accounts[255]; // Of the legs.
     u32 posting_count;
@@ -464,6 +673,14 @@ static struct book_reply check_leg(struct book_model *model, struct model_entry 
     if (account == NULL) return refused(ENTRY_ACCOUNT_NOT_FOUND, leg->account_id, 0);
     if (account->owner != principal) {
         return refused(ENTRY_NOT_THE_OWNER, leg->account_id, account->owner);
+    }
+    const struct model_entity *entity = find_entity(model, find_book(model, leg->book)->entity_id);
+    if (entry->day != 0 && entry->day <= entity->closed_through) {
+        return refused(ENTRY_DAY_IN_CLOSED_PERIOD, of_day(entry->day),
+                       of_day(entity->closed_through));
+    }
+    if (entry->day != 0 && entry->day > entity->day) {
+        return refused(ENTRY_DAY_NOT_YET_OPEN, of_day(entry->day), of_day(entity->day));
     }
     entry->accounts[i] = account;
     return done();
@@ -502,27 +719,75 @@ static struct book_reply check_book(struct model_entry *entry, u32 book)
     return done();
 }
 
-static struct book_reply post_entry(struct book_model *model, u64 principal, const u8 *body)
+// Every rule of the module.
+static struct book_reply check_entry(struct book_model *model, struct model_entry *entry,
+                                     u64 principal)
+{
+    for (u32 i = 0; i < entry->count; i++) {
+        const struct book_reply reply = check_leg(model, entry, i, principal);
+        if (reply.result != MODULE_DONE) return reply;
+    }
+    for (u32 i = 0; i < entry->count; i++) {
+        bool is_first = true; // Of its book.
+        for (u32 j = 0; j < i; j++) {
+            is_first = is_first && entry->legs[j].book != entry->legs[i].book;
+        }
+        if (!is_first) continue;
+        const struct book_reply reply = check_book(entry, entry->legs[i].book);
+        if (reply.result != MODULE_DONE) return reply;
+    }
+    return done();
+}
+
+// What an entry is told whose id was taken before; `otherwise` when it was not.
+static struct book_reply entry_exists(const struct book_model *model, u128 entry_id, const u8 *body,
+                                      u32 size, struct book_reply otherwise)
+{
+    for (u32 i = 0; i < model->posted_count; i++) {
+        const struct model_posted *posted = &model->posted[i];
+        if (posted->entry_id != entry_id) continue;
+        const bool same = posted->size == size && memcmp(posted->body, body, size) == 0;
+        struct book_reply reply =
+            refused(same ? MODULE_EXISTS : MODULE_EXISTS_WITH_DIFFERENT_CONTENT, entry_id, 0);
+        reply.is_then = true;
+        reply.then_command = posted->command_id;
+        reply.then_record = posted->record;
+        return reply;
+    }
+    return otherwise;
+}
+
+static void entry_keep(struct book_model *model, const struct book_command *command, u32 record,
+                       u128 entry_id, const u8 *body, u32 size)
+{
+    assert(model->posted_count < POSTED_MAX);
+    struct model_posted *posted = &model->posted[model->posted_count++];
+    *posted = (struct model_posted){
+        .entry_id = entry_id, .command_id = command->id, .record = record, .size = size};
+    posted->body = malloc(size);
+    if (posted->body == NULL) abort();
+    memcpy(posted->body, body, size);
+}
+
+static struct book_reply post_entry(struct book_model *model, const struct book_command *command,
+                                    u32 record, const u8 *body)
 {
     struct entry_post head;
     struct model_entry entry;
     memcpy(&head, body, sizeof head);
     entry.count = head.legs_count;
+    entry.day = head.day;
     entry.posting_count = 0;
+    const u32 size = 64 + 48 * entry.count;
     memcpy(entry.legs, body + sizeof head, entry.count * sizeof *entry.legs);
     if (head.entry_id == 0) return refused(ENTRY_ID_MUST_NOT_BE_ZERO, 0, 0);
     if (entry.count < 2) return refused(ENTRY_TOO_FEW_LEGS, entry.count, 0);
-    for (u32 i = 0; i < entry.count; i++) {
-        const struct book_reply reply = check_leg(model, &entry, i, principal);
-        if (reply.result != MODULE_DONE) return reply;
+    struct book_reply reply = check_entry(model, &entry, command->principal);
+    if (reply.result == MODULE_DONE || reply.result == ENTRY_DAY_IN_CLOSED_PERIOD ||
+        reply.result == ENTRY_DAY_NOT_YET_OPEN) {
+        reply = entry_exists(model, head.entry_id, body, size, reply);
     }
-    for (u32 i = 0; i < entry.count; i++) {
-        bool is_first = true; // Of its book.
-        for (u32 j = 0; j < i; j++) is_first = is_first && entry.legs[j].book != entry.legs[i].book;
-        if (!is_first) continue;
-        const struct book_reply reply = check_book(&entry, entry.legs[i].book);
-        if (reply.result != MODULE_DONE) return reply;
-    }
+    if (reply.result != MODULE_DONE) return reply;
     const u32 postings_before = model->posting_count;
     memcpy(model->before, model->accounts, sizeof model->before);
     for (u32 i = 0; i < entry.posting_count; i++) {
@@ -534,35 +799,42 @@ static struct book_reply post_entry(struct book_model *model, u64 principal, con
         if (result == (u32)CREATE_TRANSFER_CREATED) continue;
         memcpy(model->accounts, model->before, sizeof model->before);
         model->posting_count = postings_before;
-        struct book_reply reply = refused(MODULE_POSTING_REFUSED, entry.postings[i].amount, 0);
+        reply = refused(MODULE_POSTING_REFUSED, entry.postings[i].amount, 0);
         reply.posting = i;
         reply.posting_result = result;
         return reply;
     }
-    return done();
+    entry_keep(model, command, record, head.entry_id, body, size);
+    return reply;
 }
 
 // --- commands as a whole -------------------------------------------------------------------------
 
 static bool is_known(u16 record)
 {
-    return record == 0x0201 || (record >= 0x0301 && record <= 0x0304) || record == 0x0401;
+    return (record >= 0x0201 && record <= 0x0205) || (record >= 0x0301 && record <= 0x0304) ||
+           record == 0x0401;
 }
 
+// Runs record `i` of a command.
 static struct book_reply run_record(struct book_model *model, const struct book_command *command,
-                                    const u8 *body)
+                                    u32 i, const u8 *body)
 {
     switch (command->record) {
     case 0x0201: return open_entity(model, body);
+    case 0x0202: return open_calendar(model, body);
+    case 0x0203: return mark_calendar(model, body);
+    case 0x0204: return close_day(model, body);
+    case 0x0205: return close_period(model, body);
     case 0x0301: return open_asset(model, body);
     case 0x0302: return add_code(model, body);
     case 0x0303: return open_book(model, body);
     case 0x0304: return open_account(model, command->principal, body);
-    default: return post_entry(model, command->principal, body);
+    default: return post_entry(model, command, i, body);
     }
 }
 
-// Whether the body is as many whole records as it claims; all of ours are multiples of 16 bytes.
+// Whether the body is as many whole records as it claims.
 static bool is_whole(const struct book_command *command)
 {
     u32 count = 0;
@@ -570,7 +842,7 @@ static bool is_whole(const struct book_command *command)
     while (at < command->size) {
         const u32 size = record_size(command->record, command->body + at, command->size - at);
         if (size == 0) return false;
-        at += size;
+        at = record_next(command, at, size);
         count++;
     }
     return count == command->count && count > 0;
@@ -620,8 +892,9 @@ u32 book_model_command(struct book_model *model, const struct book_command *comm
     } else {
         assert(command->count <= BOOK_MODEL_RECORDS_MAX);
         for (u32 at = 0; at < command->size; count++) {
-            replies[count] = run_record(model, command, command->body + at);
-            at += record_size(command->record, command->body + at, command->size - at);
+            replies[count] = run_record(model, command, count, command->body + at);
+            at = record_next(command, at,
+                             record_size(command->record, command->body + at, command->size - at));
         }
     }
     command_keep(model, command, replies, count);
@@ -726,12 +999,50 @@ bool book_model_posting(const struct book_model *model, u32 number, u32 i, struc
 bool book_model_entity(const struct book_model *model, u32 i, struct entity *out)
 {
     if (i >= model->entity_count) return false;
-    const struct entity_open *open = &model->entities[i];
-    *out = (struct entity){.entity_id = open->entity_id, .first_day = open->day, .day = open->day};
+    const struct entity_open *open = &model->entities[i].open;
+    *out = (struct entity){.entity_id = open->entity_id,
+                           .first_day = open->day,
+                           .day = model->entities[i].day,
+                           .closed_through = model->entities[i].closed_through};
+    memcpy(out->calendar, open->calendar, sizeof out->calendar);
     memcpy(out->name, open->name, sizeof out->name);
     memcpy(out->jurisdiction, open->jurisdiction, sizeof out->jurisdiction);
     memcpy(out->currency, open->currency, sizeof out->currency);
     return true;
+}
+
+bool book_model_calendar(const struct book_model *model, u32 i, struct calendar *out)
+{
+    if (i >= model->calendar_count) return false;
+    *out = (struct calendar){.weekend = model->calendars[i].weekend};
+    memcpy(out->calendar, model->calendars[i].calendar, sizeof out->calendar);
+    return true;
+}
+
+bool book_model_calendar_day(const struct book_model *model, const char calendar[16], u32 i,
+                             struct calendar_exception *out)
+{
+    for (u32 j = 0; j < model->mark_count; j++) {
+        const struct model_mark *mark = &model->marks[j];
+        if (memcmp(mark->calendar, calendar, 16) != 0 || i-- > 0) continue;
+        *out = (struct calendar_exception){.day = mark->day.day, .kind = mark->day.kind};
+        memcpy(out->calendar, calendar, sizeof out->calendar);
+        return true;
+    }
+    return false;
+}
+
+bool book_model_closed_day(const struct book_model *model, u128 entity_id, u32 i,
+                           struct business_day *out)
+{
+    for (u32 j = 0; j < model->closed_count; j++) {
+        const struct model_closed *closed = &model->closed[j];
+        if (closed->entity_id != entity_id || i-- > 0) continue;
+        *out =
+            (struct business_day){.entity_id = entity_id, .day = closed->day, .next = closed->next};
+        return true;
+    }
+    return false;
 }
 
 bool book_model_asset(const struct book_model *model, u32 i, struct asset *out)

@@ -8,7 +8,8 @@
 // structs of the records; of other code the list of ISO 4217. Good to some thousand accounts and
 // commands. It allocates with malloc and aborts when there is no memory. Tests only.
 //
-// Does not model: time, holds, limits of tables other than that of accounts.
+// Does not model: time, holds, limits of tables other than that of accounts. When an entry was
+// carried out, it tells by the command.
 #ifndef TAEL_MODULES_BOOK_BOOK_MODEL_H
 #define TAEL_MODULES_BOOK_BOOK_MODEL_H
 
@@ -16,6 +17,7 @@
 #include "modules/entity/entity.h"
 #include "modules/entry/entry.h"
 
+#define BOOK_MODEL_ALIGNMENT   16u // Of the records of a command.
 #define BOOK_MODEL_RECORDS_MAX 16u // Of one command.
 
 struct book_model;
@@ -36,6 +38,10 @@ struct book_reply {
     u32 posting;
     u32 posting_result;
     u128 evidence[2];
+    // Of an entry that exists: the limit is when this record of this command was carried out.
+    bool is_then;
+    u128 then_command;
+    u32 then_record;
 };
 
 // An empty log with room for so many accounts, to be given to book_model_free. Never NULL.
@@ -62,9 +68,15 @@ u32 book_model_room(const struct book_model *model);
 // False when there are not so many.
 bool book_model_posting(const struct book_model *model, u32 number, u32 i, struct transfer *out);
 
-// The answers to the questions without a condition, and to the trial balance of a book: record `i`
-// as the view has it, without times and reserved fields. False when there are not so many.
+// The answers to the questions without a condition, to those about one calendar or entity, and to
+// the trial balance of a book: record `i` as the view has it, without times, rows of history and
+// reserved fields. False when there are not so many.
 bool book_model_entity(const struct book_model *model, u32 i, struct entity *out);
+bool book_model_calendar(const struct book_model *model, u32 i, struct calendar *out);
+bool book_model_calendar_day(const struct book_model *model, const char calendar[16], u32 i,
+                             struct calendar_exception *out);
+bool book_model_closed_day(const struct book_model *model, u128 entity_id, u32 i,
+                           struct business_day *out);
 bool book_model_asset(const struct book_model *model, u32 i, struct asset *out);
 bool book_model_chart_code(const struct book_model *model, u32 i, struct chart_code *out);
 bool book_model_book(const struct book_model *model, u32 i, struct book *out);

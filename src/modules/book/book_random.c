@@ -38,6 +38,7 @@ void book_random_init(struct book_random *random, u64 seed)
     random->ids_max = 4 + (u32)ids;
     random->large_percent = seed % 4 == 1 ? 12 : 2;
     random->next_id = 1000;
+    random->next_entry = 1;
 }
 
 static u64 pick_principal(struct book_random *random)
@@ -128,13 +129,88 @@ static u128 pick_account(struct book_random *random)
 
 // --- records -------------------------------------------------------------------------------------
 
+// A day of a span of so many, or an odd one. The open days of entities begin in the first of it.
+static i32 pick_day(struct book_random *random, u32 span)
+{
+    static const i32 odd[] = {INT32_MIN, -1, 0, 1, 2932895, 2932896, 2932896, 2932897, INT32_MAX};
+    const u64 day = below(random, span);
+    const u64 odd_one = below(random, ARRAY_COUNT(odd));
+    return chance(random, 92) ? 20000 + (i32)day : odd[odd_one];
+}
+
+static const char *pick_calendar(struct book_random *random)
+{
+    static const char *const good[] = {"HK", "CN", "Mon"};
+    static const char *const odd[] = {"", "US", "a b", "\xc3\xa4"};
+    const u64 good_one = below(random, ARRAY_COUNT(good));
+    const u64 odd_one = below(random, ARRAY_COUNT(odd));
+    return chance(random, 92) ? good[good_one] : odd[odd_one];
+}
+
+static u32 make_calendar(struct book_random *random, u8 *out)
+{
+    static const u8 weekends[] = {96, 96, 48, 64, 0, 126, 42, 127, 128};
+    struct calendar_open open = {0};
+    PUT(open.calendar, pick_calendar(random));
+    open.weekend = weekends[below(random, ARRAY_COUNT(weekends))];
+    if (chance(random, 2)) open.reserved[below(random, sizeof open.reserved)] = 1;
+    memcpy(out, &open, sizeof open);
+    return sizeof open;
+}
+
+static u32 make_mark(struct book_random *random, u8 *out)
+{
+    struct calendar_mark mark = {0};
+    const u64 few = 1 + below(random, 4);
+    const u64 many = below(random, 33);
+    PUT(mark.calendar, pick_calendar(random));
+    mark.days_count = (u32)(chance(random, 90) ? few : many);
+    if (chance(random, 3)) mark.days_count = 0;
+    if (chance(random, 1)) mark.reserved[below(random, sizeof mark.reserved)] = 1;
+    memcpy(out, &mark, sizeof mark);
+    for (u32 i = 0; i < mark.days_count; i++) {
+        struct calendar_day day = {0};
+        const u64 kind = 1 + below(random, 4);
+        const u64 odd_day = below(random, 3);
+        day.day = 20000 + (i32)below(random, 24);
+        if (chance(random, 1)) day.day = odd_day == 0 ? -1 : odd_day == 1 ? 0 : 2932897;
+        day.kind = (u8)kind;
+        if (chance(random, 1)) day.kind = odd_day == 0 ? 0 : 5;
+        if (chance(random, 1)) day.reserved[below(random, sizeof day.reserved)] = 1;
+        memcpy(out + sizeof mark + i * sizeof day, &day, sizeof day);
+    }
+    return (u32)(sizeof mark + mark.days_count * sizeof(struct calendar_day));
+}
+
+static u32 make_day_close(struct book_random *random, u8 *out)
+{
+    struct day_close close = {0};
+    const u64 id = below(random, ENTITIES + 2);
+    close.entity_id = id;
+    close.day = pick_day(random, 16);
+    if (chance(random, 1)) close.reserved[below(random, sizeof close.reserved)] = 1;
+    memcpy(out, &close, sizeof close);
+    return sizeof close;
+}
+
+static u32 make_period_close(struct book_random *random, u8 *out)
+{
+    struct period_close close = {0};
+    const u64 id = below(random, ENTITIES + 2);
+    close.entity_id = id;
+    close.through = pick_day(random, 16);
+    if (chance(random, 1)) close.reserved[below(random, sizeof close.reserved)] = 1;
+    memcpy(out, &close, sizeof close);
+    return sizeof close;
+}
+
 static u32 make_entity(struct book_random *random, u8 *out)
 {
     struct entity_open open = {0};
     const u64 id = below(random, ENTITIES + 1);
-    const u64 day = below(random, 40000);
     open.entity_id = id;
-    open.day = (i32)day - 20000;
+    open.day = pick_day(random, 3);
+    if (chance(random, 60)) PUT(open.calendar, pick_calendar(random));
     PUT(open.name, pick_name(random));
     PUT(open.jurisdiction, pick_place(random));
     PUT(open.currency, pick_currency(random));
@@ -302,12 +378,33 @@ static u32 put_long(struct book_random *random, u8 *out)
     return count;
 }
 
+// An entry that was made before, byte for byte. Returns its size; 0 when there is none.
+static u32 repeat_entry(struct book_random *random, u8 *out)
+{
+    const u32 count = MIN(random->recent_count, BOOK_RANDOM_RECENT_MAX);
+    const u64 from = below(random, BOOK_RANDOM_RECENT_MAX);
+    for (u32 i = 0; i < count; i++) {
+        const struct book_recent *recent = &random->recent[(from + i) % count];
+        const struct entry_post *post = (const void *)recent->body;
+        const u64 size = sizeof *post + (u64)post->legs_count * sizeof(struct entry_leg);
+        if (recent->command.record != 0x0401 || size > recent->command.size) continue;
+        memcpy(out, recent->body, size);
+        return (u32)size;
+    }
+    return 0;
+}
+
 static u32 make_entry(struct book_random *random, u8 *out)
 {
     struct entry_post post = {0};
-    const u64 id = below(random, 40);
+    const u64 back = below(random, 20);
     const u64 code = below(random, 65536);
-    post.entry_id = chance(random, 98) ? 1 + id : 0;
+    const u32 repeated = chance(random, 5) ? repeat_entry(random, out) : 0;
+    if (repeated > 0) return repeated;
+    post.entry_id = random->next_entry++;
+    if (chance(random, 8)) post.entry_id -= MIN((u128)back, post.entry_id - 1);
+    if (chance(random, 2)) post.entry_id = 0;
+    if (chance(random, 30)) post.day = pick_day(random, 5);
     if (chance(random, 50)) post.code = (u16)code;
     if (chance(random, 2)) post.reserved[below(random, sizeof post.reserved)] = 1;
     u32 count = 0;
@@ -337,6 +434,10 @@ static u32 make_record(struct book_random *random, u16 record, u8 *out)
 {
     switch (record) {
     case 0x0201: return make_entity(random, out);
+    case 0x0202: return make_calendar(random, out);
+    case 0x0203: return make_mark(random, out);
+    case 0x0204: return make_day_close(random, out);
+    case 0x0205: return make_period_close(random, out);
     case 0x0301: return make_asset(random, out);
     case 0x0302: return make_code(random, out);
     case 0x0303: return make_book(random, out);
@@ -349,18 +450,23 @@ static u32 make_record(struct book_random *random, u16 record, u8 *out)
 static u16 pick_record(struct book_random *random)
 {
     const u64 draw = below(random, 100);
-    const u64 early = random->steps < 600 ? 1 : 5;
-    if (draw < 8 / early) return 0x0201;
-    if (draw < 18 / early) return 0x0301;
-    if (draw < 30 / early) return 0x0302;
-    if (draw < 42 / early) return 0x0303;
+    const u64 early = random->steps < 600 ? 1 : 4;
+    const u64 of_days = below(random, 100);
+    if (of_days < 3) return 0x0203;
+    if (of_days < 11) return 0x0204;
+    if (of_days < 13) return 0x0205;
+    if (draw < 4 / early) return 0x0202;
+    if (draw < 16 / early) return 0x0201;
+    if (draw < 24 / early) return 0x0301;
+    if (draw < 36 / early) return 0x0302;
+    if (draw < 52 / early) return 0x0303;
     if (draw < 80 / early) return 0x0304;
     return 0x0401;
 }
 
 static void make_command(struct book_random *random, struct book_command *command)
 {
-    static const u16 unknown[] = {0x0200, 0x0202, 0x0310, 0x0320, 0x0402, 0x0430, 0x0501};
+    static const u16 unknown[] = {0x0200, 0x0206, 0x0310, 0x0320, 0x0402, 0x0430, 0x0501};
     *command = (struct book_command){.body = random->body};
     command->record = pick_record(random);
     command->id = random->next_id++;
@@ -368,13 +474,15 @@ static void make_command(struct book_random *random, struct book_command *comman
     const u64 more = below(random, RECORDS_MAX);
     const u64 count = chance(random, 70) ? 1 : 1 + more;
     for (u64 i = 0; i < count; i++) {
-        command->size += make_record(random, command->record, random->body + command->size);
+        const u32 at = (command->size + BOOK_MODEL_ALIGNMENT - 1) & ~(BOOK_MODEL_ALIGNMENT - 1);
+        memset(random->body + command->size, 0, at - command->size);
+        command->size = at + make_record(random, command->record, random->body + at);
         command->count++;
     }
     const u64 unknown_one = below(random, ARRAY_COUNT(unknown));
     const u64 claim = below(random, 4);
     if (chance(random, 1)) command->count = (u32)claim;
-    if (chance(random, 1)) command->size -= 16;
+    if (chance(random, 1)) command->size -= BOOK_MODEL_ALIGNMENT;
     if (chance(random, 1)) command->record = unknown[unknown_one];
     if (command->size > BOOK_RANDOM_RECENT_SIZE) return;
     struct book_recent *recent = &random->recent[random->recent_count++ % BOOK_RANDOM_RECENT_MAX];

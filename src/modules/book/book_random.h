@@ -4,8 +4,8 @@
 //
 // Made to break every rule often: few ids that come again and again, names and places that are
 // wrong, records damaged in a byte that counts, commands that are repeated, changed or another
-// principal's, entries that balance, almost balance and overflow. The generator does not see the
-// log: the same seed gives the same steps, whatever the answers.
+// principal's, entries that balance, almost balance and overflow, or that were there before. The
+// generator does not see the log: the same seed gives the same steps, whatever the answers.
 #ifndef TAEL_MODULES_BOOK_BOOK_RANDOM_H
 #define TAEL_MODULES_BOOK_BOOK_RANDOM_H
 
@@ -48,6 +48,7 @@ struct book_random {
     u32 ids_max;                                       // Accounts have ids up to it.
     u32 large_percent;                                 // Of the amounts, that are near the limits.
     u128 next_id;                                      // Of commands and transfers.
+    u128 next_entry;                                   // The id of the next new entry.
     struct book_recent recent[BOOK_RANDOM_RECENT_MAX]; // A ring.
     u32 recent_count;
     _Alignas(16) u8 body[BOOK_RANDOM_BODY_MAX];
