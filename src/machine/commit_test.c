@@ -294,7 +294,7 @@ static u32 entities_open(struct command_world *world, u128 id, u128 first, u32 c
     assert_non_null(opens);
     for (u32 i = 0; i < count; i++) {
         opens[i] = (struct entity_open){
-            .entity_id = first + i, .name = "a", .jurisdiction = "HK", .currency = "HKD"};
+            .entity_id = first + i, .name = "a", .jurisdiction = "HK", .currency = "HKD", .day = 1};
     }
     const u32 size = count * (u32)sizeof *opens;
     assert_int_equal(command_world_run(world, id, 0x0201, opens, size, count), count);
