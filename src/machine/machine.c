@@ -541,6 +541,7 @@ static void index_command(struct machine *machine, struct history_segment *segme
 {
     const u16 resolving = TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING;
     const u8 *body = events;
+    struct transfer posting = {0}; // What a module's posting refers to, as a transfer says it.
     for (u64 row = from; row < to; row++) {
         u32 at = (u32)(row - segment->first_row);
         const struct outcome *outcome = &segment->live->rows[at];
@@ -555,8 +556,7 @@ static void index_command(struct machine *machine, struct history_segment *segme
             record = events;
             events += sizeof(struct transfer);
         }
-        struct transfer posting = {0};
-        if (outcome->kind == OUTCOME_POSTING && outcome->result == OUTCOME_CREATED) {
+        if (UNLIKELY(outcome->kind == OUTCOME_POSTING && outcome->result == OUTCOME_CREATED)) {
             struct posting_references references = {0};
             if (outcome->flags & OUTCOME_REFERENCES) {
                 memcpy(&references, body + (outcome_place(outcome) - place), sizeof references);
