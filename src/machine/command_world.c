@@ -263,8 +263,14 @@ u32 command_world_ask(struct command_world *world, const struct schema_record *q
     answer->size = 0;
     answer->count = 0;
     answer->record = NULL;
+    if (answer->looks_max == 0) answer->looks_max = ANSWER_TURN_LOOKS;
     memset(answer->evidence, 0, sizeof answer->evidence);
-    return commit_ask(&world->node.machine, question, body, answer);
+    memset(answer->work, 0, sizeof answer->work);
+    u32 result = MODULE_DONE;
+    do {
+        result = commit_ask(&world->node.machine, question, body, answer);
+    } while (result == MODULE_DONE && answer->is_unfinished);
+    return result;
 }
 
 // --- history -------------------------------------------------------------------------------------

@@ -76,8 +76,9 @@ struct command_reply command_world_reply(const struct command_world *world, u32 
 void command_world_create(struct command_world *world, enum compat_operation_number operation,
                           const void *events, u32 count, struct create_result *results);
 // Asks a question whose body is whole; the views go to world->views, at most `room` bytes of them
-// (COMMAND_WORLD_SPACE at most). Of `answer` only the cursor is the caller's: zero at first,
-// then as it was left. Returns MODULE_DONE or a refusal.
+// (COMMAND_WORLD_SPACE at most). Of `answer` only the cursor, zero at first, then as it was left,
+// and looks_max, 0 for the usual, are the caller's. All of its turns are taken at once. Returns
+// MODULE_DONE or a refusal.
 u32 command_world_ask(struct command_world *world, const struct schema_record *question,
                       const void *body, u32 room, struct module_answer *answer);
 

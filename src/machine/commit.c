@@ -161,6 +161,35 @@ static enum status postings_apply(struct machine *machine, const struct plan *pl
     return status;
 }
 
+// Whether a record stays where it is in an order when it becomes another one.
+static bool keeps_place(const struct module_order *order, const void *before, const void *after)
+{
+    if (order->has != NULL && (!order->has(before) || !order->has(after))) return false;
+    if (order->order.head(before) != order->order.head(after)) return false;
+    return order->order.compare == NULL || order->order.compare(before, after) == 0;
+}
+
+// Writes a record, and moves its row in the orders of its table to where it belongs then.
+static void record_write(struct module_tables *own, const struct module_table *description,
+                         const struct plan_write *write, bool is_new)
+{
+    struct btree *trees = own->orders[write->table];
+    void *record = table_record(&own->tables[write->table], write->row);
+    bool moves[MODULE_ORDERS_MAX] = {false};
+    for (u32 i = 0; i < MODULE_ORDERS_MAX && description->orders[i] != NULL; i++) {
+        const struct module_order *order = description->orders[i];
+        moves[i] = is_new || !keeps_place(order, record, write->record);
+        const bool was = !is_new && (order->has == NULL || order->has(record));
+        if (moves[i] && was) btree_remove(&trees[i], (u32)write->row);
+    }
+    memcpy(record, write->record, write->size);
+    for (u32 i = 0; i < MODULE_ORDERS_MAX && description->orders[i] != NULL; i++) {
+        const struct module_order *order = description->orders[i];
+        const bool is = order->has == NULL || order->has(record);
+        if (moves[i] && is) btree_insert(&trees[i], (u32)write->row);
+    }
+}
+
 static enum status writes_apply(struct machine *machine, const struct module *module,
                                 const struct plan *plan, struct failure *failure)
 {
@@ -174,7 +203,7 @@ static enum status writes_apply(struct machine *machine, const struct module *mo
         void *record = table_record(table, write->row);
         assert(is_new || !module->tables[write->table].keyed ||
                load_u128(record) == load_u128(write->record));
-        memcpy(record, write->record, write->size);
+        record_write(own, &module->tables[write->table], write, is_new);
         if (!is_new || !module->tables[write->table].keyed) continue;
         enum status status = index_insert(&own->indexes[write->table],
                                           module_key_hash(&machine->ledger, load_u128(record)),
@@ -416,6 +445,7 @@ u32 commit_ask(const struct machine *machine, const struct schema_record *questi
 {
     const struct module *module = module_of_record(question->number);
     const struct module_context context = commit_context(machine, module);
+    answer->is_unfinished = false;
     return module->ask == NULL ? MODULE_UNKNOWN : module->ask(&context, question, body, answer);
 }
 

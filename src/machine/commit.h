@@ -83,7 +83,8 @@ MUST_USE enum status commit_command(struct machine *machine, const struct frame_
 // The description of a question that this log answers, or NULL.
 const struct schema_record *commit_question(const struct machine *machine, u32 number);
 // Answers a question whose body was checked (record_binary_check), from the state as it is now.
-// Returns MODULE_DONE or a refusal of its module.
+// Returns MODULE_DONE or a refusal of its module. When the answer is unfinished it is called again
+// with the same one for the next turn, also in another state.
 u32 commit_ask(const struct machine *machine, const struct schema_record *question,
                const void *body, struct module_answer *answer);
 // Lets every module of the log do what is due.

@@ -7,6 +7,19 @@
 
 #define REGISTER_REPLY_SIZE 64u
 
+static enum status orders_init(struct module_tables *own, const struct module_table *description,
+                               u32 table, struct failure *failure)
+{
+    enum status status = STATUS_OK;
+    for (u32 i = 0; i < MODULE_ORDERS_MAX && status == STATUS_OK; i++) {
+        if (description->orders[i] == NULL) continue;
+        status = btree_init(&own->orders[table][i], &description->orders[i]->order,
+                            own->tables[table].memory, description->record_size,
+                            description->record_max, failure);
+    }
+    return status;
+}
+
 static enum status modules_init(struct machine *machine, struct failure *failure)
 {
     enum status status =
@@ -23,6 +36,9 @@ static enum status modules_init(struct machine *machine, struct failure *failure
                                 table->record_max, failure);
             if (status == STATUS_OK) {
                 status = index_init(&machine->module_tables[i].indexes[j], 0, failure);
+            }
+            if (status == STATUS_OK) {
+                status = orders_init(&machine->module_tables[i], table, j, failure);
             }
         }
     }
@@ -70,6 +86,24 @@ static enum status keys_index(const struct machine *machine, const struct table 
     return STATUS_OK;
 }
 
+// Whether a record has a place in an order.
+static bool has_place(const struct module_order *order, const void *record)
+{
+    return order->has == NULL || order->has(record);
+}
+
+static void rows_order(const struct module_table *description, const struct table *table,
+                       struct btree orders[MODULE_ORDERS_MAX])
+{
+    for (u32 i = 0; i < MODULE_ORDERS_MAX; i++) {
+        if (description->orders[i] == NULL) continue;
+        for (u64 row = 0; row < table->count; row++) {
+            if (!has_place(description->orders[i], table_record(table, row))) continue;
+            btree_insert(&orders[i], (u32)row);
+        }
+    }
+}
+
 enum status machine_loaded(struct machine *machine, struct failure *failure)
 {
     const struct command_note *notes = (const void *)machine->notes.memory;
@@ -80,6 +114,8 @@ enum status machine_loaded(struct machine *machine, struct failure *failure)
     }
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
+            struct module_tables *own = &machine->module_tables[i];
+            rows_order(&modules[i]->tables[j], &own->tables[j], own->orders[j]);
             if (!modules[i]->tables[j].keyed) continue;
             enum status status = keys_index(machine, &machine->module_tables[i].tables[j],
                                             &machine->module_tables[i].indexes[j], failure);
@@ -129,6 +165,9 @@ void machine_free(struct machine *machine)
         for (u32 j = 0; j < modules[i]->table_count; j++) {
             table_free(&machine->module_tables[i].tables[j]);
             index_free(&machine->module_tables[i].indexes[j]);
+            for (u32 k = 0; k < MODULE_ORDERS_MAX; k++) {
+                btree_free(&machine->module_tables[i].orders[j][k]);
+            }
         }
     }
     memory_release(machine->plan, sizeof *machine->plan);
@@ -603,10 +642,36 @@ void machine_index(struct machine *machine, struct machine_indexer *indexer,
     merkle_range_root(&indexer->outcomes, machine_indexer_root(indexer, indexer->sequence));
 }
 
+// Every record that has a place in an order is in it, where it belongs, and nothing else is (M4).
+static void orders_check(const struct module_tables *own, const struct module_table *description,
+                         u32 table)
+{
+    for (u32 i = 0; i < MODULE_ORDERS_MAX; i++) {
+        const struct module_order *order = description->orders[i];
+        const struct btree *tree = &own->orders[table][i];
+        u64 count = 0;
+        if (order == NULL) continue;
+        btree_check(tree);
+        for (u64 row = 0; row < own->tables[table].count; row++) {
+            count += has_place(order, table_record(&own->tables[table], row));
+        }
+        assert(tree->count == count);
+        for (struct btree_cursor at = btree_first(tree); btree_row(tree, at) != BTREE_ROW_NONE;
+             btree_next(tree, &at)) {
+            const u32 row = btree_row(tree, at);
+            assert(row < own->tables[table].count);
+            assert(has_place(order, table_record(&own->tables[table], row)));
+        }
+    }
+}
+
 void machine_check(const struct machine *machine)
 {
     ledger_check(&machine->ledger);
     for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->table_count; j++) {
+            orders_check(&machine->module_tables[i], &modules[i]->tables[j], j);
+        }
         const struct module_context context = commit_context(machine, modules[i]);
         if (modules[i]->check != NULL) modules[i]->check(&context);
     }

@@ -10,6 +10,7 @@
 //   M1 The state after a frame is a function of the frames up to it.
 //   M2 A command applies whole or not at all; an event of a batch likewise.
 //   M3 A command that was applied is not applied again: a repeated request gets the stored reply.
+//   M4 The orders of modules' tables have the rows that belong in them, and no others.
 //
 // A frame with the flag FRAME_ROTATE ends a segment of history, so segments too are a function of
 // the log.

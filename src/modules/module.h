@@ -13,10 +13,12 @@
 #ifndef TAEL_MODULES_MODULE_H
 #define TAEL_MODULES_MODULE_H
 
+#include "base/btree.h"
 #include "ledger/ledger.h"
 #include "schema/schema.h"
 
 #define MODULE_TABLES_MAX    4u
+#define MODULE_ORDERS_MAX    2u // Of one table.
 #define PLAN_POSTINGS_MAX    256u
 #define PLAN_WRITES_MAX      64u
 #define PLAN_EFFECTS_MAX     16u
@@ -24,7 +26,9 @@
 #define PLAN_RECORD_SIZE_MAX 512u
 #define EFFECT_BODY_SIZE     64u
 #define MODULE_CURSOR_SIZE   32u
-#define ANSWER_LOOKS_MAX     16384u // Records that one answer looks at.
+#define MODULE_WORK_SIZE     256u
+#define ANSWER_LOOKS_MAX     16384u  // Records that one answer looks at.
+#define ANSWER_TURN_LOOKS    131072u // Records that a turn of an answer looks at.
 
 // What every module may answer: done, or a refusal of module.def. Its own are 1 to 199.
 #define MODULE_DONE 0u
@@ -86,10 +90,12 @@ struct plan {
     u128 evidence[2];    // Of a refusal: the value, and the limit that it breaks (L8).
 };
 
-// The tables of one module, in the order of its description; of those with keys, the rows by key.
+// The tables of one module, in the order of its description; of those with keys, the rows by key;
+// of those with orders, the rows in each.
 struct module_tables {
     struct table tables[MODULE_TABLES_MAX];
     struct index indexes[MODULE_TABLES_MAX];
+    struct btree orders[MODULE_TABLES_MAX][MODULE_ORDERS_MAX];
 };
 
 struct module_context {
@@ -103,6 +109,12 @@ struct module_context {
 };
 
 // An answer being made.
+//
+// One that takes more than 10 ms of the machine's thread is made in *turns*: the module looks at
+// `looks_max` records at most, keeps what it has in `work`, sets `is_unfinished` and is asked again;
+// commands are carried out in between, so what it keeps must be good in another state, and the
+// answer says of which states it is. `work` is zero at the first turn, stays on the server and ends
+// with the answer. A cursor is for answers whose views do not fit, and outlives many states.
 struct module_answer {
     u8 *views; // `room` bytes; views lie at multiples of 16 bytes.
     u32 room;
@@ -111,12 +123,23 @@ struct module_answer {
     const struct schema_record *record; // Of the views; set by the module.
     u8 cursor[MODULE_CURSOR_SIZE];      // In: where to go on, zero at the beginning; out: likewise.
     u128 evidence[2];                   // Of a refusal.
+    u32 looks_max;                      // Records that a turn may look at, at least 1.
+    bool is_unfinished;                 // Set by the module: there is another turn.
+    _Alignas(16) u8 work[MODULE_WORK_SIZE];
+};
+
+// An order of a table's records: the machine keeps the rows in it as records are written.
+struct module_order {
+    struct btree_order order;
+    // Whether a record has a place in it; NULL: every one.
+    bool (*has)(const void *record);
 };
 
 struct module_table {
     u32 record_size; // A power of two from 64 to PLAN_RECORD_SIZE_MAX.
     u32 record_max;
     bool keyed; // A record begins with a u128 that no other one has and that never changes.
+    const struct module_order *orders[MODULE_ORDERS_MAX]; // NULL behind the last.
 };
 
 struct module {
@@ -134,8 +157,8 @@ struct module {
                   const void *body, struct plan *plan);
     // Answers a question whose body was checked against its record: says which record its views
     // are of, writes them one after the other while there is room, and sets the cursor when
-    // something is left. Within 10 ms. Returns MODULE_DONE or a refusal. NULL when nothing is
-    // asked.
+    // something is left. Within 10 ms, or in turns of that (struct module_answer). Returns
+    // MODULE_DONE or a refusal. NULL when nothing is asked.
     u32 (*ask)(const struct module_context *context, const struct schema_record *question,
                const void *body, struct module_answer *answer);
     // Time has passed: fills the plan and returns true when something is due. NULL when nothing
@@ -181,6 +204,17 @@ static inline u64 module_record_count(const struct module_context *context, u32 
 #define MODULE_ROW_NONE U64_MAX
 u64 module_find_row(const struct module_context *context, u32 table, u128 key);
 const void *module_find(const struct module_context *context, u32 table, u128 key);
+// The rows of a table in one of its orders, to be searched and walked (base/btree.h). Cursors are
+// valid until a plan is committed.
+static inline const struct btree *module_ordered(const struct module_context *context, u32 table,
+                                                 u32 order)
+{
+    return &context->own->orders[table][order];
+}
+// The first row in an order whose record equals `probe`, of which only what the order looks at is
+// read, or MODULE_ROW_NONE.
+u64 module_find_ordered(const struct module_context *context, u32 table, u32 order,
+                        const void *probe);
 // The hash under which a key is indexed.
 u64 module_key_hash(const struct ledger *ledger, u128 key);
 // The same context with the tables of another module.

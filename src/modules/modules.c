@@ -59,6 +59,13 @@ const void *module_find(const struct module_context *context, u32 table, u128 ke
     return row == MODULE_ROW_NONE ? NULL : module_record(context, table, row);
 }
 
+u64 module_find_ordered(const struct module_context *context, u32 table, u32 order,
+                        const void *probe)
+{
+    const u32 row = btree_find(module_ordered(context, table, order), probe);
+    return row == BTREE_ROW_NONE ? MODULE_ROW_NONE : row;
+}
+
 const struct schema_record *module_record_of(u32 record_number)
 {
     const struct module *module = module_of_record(record_number);

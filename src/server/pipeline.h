@@ -124,7 +124,9 @@ bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_oper
 u32 pipeline_room(const struct pipeline *pipeline);
 // Adds a command to the next frame; copied. The body must be zero behind its end up to a page.
 void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command);
-// Asks; account ids are resolved now, the answer sees everything that was added before.
+// Asks; account ids are resolved now, the answer sees everything that was added before. A module's
+// answer that takes long is made in turns, one a run (struct module_answer); it is of the last
+// turn's position.
 void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query);
 // Closes frames, decides, hands out what is done. `now` is the time of frames (server/clock.h), it
 // never goes back. Returns nanoseconds until it wants to be called again, at the latest; U64_MAX

@@ -406,7 +406,9 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
         closed = true;
         replies_hand_out(pipeline);
     }
-    if (closed) answers_hand_out(pipeline);
+    // One turn between two looks at what came in, so that a long answer holds up nobody.
+    bool went_on = answers_go_on(pipeline);
+    if (closed || went_on) answers_hand_out(pipeline);
     u64 wait = U64_MAX;
     u64 expiry = ledger_next_expiry(&pipeline->node->machine.ledger);
     if (expiry != U64_MAX) wait = expiry > now ? expiry - now : RETRY_NS;
@@ -424,5 +426,5 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
             wait = MIN(wait, SEAL_IDLE_NS - MIN(idle, SEAL_IDLE_NS - 1));
         }
     }
-    return wait;
+    return pipeline->unfinished.first != NULL ? 0 : wait;
 }

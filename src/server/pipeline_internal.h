@@ -59,7 +59,7 @@ struct queue {
     u32 count;
 };
 
-// A queue of questions, guarded by the mutex.
+// A queue of questions; guarded by the mutex, but for the owner's own.
 struct query_queue {
     struct pipeline_query *first;
     struct pipeline_query *last; // While there is a first.
@@ -92,6 +92,7 @@ struct pipeline {
     bool last_was_seal;
     u64 checkpoint_place;
     struct pipeline_query *held; // Answers from live state, until durable.
+    struct query_queue unfinished; // Answers that have another turn.
     bool checkpoint_active;
     bool draining;   // Stopping: no ticks and no seals any more.
     u32 outstanding; // Questions not answered yet.
@@ -173,6 +174,8 @@ bool pipeline_all_is_indexed(struct pipeline *pipeline);
 
 // Hands out the answers that may be shown; the owner's thread.
 void answers_hand_out(struct pipeline *pipeline);
+// Takes one turn of one answer that is not finished; the owner's thread. False when there is none.
+bool answers_go_on(struct pipeline *pipeline);
 struct query_start {
     struct pipeline *pipeline;
     struct history_query *scratch;

@@ -146,12 +146,41 @@ static void answer_hold(struct pipeline *pipeline, struct pipeline_query *query)
     pipeline->held = query;
 }
 
-void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
+// What an answer of live state shows: the state as it is now.
+static void answer_date(const struct pipeline *pipeline, struct pipeline_query *query)
 {
-    pipeline->outstanding++;
     query->position = pipeline->node->machine.position;
     query->timestamp = pipeline->node->machine.timestamp;
     query->sequence = pipeline->next_sequence - 1;
+}
+
+// A turn of a module's answer. One that is not finished waits for its next behind the others.
+static void answer_turn(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    query->result = commit_ask(&pipeline->node->machine, query->question, buffer_body(query->body),
+                               &query->answer);
+    if (query->result == MODULE_DONE && query->answer.is_unfinished) {
+        query_put(&pipeline->unfinished, query);
+        return;
+    }
+    query->reply_size = query->answer.size;
+    answer_date(pipeline, query);
+    answer_hold(pipeline, query);
+}
+
+bool answers_go_on(struct pipeline *pipeline)
+{
+    struct pipeline_query *query = pipeline->unfinished.first;
+    if (query == NULL) return false;
+    pipeline->unfinished.first = query->next;
+    answer_turn(pipeline, query);
+    return true;
+}
+
+void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    pipeline->outstanding++;
+    answer_date(pipeline, query);
     query->row_end = pipeline->node->machine.history.next_row;
     query->reply_size = 0;
     query->batch = 0;
@@ -161,10 +190,8 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     if (query->question != NULL) {
         query->answer.views = buffer_body(query->reply);
         query->answer.room = COMPAT_BODY_SIZE_MAX;
-        query->result = commit_ask(&pipeline->node->machine, query->question,
-                                   buffer_body(query->body), &query->answer);
-        query->reply_size = query->answer.size;
-        answer_hold(pipeline, query);
+        query->answer.looks_max = ANSWER_TURN_LOOKS;
+        answer_turn(pipeline, query);
         return;
     }
     bool valid = compat_decode(query->operation, buffer_body(query->body), query->body_size,
@@ -202,9 +229,7 @@ static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *qu
             ledger_account_view(&pipeline->node->machine.ledger, query->accounts[i], &account);
             memcpy(reply + i * sizeof account, &account, sizeof account);
         }
-        query->sequence = pipeline->next_sequence - 1;
-        query->position = pipeline->node->machine.position;
-        query->timestamp = pipeline->node->machine.timestamp;
+        answer_date(pipeline, query);
     }
     if (query->operation->multi_batch) {
         query->reply_size =
