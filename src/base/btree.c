@@ -10,9 +10,9 @@
 
 #include "os/memory.h"
 
-#define NODE_SIZE  512u
-#define LEAF_MAX   40u
-#define INNER_MAX  30u
+#define NODE_SIZE 512u
+#define LEAF_MAX  40u
+#define INNER_MAX 30u
 
 struct node {
     u32 previous; // On the same level.
@@ -306,8 +306,7 @@ bool btree_previous(const struct btree *tree, struct btree_cursor *cursor)
         cursor->index--;
         return true;
     }
-    const u32 before =
-        cursor->node == 0 ? leaf_last(tree) : node_at(tree, cursor->node)->previous;
+    const u32 before = cursor->node == 0 ? leaf_last(tree) : node_at(tree, cursor->node)->previous;
     if (before == 0) return false;
     *cursor = (struct btree_cursor){.node = before, .index = node_at(tree, before)->count - 1u};
     return true;

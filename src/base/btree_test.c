@@ -228,10 +228,10 @@ static void churn(u32 row_max, u64 numbers, bool has_text, u64 steps, u64 seed)
 static void test_beside_a_sorted_array(void **state)
 {
     (void)state;
-    churn(60, 20, true, 20000, 1);         // A leaf or two.
-    churn(2000, 1000000, true, 60000, 2);  // Three levels, heads mostly unequal.
-    churn(2000, 3, true, 60000, 3);        // Records decide.
-    churn(2000, 50, false, 60000, 4);      // Rows decide.
+    churn(60, 20, true, 20000, 1);        // A leaf or two.
+    churn(2000, 1000000, true, 60000, 2); // Three levels, heads mostly unequal.
+    churn(2000, 3, true, 60000, 3);       // Records decide.
+    churn(2000, 50, false, 60000, 4);     // Rows decide.
     churn(ROWS_MAX, 1ull << 60, false, 200000, 5);
 }
 

@@ -47,12 +47,14 @@ struct cli_verb {
     int (*run)(const struct cli_call *call); // Returns the exit code; NULL: it has actions.
     void (*help)(struct text *out); // Lists what the first word can be, behind `about`; or NULL.
     const void *context;            // The verb's own.
+    bool takes_names;               // Names may stand for numbers: `run` finds what they name.
 };
 
 struct cli_call {
     const struct cli_verb *verb;
     struct record_arguments parts[CLI_PARTS_MAX];
     u32 part_count;
+    struct record_references *references; // Of all parts; NULL when the verb takes no names.
     enum cli_form form;
 };
 

@@ -8,6 +8,7 @@
 #include "codec/record_json.h"
 #include "ledger/ledger_schema.h"
 #include "machine/commit.h"
+#include "modules/name/name.h"
 
 #include <stdlib.h>
 #include <tael.h>
@@ -273,6 +274,104 @@ static int question_run(struct call *call)
     return EXIT_DONE;
 }
 
+// --- names ---------------------------------------------------------------------------------------
+
+// What can stand for a number, and how it is told of.
+static const struct {
+    const char *refers_to;
+    const char *text;
+    enum named_kind kind;
+} named[] = {
+    {"account", "an account in a book", NAMED_ACCOUNT},
+    {"book", "a book", NAMED_BOOK},
+    {"entity", "an entity", NAMED_ENTITY},
+};
+
+// What a name names. Prints why when it cannot be told.
+static int name_ask(struct call *call, const struct record_reference *reference, struct name *name)
+{
+    _Alignas(16) struct name_find find = {0};
+    const int size = (int)reference->name_size;
+    struct failure failure = {0};
+    if (reference->name_size > sizeof find.path) {
+        (void)failure_set(&failure, STATUS_INVALID, "@%.*s is longer than %zu bytes", size,
+                          reference->name, sizeof find.path);
+        return cli_fail(call->cli->verb->name, &failure);
+    }
+    memcpy(find.path, reference->name, reference->name_size);
+    const struct tael_question question = {.record = name_schema_name_find.number,
+                                           .version = 1,
+                                           .body_size = sizeof find,
+                                           .body = &find};
+    struct tael_answer answer;
+    if (tael_ask(call->client, &question, call->timeout_ms, &answer) != TAEL_OK) {
+        return client_fail(call);
+    }
+    if (answer.result == TAEL_RESULT_DONE && answer.body_size >= sizeof *name) {
+        memcpy(name, answer.body, sizeof *name);
+        return EXIT_DONE;
+    }
+    if (answer.result != TAEL_RESULT_REFUSED) return refusal_print(call, &answer);
+    const struct schema_result *known = module_result_of(&name_module, answer.replies[0].result);
+    (void)fprintf(stderr, "tael %s: @%.*s: %s\n", call->cli->verb->name, size, reference->name,
+                  known == NULL ? "refused" : known->sentence);
+    return EXIT_REFUSED;
+}
+
+// Puts the number of what is named where the name stood; of an account, that of its book too.
+static enum status number_put(const struct record_reference *reference, const struct name *name,
+                              struct failure *failure)
+{
+    const char *what = "something else";
+    u32 wanted = 0;
+    for (u32 i = 0; i < ARRAY_COUNT(named); i++) {
+        if (strcmp(named[i].refers_to, reference->field->refers_to) == 0) wanted = i;
+        if (named[i].kind == name->kind) what = named[i].text;
+    }
+    if (named[wanted].kind != name->kind) {
+        return failure_set(failure, STATUS_INVALID, "@%.*s names %s, not %s",
+                           (int)reference->name_size, reference->name, what, named[wanted].text);
+    }
+    field_set(reference->field, 0, reference->head,
+              name->kind == NAMED_BOOK ? name->number : name->id);
+    if (name->kind != NAMED_ACCOUNT) return STATUS_OK;
+    for (u32 i = 0; i < reference->record->field_count; i++) {
+        const struct schema_field *book = &reference->record->fields[i];
+        if (book->refers_to == NULL || strcmp(book->refers_to, "book") != 0) continue;
+        const u128 given = field_get(book, 0, reference->head);
+        if (given != 0 && given != name->number) {
+            return failure_set(failure, STATUS_INVALID, "@%.*s is in book %u, not in %u",
+                               (int)reference->name_size, reference->name, name->number,
+                               (u32)given);
+        }
+        field_set(book, 0, reference->head, name->number);
+    }
+    return STATUS_OK;
+}
+
+// Finds what the names of the command line name, before anything is sent: what is sent, and logged,
+// are the numbers.
+static int names_find(struct call *call)
+{
+    const struct record_references *references = call->cli->references;
+    struct name name;
+    // Books first: whether an account is in the book that is named is seen then.
+    for (u32 pass = 0; pass < 2; pass++) {
+        for (u32 i = 0; i < references->count; i++) {
+            const struct record_reference *reference = &references->items[i];
+            struct failure failure = {0};
+            if ((strcmp(reference->field->refers_to, "account") == 0) != (pass == 1)) continue;
+            const int code = name_ask(call, reference, &name);
+            if (code != EXIT_DONE) return code;
+            if (number_put(reference, &name, &failure) == STATUS_OK) continue;
+            return cli_fail(call->cli->verb->name, &failure);
+        }
+    }
+    return EXIT_DONE;
+}
+
+// --- running -------------------------------------------------------------------------------------
+
 static int module_run(const struct cli_call *cli)
 {
     const struct port_options *port = cli_part(cli, &cli_schema_port_options)->head;
@@ -287,8 +386,9 @@ static int module_run(const struct cli_call *cli)
     assert(call.client != NULL && call.body != NULL);
     int code = EXIT_ENVIRONMENT;
     if (tael_connect(call.client, call.timeout_ms) != TAEL_OK) code = client_fail(&call);
-    else if (call.record->kind == RECORD_COMMAND) code = command_run(&call);
-    else code = question_run(&call);
+    else code = names_find(&call);
+    if (code == EXIT_DONE && call.record->kind == RECORD_COMMAND) code = command_run(&call);
+    else if (code == EXIT_DONE) code = question_run(&call);
     tael_close(call.client);
     free(call.body);
     return code;
@@ -367,6 +467,7 @@ static void record_verb_add(struct module_verbs *all, const struct schema_record
             : "A question over the tael port: the answer shows what is durable now.";
     verb->run = module_run;
     verb->context = record;
+    verb->takes_names = true;
     u32 part = 0;
     verb->parts[part++] = record;
     if (record->kind == RECORD_COMMAND) {

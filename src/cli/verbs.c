@@ -130,9 +130,14 @@ static int verb_call(const struct cli_verb *verb, int argc, const char *const *a
     struct cli_call call = {.verb = verb};
     struct failure failure = {0};
     int code = EXIT_USAGE;
+    if (verb->takes_names) {
+        call.references = calloc(1, sizeof *call.references);
+        assert(call.references != NULL);
+    }
     for (; call.part_count < CLI_PARTS_MAX && verb->parts[call.part_count]; call.part_count++) {
         struct record_arguments *part = &call.parts[call.part_count];
         part->record = verb->parts[call.part_count];
+        part->references = call.references;
         part->head = aligned_alloc(16, align_up(record_binary_size_max(part->record), 16));
         assert(part->head != NULL);
     }
@@ -145,6 +150,7 @@ static int verb_call(const struct cli_verb *verb, int argc, const char *const *a
         if (verb->help != NULL && !record_is_given(&call.parts[0], 0)) list_put(verb);
     }
     for (u32 i = 0; i < call.part_count; i++) free(call.parts[i].head);
+    free(call.references);
     return code;
 }
 

@@ -153,6 +153,65 @@ static enum status refuse_empty(const struct schema_field *field, struct failure
     return STATUS_INVALID;
 }
 
+// Notes a name that stands for the number of a field.
+static enum status take_name(struct record_references *references,
+                             const struct schema_record *record, const struct schema_field *field,
+                             u8 *head, const char *name, size_t size, struct failure *failure)
+{
+    if (references == NULL || references->count == RECORD_REFERENCES_MAX) {
+        return failure_set(failure, STATUS_INVALID,
+                           references == NULL ? "a number is due here, not a name"
+                                              : "there are too many names");
+    }
+    if (size == 0) return failure_set(failure, STATUS_INVALID, "no name follows the @");
+    references->items[references->count++] = (struct record_reference){
+        .record = record, .field = field, .head = head, .name = name, .name_size = (u32)size};
+    return STATUS_OK;
+}
+
+static bool refers_to(const struct schema_field *field, const char *what)
+{
+    return field->refers_to != NULL && strcmp(field->refers_to, what) == 0;
+}
+
+// The field of a record that refers to this, or null.
+static const struct schema_field *find_reference(const struct schema_record *record,
+                                                 const char *what)
+{
+    for (u32 i = 0; i < record->field_count; i++) {
+        if (refers_to(&record->fields[i], what)) return &record->fields[i];
+    }
+    return NULL;
+}
+
+// An item that begins with the name of an account. A name has colons itself, so the fields behind
+// it are taken from the end.
+static enum status take_named_item(struct record_references *references,
+                                   const struct schema_record *item, const char *value, u8 *out,
+                                   struct failure *failure)
+{
+    const struct schema_field *account = find_reference(item, "account");
+    size_t end = strlen(value);
+    if (account == NULL) {
+        return failure_set(failure, STATUS_INVALID, "a number is due here, not a name");
+    }
+    for (u32 i = item->field_count; i-- > 0;) {
+        const struct schema_field *field = &item->fields[i];
+        if (schema_field_is_reserved(field) || field->refers_to != NULL) continue;
+        size_t begin = end;
+        while (begin > 0 && value[begin - 1] != ':') begin--;
+        if (begin == 0 || begin == end) {
+            return failure_set(failure, STATUS_INVALID,
+                               "%s is missing: fields are parted by colons", field->name);
+        }
+        const enum status status =
+            field_parse(item, field, value + begin, end - begin, out, failure);
+        if (status != STATUS_OK) return failure_wrap(failure, "%s", field->name);
+        end = begin - 1;
+    }
+    return take_name(references, item, account, out, value + 1, end == 0 ? 0 : end - 1, failure);
+}
+
 // An item of several fields is typed as one word, its fields in their order with colons between
 // them; the last one may have colons of its own.
 static enum status take_item(const struct schema_record *item, const char *value, u8 *out,
@@ -198,7 +257,9 @@ static enum status take_value(const struct place *place, const char *value, stru
         head += record->size + (size_t)count * item->size;
         memset(head, 0, item->size);
         if (value[0] == 0) return refuse_empty(field, failure);
-        const enum status status = take_item(item, value, head, failure);
+        const enum status status =
+            value[0] == '@' ? take_named_item(part->references, item, value, head, failure)
+                            : take_item(item, value, head, failure);
         return status == STATUS_OK
                    ? STATUS_OK
                    : failure_wrap(failure, "%s", record_flag_name(place->field).text);
@@ -206,7 +267,11 @@ static enum status take_value(const struct place *place, const char *value, stru
     // An empty value is a shell's variable that was not set; only a record's text may be empty.
     if (value[0] == 0 && (!(field->flags & FIELD_TEXT) || record->kind == RECORD_OPTIONS))
         return refuse_empty(place->field, failure);
-    enum status status = field_parse(record, field, value, strlen(value), head, failure);
+    const bool is_name = field->refers_to != NULL && value[0] == '@';
+    const enum status status =
+        is_name ? take_name(part->references, record, field, head, value + 1, strlen(value) - 1,
+                            failure)
+                : field_parse(record, field, value, strlen(value), head, failure);
     return status ? failure_wrap(failure, "%s", record_flag_name(place->field).text) : STATUS_OK;
 }
 
@@ -240,6 +305,19 @@ static void set_initial(struct record_arguments *part)
     }
 }
 
+// The name of an account tells its book.
+static void books_are_given(struct record_arguments *part)
+{
+    for (u32 i = 0; part->references != NULL && i < part->references->count; i++) {
+        const struct record_reference *reference = &part->references->items[i];
+        if (reference->head != part->head || !refers_to(reference->field, "account")) continue;
+        const struct schema_field *book = find_reference(part->record, "book");
+        if (book == NULL) continue;
+        const size_t index = field_index(part, book);
+        part->given[index / 64] |= 1ull << (index % 64);
+    }
+}
+
 enum status record_parse_arguments(struct record_arguments *parts, u32 part_count,
                                    const char *command, int argc, const char *const *argv,
                                    struct failure *failure)
@@ -269,6 +347,7 @@ enum status record_parse_arguments(struct record_arguments *parts, u32 part_coun
         status = take_value(&place, argument.value, failure);
         if (status) return status;
     }
+    for (u32 i = 0; i < part_count; i++) books_are_given(&parts[i]);
     return STATUS_OK;
 }
 
@@ -311,6 +390,7 @@ bool record_is_any_given(const struct record_arguments *part)
 const char *record_value_name(const struct schema_record *record, const struct schema_field *field)
 {
     if (field->value) return field->value;
+    if (field->refers_to) return "N|@NAME";
     if (field->type == SCHEMA_BOOL) return "";
     if (schema_field_flags(record, field)) return "NAME,...";
     if (schema_field_enumeration(record, field)) return "NAME";

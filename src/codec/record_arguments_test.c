@@ -291,6 +291,90 @@ static void test_words_become_items(void **state)
     assert_string_equal(failure.message, "--x is no flag of go");
 }
 
+struct route {
+    struct test_route head;
+    struct test_delivery deliveries[3];
+};
+
+static enum status route_parse(struct route *route, struct record_references *references,
+                               struct failure *failure, int argc, const char *const *argv)
+{
+    struct record_arguments part = {
+        .record = &test_schema_test_route, .head = route, .references = references};
+    if (references != NULL) references->count = 0;
+    const enum status status = record_parse_arguments(&part, 1, "route", argc, argv, failure);
+    return status ? status : record_check_arguments(&part, failure);
+}
+
+static void expect_reference(const struct record_references *references, u32 i, const char *name,
+                             const char *field, const void *head)
+{
+    const struct record_reference *reference = &references->items[i];
+    assert_true(i < references->count);
+    assert_int_equal(reference->name_size, strlen(name));
+    assert_memory_equal(reference->name, name, strlen(name));
+    assert_string_equal(reference->field->name, field);
+    assert_ptr_equal(reference->head, head);
+}
+
+static void test_names_stand_for_numbers(void **state)
+{
+    (void)state;
+    static struct record_references references;
+    struct route route;
+    struct failure failure = {0};
+    if (route_parse(&route, &references, &failure,
+                    WORDS("--account-id", "@g:cash", "@g:a:5:100", "7:6:1:200", "@b:0:max")))
+        fail_msg("%s", failure.message);
+    assert_int_equal(references.count, 3);
+    expect_reference(&references, 0, "g:cash", "account_id", &route.head);
+    expect_reference(&references, 1, "g:a", "account_id", &route.deliveries[0]);
+    expect_reference(&references, 2, "b", "account_id", &route.deliveries[2]);
+    assert_true(references.items[1].record == &test_schema_test_delivery);
+    assert_true(route.head.account_id == 0 && route.head.book == 0);
+    assert_int_equal(route.deliveries[0].quantity, 5);
+    assert_true(route.deliveries[0].price == 100 && route.deliveries[0].account_id == 0);
+    assert_true(route.deliveries[1].book == 7 && route.deliveries[1].account_id == 1);
+    assert_true(route.deliveries[2].price == U128_MAX);
+    // A book that is given beside the name stays, and may be a name itself.
+    if (route_parse(&route, &references, &failure, WORDS("--account-id=@a", "--book", "@b")))
+        fail_msg("%s", failure.message);
+    assert_int_equal(references.count, 2);
+    expect_reference(&references, 1, "b", "book", &route.head);
+    if (route_parse(&route, &references, &failure, WORDS("--book=7", "--account-id=@a")))
+        fail_msg("%s", failure.message);
+    assert_int_equal(route.head.book, 7);
+}
+
+#define ROUTE_REFUSED(references, expected_message, ...)                                \
+    do {                                                                                \
+        struct route route;                                                             \
+        struct failure failure = {0};                                                   \
+        assert_int_equal(route_parse(&route, references, &failure, WORDS(__VA_ARGS__)), \
+                         STATUS_INVALID);                                               \
+        assert_string_equal(failure.message, expected_message);                         \
+    } while (0)
+
+static void test_names_are_refused(void **state)
+{
+    (void)state;
+    static struct record_references references;
+    ROUTE_REFUSED(NULL, "--account-id: a number is due here, not a name", "--account-id", "@a");
+    ROUTE_REFUSED(NULL, "DELIVERIES: a number is due here, not a name", "--account-id", "1",
+                  "--book=1", "@a:1:1");
+    ROUTE_REFUSED(&references, "--account-id: no name follows the @", "--account-id", "@");
+    ROUTE_REFUSED(&references, "--account-id: \"a\" is not a decimal number", "--account-id", "a");
+    ROUTE_REFUSED(&references, "--account-id is missing", "--book", "@a");
+    ROUTE_REFUSED(&references, "--book is missing", "--account-id", "1", "@a:1:1");
+    ROUTE_REFUSED(&references, "DELIVERIES: price is missing: fields are parted by colons", "@a");
+    ROUTE_REFUSED(&references, "DELIVERIES: quantity is missing: fields are parted by colons",
+                  "@a:1");
+    ROUTE_REFUSED(&references, "DELIVERIES: price is missing: fields are parted by colons",
+                  "@a:1:");
+    ROUTE_REFUSED(&references, "DELIVERIES: no name follows the @", "@:1:1");
+    ROUTE_REFUSED(&references, "DELIVERIES: quantity: \"x\" is not a decimal number", "@a:x:1");
+}
+
 static void test_help(void **state)
 {
     (void)state;
@@ -334,6 +418,14 @@ static void test_help(void **state)
     out[text.size] = 0;
     assert_string_equal(out, gift);
 
+    static const char route[] = "  --account-id N|@NAME        The account that pays. (required)\n"
+                                "  --book N|@NAME              The book of it. (required)\n"
+                                "  DELIVERIES                  What is delivered.\n";
+    text = text_init(out, sizeof out);
+    record_print_help(&test_schema_test_route, &text);
+    out[text.size] = 0;
+    assert_string_equal(out, route);
+
     text = text_init(out, sizeof out);
     record_print_usage(&test_schema_test_options, &text);
     record_print_usage(&test_schema_test_order, &text);
@@ -354,6 +446,8 @@ int main(void)
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_parts_refuse),
         cmocka_unit_test(test_words_become_items),
+        cmocka_unit_test(test_names_stand_for_numbers),
+        cmocka_unit_test(test_names_are_refused),
         cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,15 +16,34 @@
 
 // --- Command line ---
 
+// A name that was typed where a number is due: `@` and a path. Nothing here knows what it names:
+// the number is left 0, and whoever can find out sets it.
+struct record_reference {
+    const struct schema_record *record; // That has the field: a part's, or that of an item.
+    const struct schema_field *field;   // What it refers to (schema_field.refers_to).
+    void *head;                         // Where the number goes.
+    const char *name;                   // In the argument, without the `@`; not terminated.
+    u32 name_size;
+};
+#define RECORD_REFERENCES_MAX 512u
+struct record_references {
+    u32 count;
+    struct record_reference items[RECORD_REFERENCES_MAX];
+};
+
 // One record that a command line fills in; a command line has several.
 struct record_arguments {
     const struct schema_record *record;
     void *head; // Room for the largest record of this kind (record_binary_size_max).
-    u64 given[SCHEMA_FIELDS_MAX / 64]; // Out, a bit a field: see record_is_given.
+    struct record_references *references; // Where names are put; NULL: they are refused.
+    u64 given[SCHEMA_FIELDS_MAX / 64];    // Out, a bit a field: see record_is_given.
 };
 // Reads `--field value`, `--field=value`, `field=value`, `--switch` of a bool, and words, which go
 // to the FIELD_WORD fields in their order; one that is an array takes all that are left, each a
-// value of its item's first field. `-` in a name equals `_`. Names are unique among the parts.
+// value of its item's fields with colons between them. `-` in a name equals `_`. Names are unique
+// among the parts. Where a field refers to something, `@NAME` may stand for its number; of an
+// account that is its book's too (which counts as given then), and in an item `@NAME` stands for
+// both and the other fields follow: @issuer:cash:debit:100.
 // Each head becomes what is given, `initial` where nothing is, and zero. STATUS_INVALID, naming
 // flag, value and rule: a flag that `command` has not (the nearest as hint), a field given twice,
 // one without value, a word too many, a value that breaks a rule.

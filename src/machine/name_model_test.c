@@ -89,7 +89,8 @@ static void world_make(struct run *run)
         GIVE(run, book_schema_asset_open, asset);
         GIVE(run, book_schema_book_open, book);
     }
-    for (u128 id = 1; id <= 6; id++) account_add(run, false, 7 + (u32)id % 2, id, id % 2 == 0 ? "HKD" : "USD");
+    for (u128 id = 1; id <= 6; id++)
+        account_add(run, false, 7 + (u32)id % 2, id, id % 2 == 0 ? "HKD" : "USD");
     for (u128 id = 1; id <= 4; id++) account_add(run, true, 900 + (u32)id % 2, id, "");
 }
 
@@ -107,9 +108,12 @@ static void post(struct run *run)
     debit->debits += amount;
     credit->credits += amount;
     if (debit->is_raw) {
-        const struct transfer event = {.id = run->next_id++, .debit_account_id = debit->id,
-                                       .credit_account_id = credit->id, .amount = amount,
-                                       .ledger = debit->number, .code = 1};
+        const struct transfer event = {.id = run->next_id++,
+                                       .debit_account_id = debit->id,
+                                       .credit_account_id = credit->id,
+                                       .amount = amount,
+                                       .ledger = debit->number,
+                                       .code = 1};
         struct create_result result;
         command_world_create(&run->world, COMPAT_CREATE_TRANSFERS, &event, 1, &result);
         assert_true(result.status == (u32)CREATE_TRANSFER_CREATED);
@@ -120,10 +124,12 @@ static void post(struct run *run)
         struct entry_leg legs[2];
     } entry = {
         .head = {.entry_id = run->next_id++, .legs_count = 2},
-        .legs = {{.book = debit->number, .side = SIDE_DEBIT, .account_id = debit->id,
-                  .amount = amount},
-                 {.book = debit->number, .side = SIDE_CREDIT, .account_id = credit->id,
-                  .amount = amount}},
+        .legs =
+            {{.book = debit->number, .side = SIDE_DEBIT, .account_id = debit->id, .amount = amount},
+             {.book = debit->number,
+              .side = SIDE_CREDIT,
+              .account_id = credit->id,
+              .amount = amount}},
     };
     run->world.principal = OWNER;
     GIVE(run, entry_schema_entry_post, entry);
@@ -209,7 +215,8 @@ static void lists_compare(struct run *run)
             MODULE_DONE);
         const struct name *views = (const void *)run->world.views;
         for (u32 i = 0; i < answer.count; i++) {
-            if (!name_is_under(views[i].path, list.prefix)) differs(run, "a cursor leads elsewhere");
+            if (!name_is_under(views[i].path, list.prefix))
+                differs(run, "a cursor leads elsewhere");
         }
     } while (!is_zero(answer.cursor, sizeof answer.cursor));
     free(expected);
@@ -305,6 +312,13 @@ static void test_machine_and_model_agree(void **state)
     free(run);
 }
 
+static void test_description_makes_sense(void **state)
+{
+    (void)state;
+    struct failure failure;
+    if (schema_check(&name_schema, &failure) != STATUS_OK) fail_msg("%s", failure.message);
+}
+
 int main(int argc, char **argv)
 {
     struct plan_of_runs plan = {.seed_first = 1, .seed_count = SEEDS, .steps = STEPS_OF_A_SEED};
@@ -314,6 +328,7 @@ int main(int argc, char **argv)
     }
     if (argc > 2) plan.steps = strtoull(argv[2], NULL, 10);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_description_makes_sense),
         cmocka_unit_test_prestate(test_machine_and_model_agree, &plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

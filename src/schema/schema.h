@@ -86,10 +86,13 @@ struct schema_field {
     const char *initial;     // What stands where a command line gives nothing, as it is typed.
     const char *waived_by;   // Of FIELD_REQUIRED: with this flag among the record's `flags` it
                              // need not be given.
-    const char *value;       // What stands for the value in help; null: by the type.
-    const char *group;       // In JSON, neighbours of one group are members of an object of this
-                             // name; the field's name is `group`_`member`. Only printed.
-    const char *doc;         // One sentence.
+    const char *refers_to; // Of an unsigned number: of what it is the number, "account", "book" or
+                           // "entity"; a command line may have a name of that in its place. An
+                           // account is told by its own field and that of its book.
+    const char *value;     // What stands for the value in help; null: by the type.
+    const char *group;     // In JSON, neighbours of one group are members of an object of this
+                           // name; the field's name is `group`_`member`. Only printed.
+    const char *doc;       // One sentence.
 };
 
 struct schema_module;

@@ -83,8 +83,9 @@ static enum status check_form(const struct schema_record *record, u32 index,
          "%s.%s: what has a point, a group or none is only printed", of, field->name);
     RULE((field->flags & FIELD_DAY_END) == 0 || field->unit == UNIT_NANOSECONDS,
          "%s.%s: only a moment is the end of a day", of, field->name);
-    RULE((field->flags & FIELD_WORD) == 0 || record->kind == RECORD_OPTIONS,
-         "%s.%s: words are for options", of, field->name);
+    RULE((field->flags & FIELD_WORD) == 0 || record->kind == RECORD_OPTIONS ||
+             record->kind == RECORD_COMMAND || record->kind == RECORD_QUERY,
+         "%s.%s: words are for what a command line fills in", of, field->name);
     if (field->group) {
         const size_t size = strlen(field->group);
         RULE(strncmp(field->name, field->group, size) == 0 && field->name[size] == '_' &&
@@ -142,6 +143,9 @@ static enum status check_field(const struct schema_record *record, u32 index,
         RULE(field->max == 0 && field->min == 0, "%s.%s: only a number has a bound", of,
              field->name);
     }
+    RULE(!field->refers_to || (schema_type_is_number(field->type) &&
+                               !schema_type_is_signed(field->type) && field->count == 1),
+         "%s.%s: only an unsigned number refers to something", of, field->name);
     enum status status = check_form(record, index, failure);
     if (!status && field->waived_by) status = check_waived(record, field, failure);
     if (status) return status;

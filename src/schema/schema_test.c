@@ -57,7 +57,7 @@ static void test_lookups(void **state)
     (void)state;
     const struct schema_module *module = &test_schema;
     assert_string_equal(module->name, "test");
-    assert_int_equal(module->record_count, 8);
+    assert_int_equal(module->record_count, 10);
     assert_ptr_equal(schema_find_record(module, "test-order"), &test_schema_test_order);
     assert_null(schema_find_record(module, "test_orde"));
     assert_null(schema_find_record(module, "test_orders"));
@@ -250,7 +250,10 @@ static void test_check_refuses_records(void **state)
            "test_order.delay: what has a point, a group or none is only printed");
     BROKEN(b.fields[5].flags = FIELD_NULLABLE,
            "test_order.delay: what has a point, a group or none is only printed");
-    BROKEN(b.fields[5].flags = FIELD_WORD, "test_order.delay: words are for options");
+    BROKEN((b.record.kind = RECORD_VIEW, b.fields[5].flags = FIELD_WORD),
+           "test_order.delay: words are for what a command line fills in");
+    BROKEN(b.fields[1].refers_to = "book",
+           "test_order.balance: only an unsigned number refers to something");
     BROKEN((b.record.kind = RECORD_VIEW, b.fields[5].group = "d"),
            "test_order.delay: its name does not begin with its group");
     BROKEN(b.fields[5].flags = FIELD_DAY_END,

@@ -91,7 +91,7 @@ struct pipeline {
     u32 small_frames;  // In a row, up to the last one.
     bool last_was_seal;
     u64 checkpoint_place;
-    struct pipeline_query *held; // Answers from live state, until durable.
+    struct pipeline_query *held;   // Answers from live state, until durable.
     struct query_queue unfinished; // Answers that have another turn.
     bool checkpoint_active;
     bool draining;   // Stopping: no ticks and no seals any more.

@@ -19,7 +19,7 @@ import time
 
 VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
          "completion", "version", "entity", "calendar", "day", "period", "asset", "chart", "book",
-         "trial-balance", "entry")
+         "trial-balance", "entry", "name")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
@@ -462,12 +462,60 @@ def test_the_books_of_the_documentation(folder):
     with server(folder, most="64") as (_, _):
         for command in commands[:-1]:
             printed = run(*command, folder=folder)
-            if command[0] == "trial-balance":
+            if command[0] == "trial-balance" or command[:2] in (["name", "list"],
+                                                                 ["name", "balance"]):
                 assert "```\n%s```" % printed in page, printed
         printed = run(*commands[-1], code=1, folder=folder)
         assert "day_in_closed_period" in printed, printed
     done = run("verify", os.path.join(folder, "data"), "--replay")
     assert done.startswith("ok: "), done
+
+
+def test_names_stand_for_numbers(folder):
+    """What a verb is told by name is found before anything is sent, and refused in words."""
+    def tael(*arguments, code=0):
+        return run_both(*arguments, code=code, folder=folder)
+
+    with server(folder, most="64") as (_, _):
+        tael("entity", "open", "--entity-id", "9", "--name", "n", "--jurisdiction", "HK",
+             "--currency", "HKD", "--day", "2026-12-24")
+        tael("asset", "open", "--asset", "HKD", "--kind", "currency", "--scale", "2")
+        tael("chart", "add", "--chart", "1", "--code", "1", "--kind", "asset", "--name", "a")
+        tael("name", "set", "g", "--kind", "entity", "--id", "9")
+        tael("name", "set", "coin", "--kind", "asset", "--asset", "HKD")
+        tael("book", "open", "--book", "7", "--chart", "1", "--entity-id", "@g", "--asset", "HKD",
+             "--name", "b")
+        tael("name", "set", "g:b", "--kind", "book", "--number", "7")
+        for number in ("1", "2"):
+            tael("book", "account-open", "--book", "@g:b", "--account-id", number, "--code", "1",
+                 "--name", "a")
+            tael("name", "set", "g:b:" + number, "--kind", "account", "--number", "7", "--id",
+                 number)
+        tael("entry", "post", "--entry-id", "1", "@g:b:1:debit:5", "7:credit:2:5")
+        rows = objects(tael("trial-balance", "--book=@g:b", "--json")[0])
+        assert [row["debit"] for row in rows] == ["0", "5", "0"], rows
+        books = objects(tael("book", "list", "--entity-id", "@g", "--json")[0])
+        assert [book["entity_id"] for book in books] == ["9"], books
+        tael("name", "move", "g:b:1", "g:b:main")
+        found = objects(tael("name", "find", "g:b:main", "--json")[0])
+        assert found[0]["id"] == "1" and found[0]["kind"] == "account", found
+        for code, said, words in (
+                (1, "@g:x: There is no such name.", ("trial-balance", "--book", "@g:x")),
+                (1, "@g::x: A path has an empty part", ("trial-balance", "--book", "@g::x")),
+                (1, "@g:b:1: There is no such name.",
+                 ("entry", "post", "--entry-id", "2", "@g:b:1:debit:5", "7:credit:2:5")),
+                (2, "@g names an entity, not a book", ("trial-balance", "--book", "@g")),
+                (2, "@g:b names a book, not an account in a book",
+                 ("entry", "post", "--entry-id", "2", "@g:b:debit:5", "7:credit:2:5")),
+                (2, "@coin names something else, not an entity",
+                 ("day", "list", "--entity-id", "@coin")),
+                (2, "is longer than 128 bytes", ("trial-balance", "--book", "@" + 129 * "a")),
+                (2, "no name follows the @", ("trial-balance", "--book", "@")),
+                (2, "--book: \"g:b\" is not a decimal number", ("trial-balance", "--book", "g:b"))):
+            printed, text = tael(*words, code=code)
+            assert said in text and printed == "", (words, printed, text)
+        rows = objects(tael("trial-balance", "--book", "7", "--json")[0])
+        assert [row["debit"] for row in rows] == ["0", "5", "0"], rows  # Nothing was posted.
 
 
 def test_damage_is_found(folder):

@@ -376,7 +376,8 @@ struct range {
     struct btree_cursor end;
 };
 
-static struct range range_of(const struct module_context *context, const char prefix[NAME_PATH_SIZE])
+static struct range range_of(const struct module_context *context,
+                             const char prefix[NAME_PATH_SIZE])
 {
     struct range range = {.tree = module_ordered(context, TABLE_NAMES, ORDER_PATHS)};
     struct name probe;
@@ -480,8 +481,8 @@ static bool scope_has(const struct module_context *context, struct scope *scope,
     if (number == scope->number) return scope->has;
     const struct book *book = book_find(context, number);
     scope->number = number;
-    scope->has = book != NULL &&
-                 memcmp(book->asset, scope->question->asset, sizeof book->asset) == 0;
+    scope->has =
+        book != NULL && memcmp(book->asset, scope->question->asset, sizeof book->asset) == 0;
     return scope->has;
 }
 
@@ -516,11 +517,10 @@ static u32 name_add(const struct module_context *context, struct scope *scope,
     const bool is_only = name->previous == 0 && name->next == 0;
     if (!is_only && !counts_once(context, name, scope->question->prefix)) return MODULE_DONE;
     sums->row.accounts++;
-    const bool fits =
-        sum_add(&sums->row.debits_posted, account->debits_posted, evidence) &&
-        sum_add(&sums->row.credits_posted, account->credits_posted, evidence) &&
-        sum_add(&sums->row.debits_pending, account->debits_pending, evidence) &&
-        sum_add(&sums->row.credits_pending, account->credits_pending, evidence);
+    const bool fits = sum_add(&sums->row.debits_posted, account->debits_posted, evidence) &&
+                      sum_add(&sums->row.credits_posted, account->credits_posted, evidence) &&
+                      sum_add(&sums->row.debits_pending, account->debits_pending, evidence) &&
+                      sum_add(&sums->row.credits_pending, account->credits_pending, evidence);
     return fits ? MODULE_DONE : NAME_SUM_OVERFLOW;
 }
 

@@ -66,7 +66,8 @@ static struct name_model_reply reply_of(u32 result, u128 value, u128 limit)
 
 static struct name_model_reply path_judge(const char *path)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     static struct parts parts;
     const size_t size = strnlen(path, NAME_PATH_SIZE);
     for (size_t i = 0; i < size; i++) {
@@ -221,8 +222,7 @@ static struct name_model_reply drop_decide(struct name_model *model, u64 princip
     if (reply.result == MODULE_DONE) reply = own_find(model, principal, drop->path, &at);
     if (reply.result != MODULE_DONE) return reply;
     model->count--;
-    memmove(model->names + at, model->names + at + 1,
-            (model->count - at) * sizeof model->names[0]);
+    memmove(model->names + at, model->names + at + 1, (model->count - at) * sizeof model->names[0]);
     return reply;
 }
 

@@ -52,8 +52,7 @@ u32 name_model_of(const struct name_model *model, const struct name_of *thing,
 struct name_balance_row name_model_balance(const struct name_model *model,
                                            const struct name_balance *question);
 // A random command: its record's number; the body is written, at most 256 bytes.
-u16 name_random_command(const struct name_model *model, struct random *random, u8 *body,
-                        u32 *size);
+u16 name_random_command(const struct name_model *model, struct random *random, u8 *body, u32 *size);
 // A path that may be there, or near one that is; sometimes one that breaks a rule.
 void name_random_path(struct random *random, char out[NAME_PATH_SIZE]);
 
