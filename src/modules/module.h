@@ -111,10 +111,10 @@ struct module_context {
 // An answer being made.
 //
 // One that takes more than 10 ms of the machine's thread is made in *turns*: the module looks at
-// `looks_max` records at most, keeps what it has in `work`, sets `is_unfinished` and is asked again;
-// commands are carried out in between, so what it keeps must be good in another state, and the
-// answer says of which states it is. `work` is zero at the first turn, stays on the server and ends
-// with the answer. A cursor is for answers whose views do not fit, and outlives many states.
+// `looks_max` records at most, keeps what it has in `work`, sets `is_unfinished` and is asked
+// again; commands are carried out in between, so what it keeps must be good in another state, and
+// the answer says of which states it is. `work` is zero at the first turn, stays on the server and
+// ends with the answer. A cursor is for answers whose views do not fit, and outlives many states.
 struct module_answer {
     u8 *views; // `room` bytes; views lie at multiples of 16 bytes.
     u32 room;

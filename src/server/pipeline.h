@@ -80,6 +80,7 @@ struct pipeline_options {
     u64 checkpoint_bytes; // Log between checkpoints, at least.
     u64 space_reserve;    // Free space below which commands are refused.
     u32 query_threads;
+    u32 turn_looks; // Records that a turn of an answer looks at; 0: ANSWER_TURN_LOOKS.
 };
 
 struct pipeline_stats {

@@ -190,7 +190,8 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     if (query->question != NULL) {
         query->answer.views = buffer_body(query->reply);
         query->answer.room = COMPAT_BODY_SIZE_MAX;
-        query->answer.looks_max = ANSWER_TURN_LOOKS;
+        const u32 looks = pipeline->options.turn_looks;
+        query->answer.looks_max = looks != 0 ? looks : ANSWER_TURN_LOOKS;
         answer_turn(pipeline, query);
         return;
     }

@@ -123,8 +123,10 @@ void port_world_start(struct port_world *world)
                                     .accounts_max = 8192,
                                     .holds_max = 4096,
                                     .flags = GENESIS_SAMPLE};
-    const struct pipeline_options options = {
-        .checkpoint_bytes = 192 * MIB, .space_reserve = world->space_reserve, .query_threads = 1};
+    const struct pipeline_options options = {.checkpoint_bytes = 192 * MIB,
+                                             .space_reserve = world->space_reserve,
+                                             .query_threads = 1,
+                                             .turn_looks = 2};
     const struct pipeline_callbacks callbacks = {
         .context = world, .command_done = command_done, .query_done = query_done, .fatal = fatal};
     struct recovery_report report;

@@ -7,6 +7,7 @@
 
 #include "machine/commit.h"
 #include "modules/entity/entity.h"
+#include "modules/name/name.h"
 #include "modules/sample/sample.h"
 #include "server/connection.h"
 #include "server/tael_message.h"
@@ -758,6 +759,87 @@ static void test_questions_are_answered(void **state)
     peer_close(peer);
 }
 
+// Names so many things, of which one is the account that the box holds.
+static void names_set(struct world *world, struct peer *peer, u32 count)
+{
+    struct name_set *sets = (void *)world->body;
+    memset(sets, 0, count * sizeof *sets);
+    for (u32 i = 0; i < count; i++) {
+        (void)snprintf(sets[i].path, sizeof sets[i].path, "g:%03u", i);
+        sets[i].kind = i == 0 ? NAMED_RAW_ACCOUNT : NAMED_OTHER;
+        sets[i].id = i == 0 ? PORT_WORLD_HOLDER : i;
+    }
+    struct tael_header header = command_of(name_schema_name_set.number, 900, count);
+    peer_send(world, peer, &header, sets, count * (u32)sizeof *sets);
+    assert_int_equal(expect_done(world, peer, count - 1).result, MODULE_DONE);
+}
+
+static void peer_send_sum(struct world *world, struct peer *peer)
+{
+    const struct name_balance question = {
+        .prefix = "g",
+        .book = ledger_account(&world->server.node.machine.ledger, 0)->ledger,
+    };
+    struct tael_header header = {.head = {.command = TAEL_QUESTION},
+                                 .record = name_schema_name_balance.number,
+                                 .version = 1,
+                                 .count = 1};
+    peer_send(world, peer, &header, &question, sizeof question);
+}
+
+static struct name_balance_row expect_sum(struct world *world, struct peer *peer)
+{
+    struct name_balance_row row;
+    peer_receive(world, peer, TAEL_ANSWER);
+    assert_int_equal(peer->answer.status, TAEL_DONE);
+    assert_int_equal(peer->answer.count, 1);
+    assert_int_equal(peer->answer.record, name_schema_name_balance_row.number);
+    assert_true(is_zero(peer->answer.cursor, sizeof peer->answer.cursor));
+    memcpy(&row, peer->body, sizeof row);
+    assert_int_equal(row.position_last, peer->answer.position);
+    return row;
+}
+
+// The world's turns are of two records. What is asked while nothing happens is of one state; a
+// command that comes meanwhile is carried out between two turns, and the answer says so.
+static void test_a_long_answer_is_made_in_turns(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    struct peer *other = peer_open(world);
+    names_set(world, peer, 200);
+    peer_send_puts(world, peer, 2, 30, 1);
+    assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    peer_send_sum(world, peer);
+    struct name_balance_row row = expect_sum(world, peer);
+    assert_int_equal(row.names, 200);
+    assert_int_equal(row.accounts, 1);
+    assert_true(row.credits_posted == 30 && row.debits_posted == 0);
+    assert_int_equal(row.position_first, row.position_last);
+    const u64 position = row.position_last;
+    peer_send_sum(world, peer);
+    peer_send_puts(world, other, 3, 5, 1);
+    assert_int_equal(expect_done(world, other, 0).result, MODULE_DONE);
+    row = expect_sum(world, peer);
+    assert_int_equal(row.names, 200);
+    assert_int_equal(row.position_first, position);
+    assert_int_equal(row.position_last, position + 1);
+    assert_true(row.credits_posted == 30); // It was looked at before.
+    // Two at once take turns with each other; who goes away leaves nothing.
+    peer_send_sum(world, peer);
+    peer_send_sum(world, other);
+    step(world);
+    peer_close(other);
+    row = expect_sum(world, peer);
+    assert_true(row.credits_posted == 35);
+    port_world_buffers_await(&world->server);
+    peer_send_sum(world, peer);
+    step(world);
+    peer_close(peer);
+    port_world_stop(&world->server); // Ends what was begun.
+    port_world_start(&world->server);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -784,6 +866,7 @@ int main(void)
         TEST(test_a_full_disk_refuses_commands_and_goes_on_with_space),
         TEST(test_a_server_that_stops_takes_nothing_more),
         TEST(test_questions_are_answered),
+        TEST(test_a_long_answer_is_made_in_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
