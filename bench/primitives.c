@@ -6,6 +6,7 @@
 // a noisy neighbour slows neither alone; the ratio is what compares between machines. Rows over
 // bytes print GB/s, others ns an item. TAEL_CPU (base/cpu.h) measures the slower paths. An argument
 // keeps only the rows whose name begins with it.
+#include "base/btree.h"
 #include "base/checksum.h"
 #include "base/filter.h"
 #include "base/hash.h"
@@ -29,6 +30,7 @@ enum {
     SORT_COUNT = 524288,
     KEY_COUNT = 1 << 16,      // Hashes looked up a run.
     ACCOUNT_COUNT = 10000000, // Of the large index and the array beside it.
+    ORDERED_COUNT = 1 << 20,  // Of the tree and what stands beside it.
     REPEAT_COUNT = 15,
 };
 
@@ -38,6 +40,9 @@ static u64 unsorted[SORT_COUNT], entries[SORT_COUNT], scratch[SORT_COUNT];
 static u8 filter[SORT_COUNT * 2];
 static u64 probes[KEY_COUNT];
 static struct index index_large;
+static struct index index_ordered;
+static struct btree tree;
+static u64 ordered[ORDERED_COUNT], sorted[ORDERED_COUNT]; // Keys by row; in their order.
 static u64 *array_large;
 static struct hash_key key;
 static volatile u64 sink; // What keeps the compiler from dropping the work.
@@ -276,6 +281,107 @@ static void run_index_build_hinted(void)
     index_free(&index);
 }
 
+static u64 ordered_head(const void *record)
+{
+    return load_u64(record);
+}
+
+static const struct btree_order ordered_order = {.head = ordered_head};
+
+static void run_btree_look_up(void)
+{
+    u64 sum = 0;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        sum += btree_find(&tree, &ordered[probes[i] % ORDERED_COUNT]);
+    }
+    sink = sum;
+}
+
+static void reference_sorted_look_up(void)
+{
+    u64 sum = 0;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        const u64 wanted = ordered[probes[i] % ORDERED_COUNT];
+        u32 low = 0;
+        for (u32 high = ORDERED_COUNT; low < high;) {
+            const u32 middle = (low + high) / 2;
+            if (sorted[middle] < wanted) low = middle + 1;
+            else high = middle;
+        }
+        sum += low;
+    }
+    sink = sum;
+}
+
+// The keyed hash of the same keys, without looking ahead; it knows no order.
+static void reference_keyed_look_up(void)
+{
+    u64 sum = 0;
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        struct index_cursor cursor;
+        const u64 wanted = ordered[probes[i] % ORDERED_COUNT];
+        sum += index_first(&index_ordered, hash_u128(&key, wanted), &cursor);
+    }
+    sink = sum;
+}
+
+static void btree_build(struct btree *out, const u64 *keys)
+{
+    struct failure failure;
+    if (btree_init(out, &ordered_order, keys, sizeof *keys, ORDERED_COUNT, &failure) != STATUS_OK) {
+        abort();
+    }
+    for (u32 row = 0; row < ORDERED_COUNT; row++) btree_insert(out, row);
+}
+
+static void run_btree_build(void)
+{
+    struct btree built;
+    btree_build(&built, ordered);
+    sink = built.count;
+    btree_free(&built);
+}
+
+static void run_btree_build_ascending(void)
+{
+    struct btree built;
+    btree_build(&built, sorted);
+    sink = built.count;
+    btree_free(&built);
+}
+
+static void reference_index_ordered_build(void)
+{
+    struct index index;
+    struct failure failure;
+    if (index_init(&index, 0, &failure) != STATUS_OK) abort();
+    for (u32 row = 0; row < ORDERED_COUNT; row++) {
+        if (index_insert(&index, hash_u128(&key, ordered[row]), row, &failure) != STATUS_OK) {
+            abort();
+        }
+    }
+    sink = index.count;
+    index_free(&index);
+}
+
+static void run_btree_walk(void)
+{
+    u64 sum = 0;
+    struct btree_cursor cursor = btree_first(&tree);
+    for (u32 row = 0; (row = btree_row(&tree, cursor)) != BTREE_ROW_NONE;
+         btree_next(&tree, &cursor)) {
+        sum += row;
+    }
+    sink = sum;
+}
+
+static void reference_sorted_walk(void)
+{
+    u64 sum = 0;
+    for (u32 i = 0; i < ORDERED_COUNT; i++) sum += sorted[i];
+    sink = sum;
+}
+
 struct row {
     const char *name;
     u64 size;  // Bytes a run, for rows in GB/s; else 0.
@@ -303,6 +409,15 @@ static const struct row rows[] = {
      reference_index_look_up},
     {"index insert, growing", 0, SORT_COUNT, run_index_build, "sized at first",
      run_index_build_hinted},
+    {"btree look-up of 1 million", 0, KEY_COUNT, run_btree_look_up, "sorted array",
+     reference_sorted_look_up},
+    {"btree look-up, beside hash", 0, KEY_COUNT, run_btree_look_up, "keyed hash",
+     reference_keyed_look_up},
+    {"btree insert, random", 0, ORDERED_COUNT, run_btree_build, "keyed hash",
+     reference_index_ordered_build},
+    {"btree insert, ascending", 0, ORDERED_COUNT, run_btree_build_ascending, "keyed hash",
+     reference_index_ordered_build},
+    {"btree walk", 0, ORDERED_COUNT, run_btree_walk, "array", reference_sorted_walk},
 };
 
 static u64 time_of(void (*run)(void))
@@ -334,6 +449,26 @@ static void row_print(const struct row *row)
            row->reference_name, reference, unit, ratio);
 }
 
+static int order_u64(const void *a, const void *b)
+{
+    const u64 x = load_u64(a), y = load_u64(b);
+    return (x > y) - (x < y);
+}
+
+static void set_up_ordered(u64 *random)
+{
+    struct failure failure;
+    if (index_init(&index_ordered, ORDERED_COUNT, &failure) != STATUS_OK) abort();
+    for (u32 row = 0; row < ORDERED_COUNT; row++) {
+        ordered[row] = random_next(random);
+        const u64 hash = hash_u128(&key, ordered[row]);
+        if (index_insert(&index_ordered, hash, row, &failure) != STATUS_OK) abort();
+    }
+    memcpy(sorted, ordered, sizeof sorted);
+    qsort(sorted, ORDERED_COUNT, sizeof *sorted, order_u64);
+    btree_build(&tree, ordered);
+}
+
 static void set_up(void)
 {
     u64 random = 88172645463325252u;
@@ -355,6 +490,7 @@ static void set_up(void)
     for (size_t i = 0; i < KEY_COUNT; i++) {
         probes[i] = hash_u128(&key, random_next(&random) % ACCOUNT_COUNT);
     }
+    set_up_ordered(&random);
 }
 
 int main(int argument_count, char **arguments)

@@ -277,7 +277,9 @@ u32 btree_find(const struct btree *tree, const void *probe)
 u32 btree_row(const struct btree *tree, struct btree_cursor cursor)
 {
     if (cursor.node == 0) return BTREE_ROW_NONE;
-    return entry_get(node_at(tree, cursor.node), cursor.index).row;
+    struct node *leaf = node_at(tree, cursor.node);
+    assert(cursor.index < leaf->count);
+    return rows_of(leaf)[cursor.index];
 }
 
 void btree_next(const struct btree *tree, struct btree_cursor *cursor)
