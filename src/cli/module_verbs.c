@@ -338,12 +338,6 @@ static enum status number_put(const struct record_reference *reference, const st
     for (u32 i = 0; i < reference->record->field_count; i++) {
         const struct schema_field *book = &reference->record->fields[i];
         if (book->refers_to == NULL || strcmp(book->refers_to, "book") != 0) continue;
-        const u128 given = field_get(book, 0, reference->head);
-        if (given != 0 && given != name->number) {
-            return failure_set(failure, STATUS_INVALID, "@%.*s is in book %u, not in %u",
-                               (int)reference->name_size, reference->name, name->number,
-                               (u32)given);
-        }
         field_set(book, 0, reference->head, name->number);
     }
     return STATUS_OK;
@@ -355,17 +349,13 @@ static int names_find(struct call *call)
 {
     const struct record_references *references = call->cli->references;
     struct name name;
-    // Books first: whether an account is in the book that is named is seen then.
-    for (u32 pass = 0; pass < 2; pass++) {
-        for (u32 i = 0; i < references->count; i++) {
-            const struct record_reference *reference = &references->items[i];
-            struct failure failure = {0};
-            if ((strcmp(reference->field->refers_to, "account") == 0) != (pass == 1)) continue;
-            const int code = name_ask(call, reference, &name);
-            if (code != EXIT_DONE) return code;
-            if (number_put(reference, &name, &failure) == STATUS_OK) continue;
-            return cli_fail(call->cli->verb->name, &failure);
-        }
+    for (u32 i = 0; i < references->count; i++) {
+        const struct record_reference *reference = &references->items[i];
+        struct failure failure = {0};
+        const int code = name_ask(call, reference, &name);
+        if (code != EXIT_DONE) return code;
+        if (number_put(reference, &name, &failure) == STATUS_OK) continue;
+        return cli_fail(call->cli->verb->name, &failure);
     }
     return EXIT_DONE;
 }

@@ -305,17 +305,22 @@ static void set_initial(struct record_arguments *part)
     }
 }
 
-// The name of an account tells its book.
-static void books_are_given(struct record_arguments *part)
+// The name of an account tells its book, which is not given a second time then.
+static enum status books_are_given(struct record_arguments *part, struct failure *failure)
 {
     for (u32 i = 0; part->references != NULL && i < part->references->count; i++) {
         const struct record_reference *reference = &part->references->items[i];
         if (reference->head != part->head || !refers_to(reference->field, "account")) continue;
         const struct schema_field *book = find_reference(part->record, "book");
         if (book == NULL) continue;
+        if (is_given(part, book)) {
+            return failure_set(failure, STATUS_INVALID, "%s is told by the name of the account",
+                               record_flag_name(book).text);
+        }
         const size_t index = field_index(part, book);
         part->given[index / 64] |= 1ull << (index % 64);
     }
+    return STATUS_OK;
 }
 
 enum status record_parse_arguments(struct record_arguments *parts, u32 part_count,
@@ -347,7 +352,10 @@ enum status record_parse_arguments(struct record_arguments *parts, u32 part_coun
         status = take_value(&place, argument.value, failure);
         if (status) return status;
     }
-    for (u32 i = 0; i < part_count; i++) books_are_given(&parts[i]);
+    for (u32 i = 0; i < part_count; i++) {
+        const enum status status = books_are_given(&parts[i], failure);
+        if (status) return status;
+    }
     return STATUS_OK;
 }
 

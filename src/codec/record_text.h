@@ -42,7 +42,7 @@ struct record_arguments {
 // to the FIELD_WORD fields in their order; one that is an array takes all that are left, each a
 // value of its item's fields with colons between them. `-` in a name equals `_`. Names are unique
 // among the parts. Where a field refers to something, `@NAME` may stand for its number; of an
-// account that is its book's too (which counts as given then), and in an item `@NAME` stands for
+// account that is its book's too (which must not be given then), and in an item `@NAME` stands for
 // both and the other fields follow: @issuer:cash:debit:100.
 // Each head becomes what is given, `initial` where nothing is, and zero. STATUS_INVALID, naming
 // flag, value and rule: a flag that `command` has not (the nearest as hint), a field given twice,
