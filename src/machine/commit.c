@@ -113,8 +113,10 @@ static void chain_make(const struct machine *machine, const struct plan *plan,
         const struct plan_posting *posting = &plan->postings[i];
         const struct account *debit = ledger_account(&machine->ledger, posting->debit_row);
         bool last = i + 1 == plan->posting_count;
-        chain->rows[i] =
-            (struct ledger_rows){.debit = posting->debit_row, .credit = posting->credit_row};
+        chain->rows[i] = (struct ledger_rows){.debit = posting->debit_row,
+                                              .credit = posting->credit_row,
+                                              .is_dated = posting->is_dated};
+        assert(!posting->is_dated || plan->has_references);
         chain->transfers[i] = (struct transfer){
             .id = posting_id(machine, plan, source, i),
             .debit_account_id = debit->id,
@@ -411,12 +413,24 @@ const struct schema_record *commit_question(const struct machine *machine, u32 n
     return record_find(machine, number, RECORD_QUERY);
 }
 
+bool commit_looks(const struct schema_record *question)
+{
+    return module_of_record(question->number)->look != NULL;
+}
+
 u32 commit_ask(const struct machine *machine, const struct schema_record *question,
                const void *body, struct module_answer *answer)
 {
     const struct module *module = module_of_record(question->number);
     const struct module_context context = commit_context(machine, module);
-    return module->ask == NULL ? MODULE_UNKNOWN : module->ask(&context, question, body, answer);
+    if (module->ask == NULL) return MODULE_UNKNOWN;
+    u32 result = module->ask(&context, question, body, answer);
+    if (result != MODULE_DONE || !answer->looks) return result;
+    if (answer->position <= machine->position && answer->time <= machine->timestamp) return result;
+    const bool by_position = answer->position > machine->position;
+    answer->evidence[0] = by_position ? answer->position : answer->time;
+    answer->evidence[1] = by_position ? machine->position : machine->timestamp;
+    return MODULE_IN_THE_FUTURE;
 }
 
 enum status commit_check(const struct schema_record *record, const u8 *body, u32 size, u32 count,

@@ -82,8 +82,11 @@ MUST_USE enum status commit_command(struct machine *machine, const struct frame_
                                     struct applied_command *applied, struct failure *failure);
 // The description of a question that this log answers, or NULL.
 const struct schema_record *commit_question(const struct machine *machine, u32 number);
+// Whether it may be one that history answers: then `task` must be there when it is asked.
+bool commit_looks(const struct schema_record *question);
 // Answers a question whose body was checked (record_binary_check), from the state as it is now.
-// Returns MODULE_DONE or a refusal of its module.
+// Returns MODULE_DONE or a refusal of its module. When answer->looks is set, history has to say the
+// rest (past_look).
 u32 commit_ask(const struct machine *machine, const struct schema_record *question,
                const void *body, struct module_answer *answer);
 // Lets every module of the log do what is due.

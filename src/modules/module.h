@@ -13,6 +13,7 @@
 #ifndef TAEL_MODULES_MODULE_H
 #define TAEL_MODULES_MODULE_H
 
+#include "ledger/history_query.h"
 #include "ledger/ledger.h"
 #include "schema/schema.h"
 
@@ -25,6 +26,7 @@
 #define EFFECT_BODY_SIZE     64u
 #define MODULE_CURSOR_SIZE   32u
 #define ANSWER_LOOKS_MAX     16384u // Records that one answer looks at.
+#define ANSWER_TASK_SIZE     (128u << 10)
 
 // What every module may answer: done, or a refusal of module.def. Its own are 1 to 199.
 #define MODULE_DONE 0u
@@ -51,6 +53,8 @@ struct plan_posting {
     u32 timeout_s;   // Of a hold; 0 never expires.
     u16 code;
     u16 flags; // TRANSFER_PENDING, _POST_PENDING, _VOID_PENDING, _BALANCING_*, or 0.
+    // Its effective day, that of the record's references, is an earlier one than is open.
+    bool is_dated;
 };
 
 // Replaces a record, or appends one when `row` is the table's count (then count + 1, and so on).
@@ -111,6 +115,13 @@ struct module_answer {
     const struct schema_record *record; // Of the views; set by the module.
     u8 cursor[MODULE_CURSOR_SIZE];      // In: where to go on, zero at the beginning; out: likewise.
     u128 evidence[2];                   // Of a refusal.
+    // Set by `ask` when history has to say the rest (struct module, `look`): what the rest needs is
+    // in `task`, ANSWER_TASK_SIZE bytes. Of history it then sees what had happened by a position
+    // and a time, both included; 0: up to now.
+    bool looks;
+    u64 position;
+    u64 time; // Nanoseconds.
+    void *task;
 };
 
 struct module_table {
@@ -138,6 +149,13 @@ struct module {
     // asked.
     u32 (*ask)(const struct module_context *context, const struct schema_record *question,
                const void *body, struct module_answer *answer);
+    // Goes on with an answer whose `looks` is set, in another thread: sees the task, and the rows
+    // of history up to view->row_end, with the accounts of modules. Adds views, or fills in those
+    // that `ask` has added, and sets the cursor. Within some milliseconds. NULL when nothing is
+    // asked of history. The status is that of reading.
+    enum status (*look)(struct history_query *query, struct history_view *view,
+                        const struct schema_record *question, const void *body,
+                        struct module_answer *answer, struct failure *failure);
     // Time has passed: fills the plan and returns true when something is due. NULL when nothing
     // ever is.
     bool (*pulse)(const struct module_context *context, struct plan *plan);
