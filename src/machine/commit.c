@@ -9,6 +9,7 @@
 
 #include "base/checksum.h"
 #include "codec/record_binary.h"
+#include "machine/create.h"
 
 // A record is compared with an older one so many bytes at a time.
 #define COMPARE_SIZE 4096u
@@ -371,6 +372,13 @@ static enum status replies_again(struct machine *machine, const struct command_n
                                  struct applied_command *applied, struct failure *failure)
 {
     if (applied->reply == NULL) return STATUS_OK;
+    if (note->has_results) {
+        const u32 count = note->body_size / (u32)sizeof(struct transfer);
+        applied->has_results = true;
+        applied->reply_size = count * (u32)sizeof(struct create_result);
+        return create_results_again(machine, note->first_row, count, (void *)applied->reply,
+                                    failure);
+    }
     struct history_set *set = history_set_acquire(&machine->history);
     enum status status = STATUS_OK;
     for (u64 row = note->first_row; row < note->end_row && status == STATUS_OK; row++) {
@@ -456,6 +464,23 @@ enum status commit_check(const struct schema_record *record, const u8 *body, u32
                        (unsigned long long)at, size);
 }
 
+enum status commit_command_check(const struct machine *machine, u32 number, const u8 *body,
+                                 u32 size, u32 count, struct failure *failure)
+{
+    const struct compat_operation *raw = compat_of_record(number);
+    if (raw != NULL) {
+        if (count > 0 && count <= LEDGER_BATCH_EVENTS_MAX && size == count * raw->event_size) {
+            return STATUS_OK;
+        }
+        return failure_set(failure, STATUS_INVALID,
+                           "%u records in %u bytes; 1 to %u of %u bytes each are expected", count,
+                           size, LEDGER_BATCH_EVENTS_MAX, raw->event_size);
+    }
+    const struct schema_record *record = commit_record(machine, number);
+    if (record != NULL) return commit_check(record, body, size, count, failure);
+    return failure_set(failure, STATUS_NOT_FOUND, "no module of this log knows the record");
+}
+
 // Decides one record.
 static enum status record_decide(struct machine *machine, const struct frame_command *command,
                                  const struct schema_record *record, const u8 *body,
@@ -481,22 +506,43 @@ static enum status record_decide(struct machine *machine, const struct frame_com
     return plan_commit(machine, module, plan, source, reply, frame, applied, failure);
 }
 
-// Decides the records of a new command, one after the other.
+// Why a new command is not decided, or MODULE_DONE.
+static u32 whole_refusal(const struct machine *machine, const struct frame_command *command,
+                         const u8 *body, const struct applied_command *applied)
+{
+    struct failure failure;
+    switch (commit_command_check(machine, command->record, body, command->body_size, command->count,
+                                 &failure)) {
+    case STATUS_OK: break;
+    case STATUS_NOT_FOUND: return MODULE_UNKNOWN;
+    default: return MODULE_MALFORMED;
+    }
+    const bool is_late = command->expires_at != 0 && applied->timestamp >= command->expires_at;
+    return is_late ? MODULE_EXPIRED : MODULE_DONE;
+}
+
+// Decides a command of raw accounts or transfers.
+static enum status raw_decide(struct machine *machine, const struct frame_command *command,
+                              const struct compat_operation *raw, const u8 *body, u64 place,
+                              struct applied_frame *frame, struct applied_command *applied,
+                              struct failure *failure)
+{
+    struct compat_batches batches;
+    const bool is_whole = compat_decode(raw, body, command->body_size, &batches);
+    assert(is_whole && batches.event_count == command->count);
+    applied->has_results = true;
+    return create_apply(machine, raw, &batches, place, frame, applied, failure);
+}
+
+// Decides the records of a new command, one after the other; one that is refused whole is answered
+// as if it were one record.
 static enum status records_decide(struct machine *machine, const struct frame_command *command,
-                                  const u8 *body, u64 place, struct applied_frame *frame,
-                                  struct applied_command *applied, struct failure *failure)
+                                  u32 refusal, const u8 *body, u64 place,
+                                  struct applied_frame *frame, struct applied_command *applied,
+                                  struct failure *failure)
 {
     const struct schema_record *record = commit_record(machine, command->record);
-    struct failure malformed;
-    u32 refusal = MODULE_DONE;
-    u32 count = command->count;
-    if (record == NULL) refusal = MODULE_UNKNOWN;
-    else if (commit_check(record, body, command->body_size, count, &malformed) != STATUS_OK) {
-        refusal = MODULE_MALFORMED;
-    } else if (command->expires_at != 0 && applied->timestamp >= command->expires_at) {
-        refusal = MODULE_EXPIRED;
-    }
-    if (refusal != MODULE_DONE) count = 1;
+    u32 count = refusal == MODULE_DONE ? command->count : 1;
     u64 at = 0;
     for (u32 i = 0; i < count; i++) {
         const struct source source = {
@@ -548,7 +594,13 @@ enum status commit_command(struct machine *machine, const struct frame_command *
         reply_add(applied, &reply);
         return STATUS_OK;
     }
-    enum status status = records_decide(machine, command, body, place, frame, applied, failure);
+    const struct compat_operation *raw = compat_of_record(command->record);
+    const u32 refusal = whole_refusal(machine, command, body, applied);
+    note.has_results = raw != NULL && refusal == MODULE_DONE;
+    enum status status =
+        note.has_results
+            ? raw_decide(machine, command, raw, body, place, frame, applied, failure)
+            : records_decide(machine, command, refusal, body, place, frame, applied, failure);
     if (status != STATUS_OK) return status;
     note.timestamp = applied->timestamp;
     note.end_row = machine->history.next_row;

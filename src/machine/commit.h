@@ -38,7 +38,8 @@ struct command_note {
     u64 end_row;
     u32 record;
     u32 body_size;
-    u8 reserved[48];
+    u8 has_results; // Of raw events that were decided: their rows are those of accounts, transfers.
+    u8 reserved[47];
 };
 static_assert(sizeof(struct command_note) == 128, "command note v2");
 
@@ -76,7 +77,12 @@ const struct schema_record *commit_record(const struct machine *machine, u32 num
 // STATUS_INVALID names record, field, value and rule.
 MUST_USE enum status commit_check(const struct schema_record *record, const u8 *body, u32 size,
                                   u32 count, struct failure *failure);
-// Applies a module's command. The status is the environment's; refusals are in the reply.
+// The same by the record's number, raw accounts and transfers too, which break no rule of the
+// description here: the ledger tells. STATUS_NOT_FOUND when this log accepts no such command.
+MUST_USE enum status commit_command_check(const struct machine *machine, u32 number, const u8 *body,
+                                          u32 size, u32 count, struct failure *failure);
+// Applies a module's command, or one of raw accounts or transfers. The status is the environment's;
+// refusals are in the reply.
 MUST_USE enum status commit_command(struct machine *machine, const struct frame_command *command,
                                     const u8 *body, u64 place, struct applied_frame *frame,
                                     struct applied_command *applied, struct failure *failure);

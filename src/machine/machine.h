@@ -113,6 +113,7 @@ struct applied_command {
     u64 first_row;
     u8 *reply; // In: room for COMPAT_BODY_SIZE_MAX, or NULL when no reply is wanted.
     u32 reply_size;
+    bool has_results; // The reply is of raw events: struct create_result each.
 };
 
 struct applied_frame {
