@@ -126,6 +126,19 @@ MUST_USE enum status history_state_at(struct history_query *query, struct histor
                                       u32 account_row, const struct history_moment *moment,
                                       struct account_state *out, struct failure *failure);
 
+// The sum of transfers, on the way.
+struct history_sum {
+    u64 next;    // The row to go on from; 0 at the beginning.
+    u128 amount; // Modulo 2^128.
+    u64 count;
+    bool ended;
+};
+// Adds the single and posted transfers that a valid filter selects, forwards, looking at some more
+// than `rows_max` rows at most. Of the filter `limit` and `flags` do not matter.
+MUST_USE enum status history_sum_transfers(struct history_query *query, struct history_view *view,
+                                           const struct query_filter *filter, u32 rows_max,
+                                           struct history_sum *sum, struct failure *failure);
+
 // What changed an account, and how it was then.
 struct history_line {
     u64 row;

@@ -559,7 +559,8 @@ static bool is_of_questions(const struct schema_module *schema, u32 result)
 {
     return schema == &book_schema &&
            (result == BOOK_ACCOUNT_NOT_FOUND || result == BOOK_DAYS_AND_TIMES ||
-            result == BOOK_RANGE_REVERSED || result == BOOK_RAW_HAS_NO_DAYS);
+            result == BOOK_RANGE_REVERSED || result == BOOK_RAW_HAS_NO_DAYS ||
+            result == BOOK_DAY_OUT_OF_RANGE || result == BOOK_REFERENCE_MISSING);
 }
 
 // Every result that the modules have must have come.

@@ -18,6 +18,7 @@ struct module_context commit_context(const struct machine *machine, const struct
 {
     return (struct module_context){
         .ledger = &machine->ledger,
+        .turnovers = &machine->turnovers,
         .own = &machine->module_tables[module_index(module)],
         .all = machine->module_tables,
         .timestamp = machine->timestamp,
@@ -80,7 +81,10 @@ static bool plan_fits(const struct machine *machine, const struct module *module
     for (u32 i = 0; i < plan->posting_count; i++) {
         holds += (plan->postings[i].flags & TRANSFER_PENDING) != 0;
     }
+    const struct table *turnovers = &machine->turnovers.table;
+    const u64 turned = (u64)plan->posting_count * TURNOVER_RECORDS_OF_POSTING;
     return ledger_has_room(&machine->ledger, plan->account_count, holds) &&
+           turnovers->count + turned <= turnovers->capacity &&
            machine->effects.count + plan->effect_count <= machine->effects.capacity;
 }
 
@@ -185,6 +189,22 @@ static enum status writes_apply(struct machine *machine, const struct module *mo
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
+}
+
+// Counts what was posted, not what is held.
+static enum status turnovers_apply(struct machine *machine, const struct plan *plan,
+                                   struct failure *failure)
+{
+    const u16 holds_or_voids = TRANSFER_PENDING | TRANSFER_VOID_PENDING;
+    enum status status = STATUS_OK;
+    for (u32 i = 0; i < plan->posting_count && status == STATUS_OK; i++) {
+        const struct plan_posting *posting = &plan->postings[i];
+        if (posting->day == 0 || (posting->flags & holds_or_voids) != 0) continue;
+        assert((posting->flags & (TRANSFER_BALANCING_DEBIT | TRANSFER_BALANCING_CREDIT)) == 0);
+        status = turnover_add(&machine->turnovers, &machine->ledger, posting->debit_row,
+                              posting->credit_row, posting->amount, posting->day, failure);
+    }
+    return status;
 }
 
 // Makes the accounts; nothing refuses one, since the module has looked.
@@ -317,6 +337,8 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
         reply->evidence[0] = plan->postings[refused].amount;
         return STATUS_OK;
     }
+    status = turnovers_apply(machine, plan, failure);
+    if (status != STATUS_OK) return status;
     status = accounts_apply(machine, plan, source, applied, failure);
     if (status == STATUS_OK) status = writes_apply(machine, module, plan, failure);
     if (status == STATUS_OK) effects_apply(machine, module, plan, applied->timestamp);

@@ -16,6 +16,9 @@ static enum status modules_init(struct machine *machine, struct failure *failure
         status = table_init(&machine->effects, sizeof(struct effect), EFFECTS_MAX, failure);
     }
     if (status == STATUS_OK) status = index_init(&machine->note_index, 0, failure);
+    if (status == STATUS_OK) {
+        status = turnovers_init(&machine->turnovers, &machine->history, TURNOVERS_MAX, failure);
+    }
     assert(module_count <= MACHINE_MODULES_MAX);
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count && status == STATUS_OK; j++) {
@@ -43,7 +46,7 @@ u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_
 {
     struct table *const own[] = {
         &machine->ledger.accounts, &machine->ledger.holds, &machine->sessions,
-        &machine->notes,           &machine->effects,
+        &machine->notes,           &machine->effects,      &machine->turnovers.table,
     };
     u32 count = 0;
     for (u32 i = 0; i < ARRAY_COUNT(own); i++) {
@@ -79,6 +82,8 @@ enum status machine_loaded(struct machine *machine, struct failure *failure)
         enum status status = index_insert(&machine->note_index, hash, (u32)row, failure);
         if (status != STATUS_OK) return status;
     }
+    enum status turned = turnovers_loaded(&machine->turnovers, failure);
+    if (turned != STATUS_OK) return turned;
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
             if (!modules[i]->tables[j].keyed) continue;
@@ -126,6 +131,7 @@ void machine_free(struct machine *machine)
     table_free(&machine->notes);
     table_free(&machine->effects);
     index_free(&machine->note_index);
+    turnovers_free(&machine->turnovers);
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
             table_free(&machine->module_tables[i].tables[j]);

@@ -40,6 +40,7 @@ struct move {
     u64 position;
     u64 end; // The machine's time behind the command.
     u128 id;
+    u128 order_id;
     u128 debit;
     u128 credit;
     i128 held_debit;
@@ -198,6 +199,7 @@ static void step_entry(struct past *past)
                                      post.day == 0 ? past->day[entity] : post.day, post.entry_id);
         if (legs[i].side == SIDE_DEBIT) move->debit = legs[i].amount;
         else move->credit = legs[i].amount;
+        move->order_id = post.order_id;
     }
 }
 
@@ -547,6 +549,87 @@ static void try_statement_by_time(struct past *past)
     statement_compare(past, account, false, &before, &moment);
 }
 
+// 2026 by months, until the middle of it.
+static u32 month_of(i32 day)
+{
+    static const i32 days[] = {31, 28, 31, 30, 31, 30};
+    u32 month = 0;
+    for (i32 left = day - FIRST_DAY; left >= days[month]; month++) left -= days[month];
+    return month;
+}
+
+// What the list has of an account, or of a whole book, in some months.
+static struct sums turnover_at(const struct past *past, u32 account, bool of_book, u32 from, u32 to)
+{
+    struct sums sums = {0};
+    for (u32 i = 0; i < past->move_count; i++) {
+        const struct move *move = &past->moves[i];
+        const bool is_its =
+            of_book ? move->account / ACCOUNTS == account / ACCOUNTS : move->account == account;
+        if (!is_its || move->day == 0) continue;
+        if (month_of(move->day) < from || month_of(move->day) > to) continue;
+        sums.debit += move->debit;
+        sums.credit += move->credit;
+    }
+    return sums;
+}
+
+static void turnover_compare(const struct past *past, u32 account, bool of_book, u32 from, u32 to,
+                             const struct turnover_row *row)
+{
+    const struct sums within = turnover_at(past, account, of_book, from, to);
+    const struct sums closing = turnover_at(past, account, of_book, 0, to);
+    const struct sums before = turnover_at(past, account, of_book, 0, from - 1);
+    const u128 opening = from == 0 ? 0 : before.debit - before.credit;
+    if (row->debits != within.debit || row->credits != within.credit ||
+        row->opening_debit - row->opening_credit != opening ||
+        row->closing_debit - row->closing_credit != closing.debit - closing.credit) {
+        differs(past, "another turnover");
+    }
+}
+
+static void try_turnover(struct past *past)
+{
+    const u32 book = below(past, BOOKS);
+    const u32 open = month_of(past->day[entity_of(book)]);
+    const u32 from = below(past, open + 1);
+    const u32 to = from + below(past, open + 1 - from);
+    struct turnover_list question = {.book = 100 + book,
+                                     .from_day = FIRST_DAY + 7 + 31 * (i32)from,
+                                     .to_day = FIRST_DAY + 7 + 31 * (i32)to,
+                                     .group = TURNOVER_BY_ACCOUNT};
+    assert_int_equal(month_of(question.from_day), from);
+    const struct turnover_row *rows = (const void *)past->views;
+    ask(past, &book_schema_turnover_list, &question, 500, sizeof *rows);
+    assert_int_equal(past->view_count, ACCOUNTS + 1);
+    for (u32 i = 0; i < ACCOUNTS; i++) {
+        turnover_compare(past, book * ACCOUNTS + ACCOUNTS - 1 - i, false, from, to, &rows[i]);
+    }
+    // All accounts have one code, and what a book debits it credits.
+    for (u8 group = TURNOVER_BY_CODE; group <= TURNOVER_BY_BOOK; group++) {
+        question.group = group;
+        ask(past, &book_schema_turnover_list, &question, 4096, sizeof *rows);
+        assert_int_equal(past->view_count, group == TURNOVER_BY_BOOK ? 1 : 2);
+        turnover_compare(past, book * ACCOUNTS, true, from, to, &rows[0]);
+    }
+}
+
+static void try_reference(struct past *past)
+{
+    const struct reference_turnover question = {.order_id = 1 + below(past, 4),
+                                                .book = 100 + below(past, BOOKS)};
+    u128 expected = 0;
+    for (u32 i = 0; i < past->move_count; i++) {
+        const struct move *move = &past->moves[i];
+        const bool is_its = number_of(move->account) == question.book && move->day != 0;
+        if (is_its && move->order_id == question.order_id) expected += move->debit;
+    }
+    ask(past, &book_schema_reference_turnover, &question, 4096,
+        sizeof(struct reference_turnover_row));
+    const struct reference_turnover_row *rows = (const void *)past->views;
+    if (rows[past->view_count - 1].amount != expected) differs(past, "another sum of an order");
+}
+
 // What has not happened yet is not told, whatever it may be later.
 static void try_the_future(struct past *past)
 {
@@ -572,7 +655,9 @@ static void questions_try(struct past *past)
 {
     try_the_future(past);
     for (u32 i = 0; i < QUESTIONS; i++) {
-        switch (below(past, 4)) {
+        switch (below(past, 6)) {
+        case 4: try_turnover(past); break;
+        case 5: try_reference(past); break;
         case 0: try_balance(past); break;
         case 1: try_trial_balance(past); break;
         case 2: try_statement_by_day(past); break;

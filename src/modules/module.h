@@ -15,6 +15,7 @@
 
 #include "ledger/history_query.h"
 #include "ledger/ledger.h"
+#include "ledger/turnover.h"
 #include "schema/schema.h"
 
 #define MODULE_TABLES_MAX    4u
@@ -53,8 +54,10 @@ struct plan_posting {
     u32 timeout_s;   // Of a hold; 0 never expires.
     u16 code;
     u16 flags; // TRANSFER_PENDING, _POST_PENDING, _VOID_PENDING, _BALANCING_*, or 0.
-    // Its effective day, that of the record's references, is an earlier one than is open.
-    bool is_dated;
+    // The effective day that it is turnover of (ledger/turnover.h); 0 is of none. Not with a
+    // balancing flag.
+    i32 day;
+    bool is_dated; // That day, which the record's references have, is an earlier one than is open.
 };
 
 // Replaces a record, or appends one when `row` is the table's count (then count + 1, and so on).
@@ -98,6 +101,7 @@ struct module_tables {
 
 struct module_context {
     const struct ledger *ledger;
+    const struct turnovers *turnovers;
     const struct module_tables *own;
     const struct module_tables *all; // Of every module, in the order of modules.def.
     u64 timestamp;                   // Nanoseconds; of this command.

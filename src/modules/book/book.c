@@ -289,6 +289,7 @@ static void book_check(const struct module_context *context)
         assert(count == book->accounts); // K1
     }
     assert(accounts == module_record_count(context, TABLE_ACCOUNTS)); // K1
+    turnovers_check(context->turnovers, context->ledger, BOOK_ACCOUNT_CLASS);
 }
 
 const struct module book_module = {

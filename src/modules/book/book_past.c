@@ -415,7 +415,7 @@ u32 book_past_ask(const struct module_context *context, const struct schema_reco
     if (question == &book_schema_trial_balance) return trial_balance_ask(context, body, answer);
     if (question == &book_schema_balance) return balance_ask(context, body, answer);
     if (question == &book_schema_statement) return statement_ask(context, body, answer);
-    return MODULE_UNKNOWN;
+    return book_turnover_ask(context, question, body, answer);
 }
 
 enum status book_past_look(struct history_query *query, struct history_view *view,
@@ -424,6 +424,9 @@ enum status book_past_look(struct history_query *query, struct history_view *vie
 {
     if (question == &book_schema_statement) {
         return statement_look(query, view, body, answer, failure);
+    }
+    if (question == &book_schema_reference_turnover) {
+        return book_turnover_look(query, view, body, answer, failure);
     }
     return balances_look(query, view, answer, failure);
 }
