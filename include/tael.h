@@ -109,6 +109,53 @@ struct tael_reply {
     struct tael_u128 evidence[2]; // Of a refusal: the value, and the limit that it breaks.
 };
 
+// Raw accounts and transfers, those of plain clients: a command of these records, at most
+// TAEL_RAW_MAX of them, is a batch, with the rules and the results of docs/LEDGER.md and
+// tests/golden/ledger_reference.md. Chains of linked events end with the command.
+#define TAEL_RECORD_ACCOUNT  0x0101u
+#define TAEL_RECORD_TRANSFER 0x0102u
+#define TAEL_RAW_MAX         8189u
+
+struct tael_account {
+    struct tael_u128 id; // Not 0 and not 2^128-1.
+    struct tael_u128 debits_pending;
+    struct tael_u128 debits_posted;
+    struct tael_u128 credits_pending;
+    struct tael_u128 credits_posted;
+    struct tael_u128 user_data_128;
+    uint64_t user_data_64;
+    uint32_t user_data_32;
+    uint32_t reserved; // Zero.
+    uint32_t ledger;
+    uint16_t code;
+    uint16_t flags;
+    uint64_t timestamp; // Zero but for imported ones: nanoseconds UTC.
+};
+
+struct tael_transfer {
+    struct tael_u128 id; // Not 0 and not 2^128-1; takes effect once, for ever.
+    struct tael_u128 debit_account_id;
+    struct tael_u128 credit_account_id;
+    struct tael_u128 amount;
+    struct tael_u128 pending_id; // Of a post or a void.
+    struct tael_u128 user_data_128;
+    uint64_t user_data_64;
+    uint32_t user_data_32;
+    uint32_t timeout; // Seconds, of a hold; 0 never.
+    uint32_t ledger;
+    uint16_t code;
+    uint16_t flags;
+    uint64_t timestamp; // Zero but for imported ones: nanoseconds UTC.
+};
+
+// What became of one of them.
+#define TAEL_CREATED 0xffffffffu
+struct tael_create_result {
+    uint64_t timestamp;
+    uint32_t status; // TAEL_CREATED, or why not.
+    uint32_t reserved;
+};
+
 // A command: `count` records of one kind, each at a multiple of TAEL_RECORD_ALIGNMENT from the
 // body's start. They are decided one after the other, each by itself.
 struct tael_command {
@@ -150,6 +197,8 @@ struct tael_answer {
     const void *body;   // Aligned to 16.
     // Of a command that is done: one a record. Of TAEL_RESULT_REFUSED: one. Else NULL.
     const struct tael_reply *replies;
+    // Of one of raw accounts or transfers that is done: one a record, and no replies. Else NULL.
+    const struct tael_create_result *results;
     const char *text;    // Of a refusal: why, for people; else "".
     uint64_t position;   // The state that it shows.
     uint64_t timestamp;  // Nanoseconds UTC.

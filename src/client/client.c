@@ -194,6 +194,7 @@ static bool answer_keep(struct request *request, struct tael_answer *answer)
         answer->body = kept;
     }
     if (answer->replies != NULL) answer->replies = (const void *)kept;
+    if (answer->results != NULL) answer->results = (const void *)kept;
     answer->text = memcpy(kept + answer->body_size, answer->text, text_size);
     request->kept = kept;
     return true;

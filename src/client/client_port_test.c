@@ -288,6 +288,64 @@ static void test_the_same_command_gets_the_same_answer(void **state)
     server_pause(world);
 }
 
+// Raw accounts and transfers in batches: results as the ledger gives them, the same for the same
+// command after the server has died.
+static void test_raw_batches_are_answered_event_by_event(void **state)
+{
+    struct world *world = *state;
+    struct tael_answer answer;
+    struct tael_create_result first[3];
+    const struct tael_u128 one = {.low = 1001};
+    const struct tael_u128 two = {.low = 1002};
+    const struct tael_account accounts[2] = {
+        {.id = one, .ledger = 7, .code = 1},
+        {.id = two, .ledger = 7, .code = 1, .flags = ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS},
+    };
+    struct tael_transfer transfers[3] = {
+        {.id = one, .debit_account_id = one, .credit_account_id = two},
+        {.id = two, .debit_account_id = two, .credit_account_id = one},
+        {.id = one, .debit_account_id = one, .credit_account_id = two},
+    };
+    for (u32 i = 0; i < 3; i++) {
+        transfers[i].amount.low = i == 1 ? 11 : 10;
+        transfers[i].ledger = 7;
+        transfers[i].code = 1;
+    }
+    server_begin(world);
+    struct tael_command command =
+        command_make(world, TAEL_RECORD_ACCOUNT, accounts, sizeof accounts);
+    command.count = 2;
+    assert_int_equal(tael_command(world->client, &command, 10000, &answer), TAEL_OK);
+    assert_int_equal(answer.result, TAEL_RESULT_DONE);
+    assert_null(answer.replies);
+    assert_int_equal(answer.results[0].status, TAEL_CREATED);
+    assert_int_equal(answer.results[1].status, TAEL_CREATED);
+    command = command_make(world, TAEL_RECORD_TRANSFER, transfers, sizeof transfers);
+    command.count = 3;
+    assert_int_equal(tael_command(world->client, &command, 10000, &answer), TAEL_OK);
+    assert_int_equal(answer.result, TAEL_RESULT_DONE);
+    assert_int_equal(answer.count, 3);
+    assert_int_equal(answer.results[0].status, TAEL_CREATED);
+    assert_int_equal(answer.results[1].status, CREATE_TRANSFER_EXCEEDS_CREDITS);
+    assert_int_equal(answer.results[2].status, CREATE_TRANSFER_EXISTS);
+    assert_int_equal(answer.results[2].timestamp, answer.results[0].timestamp);
+    memcpy(first, answer.results, sizeof first);
+    server_pause(world);
+    port_world_crash(&world->server);
+    client_make(world, (struct tael_options){0});
+    server_begin(world);
+    assert_int_equal(tael_command(world->client, &command, 10000, &answer), TAEL_OK);
+    assert_int_equal(answer.count, 3);
+    assert_memory_equal(first, answer.results, sizeof first);
+    command.count = 2; // Of three.
+    command.id = tael_id(world->client);
+    assert_int_equal(tael_command(world->client, &command, 10000, &answer), TAEL_OK);
+    assert_int_equal(answer.result, TAEL_RESULT_MALFORMED);
+    assert_string_equal(answer.text,
+                        "2 records in 384 bytes; 1 to 8189 of 128 bytes each are expected");
+    server_pause(world);
+}
+
 static void test_more_than_the_server_takes_wait_and_go_in_order(void **state)
 {
     struct world *world = *state;
@@ -472,6 +530,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_calls_wait_for_their_answers),
         TEST(test_the_same_command_gets_the_same_answer),
+        TEST(test_raw_batches_are_answered_event_by_event),
         TEST(test_more_than_the_server_takes_wait_and_go_in_order),
         TEST(test_several_clients_share_the_server),
         TEST(test_lost_connections_change_nothing),

@@ -15,6 +15,16 @@ static_assert(sizeof(struct tael_reply) == sizeof(struct command_reply), "as on 
 static_assert(offsetof(struct tael_reply, position) == offsetof(struct command_reply, position) &&
                   offsetof(struct tael_reply, evidence) == offsetof(struct command_reply, evidence),
               "as on the wire");
+static_assert(sizeof(struct tael_account) == sizeof(struct account) &&
+                  offsetof(struct tael_account, timestamp) == offsetof(struct account, timestamp) &&
+                  sizeof(struct tael_transfer) == sizeof(struct transfer) &&
+                  offsetof(struct tael_transfer, timestamp) ==
+                      offsetof(struct transfer, timestamp) &&
+                  sizeof(struct tael_create_result) == sizeof(struct create_result),
+              "as on the wire");
+static_assert(TAEL_CREATED == (u32)CREATE_TRANSFER_CREATED &&
+                  TAEL_RAW_MAX == LEDGER_BATCH_EVENTS_MAX,
+              "as the ledger has it");
 static_assert(TAEL_BODY_MAX == TAEL_BODY_SIZE_MAX, "as on the wire");
 static_assert(TAEL_RECORD_ALIGNMENT == COMMAND_RECORD_ALIGNMENT, "as on the wire");
 static_assert((u32)TAEL_RECORD_DONE == (u32)MODULE_DONE &&
@@ -129,6 +139,19 @@ static struct request *request_of(const struct tael_client *client,
     return request;
 }
 
+// Of raw accounts and transfers, a result each; of other records, a reply each.
+static bool is_raw(const struct request *request)
+{
+    return request->lane == LANE_COMMANDS && (request->header.record == TAEL_RECORD_ACCOUNT ||
+                                              request->header.record == TAEL_RECORD_TRANSFER);
+}
+
+static u32 reply_size(const struct request *request)
+{
+    return is_raw(request) ? (u32)sizeof(struct tael_create_result)
+                           : (u32)sizeof(struct command_reply);
+}
+
 // Whether the body is as the header says, and as the request wants.
 static bool body_fits(const struct request *request, const struct tael_header *header)
 {
@@ -137,7 +160,7 @@ static bool body_fits(const struct request *request, const struct tael_header *h
     if (header->status != TAEL_DONE) return true;
     if (request->lane == LANE_COMMANDS) {
         return header->count == request->header.count &&
-               size == (u64)header->count * sizeof(struct command_reply);
+               size == (u64)header->count * reply_size(request);
     }
     return header->count <= size && (header->count > 0 || size == 0);
 }
@@ -208,7 +231,8 @@ static void answer_take(struct tael_client *client, u64 now, const struct tael_h
         .latency_ns = now - request->submitted_at,
     };
     if (is_refused || (is_done && request->lane == LANE_COMMANDS)) {
-        answer.replies = (const void *)body;
+        if (is_raw(request)) answer.results = (const void *)body;
+        else answer.replies = (const void *)body;
     }
     memcpy(answer.cursor, header->cursor, sizeof answer.cursor);
     if (!request_answer(client, request, &answer, header->head.size)) {

@@ -33,6 +33,10 @@ bool civil_date_is_valid(struct civil_date date);
 i32 civil_day_from_date(struct civil_date date);
 // `day` is CIVIL_DAY_MIN to CIVIL_DAY_MAX.
 struct civil_date civil_date_from_day(i32 day);
+static inline bool civil_day_is_valid(i32 day)
+{
+    return day >= CIVIL_DAY_MIN && day <= CIVIL_DAY_MAX;
+}
 // ISO 8601: 1 is Monday, 7 is Sunday.
 i32 civil_weekday(i32 day);
 // The date `months` later (or earlier): the same day of the month, or the month's last day when it

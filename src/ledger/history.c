@@ -334,6 +334,10 @@ static void index_transfer(struct history *history, struct history_live *live,
     if (outcome->result != OUTCOME_CREATED) return; // Only the burned id.
     list_add(live, SECTION_DEBIT, outcome->debit_row, row);
     list_add(live, SECTION_CREDIT, outcome->credit_row, row);
+    if (UNLIKELY((outcome->flags & OUTCOME_DATED) != 0)) {
+        list_add(live, SECTION_DATED_DEBIT, outcome->debit_row, row);
+        list_add(live, SECTION_DATED_CREDIT, outcome->credit_row, row);
+    }
     if (outcome->pending_distance != 0) {
         index_value(history, live, SECTION_RESOLUTION, transfer->pending_id, row);
     }

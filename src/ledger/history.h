@@ -76,8 +76,10 @@ enum outcome_kind {
 
 #define OUTCOME_CREATED   255u // The result of what was done; refusals have their number.
 #define OUTCOME_LEAF_SIZE 54u
-// Of a posting, among its flags: its record begins with struct posting_references.
+// Of a posting, among its flags: its record begins with struct posting_references; its effective
+// day is an earlier one than was open when it was made.
 #define OUTCOME_REFERENCES  0x8000u
+#define OUTCOME_DATED       0x4000u
 #define OUTCOME_PENDING_FAR U32_MAX
 #define OUTCOME_PLACE_UNIT  16u
 
@@ -88,7 +90,7 @@ struct outcome {
     u64 timestamp;  // The event's.
     u32 debit_row;  // Account row; of OUTCOME_ACCOUNT, the account's own.
     u32 credit_row; // Account row.
-    u16 flags;      // The event's; of an expiry, those of the pending transfer; OUTCOME_REFERENCES.
+    u16 flags;      // The event's; of an expiry, those of the pending transfer; OUTCOME_ ones.
     u16 code;       // The posting's.
     u8 kind;        // enum outcome_kind.
     u8 result;      // OUTCOME_CREATED, or the number of the refusal.
@@ -143,6 +145,8 @@ enum history_section {
     SECTION_ACCOUNT_USER_DATA_32,
     SECTION_ACCOUNT_LEDGER,
     SECTION_ACCOUNT_CODE,
+    SECTION_DATED_DEBIT, // Postings of an earlier effective day by the row of the debit account.
+    SECTION_DATED_CREDIT,
     SECTION_COUNT,
 };
 

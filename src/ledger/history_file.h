@@ -20,7 +20,7 @@
 #define HISTORY_PAGE_ENTRIES 509u
 #define HISTORY_INDEX_MAGIC  0x5845444e494c4554ull // "TELINDEX"
 #define HISTORY_ROWS_MAGIC   0x53574f524c454154ull // "TAELROWS"
-#define HISTORY_FORMAT       2u
+#define HISTORY_FORMAT       3u
 
 struct history_index_page {
     u64 entries[HISTORY_PAGE_ENTRIES];

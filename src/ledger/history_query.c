@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+// Transfers that a sum reads at a time.
+#define SUM_TRANSFERS 256u
+
 enum status history_query_new(struct history_query **out, struct failure *failure)
 {
     struct history_query *query = calloc(1, sizeof *query);
@@ -206,18 +209,13 @@ enum status history_account_transfers(struct history_query *query, struct histor
     return status;
 }
 
-enum status history_query_transfers(struct history_query *query, struct history_view *view,
-                                    const struct query_filter *filter, u32 limit,
-                                    struct transfer *out, u32 *out_count, struct history_turn *turn,
-                                    struct failure *failure)
+// The transfers that a filter asks for.
+static struct selection query_selection(const struct history_view *view,
+                                        const struct query_filter *filter, bool reversed)
 {
-    history_temperature_begin(query);
-    struct selection selection = {
-        .reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0,
-        .order = ORDER_TRANSFER,
-    };
-    history_selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
+    struct selection selection = {.reversed = reversed, .order = ORDER_TRANSFER};
     const struct history *history = view->history;
+    history_selection_period(&selection, filter->timestamp_min, filter->timestamp_max);
     history_condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_128,
                                 filter->user_data_128);
     history_condition_add_value(&selection, history, SECTION_TRANSFER_USER_DATA_64,
@@ -226,17 +224,61 @@ enum status history_query_transfers(struct history_query *query, struct history_
                                 filter->user_data_32);
     history_condition_add_value(&selection, history, SECTION_TRANSFER_LEDGER, filter->ledger);
     history_condition_add_value(&selection, history, SECTION_TRANSFER_CODE, filter->code);
-    const struct wanted wanted = {.user_data_128 = filter->user_data_128,
-                                  .user_data_64 = filter->user_data_64,
-                                  .user_data_32 = filter->user_data_32,
-                                  .ledger = filter->ledger,
-                                  .code = filter->code};
+    return selection;
+}
+
+static struct wanted query_wanted(const struct query_filter *filter)
+{
+    return (struct wanted){.user_data_128 = filter->user_data_128,
+                           .user_data_64 = filter->user_data_64,
+                           .user_data_32 = filter->user_data_32,
+                           .ledger = filter->ledger,
+                           .code = filter->code};
+}
+
+enum status history_query_transfers(struct history_query *query, struct history_view *view,
+                                    const struct query_filter *filter, u32 limit,
+                                    struct transfer *out, u32 *out_count, struct history_turn *turn,
+                                    struct failure *failure)
+{
+    history_temperature_begin(query);
+    struct selection selection =
+        query_selection(view, filter, (filter->flags & QUERY_FILTER_REVERSED) != 0);
+    const struct wanted wanted = query_wanted(filter);
     limit = MIN(filter->limit, limit);
     *out_count = history_selection_turn_begin(&selection, turn);
     enum status status = history_transfers_collect(query, view, &selection, &wanted, false, limit,
                                                    out, out_count, failure);
     history_selection_turn_end(&selection, turn, *out_count, *out_count == limit);
     return status;
+}
+
+enum status history_sum_transfers(struct history_query *query, struct history_view *view,
+                                  const struct query_filter *filter, u32 rows_max,
+                                  struct history_sum *sum, struct failure *failure)
+{
+    const u16 unposted = TRANSFER_PENDING | TRANSFER_VOID_PENDING;
+    struct selection selection = query_selection(view, filter, false);
+    const struct wanted wanted = query_wanted(filter);
+    history_temperature_begin(query);
+    selection.begun = true;
+    selection.next = sum->next;
+    for (u32 looked = 0; looked < rows_max && !selection.ended;) {
+        struct transfer transfers[SUM_TRANSFERS];
+        u32 count = 0;
+        enum status status = history_transfers_collect(query, view, &selection, &wanted, false,
+                                                       SUM_TRANSFERS, transfers, &count, failure);
+        if (status != STATUS_OK) return status;
+        for (u32 i = 0; i < count; i++) {
+            if ((transfers[i].flags & unposted) != 0) continue;
+            sum->amount += transfers[i].amount;
+            sum->count++;
+        }
+        looked += MAX(count, 1u);
+    }
+    sum->next = selection.next;
+    sum->ended = selection.ended;
+    return STATUS_OK;
 }
 
 static bool account_matches(const struct account *account, const struct query_filter *filter)

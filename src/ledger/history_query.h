@@ -92,6 +92,99 @@ MUST_USE enum status history_change_events(struct history_query *query, struct h
                                            struct change_event *out, u32 *out_count,
                                            struct failure *failure);
 
+// --- the past (history_past.c) ---
+
+// The balances of an account at some moment.
+struct account_state {
+    u32 account_row_plus_one;
+    bool closed;
+    u128 debits_pending;
+    u128 debits_posted;
+    u128 credits_pending;
+    u128 credits_posted;
+};
+
+// The row behind the last transfer or expiry at or before `timestamp`, or 0: what had happened by
+// then. An imported transfer counts by the time that it was given.
+MUST_USE enum status history_row_by_time(const struct history_view *view, u64 timestamp,
+                                         u64 *row_end, struct failure *failure);
+
+// Which postings count: all below a row, and behind it those dated back.
+struct history_moment {
+    u64 row_end;
+    u64 dated_end; // Of rows from row_end on, below this one, the postings with an effective day
+    i32 day;       // up to this one, and of this very day
+    u64 day_row;   // those up to this row.
+};
+// Every posting below a row and no other.
+static inline struct history_moment history_moment_of(u64 row_end)
+{
+    return (struct history_moment){.row_end = row_end, .dated_end = row_end};
+}
+// The balances of an account at a moment.
+MUST_USE enum status history_state_at(struct history_query *query, struct history_view *view,
+                                      u32 account_row, const struct history_moment *moment,
+                                      struct account_state *out, struct failure *failure);
+
+// The sum of transfers, on the way.
+struct history_sum {
+    u64 next;    // The row to go on from; 0 at the beginning.
+    u128 amount; // Modulo 2^128.
+    u64 count;
+    bool ended;
+};
+// Adds the single and posted transfers that a valid filter selects, forwards, looking at some more
+// than `rows_max` rows at most. Of the filter `limit` and `flags` do not matter.
+MUST_USE enum status history_sum_transfers(struct history_query *query, struct history_view *view,
+                                           const struct query_filter *filter, u32 rows_max,
+                                           struct history_sum *sum, struct failure *failure);
+
+// What changed an account, and how it was then.
+struct history_line {
+    u64 row;
+    i32 day; // Effective; 0 when it is not known.
+    bool is_debit;
+    struct outcome outcome;   // Of an expiry and of a void, `amount` is what was held.
+    u128 id;                  // The entry's, the transfer's.
+    struct transfer transfer; // What it refers to, as user data.
+    struct account_state after;
+};
+
+// A business day that was closed: rows from the one before it up to row_end are of it.
+struct history_day {
+    u64 row_end;
+    i32 day;
+    u32 reserved;
+};
+
+// A statement on the way: the lines of one account in order of rows, or of effective days and then
+// of rows. Made by the caller, who keeps `at` from page to page.
+struct history_statement {
+    u32 account_row;
+    bool by_day;
+    const struct history_day *days; // In order; rows behind the last one are of the open day.
+    u32 day_count;
+    i32 open_day; // 0: the rows behind have no day that is known.
+    i32 day_min;  // By day: the days that it is of.
+    i32 day_max;
+    u64 dated_end; // By day: no posting of those days lies at or behind this row.
+    u64 row_end;   // By row: where it ends.
+    struct {
+        u64 row;       // The next one that is in its order of days.
+        u64 dated_row; // The last one given that was dated back,
+        i32 dated_day; // and its day; 0: none yet.
+        bool ended;
+    } at;
+};
+// The next lines, `limit` at most and at most HISTORY_LINES_MAX. `*count` may be 0 before the end:
+// statement->at.ended tells. The state before the first of them is in `*before`.
+#define HISTORY_LINES_MAX 1024u
+MUST_USE enum status history_statement_next(struct history_query *query, struct history_view *view,
+                                            struct history_statement *statement, u32 limit,
+                                            struct account_state *before,
+                                            struct history_line *lines, u32 *count,
+                                            struct failure *failure);
+
 // Whether a filter is valid (reference: an invalid one has an empty answer).
 bool account_filter_valid(const struct account_filter *filter);
 bool query_filter_valid(const struct query_filter *filter);

@@ -7,6 +7,7 @@
 //   history_selection.c  the walk over segments; chunks of rows, read ahead
 //   history_transfer.c   the transfer of a row, whole
 //   history_balance.c    balances as they were
+//   history_past.c       balances and statements at any past row, time or effective day
 //   history_changes.c    change events
 #ifndef TAEL_LEDGER_HISTORY_QUERY_INTERNAL_H
 #define TAEL_LEDGER_HISTORY_QUERY_INTERNAL_H
@@ -19,14 +20,6 @@
 // Rows this far apart are worth the look for a snapshot between them.
 #define SNAPSHOT_SEARCH_ROWS 8192u
 
-struct account_state {
-    u32 account_row_plus_one;
-    bool closed;
-    u128 debits_pending;
-    u128 debits_posted;
-    u128 credits_pending;
-    u128 credits_posted;
-};
 // At least twice the accounts of an answer.
 #define STATES_COUNT 16384u
 

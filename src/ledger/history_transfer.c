@@ -95,7 +95,7 @@ static enum status posting_make(const struct history_view *view, u64 row,
         .amount = outcome->amount,
         .ledger = debit->ledger,
         .code = outcome->code,
-        .flags = outcome->flags & (u16)~OUTCOME_REFERENCES,
+        .flags = outcome->flags & (u16) ~(OUTCOME_REFERENCES | OUTCOME_DATED),
         .timestamp = outcome->timestamp,
     };
     struct posting_references references;

@@ -262,7 +262,7 @@ u64 ledger_next_expiry(const struct ledger *ledger)
     return first == NULL ? U64_MAX : first->due;
 }
 
-static void hold_expire(struct ledger *ledger, u32 row, u64 timestamp)
+static void hold_expire(struct ledger *ledger, u32 row, u64 timestamp, u64 place)
 {
     const struct hold hold = *hold_at(ledger, row);
     account_touch(ledger, hold.debit_row);
@@ -288,6 +288,7 @@ static void hold_expire(struct ledger *ledger, u32 row, u64 timestamp)
         .result = OUTCOME_CREATED,
         .pending_distance = distance < OUTCOME_PENDING_FAR ? (u32)distance : OUTCOME_PENDING_FAR,
     };
+    outcome_set_place(outcome, place);
     history_note_expiry(ledger->history, timestamp);
     resolution_put(ledger, hold.id);
     hold_close(ledger, row);
@@ -295,7 +296,7 @@ static void hold_expire(struct ledger *ledger, u32 row, u64 timestamp)
     posting_count(ledger, hold.credit_row, timestamp);
 }
 
-u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit)
+u32 ledger_expire(struct ledger *ledger, u64 now, u64 place, u32 limit)
 {
     assert(!ledger->undo->active);
     u32 count = 0;
@@ -303,7 +304,7 @@ u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit)
         const struct heap_item *first = heap_first(&ledger->expiries);
         if (first == NULL || first->due > now) break;
         count++;
-        hold_expire(ledger, (u32)first->row, now + count);
+        hold_expire(ledger, (u32)first->row, now + count, place);
     }
     return count;
 }

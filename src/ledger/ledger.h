@@ -70,9 +70,12 @@ struct ledger_resolved {
     u32 count;
 };
 
+// Of a transfer of a plan: the rows of its accounts; whether its effective day is an earlier one
+// than is open.
 struct ledger_rows {
     u32 debit;
     u32 credit;
+    bool is_dated;
 };
 
 struct ledger_batch {
@@ -111,8 +114,9 @@ bool ledger_has_room(const struct ledger *ledger, u64 accounts, u64 holds);
 // When the next hold expires; U64_MAX when none will.
 u64 ledger_next_expiry(const struct ledger *ledger);
 // Expires at most `limit` holds that are due at or before `now`, in order of (expiry, timestamp).
-// The first happens at now + 1, the next a nanosecond later. Returns how many.
-u32 ledger_expire(struct ledger *ledger, u64 now, u32 limit);
+// The first happens at now + 1, the next a nanosecond later; `place` is where the log says so.
+// Returns how many.
+u32 ledger_expire(struct ledger *ledger, u64 now, u64 place, u32 limit);
 
 // Row of a raw account, or U32_MAX.
 u32 ledger_account_row(const struct ledger *ledger, u128 id);

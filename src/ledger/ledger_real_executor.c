@@ -266,7 +266,7 @@ static u32 real_expire(void *context, u64 now, u32 limit)
     struct ledger_real *real = context;
     real->resolved.count = 0;
     u64 first_row = real->history.next_row;
-    u32 count = ledger_expire(&real->ledger, now, limit);
+    u32 count = ledger_expire(&real->ledger, now, 0, limit);
     index_rows(real, first_row, NULL);
     segments_move(real);
     return count;

@@ -264,7 +264,11 @@ static struct outcome *transfer_outcome(struct run *run, const struct transfer *
     outcome->flags = t->flags;
     outcome->code = code;
     outcome->kind = run->batch->rows != NULL ? OUTCOME_POSTING : OUTCOME_TRANSFER;
-    if (UNLIKELY(run->batch->has_references)) outcome->flags |= OUTCOME_REFERENCES;
+    if (UNLIKELY(run->batch->has_references)) {
+        const struct transfer *first = run->batch->events;
+        outcome->flags |= OUTCOME_REFERENCES;
+        if (run->batch->rows[t - first].is_dated) outcome->flags |= OUTCOME_DATED;
+    }
     outcome->result = OUTCOME_CREATED;
     outcome_set_place(outcome, event_place(run, t));
     outcome->pending_distance = 0;

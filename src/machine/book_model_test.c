@@ -342,6 +342,7 @@ static void closed_days_compare(struct run *run)
             views[j].key = 0;
             views[j].closed_at = 0;
             views[j].row_end = 0;
+            views[j].final_row = 0;
             if (memcmp(&views[j], &expected, sizeof expected) != 0) {
                 differs(run, "another closed day");
             }
@@ -553,6 +554,15 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
     free(run->kept);
 }
 
+// Questions alone are refused with these (past_test.c, book/tables/past.txt).
+static bool is_of_questions(const struct schema_module *schema, u32 result)
+{
+    return schema == &book_schema &&
+           (result == BOOK_ACCOUNT_NOT_FOUND || result == BOOK_DAYS_AND_TIMES ||
+            result == BOOK_RANGE_REVERSED || result == BOOK_RAW_HAS_NO_DAYS ||
+            result == BOOK_DAY_OUT_OF_RANGE || result == BOOK_REFERENCE_MISSING);
+}
+
 // Every result that the modules have must have come.
 static u32 count_missing(const struct run *run)
 {
@@ -563,6 +573,7 @@ static u32 count_missing(const struct run *run)
         for (u32 j = 0; j < schema->results[0]->row_count; j++) {
             const struct schema_result *result = &schema->results[0]->rows[j];
             if (run->results[i][result->number] > 0) continue;
+            if (is_of_questions(schema, result->number)) continue;
             (void)fprintf(stderr, "never given: %s of %s\n", result->name, modules[i]->name);
             missing++;
         }

@@ -48,6 +48,7 @@ void command_world_init(struct command_world *world, const struct genesis *genes
     world->pack = space(COMMAND_WORLD_SPACE);
     world->reply = space(COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
     world->views = space(COMMAND_WORLD_SPACE);
+    world->task = space(ANSWER_TASK_SIZE);
     world->resolved = space(LEDGER_EVENTS_MAX * sizeof(struct transfer));
     world->applied.resolved.items = world->resolved;
     world->timestamp = 1000000;
@@ -63,6 +64,7 @@ void command_world_free(struct command_world *world)
     memory_release(world->pack, COMMAND_WORLD_SPACE);
     memory_release(world->reply, COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
     memory_release(world->views, COMMAND_WORLD_SPACE);
+    memory_release(world->task, ANSWER_TASK_SIZE);
     memory_release(world->resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
 }
 
@@ -254,25 +256,6 @@ void command_world_create(struct command_world *world, enum compat_operation_num
     memcpy(results, world->reply, count * sizeof *results);
 }
 
-u32 command_world_ask(struct command_world *world, const struct schema_record *question,
-                      const void *body, u32 room, struct module_answer *answer)
-{
-    assert(room <= COMMAND_WORLD_SPACE);
-    answer->views = world->views;
-    answer->room = room;
-    answer->size = 0;
-    answer->count = 0;
-    answer->record = NULL;
-    if (answer->looks_max == 0) answer->looks_max = ANSWER_TURN_LOOKS;
-    memset(answer->evidence, 0, sizeof answer->evidence);
-    memset(answer->work, 0, sizeof answer->work);
-    u32 result = MODULE_DONE;
-    do {
-        result = commit_ask(&world->node.machine, question, body, answer);
-    } while (result == MODULE_DONE && answer->is_unfinished);
-    return result;
-}
-
 // --- history -------------------------------------------------------------------------------------
 
 struct look {
@@ -297,6 +280,36 @@ static void look_end(struct look *look)
 {
     history_view_close(&look->view);
     history_query_free(look->query);
+}
+
+u32 command_world_ask(struct command_world *world, const struct schema_record *question,
+                      const void *body, u32 room, struct module_answer *answer)
+{
+    assert(room <= COMMAND_WORLD_SPACE);
+    answer->views = world->views;
+    answer->room = room;
+    answer->size = 0;
+    answer->count = 0;
+    answer->record = NULL;
+    memset(answer->evidence, 0, sizeof answer->evidence);
+    answer->looks = false;
+    answer->position = 0;
+    answer->time = 0;
+    answer->task = world->task;
+    if (answer->looks_max == 0) answer->looks_max = ANSWER_TURN_LOOKS;
+    memset(answer->work, 0, sizeof answer->work);
+    u32 result = MODULE_DONE;
+    do {
+        result = commit_ask(&world->node.machine, question, body, answer);
+    } while (result == MODULE_DONE && answer->is_unfinished);
+    if (result != MODULE_DONE || !answer->looks) return result;
+    struct look look = look_begin(world);
+    struct failure failure;
+    command_world_must(
+        past_look(&world->node, look.query, &look.view, question, body, answer, &failure),
+        &failure);
+    look_end(&look);
+    return result;
 }
 
 u32 command_world_accounts(struct command_world *world, u32 number, u32 limit, u32 *rows)

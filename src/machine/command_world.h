@@ -12,7 +12,7 @@
 #define TAEL_MACHINE_COMMAND_WORLD_H
 
 #include "machine/commit.h"
-#include "machine/recovery.h"
+#include "machine/past.h"
 #include "os/disk_memory.h"
 
 #define COMMAND_WORLD_SPACE        (2 * MIB) // Of the bodies of a frame, of a reply, of an answer.
@@ -27,6 +27,7 @@ struct command_world {
     u8 *pack;                     // Scratch for the body.
     u8 *reply;                    // Of the last frame's commands, COMMAND_WORLD_SPACE each.
     u8 *views;                    // Of the last answer.
+    u8 *task;                     // Of the question being asked.
     void *resolved;
     u64 timestamp;   // Of the last frame; the next is 1,000 ns later, or more.
     u32 frame_flags; // Of the frames to come.

@@ -9,6 +9,7 @@
 
 #include "base/checksum.h"
 #include "codec/record_binary.h"
+#include "machine/create.h"
 
 // A record is compared with an older one so many bytes at a time.
 #define COMPARE_SIZE 4096u
@@ -17,6 +18,7 @@ struct module_context commit_context(const struct machine *machine, const struct
 {
     return (struct module_context){
         .ledger = &machine->ledger,
+        .turnovers = &machine->turnovers,
         .own = &machine->module_tables[module_index(module)],
         .all = machine->module_tables,
         .timestamp = machine->timestamp,
@@ -79,7 +81,10 @@ static bool plan_fits(const struct machine *machine, const struct module *module
     for (u32 i = 0; i < plan->posting_count; i++) {
         holds += (plan->postings[i].flags & TRANSFER_PENDING) != 0;
     }
+    const struct table *turnovers = &machine->turnovers.table;
+    const u64 turned = (u64)plan->posting_count * TURNOVER_RECORDS_OF_POSTING;
     return ledger_has_room(&machine->ledger, plan->account_count, holds) &&
+           turnovers->count + turned <= turnovers->capacity &&
            machine->effects.count + plan->effect_count <= machine->effects.capacity;
 }
 
@@ -113,8 +118,10 @@ static void chain_make(const struct machine *machine, const struct plan *plan,
         const struct plan_posting *posting = &plan->postings[i];
         const struct account *debit = ledger_account(&machine->ledger, posting->debit_row);
         bool last = i + 1 == plan->posting_count;
-        chain->rows[i] =
-            (struct ledger_rows){.debit = posting->debit_row, .credit = posting->credit_row};
+        chain->rows[i] = (struct ledger_rows){.debit = posting->debit_row,
+                                              .credit = posting->credit_row,
+                                              .is_dated = posting->is_dated};
+        assert(!posting->is_dated || plan->has_references);
         chain->transfers[i] = (struct transfer){
             .id = posting_id(machine, plan, source, i),
             .debit_account_id = debit->id,
@@ -211,6 +218,22 @@ static enum status writes_apply(struct machine *machine, const struct module *mo
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
+}
+
+// Counts what was posted, not what is held.
+static enum status turnovers_apply(struct machine *machine, const struct plan *plan,
+                                   struct failure *failure)
+{
+    const u16 holds_or_voids = TRANSFER_PENDING | TRANSFER_VOID_PENDING;
+    enum status status = STATUS_OK;
+    for (u32 i = 0; i < plan->posting_count && status == STATUS_OK; i++) {
+        const struct plan_posting *posting = &plan->postings[i];
+        if (posting->day == 0 || (posting->flags & holds_or_voids) != 0) continue;
+        assert((posting->flags & (TRANSFER_BALANCING_DEBIT | TRANSFER_BALANCING_CREDIT)) == 0);
+        status = turnover_add(&machine->turnovers, &machine->ledger, posting->debit_row,
+                              posting->credit_row, posting->amount, posting->day, failure);
+    }
+    return status;
 }
 
 // Makes the accounts; nothing refuses one, since the module has looked.
@@ -343,6 +366,8 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
         reply->evidence[0] = plan->postings[refused].amount;
         return STATUS_OK;
     }
+    status = turnovers_apply(machine, plan, failure);
+    if (status != STATUS_OK) return status;
     status = accounts_apply(machine, plan, source, applied, failure);
     if (status == STATUS_OK) status = writes_apply(machine, module, plan, failure);
     if (status == STATUS_OK) effects_apply(machine, module, plan, applied->timestamp);
@@ -398,6 +423,13 @@ static enum status replies_again(struct machine *machine, const struct command_n
                                  struct applied_command *applied, struct failure *failure)
 {
     if (applied->reply == NULL) return STATUS_OK;
+    if (note->has_results) {
+        const u32 count = note->body_size / (u32)sizeof(struct transfer);
+        applied->has_results = true;
+        applied->reply_size = count * (u32)sizeof(struct create_result);
+        return create_results_again(machine, note->first_row, count, (void *)applied->reply,
+                                    failure);
+    }
     struct history_set *set = history_set_acquire(&machine->history);
     enum status status = STATUS_OK;
     for (u64 row = note->first_row; row < note->end_row && status == STATUS_OK; row++) {
@@ -440,13 +472,25 @@ const struct schema_record *commit_question(const struct machine *machine, u32 n
     return record_find(machine, number, RECORD_QUERY);
 }
 
+bool commit_looks(const struct schema_record *question)
+{
+    return module_of_record(question->number)->look != NULL;
+}
+
 u32 commit_ask(const struct machine *machine, const struct schema_record *question,
                const void *body, struct module_answer *answer)
 {
     const struct module *module = module_of_record(question->number);
     const struct module_context context = commit_context(machine, module);
     answer->is_unfinished = false;
-    return module->ask == NULL ? MODULE_UNKNOWN : module->ask(&context, question, body, answer);
+    if (module->ask == NULL) return MODULE_UNKNOWN;
+    u32 result = module->ask(&context, question, body, answer);
+    if (result != MODULE_DONE || !answer->looks) return result;
+    if (answer->position <= machine->position && answer->time <= machine->timestamp) return result;
+    const bool by_position = answer->position > machine->position;
+    answer->evidence[0] = by_position ? answer->position : answer->time;
+    answer->evidence[1] = by_position ? machine->position : machine->timestamp;
+    return MODULE_IN_THE_FUTURE;
 }
 
 enum status commit_check(const struct schema_record *record, const u8 *body, u32 size, u32 count,
@@ -470,6 +514,23 @@ enum status commit_check(const struct schema_record *record, const u8 *body, u32
     }
     return failure_set(failure, STATUS_INVALID, "%u records end at byte %llu of %u", count,
                        (unsigned long long)at, size);
+}
+
+enum status commit_command_check(const struct machine *machine, u32 number, const u8 *body,
+                                 u32 size, u32 count, struct failure *failure)
+{
+    const struct compat_operation *raw = compat_of_record(number);
+    if (raw != NULL) {
+        if (count > 0 && count <= LEDGER_BATCH_EVENTS_MAX && size == count * raw->event_size) {
+            return STATUS_OK;
+        }
+        return failure_set(failure, STATUS_INVALID,
+                           "%u records in %u bytes; 1 to %u of %u bytes each are expected", count,
+                           size, LEDGER_BATCH_EVENTS_MAX, raw->event_size);
+    }
+    const struct schema_record *record = commit_record(machine, number);
+    if (record != NULL) return commit_check(record, body, size, count, failure);
+    return failure_set(failure, STATUS_NOT_FOUND, "no module of this log knows the record");
 }
 
 // Decides one record.
@@ -497,22 +558,43 @@ static enum status record_decide(struct machine *machine, const struct frame_com
     return plan_commit(machine, module, plan, source, reply, frame, applied, failure);
 }
 
-// Decides the records of a new command, one after the other.
+// Why a new command is not decided, or MODULE_DONE.
+static u32 whole_refusal(const struct machine *machine, const struct frame_command *command,
+                         const u8 *body, const struct applied_command *applied)
+{
+    struct failure failure;
+    switch (commit_command_check(machine, command->record, body, command->body_size, command->count,
+                                 &failure)) {
+    case STATUS_OK: break;
+    case STATUS_NOT_FOUND: return MODULE_UNKNOWN;
+    default: return MODULE_MALFORMED;
+    }
+    const bool is_late = command->expires_at != 0 && applied->timestamp >= command->expires_at;
+    return is_late ? MODULE_EXPIRED : MODULE_DONE;
+}
+
+// Decides a command of raw accounts or transfers.
+static enum status raw_decide(struct machine *machine, const struct frame_command *command,
+                              const struct compat_operation *raw, const u8 *body, u64 place,
+                              struct applied_frame *frame, struct applied_command *applied,
+                              struct failure *failure)
+{
+    struct compat_batches batches;
+    const bool is_whole = compat_decode(raw, body, command->body_size, &batches);
+    assert(is_whole && batches.event_count == command->count);
+    applied->has_results = true;
+    return create_apply(machine, raw, &batches, place, frame, applied, failure);
+}
+
+// Decides the records of a new command, one after the other; one that is refused whole is answered
+// as if it were one record.
 static enum status records_decide(struct machine *machine, const struct frame_command *command,
-                                  const u8 *body, u64 place, struct applied_frame *frame,
-                                  struct applied_command *applied, struct failure *failure)
+                                  u32 refusal, const u8 *body, u64 place,
+                                  struct applied_frame *frame, struct applied_command *applied,
+                                  struct failure *failure)
 {
     const struct schema_record *record = commit_record(machine, command->record);
-    struct failure malformed;
-    u32 refusal = MODULE_DONE;
-    u32 count = command->count;
-    if (record == NULL) refusal = MODULE_UNKNOWN;
-    else if (commit_check(record, body, command->body_size, count, &malformed) != STATUS_OK) {
-        refusal = MODULE_MALFORMED;
-    } else if (command->expires_at != 0 && applied->timestamp >= command->expires_at) {
-        refusal = MODULE_EXPIRED;
-    }
-    if (refusal != MODULE_DONE) count = 1;
+    u32 count = refusal == MODULE_DONE ? command->count : 1;
     u64 at = 0;
     for (u32 i = 0; i < count; i++) {
         const struct source source = {
@@ -564,7 +646,13 @@ enum status commit_command(struct machine *machine, const struct frame_command *
         reply_add(applied, &reply);
         return STATUS_OK;
     }
-    enum status status = records_decide(machine, command, body, place, frame, applied, failure);
+    const struct compat_operation *raw = compat_of_record(command->record);
+    const u32 refusal = whole_refusal(machine, command, body, applied);
+    note.has_results = raw != NULL && refusal == MODULE_DONE;
+    enum status status =
+        note.has_results
+            ? raw_decide(machine, command, raw, body, place, frame, applied, failure)
+            : records_decide(machine, command, refusal, body, place, frame, applied, failure);
     if (status != STATUS_OK) return status;
     note.timestamp = applied->timestamp;
     note.end_row = machine->history.next_row;

@@ -38,7 +38,8 @@ struct command_note {
     u64 end_row;
     u32 record;
     u32 body_size;
-    u8 reserved[48];
+    u8 has_results; // Of raw events that were decided: their rows are those of accounts, transfers.
+    u8 reserved[47];
 };
 static_assert(sizeof(struct command_note) == 128, "command note v2");
 
@@ -76,15 +77,23 @@ const struct schema_record *commit_record(const struct machine *machine, u32 num
 // STATUS_INVALID names record, field, value and rule.
 MUST_USE enum status commit_check(const struct schema_record *record, const u8 *body, u32 size,
                                   u32 count, struct failure *failure);
-// Applies a module's command. The status is the environment's; refusals are in the reply.
+// The same by the record's number, raw accounts and transfers too, which break no rule of the
+// description here: the ledger tells. STATUS_NOT_FOUND when this log accepts no such command.
+MUST_USE enum status commit_command_check(const struct machine *machine, u32 number, const u8 *body,
+                                          u32 size, u32 count, struct failure *failure);
+// Applies a module's command, or one of raw accounts or transfers. The status is the environment's;
+// refusals are in the reply.
 MUST_USE enum status commit_command(struct machine *machine, const struct frame_command *command,
                                     const u8 *body, u64 place, struct applied_frame *frame,
                                     struct applied_command *applied, struct failure *failure);
 // The description of a question that this log answers, or NULL.
 const struct schema_record *commit_question(const struct machine *machine, u32 number);
+// Whether it may be one that history answers: then `task` must be there when it is asked.
+bool commit_looks(const struct schema_record *question);
 // Answers a question whose body was checked (record_binary_check), from the state as it is now.
 // Returns MODULE_DONE or a refusal of its module. When the answer is unfinished it is called again
-// with the same one for the next turn, also in another state.
+// with the same one for the next turn, also in another state. When answer->looks is set, history
+// has to say the rest (past_look).
 u32 commit_ask(const struct machine *machine, const struct schema_record *question,
                const void *body, struct module_answer *answer);
 // Lets every module of the log do what is due.

@@ -3,6 +3,7 @@
 // Operations and multi-batch bodies.
 #include "machine/compat.h"
 
+#include "ledger/ledger_schema.h"
 #include "ledger/ledger_types.h"
 
 #define ROW(n, what, of, event, result, multi, is_sparse) \
@@ -63,6 +64,20 @@ const struct compat_operation *compat_operation(u8 wire)
     if (number >= COMPAT_OPERATION_COUNT || operations[number].kind == COMPAT_KIND_NONE)
         return NULL;
     return &operations[number];
+}
+
+const struct compat_operation *compat_of_record(u32 record)
+{
+    static const struct compat_operation accounts = {.name = "account",
+                                                     .kind = COMPAT_KIND_CREATE_ACCOUNTS,
+                                                     .event_size = sizeof(struct account),
+                                                     .result_size = sizeof(struct create_result)};
+    static const struct compat_operation transfers = {.name = "transfer",
+                                                      .kind = COMPAT_KIND_CREATE_TRANSFERS,
+                                                      .event_size = sizeof(struct transfer),
+                                                      .result_size = sizeof(struct create_result)};
+    if (record == ledger_schema_account.number) return &accounts;
+    return record == ledger_schema_transfer.number ? &transfers : NULL;
 }
 
 u32 compat_trailer_size(u32 batch_count, u32 element_size)

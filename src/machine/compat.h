@@ -64,6 +64,9 @@ struct compat_operation {
 
 // The operation of a wire byte, or NULL.
 const struct compat_operation *compat_operation(u8 wire);
+// The operation by which the tael port makes raw accounts and transfers: a command of so many
+// records of the ledger's, without a trailer, answered by one result each. NULL for other records.
+const struct compat_operation *compat_of_record(u32 record);
 static inline bool compat_is_create(const struct compat_operation *operation)
 {
     return operation->kind == COMPAT_KIND_CREATE_ACCOUNTS ||

@@ -2,6 +2,7 @@
 //
 // The machine: dispatch of commands, sessions, replies, the indexing of what was applied.
 #include "machine/commit.h"
+#include "machine/create.h"
 
 #include "os/memory.h"
 
@@ -28,6 +29,9 @@ static enum status modules_init(struct machine *machine, struct failure *failure
         status = table_init(&machine->effects, sizeof(struct effect), EFFECTS_MAX, failure);
     }
     if (status == STATUS_OK) status = index_init(&machine->note_index, 0, failure);
+    if (status == STATUS_OK) {
+        status = turnovers_init(&machine->turnovers, &machine->history, TURNOVERS_MAX, failure);
+    }
     assert(module_count <= MACHINE_MODULES_MAX);
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count && status == STATUS_OK; j++) {
@@ -58,7 +62,7 @@ u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_
 {
     struct table *const own[] = {
         &machine->ledger.accounts, &machine->ledger.holds, &machine->sessions,
-        &machine->notes,           &machine->effects,
+        &machine->notes,           &machine->effects,      &machine->turnovers.table,
     };
     u32 count = 0;
     for (u32 i = 0; i < ARRAY_COUNT(own); i++) {
@@ -112,6 +116,8 @@ enum status machine_loaded(struct machine *machine, struct failure *failure)
         enum status status = index_insert(&machine->note_index, hash, (u32)row, failure);
         if (status != STATUS_OK) return status;
     }
+    enum status turned = turnovers_loaded(&machine->turnovers, failure);
+    if (turned != STATUS_OK) return turned;
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
             struct module_tables *own = &machine->module_tables[i];
@@ -161,6 +167,7 @@ void machine_free(struct machine *machine)
     table_free(&machine->notes);
     table_free(&machine->effects);
     index_free(&machine->note_index);
+    turnovers_free(&machine->turnovers);
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
             table_free(&machine->module_tables[i].tables[j]);
@@ -272,85 +279,6 @@ static void apply_register(struct machine *machine, const struct frame_command *
 
 // --- creates -------------------------------------------------------------------------------------
 
-// Keeps the refusals of one batch, as {index, result}. Returns how many bytes.
-static u32 sparse_write(u8 *out, const struct create_result *results, u32 count, bool transfers)
-{
-    u32 size = 0;
-    const u32 created = transfers ? (u32)CREATE_TRANSFER_CREATED : (u32)CREATE_ACCOUNT_CREATED;
-    for (u32 i = 0; i < count; i++) {
-        if (results[i].status == created) continue;
-        store_u32(out + size, i);
-        store_u32(out + size + 4, results[i].status);
-        size += 8;
-    }
-    return size;
-}
-
-// Turns dense results of all batches into the reply of an operation.
-static u32 create_reply(const struct compat_operation *operation,
-                        const struct compat_batches *batches, const struct create_result *results,
-                        u8 *reply)
-{
-    u16 counts[COMPAT_BATCHES_MAX];
-    u32 size = 0;
-    u32 event = 0;
-    bool transfers = operation->kind == COMPAT_KIND_CREATE_TRANSFERS;
-    assert(batches->batch_count <= ARRAY_COUNT(counts));
-    for (u32 i = 0; i < batches->batch_count; i++) {
-        u32 count = compat_batch_count(batches, i);
-        u32 bytes = 0;
-        if (operation->sparse) {
-            bytes = sparse_write(reply + size, results + event, count, transfers);
-        } else {
-            bytes = count * (u32)sizeof *results;
-            if ((const void *)(reply + size) != (const void *)(results + event)) {
-                memcpy(reply + size, results + event, bytes);
-            }
-        }
-        counts[i] = (u16)(bytes / operation->result_size);
-        size += bytes;
-        event += count;
-    }
-    if (!operation->multi_batch) return size;
-    return compat_trailer_write(reply, size, operation->result_size, counts, batches->batch_count);
-}
-
-static enum status apply_create(struct machine *machine, const struct compat_operation *operation,
-                                const struct frame_command *command, const u8 *body, u64 place,
-                                struct applied_frame *frame, struct applied_command *applied,
-                                struct failure *failure)
-{
-    struct compat_batches batches;
-    bool valid = compat_decode(operation, body, command->body_size, &batches);
-    assert(valid); // The port checks before it logs.
-    bool dense = !operation->sparse && applied->reply != NULL;
-    struct create_result *results =
-        dense ? (struct create_result *)(void *)applied->reply : machine->results;
-    u32 event = 0;
-    enum status status = STATUS_OK;
-    for (u32 i = 0; i < batches.batch_count && status == STATUS_OK; i++) {
-        u32 count = compat_batch_count(&batches, i);
-        u64 offset = (u64)event * operation->event_size;
-        applied->timestamp += count;
-        const struct ledger_batch batch = {
-            .events = batches.events + offset,
-            .count = count,
-            .timestamp = applied->timestamp,
-            .place = place + offset,
-            .results = results + event,
-            .resolved = &frame->resolved,
-        };
-        status = operation->kind == COMPAT_KIND_CREATE_ACCOUNTS
-                     ? ledger_create_accounts(&machine->ledger, &batch, failure)
-                     : ledger_create_transfers(&machine->ledger, &batch, failure);
-        event += count;
-    }
-    if (status == STATUS_OK && applied->reply != NULL) {
-        applied->reply_size = create_reply(operation, &batches, results, applied->reply);
-    }
-    return status;
-}
-
 static enum status apply_compat(struct machine *machine, const struct frame_command *command,
                                 const u8 *body, u64 place, struct applied_frame *frame,
                                 struct applied_command *applied, struct failure *failure)
@@ -362,8 +290,10 @@ static enum status apply_compat(struct machine *machine, const struct frame_comm
     }
     const struct compat_operation *operation = compat_operation((u8)command->operation);
     assert(operation != NULL && compat_is_create(operation));
-    enum status status =
-        apply_create(machine, operation, command, body, place, frame, applied, failure);
+    struct compat_batches batches;
+    bool valid = compat_decode(operation, body, command->body_size, &batches);
+    assert(valid); // The port checks before it logs.
+    enum status status = create_apply(machine, operation, &batches, place, frame, applied, failure);
     session_note(machine, row, command, place, applied);
     return status;
 }
@@ -409,8 +339,12 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         switch ((enum command_record)command->record) {
         case COMMAND_GENESIS: break;
         case COMMAND_TICK:
+            // A tick is the first command of its frame and has no body: what it does is placed at
+            // the frame's beginning.
+            assert(index == 0);
+            place = frame->header->place;
             applied->timestamp +=
-                ledger_expire(&machine->ledger, applied->timestamp, LEDGER_BATCH_EVENTS_MAX);
+                ledger_expire(&machine->ledger, applied->timestamp, place, LEDGER_BATCH_EVENTS_MAX);
             status = commit_pulse(machine, place, out, applied, failure);
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
@@ -488,18 +422,8 @@ enum status machine_reply_again(struct machine *machine, const struct session *s
         return failure_set(failure, STATUS_CORRUPT, "the request at place %llu is damaged",
                            (unsigned long long)session->place);
     }
-    struct history_set *set = history_set_acquire(&machine->history);
-    u32 count = 0;
-    for (u64 row = session->first_row; count < batches.event_count && status == STATUS_OK; row++) {
-        struct outcome outcome;
-        status = history_row(&machine->history, set, row, &outcome, failure);
-        if (outcome.kind != OUTCOME_TRANSFER && outcome.kind != OUTCOME_ACCOUNT) continue;
-        machine->results[count++] = (struct create_result){
-            .timestamp = outcome.timestamp,
-            .status = outcome.result == OUTCOME_CREATED ? U32_MAX : outcome.result,
-        };
-    }
-    history_set_release(&machine->history, set);
+    status = create_results_again(machine, session->first_row, batches.event_count,
+                                  machine->results, failure);
     if (status != STATUS_OK) return status;
     *size = create_reply(operation, &batches, machine->results, reply);
     return STATUS_OK;

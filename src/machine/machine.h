@@ -19,6 +19,7 @@
 
 #include "ledger/history_query.h"
 #include "ledger/ledger.h"
+#include "ledger/turnover.h"
 #include "machine/compat.h"
 #include "modules/module.h"
 #include "wal/frame.h"
@@ -28,6 +29,7 @@
 #define MACHINE_MODULES_MAX   16u
 #define COMMAND_NOTES_MAX     65536u // Commands of modules whose replies are kept.
 #define EFFECTS_MAX           (1u << 20)
+#define TURNOVERS_MAX         (1u << 28)
 static_assert(MACHINE_MODULES_MAX * PLAN_POSTINGS_MAX <= LEDGER_PULSE_POSTINGS_MAX,
               "a tick's rows");
 
@@ -87,6 +89,7 @@ struct machine {
     u64 timestamp;        // The latest given.
     struct table notes;   // struct command_note, a ring.
     struct table effects; // struct effect.
+    struct turnovers turnovers;
     struct index note_index;
     struct module_tables module_tables[MACHINE_MODULES_MAX];
     struct machine_state state;
@@ -114,6 +117,7 @@ struct applied_command {
     u64 first_row;
     u8 *reply; // In: room for COMPAT_BODY_SIZE_MAX, or NULL when no reply is wanted.
     u32 reply_size;
+    bool has_results; // The reply is of raw events: struct create_result each.
 };
 
 struct applied_frame {
@@ -185,7 +189,7 @@ u32 machine_lookup_accounts(const struct machine *machine, const struct compat_o
 
 // Every table of the state, in the order of checkpoints, each with the number by which it is known
 // for ever: a module's is its number * 256 + the table's. Returns how many.
-#define MACHINE_TABLES_MAX (5u + MACHINE_MODULES_MAX * MODULE_TABLES_MAX)
+#define MACHINE_TABLES_MAX (16u + MACHINE_MODULES_MAX * MODULE_TABLES_MAX)
 struct machine_table {
     struct table *table;
     u32 id;

@@ -14,7 +14,9 @@
 #define TAEL_MODULES_MODULE_H
 
 #include "base/btree.h"
+#include "ledger/history_query.h"
 #include "ledger/ledger.h"
+#include "ledger/turnover.h"
 #include "schema/schema.h"
 
 #define MODULE_TABLES_MAX    4u
@@ -29,6 +31,7 @@
 #define MODULE_WORK_SIZE     256u
 #define ANSWER_LOOKS_MAX     16384u  // Records that one answer looks at.
 #define ANSWER_TURN_LOOKS    131072u // Records that a turn of an answer looks at.
+#define ANSWER_TASK_SIZE     (128u << 10)
 
 // What every module may answer: done, or a refusal of module.def. Its own are 1 to 199.
 #define MODULE_DONE 0u
@@ -55,6 +58,10 @@ struct plan_posting {
     u32 timeout_s;   // Of a hold; 0 never expires.
     u16 code;
     u16 flags; // TRANSFER_PENDING, _POST_PENDING, _VOID_PENDING, _BALANCING_*, or 0.
+    // The effective day that it is turnover of (ledger/turnover.h); 0 is of none. Not with a
+    // balancing flag.
+    i32 day;
+    bool is_dated; // That day, which the record's references have, is an earlier one than is open.
 };
 
 // Replaces a record, or appends one when `row` is the table's count (then count + 1, and so on).
@@ -100,6 +107,7 @@ struct module_tables {
 
 struct module_context {
     const struct ledger *ledger;
+    const struct turnovers *turnovers;
     const struct module_tables *own;
     const struct module_tables *all; // Of every module, in the order of modules.def.
     u64 timestamp;                   // Nanoseconds; of this command.
@@ -126,6 +134,13 @@ struct module_answer {
     u32 looks_max;                      // Records that a turn may look at, at least 1.
     bool is_unfinished;                 // Set by the module: there is another turn.
     _Alignas(16) u8 work[MODULE_WORK_SIZE];
+    // Set by `ask` when history has to say the rest (struct module, `look`): what the rest needs is
+    // in `task`, ANSWER_TASK_SIZE bytes. Of history it then sees what had happened by a position
+    // and a time, both included; 0: up to now.
+    bool looks;
+    u64 position;
+    u64 time; // Nanoseconds.
+    void *task;
 };
 
 // An order of a table's records: the machine keeps the rows in it as records are written.
@@ -161,6 +176,13 @@ struct module {
     // MODULE_DONE or a refusal. NULL when nothing is asked.
     u32 (*ask)(const struct module_context *context, const struct schema_record *question,
                const void *body, struct module_answer *answer);
+    // Goes on with an answer whose `looks` is set, in another thread: sees the task, and the rows
+    // of history up to view->row_end, with the accounts of modules. Adds views, or fills in those
+    // that `ask` has added, and sets the cursor. Within some milliseconds. NULL when nothing is
+    // asked of history. The status is that of reading.
+    enum status (*look)(struct history_query *query, struct history_view *view,
+                        const struct schema_record *question, const void *body,
+                        struct module_answer *answer, struct failure *failure);
     // Time has passed: fills the plan and returns true when something is due. NULL when nothing
     // ever is.
     bool (*pulse)(const struct module_context *context, struct plan *plan);

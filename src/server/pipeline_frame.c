@@ -24,6 +24,13 @@ u32 pipeline_room(const struct pipeline *pipeline)
     return WAITING_MAX - pipeline->waiting_count;
 }
 
+// How a command makes raw accounts or transfers, or NULL.
+static const struct compat_operation *operation_of(const struct frame_command *entry)
+{
+    return entry->record == COMMAND_COMPAT ? compat_operation((u8)entry->operation)
+                                           : compat_of_record(entry->record);
+}
+
 // What the creates of one kind that wait may add to their table.
 static u64 waiting_need(const struct pipeline *pipeline, enum compat_kind kind)
 {
@@ -31,9 +38,8 @@ static u64 waiting_need(const struct pipeline *pipeline, enum compat_kind kind)
     for (u32 i = 0; i < pipeline->waiting_count; i++) {
         const struct pipeline_command *command =
             &pipeline->waiting[(pipeline->waiting_first + i) % WAITING_MAX];
-        if (command->entry.record != COMMAND_COMPAT) continue;
-        const struct compat_operation *operation = compat_operation((u8)command->entry.operation);
-        if (operation->kind != kind) continue;
+        const struct compat_operation *operation = operation_of(&command->entry);
+        if (operation == NULL || operation->kind != kind) continue;
         needed += machine_records_needed(&pipeline->node->machine, operation,
                                          buffer_body(command->body), command->entry.body_size);
     }
@@ -73,8 +79,10 @@ static u64 body_space(u32 size)
 // The most rows that a command may leave in history.
 static u64 rows_max(const struct frame_command *entry)
 {
-    if (entry->record >= COMMAND_MODULES) return command_rows_max(entry->count, entry->body_size);
-    return (u64)HISTORY_POSTING_ROWS_MAX * (entry->body_size / sizeof(struct transfer));
+    if (entry->record < COMMAND_MODULES || compat_of_record(entry->record) != NULL) {
+        return (u64)HISTORY_POSTING_ROWS_MAX * (entry->body_size / sizeof(struct transfer));
+    }
+    return command_rows_max(entry->count, entry->body_size);
 }
 
 // Moves commands from the queue into the job, as many as fit a frame and have a buffer for their

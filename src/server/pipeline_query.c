@@ -4,6 +4,7 @@
 #include "server/pipeline_internal.h"
 
 #include "machine/commit.h"
+#include "machine/past.h"
 
 #include <stdlib.h>
 
@@ -87,7 +88,15 @@ static void query_advance(struct pipeline *pipeline, struct history_query *scrat
     struct history_view view = history_view_open(
         &machine->history, (const struct account *)machine->ledger.accounts.memory, query->row_end);
     struct failure failure;
-    enum status status = query_batch(scratch, &view, query, &failure);
+    enum status status = STATUS_OK;
+    if (query->question != NULL) {
+        status = past_look(pipeline->node, scratch, &view, query->question,
+                           buffer_body(query->body), &query->answer, &failure);
+        query->reply_size = query->answer.size;
+        query->batch++;
+    } else {
+        status = query_batch(scratch, &view, query, &failure);
+    }
     history_view_close(&view);
     if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
 }
@@ -146,6 +155,14 @@ static void answer_hold(struct pipeline *pipeline, struct pipeline_query *query)
     pipeline->held = query;
 }
 
+static void query_hand_in(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    pipeline_lock(pipeline);
+    query_put(&pipeline->asked, query);
+    pipeline_wake(pipeline, WAITER_QUERY);
+    pipeline_unlock(pipeline);
+}
+
 // What an answer of live state shows: the state as it is now.
 static void answer_date(const struct pipeline *pipeline, struct pipeline_query *query)
 {
@@ -154,18 +171,43 @@ static void answer_date(const struct pipeline *pipeline, struct pipeline_query *
     query->sequence = pipeline->next_sequence - 1;
 }
 
-// A turn of a module's answer. One that is not finished waits for its next behind the others.
+// A turn of a module's answer. One that is not finished waits for its next behind the others; one
+// that history has to finish goes to the query threads.
 static void answer_turn(struct pipeline *pipeline, struct pipeline_query *query)
 {
-    query->result = commit_ask(&pipeline->node->machine, query->question, buffer_body(query->body),
-                               &query->answer);
-    if (query->result == MODULE_DONE && query->answer.is_unfinished) {
+    struct module_answer *answer = &query->answer;
+    query->result =
+        commit_ask(&pipeline->node->machine, query->question, buffer_body(query->body), answer);
+    if (query->result == MODULE_DONE && answer->is_unfinished) {
         query_put(&pipeline->unfinished, query);
         return;
     }
-    query->reply_size = query->answer.size;
+    query->reply_size = answer->size;
     answer_date(pipeline, query);
+    if (query->result == MODULE_DONE && answer->looks) {
+        query->row_end = pipeline->node->machine.history.next_row;
+        query->batches.batch_count = 1;
+        query_hand_in(pipeline, query);
+        return;
+    }
+    free(answer->task);
+    answer->task = NULL;
     answer_hold(pipeline, query);
+}
+
+// A module's question.
+static void question_begin(struct pipeline *pipeline, struct pipeline_query *query)
+{
+    struct module_answer *answer = &query->answer;
+    const u32 looks = pipeline->options.turn_looks;
+    answer->views = buffer_body(query->reply);
+    answer->room = COMPAT_BODY_SIZE_MAX;
+    answer->looks_max = looks != 0 ? looks : ANSWER_TURN_LOOKS;
+    if (commit_looks(query->question)) {
+        answer->task = malloc(ANSWER_TASK_SIZE);
+        assert(answer->task != NULL);
+    }
+    answer_turn(pipeline, query);
 }
 
 bool answers_go_on(struct pipeline *pipeline)
@@ -188,11 +230,7 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     query->turn = (struct history_turn){0};
     query->accounts_found = 0;
     if (query->question != NULL) {
-        query->answer.views = buffer_body(query->reply);
-        query->answer.room = COMPAT_BODY_SIZE_MAX;
-        const u32 looks = pipeline->options.turn_looks;
-        query->answer.looks_max = looks != 0 ? looks : ANSWER_TURN_LOOKS;
-        answer_turn(pipeline, query);
+        question_begin(pipeline, query);
         return;
     }
     bool valid = compat_decode(query->operation, buffer_body(query->body), query->body_size,
@@ -212,15 +250,17 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
         query->operation->kind == COMPAT_KIND_ACCOUNT_BALANCES) {
         accounts_resolve(pipeline, query);
     }
-    pipeline_lock(pipeline);
-    query_put(&pipeline->asked, query);
-    pipeline_wake(pipeline, WAITER_QUERY);
-    pipeline_unlock(pipeline);
+    query_hand_in(pipeline, query);
 }
 
 // Completes an answer of the query threads. False when it shows live state and must be held.
 static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *query)
 {
+    if (query->question != NULL) {
+        free(query->answer.task);
+        query->answer.task = NULL;
+        return true;
+    }
     bool live = query->operation->kind == COMPAT_KIND_QUERY_ACCOUNTS;
     u8 *reply = buffer_body(query->reply);
     if (live) {

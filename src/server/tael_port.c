@@ -221,13 +221,14 @@ static enum tael_status command_judge(struct tael_port *port, const struct peer 
                                       const struct tael_header *header, const u8 *body,
                                       struct failure *failure)
 {
-    const struct machine *machine = &port->node->machine;
-    const struct schema_record *record = commit_record(machine, header->record);
-    if (record == NULL) return TAEL_UNKNOWN_RECORD;
-    if (commit_check(record, body, tael_body_size(header), header->count, failure) != STATUS_OK) {
-        return TAEL_MALFORMED;
-    }
+    const u32 size = tael_body_size(header);
+    const enum status status = commit_command_check(&port->node->machine, header->record, body,
+                                                    size, header->count, failure);
+    if (status == STATUS_NOT_FOUND) return TAEL_UNKNOWN_RECORD;
+    if (status != STATUS_OK) return TAEL_MALFORMED;
     if (pipeline_is_full(port->pipeline)) return TAEL_FULL;
+    const struct compat_operation *raw = compat_of_record(header->record);
+    if (raw != NULL && !pipeline_has_room(port->pipeline, raw, body, size)) return TAEL_TABLE_FULL;
     bool busy = port->connections.draining || peer->in_flight >= TAEL_IN_FLIGHT_MAX ||
                 pipeline_room(port->pipeline) == 0;
     return busy ? TAEL_BUSY : TAEL_DONE;
@@ -274,6 +275,7 @@ static void command_handle(struct tael_port *port, struct connection *connection
 static enum tael_status command_status(const struct pipeline_command *command)
 {
     if (command->applied.result != COMMAND_DONE) return TAEL_OVERRIDDEN;
+    if (command->applied.has_results) return TAEL_DONE;
     struct command_reply reply;
     assert(command->applied.reply_size >= sizeof reply);
     memcpy(&reply, buffer_body(command->reply), sizeof reply);
@@ -303,7 +305,8 @@ void tael_port_command_done(struct tael_port *port, struct pipeline_command *com
     header.status = command_status(command);
     u32 size = command->applied.reply_size;
     if (header.status == TAEL_DONE) {
-        header.count = size / (u32)sizeof(struct command_reply);
+        header.count = size / (command->applied.has_results ? (u32)sizeof(struct create_result)
+                                                            : (u32)sizeof(struct command_reply));
     } else {
         const char *text = tael_status_text(header.status);
         size = (u32)strlen(text);

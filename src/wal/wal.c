@@ -548,6 +548,33 @@ static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
            frame_header_valid(out) && out->place == place;
 }
 
+enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
+                              struct frame_header *header, struct failure *failure)
+{
+    // The last file that begins with this position or an earlier one.
+    u64 first = 0;
+    u64 end = align_up(place_end, WAL_FILE_SIZE) / WAL_FILE_SIZE;
+    while (end - first > 1) {
+        const u64 middle = first + (end - first) / 2;
+        const bool is_there = middle * WAL_FILE_SIZE < place_end;
+        if (is_there && header_at(wal, middle * WAL_FILE_SIZE, header) &&
+            header->position <= position) {
+            first = middle;
+        } else {
+            end = middle;
+        }
+    }
+    u64 place = first * WAL_FILE_SIZE;
+    const u64 file_end = MIN(place + WAL_FILE_SIZE, place_end);
+    while (place < file_end && header_at(wal, place, header)) {
+        if (position < header->position) break;
+        if (position - header->position < header->command_count) return STATUS_OK;
+        place += frame_size(header);
+    }
+    return failure_set(failure, STATUS_NOT_FOUND, "the log has no command at position %llu",
+                       (unsigned long long)position);
+}
+
 u64 wal_extent(struct wal *wal)
 {
     struct frame_header header;

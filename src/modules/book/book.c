@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Deciding on assets, charts, books and accounts.
-#include "modules/book/book.h"
+#include "modules/book/book_internal.h"
 
 #include "modules/entity/entity.h"
 #include "modules/identifier.h"
@@ -11,7 +11,6 @@
 #define SCHEMA_TABLE  "modules/book/book.def"
 #include "schema/make_descriptors.h"
 
-enum { TABLE_ASSETS, TABLE_CODES, TABLE_BOOKS, TABLE_ACCOUNTS };
 #define ASSETS_MAX   65536u
 #define CODES_MAX    (1u << 20)
 #define BOOKS_MAX    (1u << 20)
@@ -256,55 +255,6 @@ static u32 book_list_ask(const struct module_context *context, const struct book
     return MODULE_DONE;
 }
 
-static struct trial_balance_row balance_row(const struct module_context *context,
-                                            const struct book *book,
-                                            const struct book_account *known)
-{
-    const struct account *account = ledger_account(context->ledger, (u32)known->row);
-    const struct chart_code *code = book_code_find(context, book->chart, known->code);
-    const struct asset *asset = book_asset_find(context, book->asset);
-    struct trial_balance_row row = {
-        .code = known->code,
-        .kind = code == NULL ? KIND_LIABILITY : code->kind,
-        .scale = asset->scale,
-        .book = (u32)book->book,
-        .owner = known->owner,
-        .account_id = account->id,
-        .debits_posted = account->debits_posted,
-        .credits_posted = account->credits_posted,
-        .debits_pending = account->debits_pending,
-        .credits_pending = account->credits_pending,
-    };
-    memcpy(row.name, known->name, sizeof row.name);
-    if (row.debits_posted > row.credits_posted) row.debit = row.debits_posted - row.credits_posted;
-    else row.credit = row.credits_posted - row.debits_posted;
-    return row;
-}
-
-// From the newest account to the oldest.
-static u32 trial_balance_ask(const struct module_context *context,
-                             const struct trial_balance *question, struct module_answer *answer)
-{
-    const struct book *book = book_find(context, question->book);
-    answer->evidence[0] = question->book;
-    answer->record = &book_schema_trial_balance_row;
-    if (book == NULL) return BOOK_NOT_FOUND;
-    u64 next = load_u64(answer->cursor);
-    if (next == 0) next = book->account_last;
-    memset(answer->cursor, 0, sizeof answer->cursor);
-    while (next > 0 && next <= module_record_count(context, TABLE_ACCOUNTS)) {
-        const struct book_account *known = module_record(context, TABLE_ACCOUNTS, next - 1);
-        const struct trial_balance_row row = balance_row(context, book, known);
-        if (known->book != question->book) break; // A cursor that this server did not give.
-        if (!answer_add(answer, &row)) {
-            store_u64(answer->cursor, next);
-            break;
-        }
-        next = known->previous;
-    }
-    return MODULE_DONE;
-}
-
 static u32 book_ask(const struct module_context *context, const struct schema_record *question,
                     const void *body, struct module_answer *answer)
 {
@@ -315,8 +265,7 @@ static u32 book_ask(const struct module_context *context, const struct schema_re
     }
     if (question == &book_schema_chart_list) return chart_list_ask(context, body, answer);
     if (question == &book_schema_book_list) return book_list_ask(context, body, answer);
-    if (question == &book_schema_trial_balance) return trial_balance_ask(context, body, answer);
-    return MODULE_UNKNOWN;
+    return book_past_ask(context, question, body, answer);
 }
 
 // --- invariants ----------------------------------------------------------------------------------
@@ -340,6 +289,7 @@ static void book_check(const struct module_context *context)
         assert(count == book->accounts); // K1
     }
     assert(accounts == module_record_count(context, TABLE_ACCOUNTS)); // K1
+    turnovers_check(context->turnovers, context->ledger, BOOK_ACCOUNT_CLASS);
 }
 
 const struct module book_module = {
@@ -358,5 +308,6 @@ const struct module book_module = {
         },
     .decide = book_decide,
     .ask = book_ask,
+    .look = book_past_look,
     .check = book_check,
 };

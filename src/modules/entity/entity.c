@@ -40,6 +40,32 @@ const struct business_day *entity_closed_day(const struct module_context *contex
     return row == MODULE_ROW_NONE ? NULL : module_find(&own, TABLE_DAYS, day_key(row, day));
 }
 
+const struct business_day *entity_closed_day_before(const struct module_context *context,
+                                                    u128 entity_id, i32 day)
+{
+    const struct entity *entity = entity_find(context, entity_id);
+    if (entity == NULL) return NULL;
+    day = MIN(day, entity->day - 1);
+    for (u32 i = 0; i <= NEXT_DAY_LOOKS_MAX && day >= entity->first_day; i++, day--) {
+        const struct business_day *closed = entity_closed_day(context, entity_id, day);
+        if (closed != NULL) return closed;
+    }
+    return NULL;
+}
+
+u64 entity_final_row(const struct module_context *context, u128 entity_id, i32 day)
+{
+    const struct entity *entity = entity_find(context, entity_id);
+    if (entity == NULL || day > entity->closed_through) return U64_MAX;
+    // From the first business day at or behind this one to the one that ends its period.
+    const struct business_day *closed = entity_closed_day_before(context, entity_id, day);
+    if (closed == NULL) closed = entity_closed_day(context, entity_id, entity->first_day);
+    while (closed != NULL && (closed->day < day || closed->final_row == 0)) {
+        closed = entity_closed_day(context, entity_id, closed->next);
+    }
+    return closed == NULL ? U64_MAX : closed->final_row;
+}
+
 bool calendar_has_business(const struct module_context *context, const char calendar[16], i32 day)
 {
     const struct module_context own = module_context_of(context, &entity_module);
@@ -204,6 +230,13 @@ static u32 period_close_decide(const struct module_context *context,
     if (close->through >= entity.day) return ENTITY_PERIOD_NOT_OVER;
     entity.closed_through = close->through;
     plan_add_write(plan, TABLE_ENTITIES, row, &entity, sizeof entity);
+    const struct business_day *last =
+        entity_closed_day_before(context, close->entity_id, close->through);
+    if (last == NULL || last->final_row != 0) return MODULE_DONE;
+    struct business_day ended = *last;
+    ended.final_row = context->ledger->history->next_row;
+    plan_add_write(plan, TABLE_DAYS, module_find_row(context, TABLE_DAYS, last->key), &ended,
+                   sizeof ended);
     return MODULE_DONE;
 }
 
@@ -292,8 +325,10 @@ static void entity_check(const struct module_context *context)
     }
     for (u64 row = 0; row < module_record_count(context, TABLE_DAYS); row++) {
         const struct business_day *day = module_record(context, TABLE_DAYS, row);
-        assert(day->day < day->next &&
-               day->next <= entity_find(context, day->entity_id)->day); // N1
+        const struct entity *entity = entity_find(context, day->entity_id);
+        assert(day->day < day->next && day->next <= entity->day);          // N1
+        assert(day->final_row == 0 || day->day <= entity->closed_through); // N3
+        assert(day->final_row == 0 || day->final_row >= day->row_end);
     }
 }
 

@@ -11,6 +11,7 @@
 // Invariants
 //   N1 An entity's open day is not before its first one, and later than every closed one.
 //   N2 A closed period ends before the open day.
+//   N3 A business day that ends a period is in it.
 #ifndef TAEL_MODULES_ENTITY_ENTITY_H
 #define TAEL_MODULES_ENTITY_ENTITY_H
 
@@ -35,6 +36,12 @@ const struct entity *entity_find(const struct module_context *context, u128 enti
 // What a closed business day left, or NULL when the entity has not closed it.
 const struct business_day *entity_closed_day(const struct module_context *context, u128 entity_id,
                                              i32 day);
+// The last business day at or before `day` that the entity has closed, or NULL.
+const struct business_day *entity_closed_day_before(const struct module_context *context,
+                                                    u128 entity_id, i32 day);
+// The row of history behind which nothing has an effective day up to this one any more, because a
+// period was closed; U64_MAX while such postings may come.
+u64 entity_final_row(const struct module_context *context, u128 entity_id, i32 day);
 // Whether a calendar has business on a day. An empty name is a calendar of business on all days;
 // so is one that there is not.
 bool calendar_has_business(const struct module_context *context, const char calendar[16], i32 day);

@@ -26,19 +26,23 @@ struct draft {
     const struct entry_leg *legs;
     u32 count;
     u128 entry_id;
-    i32 day;             // Effective; 0: the open one of each entity.
-    u32 rows[LEGS_MAX];  // Of the accounts.
-    u128 left[LEGS_MAX]; // Of the amounts, to be paired.
+    i32 day;              // Effective; 0: the open one of each entity.
+    u32 rows[LEGS_MAX];   // Of the accounts.
+    i32 days[LEGS_MAX];   // Effective.
+    bool dated[LEGS_MAX]; // The day is an earlier one than is open.
+    u128 left[LEGS_MAX];  // Of the amounts, to be paired.
     struct plan *plan;
 };
 
-// Whether the entity of a book takes postings of this effective day; 0 is the open one.
-static u32 day_check(const struct draft *draft, u32 book_number)
+// Whether the entity of the leg's book takes postings of this effective day; 0 is the open one.
+static u32 day_check(struct draft *draft, u32 i)
 {
     const i32 day = draft->day;
-    if (day == 0) return MODULE_DONE;
-    const struct book *book = book_find(draft->context, book_number);
+    const struct book *book = book_find(draft->context, draft->legs[i].book);
     const struct entity *entity = entity_find(draft->context, book->entity_id);
+    draft->days[i] = day == 0 ? entity->day : day;
+    draft->dated[i] = draft->days[i] < entity->day;
+    if (day == 0) return MODULE_DONE;
     const bool is_closed = day <= entity->closed_through;
     if (!is_closed && day <= entity->day) return MODULE_DONE;
     draft->plan->evidence[0] = (u32)day;
@@ -73,7 +77,7 @@ static u32 leg_check(struct draft *draft, u32 i)
     }
     draft->rows[i] = row;
     draft->left[i] = leg->amount;
-    return day_check(draft, leg->book);
+    return day_check(draft, i);
 }
 
 // The next leg of this book and side, from `i` on, of which something is left; or `count`.
@@ -124,6 +128,8 @@ static u32 book_pair(struct draft *draft, u32 book, u16 code)
         posting->credit_row = draft->rows[credit];
         posting->amount = amount;
         posting->code = code;
+        posting->day = draft->days[debit];
+        posting->is_dated = draft->dated[debit];
         draft->left[debit] -= amount;
         draft->left[credit] -= amount;
         debit = leg_next(draft, debit, book, SIDE_DEBIT);

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the parts of the book module share. Private to:
+//
+//   book.c       commands, lists, invariants
+//   book_past.c  balances, trial balances, statements
+//   book_turnover.c  turnover by month, and by reference
+#ifndef TAEL_MODULES_BOOK_BOOK_INTERNAL_H
+#define TAEL_MODULES_BOOK_BOOK_INTERNAL_H
+
+#include "modules/book/book.h"
+
+enum { TABLE_ASSETS, TABLE_CODES, TABLE_BOOKS, TABLE_ACCOUNTS };
+
+// Questions about balances: `ask` and `look` of the module (struct module).
+u32 book_past_ask(const struct module_context *context, const struct schema_record *question,
+                  const void *body, struct module_answer *answer);
+u32 book_turnover_ask(const struct module_context *context, const struct schema_record *question,
+                      const void *body, struct module_answer *answer);
+MUST_USE enum status book_turnover_look(struct history_query *query, struct history_view *view,
+                                        const void *body, struct module_answer *answer,
+                                        struct failure *failure);
+MUST_USE enum status book_past_look(struct history_query *query, struct history_view *view,
+                                    const struct schema_record *question, const void *body,
+                                    struct module_answer *answer, struct failure *failure);
+
+#endif
