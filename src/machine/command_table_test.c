@@ -11,10 +11,11 @@
 #include <cmocka.h>
 
 static const char *const table_files[] = {
-    "entity/tables/entity.txt", "entity/tables/calendars.txt", "entity/tables/days.txt",
-    "book/tables/assets.txt",   "book/tables/books.txt",       "book/tables/past.txt",
-    "entry/tables/entries.txt", "entry/tables/entry_ids.txt",  "entry/tables/entry_days.txt",
-    "name/tables/names.txt",    "name/tables/lists.txt",       "name/tables/balances.txt",
+    "entity/tables/entity.txt",    "entity/tables/calendars.txt", "entity/tables/days.txt",
+    "book/tables/assets.txt",      "book/tables/books.txt",       "book/tables/past.txt",
+    "book/tables/status.txt",      "entry/tables/entries.txt",    "entry/tables/entry_ids.txt",
+    "entry/tables/entry_days.txt", "name/tables/names.txt",       "name/tables/lists.txt",
+    "name/tables/balances.txt",
 };
 
 static void test_tables_hold(void **state)

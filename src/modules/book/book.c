@@ -126,28 +126,6 @@ static u32 chart_add_decide(const struct module_context *context, const struct c
     return MODULE_DONE;
 }
 
-// Plans an account of a book, and the book as it is with it.
-static void account_plan(const struct module_context *context, const struct book_account *template,
-                         u128 account_id, u16 flags, struct book *book, u64 book_row,
-                         struct plan *plan)
-{
-    struct book_account known = *template;
-    u32 row = 0;
-    struct account *account = plan_add_account(plan, context->ledger, &row);
-    account->id = account_id;
-    account->ledger = (u32)book->book;
-    account->code = known.code;
-    account->flags = flags;
-    const u64 known_row = module_record_count(context, TABLE_ACCOUNTS);
-    known.row = row;
-    known.book = (u32)book->book;
-    known.previous = book->account_last;
-    plan_add_write(plan, TABLE_ACCOUNTS, known_row, &known, sizeof known);
-    book->account_last = (u32)known_row + 1;
-    book->accounts++;
-    plan_add_write(plan, TABLE_BOOKS, book_row, book, sizeof *book);
-}
-
 static u32 book_open_decide(const struct module_context *context, const struct book_open *open,
                             struct plan *plan)
 {
@@ -172,42 +150,8 @@ static u32 book_open_decide(const struct module_context *context, const struct b
     memcpy(book.asset, open->asset, sizeof book.asset);
     memcpy(book.name, open->name, sizeof book.name);
     const struct book_account suspense = {.code = BOOK_SUSPENSE_CODE, .name = "suspense"};
-    account_plan(context, &suspense, BOOK_SUSPENSE_ID, 0, &book,
-                 module_record_count(context, TABLE_BOOKS), plan);
-    return MODULE_DONE;
-}
-
-static u32 account_open_decide(const struct module_context *context,
-                               const struct book_account_open *open, struct plan *plan)
-{
-    const u16 limits =
-        BOOK_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | BOOK_ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
-    if (!identifier_is_valid(open->name, sizeof open->name)) return BOOK_NAME_INVALID;
-    if (open->account_id == 0 || open->account_id >= BOOK_SUSPENSE_ID) {
-        return BOOK_ACCOUNT_ID_INVALID;
-    }
-    const u64 book_row = module_find_row(context, TABLE_BOOKS, open->book);
-    plan->evidence[0] = open->book;
-    if (book_row == MODULE_ROW_NONE) return BOOK_NOT_FOUND;
-    struct book book = *(const struct book *)module_record(context, TABLE_BOOKS, book_row);
-    plan->evidence[0] = open->code;
-    plan->evidence[1] = book.chart;
-    if (open->code == 0 || book_code_find(context, book.chart, open->code) == NULL) {
-        return BOOK_CODE_NOT_FOUND;
-    }
-    plan->evidence[0] = open->flags;
-    plan->evidence[1] = 0;
-    if ((open->flags & limits) == limits) return BOOK_LIMITS_EXCLUDE_EACH_OTHER;
-    if (ledger_class_account_row(context->ledger, open->book, open->account_id) != U32_MAX) {
-        plan->evidence[0] = open->account_id;
-        return BOOK_ACCOUNT_EXISTS;
-    }
-    struct book_account known = {
-        .owner = open->owner == 0 ? context->principal : open->owner,
-        .code = open->code,
-    };
-    memcpy(known.name, open->name, sizeof known.name);
-    account_plan(context, &known, open->account_id, open->flags, &book, book_row, plan);
+    book_account_plan(context, &suspense, BOOK_SUSPENSE_ID, 0, &book,
+                      module_record_count(context, TABLE_BOOKS), plan);
     return MODULE_DONE;
 }
 
@@ -217,8 +161,7 @@ static u32 book_decide(const struct module_context *context, const struct schema
     if (record == &book_schema_asset_open) return asset_open_decide(context, body, plan);
     if (record == &book_schema_chart_add) return chart_add_decide(context, body, plan);
     if (record == &book_schema_book_open) return book_open_decide(context, body, plan);
-    if (record == &book_schema_book_account_open) return account_open_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    return book_account_decide(context, record, body, plan);
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -265,6 +208,7 @@ static u32 book_ask(const struct module_context *context, const struct schema_re
     }
     if (question == &book_schema_chart_list) return chart_list_ask(context, body, answer);
     if (question == &book_schema_book_list) return book_list_ask(context, body, answer);
+    if (question == &book_schema_account_list) return book_account_ask(context, body, answer);
     return book_past_ask(context, question, body, answer);
 }
 
@@ -284,6 +228,9 @@ static void book_check(const struct module_context *context)
             assert(account_class(account) == BOOK_ACCOUNT_CLASS);
             const bool is_suspense = account->id == BOOK_SUSPENSE_ID;
             assert(is_suspense || book_code_find(context, book->chart, known->code) != NULL); // K2
+            assert(!known->is_closed || account->debits_posted == account->credits_posted);   // K3
+            assert(!known->is_closed ||
+                   (account->debits_pending == 0 && account->credits_pending == 0)); // K3
             next = known->previous;
         }
         assert(count == book->accounts); // K1

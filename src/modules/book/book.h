@@ -9,6 +9,7 @@
 // Invariants
 //   K1 The accounts of a book are those of the ledger with its number, each known once.
 //   K2 Every account has a code of its book's chart, but for the suspense account.
+//   K3 A closed account has no balance and no holds.
 #ifndef TAEL_MODULES_BOOK_BOOK_H
 #define TAEL_MODULES_BOOK_BOOK_H
 

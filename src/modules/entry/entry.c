@@ -75,6 +75,12 @@ static u32 leg_check(struct draft *draft, u32 i)
         evidence[1] = known->owner;
         return ENTRY_NOT_THE_OWNER;
     }
+    evidence[0] = leg->account_id;
+    evidence[1] = known->frozen;
+    if (known->is_closed) return ENTRY_ACCOUNT_CLOSED;
+    if ((known->frozen & (leg->side == SIDE_DEBIT ? FROZEN_DEBITS : FROZEN_CREDITS)) != 0) {
+        return ENTRY_ACCOUNT_FROZEN;
+    }
     draft->rows[i] = row;
     draft->left[i] = leg->amount;
     return day_check(draft, i);
