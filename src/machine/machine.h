@@ -24,7 +24,7 @@
 
 #define MACHINE_SESSIONS_MAX  64u
 #define MACHINE_OVERRIDES_MAX 64u
-#define MACHINE_MODULES_MAX   16u
+#define MACHINE_MODULES_MAX   15u
 #define COMMAND_NOTES_MAX     65536u // Commands of modules whose replies are kept.
 #define EFFECTS_MAX           (1u << 20)
 static_assert(MACHINE_MODULES_MAX * PLAN_POSTINGS_MAX <= LEDGER_PULSE_POSTINGS_MAX,
@@ -184,7 +184,7 @@ u32 machine_lookup_accounts(const struct machine *machine, const struct compat_o
 
 // Every table of the state, in the order of checkpoints, each with the number by which it is known
 // for ever: a module's is its number * 256 + the table's. Returns how many.
-#define MACHINE_TABLES_MAX (5u + MACHINE_MODULES_MAX * MODULE_TABLES_MAX)
+#define MACHINE_TABLES_MAX (9u + MACHINE_MODULES_MAX * MODULE_TABLES_MAX)
 struct machine_table {
     struct table *table;
     u32 id;
