@@ -137,10 +137,11 @@ static enum create_transfer_result cells_check(const struct ledger *ledger,
             return is_debit ? CREATE_TRANSFER_OVERFLOWS_DEBITS_PENDING
                             : CREATE_TRANSFER_OVERFLOWS_CREDITS_PENDING;
         }
-        // Both are below 2^125 when they are added.
-        const i128 posted = posting->posted > cell->sum_max ? 0 : (i128)posting->posted;
+        // An amount that is more than from one end to the other is not added at all.
+        const bool is_huge = posting->posted > 2 * cell->sum_max;
+        const i128 posted = is_huge ? 0 : (i128)posting->posted;
         const i128 after = is_debit ? cell->posted + posted : cell->posted - posted;
-        if (posting->posted > cell->sum_max || !is_within(after, cell->sum_max)) {
+        if (is_huge || !is_within(after, cell->sum_max)) {
             return is_debit ? CREATE_TRANSFER_OVERFLOWS_DEBITS_POSTED
                             : CREATE_TRANSFER_OVERFLOWS_CREDITS_POSTED;
         }

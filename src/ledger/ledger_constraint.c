@@ -6,6 +6,7 @@
 // plan those that were noted are looked at, and no others.
 #include "ledger/ledger_internal.h"
 
+#include "base/sort.h"
 #include "os/memory.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct ledger_touched {
         u32 row;
     } items[LEDGER_CONSTRAINTS_MAX];
     bool is_touched[LEDGER_CONSTRAINTS_MAX];
+    u64 to_open[2 * LEDGER_CONSTRAINTS_MAX]; // Rows above, and what sorting them takes.
 };
 
 enum status constraints_init(struct ledger *ledger, struct failure *failure)
@@ -203,33 +205,42 @@ static void breach_cure(struct ledger *ledger, u32 row, u64 timestamp)
     breach->cured_at = timestamp;
 }
 
-// Opens, cures or worsens the breach of one constraint.
-static void constraint_settle(struct ledger *ledger, u32 row, u64 timestamp)
+// Cures or worsens the breach of one constraint. Whether one is to be opened.
+static bool constraint_settle(struct ledger *ledger, u32 row, u64 timestamp)
 {
     struct ledger_constraint *constraint = constraint_at(ledger, row);
     const bool is_below = headroom_of(constraint) < 0;
-    if (is_below && constraint->breach == 0) {
-        breach_open(ledger, row, timestamp);
-    } else if (is_below) {
-        struct ledger_breach *breach = breach_at(ledger, constraint->breach - 1);
-        if (constraint->value >= breach->worst) return;
-        table_touch(&ledger->breaches, constraint->breach - 1);
-        breach->worst = constraint->value;
-    } else if (constraint->breach != 0) {
+    if (constraint->breach == 0) return is_below;
+    if (!is_below) {
         breach_cure(ledger, constraint->breach - 1, timestamp);
         constraint->breach = 0;
         constraint->since = timestamp;
+        return false;
     }
+    struct ledger_breach *breach = breach_at(ledger, constraint->breach - 1);
+    if (constraint->value >= breach->worst) return false;
+    table_touch(&ledger->breaches, constraint->breach - 1);
+    breach->worst = constraint->value;
+    return false;
 }
 
+// Breaches of one plan are numbered in the order of their constraints, however it touches them.
 void constraints_settle(struct ledger *ledger, u64 timestamp)
 {
     struct ledger_touched *touched = ledger->touched;
+    u32 opened = 0;
     for (u32 i = 0; i < touched->count; i++) {
-        constraint_settle(ledger, touched->items[i].row, timestamp);
-        touched->is_touched[touched->items[i].row] = false;
+        const u32 row = touched->items[i].row;
+        touched->is_touched[row] = false;
+        if (constraint_settle(ledger, row, timestamp)) touched->to_open[opened++] = (u64)row << 32;
     }
     touched->count = 0;
+    if (opened > 1) {
+        sort_u64_by_high32(touched->to_open, touched->to_open + LEDGER_CONSTRAINTS_MAX, opened);
+    }
+    for (u32 i = 0; i < opened; i++) {
+        breach_open(ledger, (u32)(touched->to_open[i] >> 32), timestamp);
+    }
 }
 
 void constraints_forget(struct ledger *ledger)
@@ -378,7 +389,7 @@ static void constraint_open(struct ledger *ledger, const struct ledger_change *c
     *constraint_at(ledger, row) =
         (struct ledger_constraint){.number = change->number, .since = timestamp};
     constraint_fill(ledger, row, change);
-    constraint_settle(ledger, row, timestamp);
+    if (headroom_of(constraint_at(ledger, row)) < 0) breach_open(ledger, row, timestamp);
 }
 
 static void constraint_close(struct ledger *ledger, u32 row, u64 timestamp)
