@@ -393,6 +393,13 @@ static void test_a_hold_that_is_too_large_for_a_cell_overflows(void **state)
     assert_true(pending != 0);
     assert_int_equal(hold(bench, 0, 1, 1, 0), 0);
     assert_int_equal(bench->results[0].status, CREATE_TRANSFER_OVERFLOWS_DEBITS_PENDING);
+    // What is held counts when an account joins, and not when it leaves.
+    const u32 other = cell_open(bench);
+    assert_true(ledger_cell_takes(&bench->ledger, other, 0, true));
+    assert_true(ledger_cell_takes(&bench->ledger, cell, 0, false));
+    assert_true(member(bench, other, 2, true) && hold(bench, 2, 1, 1, 0) != 0);
+    assert_false(ledger_cell_takes(&bench->ledger, other, 0, true));
+    assert_false(ledger_cell_takes(&bench->ledger, other, 1, true)); // Credits: 2^125.
     assert_true(post(bench, 0, 1, 1));
     assert_false(resolve(bench, 0, 1, pending, most, TRANSFER_POST_PENDING));
     assert_int_equal(bench->results[0].status, CREATE_TRANSFER_OVERFLOWS_DEBITS_POSTED);
