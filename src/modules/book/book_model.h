@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Entities, books, entries and constraints a second time, as short and obvious as possible, to test the modules
-// against, with as much of commands and of raw accounts as meets them.
+// Entities, books, entries and constraints a second time, as short and obvious as possible, to test
+// the modules against, with as much of commands and of raw accounts as meets them.
 //
 // Written from the .def files and the headers: arrays in the order in which things were made, loops
 // over all of them, a copy of all accounts to take an entry back. Of the modules' code it has the
