@@ -354,7 +354,7 @@ static void plans_post(u32 first)
     struct transfer resolved;
     struct ledger_resolved none = {.items = &resolved};
     struct ledger_refusal refusal;
-    struct create_result result;
+    struct create_result result = {0};
     struct failure failure;
     if (!history_active_has_room(&history)) { // What was before is of no use any more.
         ledger_free(&ledger);

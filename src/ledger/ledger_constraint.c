@@ -137,6 +137,7 @@ static u128 sum_max_of(const struct ledger_term *terms, u32 count)
         const i128 coefficient = terms[i].coefficient;
         coefficients += (u128)(coefficient < 0 ? -coefficient : coefficient);
     }
+    assert(coefficients > 0); // There is a term, and none is 0.
     return LEDGER_MEASURE_MAX / coefficients;
 }
 

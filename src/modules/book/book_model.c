@@ -762,7 +762,8 @@ static void suspend(struct model_entry *entry)
     bool is_seen[255] = {false};
     for (u32 first = 0; first < entry->count; first++) {
         for (u32 i = 0; i < entry->count; i++) { // The books in the order of their first legs.
-            struct model_account *account = entry->accounts[i];
+            const struct model_account *account = entry->accounts[i];
+            assert(account != NULL);
             if (is_seen[i] || entry->legs[i].book != entry->legs[first].book) continue;
             is_seen[i] = true;
             u128 debits = account->debits;
@@ -920,11 +921,10 @@ static struct book_reply post_entry(struct book_model *model, const struct book_
                                     u32 record, const u8 *body)
 {
     struct entry_post head;
-    struct model_entry entry;
+    struct model_entry entry = {0};
     memcpy(&head, body, sizeof head);
     entry.count = head.legs_count;
     entry.day = head.day;
-    entry.posting_count = 0;
     const u32 size = 64 + 48 * entry.count;
     memcpy(entry.legs, body + sizeof head, entry.count * sizeof *entry.legs);
     if (head.entry_id == 0) return refused(ENTRY_ID_MUST_NOT_BE_ZERO, 0, 0);
@@ -936,8 +936,6 @@ static struct book_reply post_entry(struct book_model *model, const struct book_
     }
     if (reply.result != MODULE_DONE) return reply;
     struct model_posting postings[510];
-    memset(entry.is_suspended, 0, sizeof entry.is_suspended);
-    entry.shortfall_count = 0;
     if (head.nature == ENTRY_FACT) suspend(&entry);
     entry_postings(model, &entry, postings);
     const u16 code = head.code == 0 ? 1 : head.code;
