@@ -13,6 +13,8 @@
 #include "base/index.h"
 #include "base/sha256.h"
 #include "base/sort.h"
+#include "ledger/ledger_cell.h"
+#include "os/disk_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +33,9 @@ enum {
     KEY_COUNT = 1 << 16,      // Hashes looked up a run.
     ACCOUNT_COUNT = 10000000, // Of the large index and the array beside it.
     ORDERED_COUNT = 1 << 20,  // Of the tree and what stands beside it.
+    PLAN_COUNT = 2000,        // Postings of a run, each a plan.
+    PLAN_ACCOUNTS = 256,      // That they take turns on, half of them in cells.
+    CELL_COUNT = 8,           // That each of those is in.
     REPEAT_COUNT = 15,
 };
 
@@ -380,6 +385,119 @@ static void reference_sorted_walk(void)
     u64 sum = 0;
     for (u32 i = 0; i < ORDERED_COUNT; i++) sum += sorted[i];
     sink = sum;
+// A ledger with accounts of a module, half of them in CELL_COUNT cells, each of which is in one
+// constraint. A posting touches two accounts, and so each of the cells twice.
+static struct disk_memory disk;
+static struct history history;
+static struct ledger ledger;
+static u64 ledger_now;
+static u128 ledger_id;
+
+static enum status log_read(void *context, u64 place, void *out, size_t size,
+                            struct failure *failure)
+{
+    (void)context;
+    (void)place;
+    (void)failure;
+    memset(out, 0, size);
+    return STATUS_OK;
+}
+
+static void log_hint(void *context, u64 place, size_t size)
+{
+    (void)context;
+    (void)place;
+    (void)size;
+}
+
+static void change_do(const struct ledger_change *change)
+{
+    struct ledger_refusal refusal;
+    struct failure failure;
+    if (ledger_change_apply(&ledger, change, false, ++ledger_now, &refusal, &failure)) abort();
+}
+
+static void ledger_set_up(void)
+{
+    const struct ledger_limits limits = {.accounts_max = PLAN_ACCOUNTS, .holds_max = 64};
+    const struct history_log log = {.read = log_read, .prefetch = log_hint, .advise = log_hint};
+    static struct account accounts[PLAN_ACCOUNTS];
+    static struct create_result results[PLAN_ACCOUNTS];
+    struct failure failure;
+    disk_memory_init(&disk, 1);
+    if (history_init(&history, &disk.disk, &key, &log, &failure) ||
+        ledger_init(&ledger, &limits, &history, &failure) || history_start(&history, 0, &failure)) {
+        abort();
+    }
+    for (u32 i = 0; i < PLAN_ACCOUNTS; i++) {
+        accounts[i] = (struct account){.id = i + 1, .ledger = 7, .code = 1};
+    }
+    ledger_now = PLAN_ACCOUNTS;
+    const struct ledger_batch batch = {.events = accounts,
+                                       .count = PLAN_ACCOUNTS,
+                                       .timestamp = ledger_now,
+                                       .results = results,
+                                       .owner_class = 3};
+    if (ledger_create_accounts(&ledger, &batch, &failure)) abort();
+    for (u32 cell = 0; cell < CELL_COUNT; cell++) {
+        change_do(&(struct ledger_change){.kind = LEDGER_CHANGE_CELL_OPEN, .number = cell + 1});
+        change_do(&(struct ledger_change){.kind = LEDGER_CHANGE_CONSTRAINT_OPEN,
+                                          .number = cell + 1,
+                                          .term_count = 1,
+                                          .terms = {{.coefficient = 1, .cell = cell}}});
+        for (u32 row = 0; row < PLAN_ACCOUNTS / 2; row++) {
+            change_do(&(struct ledger_change){
+                .kind = LEDGER_CHANGE_CELL_ADD, .cell = cell, .account_row = row});
+        }
+    }
+}
+
+// Plans of one posting each between accounts from `first` on.
+static void plans_post(u32 first)
+{
+    struct transfer resolved;
+    struct ledger_resolved none = {.items = &resolved};
+    struct ledger_refusal refusal;
+    struct create_result result = {0};
+    struct failure failure;
+    if (!history_active_has_room(&history)) { // What was before is of no use any more.
+        ledger_free(&ledger);
+        history_free(&history);
+        disk_memory_free(&disk);
+        ledger_set_up();
+    }
+    for (u32 i = 0; i < PLAN_COUNT; i++) {
+        const struct ledger_rows rows = {.debit = first + i % (PLAN_ACCOUNTS / 2),
+                                         .credit = first + (i + 1) % (PLAN_ACCOUNTS / 2)};
+        const struct transfer transfer = {
+            .id = ++ledger_id,
+            .debit_account_id = rows.debit + 1,
+            .credit_account_id = rows.credit + 1,
+            .amount = 1,
+            .ledger = 7,
+            .code = 1,
+        };
+        const struct ledger_batch batch = {.events = &transfer,
+                                           .count = 1,
+                                           .timestamp = ++ledger_now,
+                                           .results = &result,
+                                           .resolved = &none,
+                                           .owner_class = 3,
+                                           .rows = &rows,
+                                           .refusal = &refusal};
+        if (ledger_create_transfers(&ledger, &batch, &failure)) abort();
+        sink = result.status;
+    }
+}
+
+static void run_plans_with_cells(void)
+{
+    plans_post(0);
+}
+
+static void reference_plans(void)
+{
+    plans_post(PLAN_ACCOUNTS / 2);
 }
 
 struct row {
@@ -418,6 +536,7 @@ static const struct row rows[] = {
     {"btree insert, ascending", 0, ORDERED_COUNT, run_btree_build_ascending, "keyed hash",
      reference_index_ordered_build},
     {"btree walk", 0, ORDERED_COUNT, run_btree_walk, "array", reference_sorted_walk},
+    {"posting, 16 touched cells", 0, PLAN_COUNT, run_plans_with_cells, "no cells", reference_plans},
 };
 
 static u64 time_of(void (*run)(void))
@@ -483,6 +602,7 @@ static void set_up(void)
     for (u32 row = 0; row < ACCOUNT_COUNT; row++) {
         if (index_insert(&index_large, hash_u128(&key, row), row, &failure) != STATUS_OK) abort();
     }
+    ledger_set_up();
     struct index array; // An index is the simplest way to huge pages; only its memory is used.
     if (index_init(&array, ACCOUNT_COUNT, &failure) != STATUS_OK) abort();
     array_large = array.table.slots;

@@ -96,12 +96,13 @@ enum tael_record_result {
     TAEL_RECORD_FULL = 201,            // A table of records or effects is full.
     TAEL_RECORD_EXISTS = 205,          // This very record was carried out before.
     TAEL_RECORD_EXISTS_WITH_DIFFERENT_CONTENT = 206, // Another one with its own id was.
+    TAEL_RECORD_CONSTRAINT_BROKEN = 208, // `posting` is its number; the evidence is signed.
 };
 
 // The reply to one record.
 struct tael_reply {
-    uint32_t result;         // enum tael_record_result, or the module's.
-    uint32_t posting;        // Which posting of its plan was refused,
+    uint32_t result;  // enum tael_record_result, or the module's.
+    uint32_t posting; // Which posting of its plan was refused, or which constraint is broken,
     uint32_t posting_result; // and why: a result of the ledger.
     uint32_t reserved;
     uint64_t position;            // Of the command in the log.

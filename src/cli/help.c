@@ -35,7 +35,13 @@ static void general_print(struct text *out)
 static void actions_print(const struct cli_verb *verb, struct text *out)
 {
     const size_t size = strlen(verb->name);
-    text_append_format(out, "tael %s ACTION [FLAGS]: %s\n\n", verb->name, verb->summary);
+    char line[512];
+    struct text usage = text_init(line, sizeof line - 1);
+    text_append_format(&usage, "tael %s ACTION [FLAGS]: %s", verb->name, verb->summary);
+    assert(!text_overflowed(&usage));
+    line[usage.size] = 0;
+    paragraph_print(line, out);
+    text_append_char(out, '\n');
     for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
         const struct cli_verb *action = cli_verb_at(i);
         if (strncmp(action->name, verb->name, size) != 0 || action->name[size] != ' ') continue;

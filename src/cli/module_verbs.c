@@ -8,6 +8,7 @@
 #include "codec/record_json.h"
 #include "ledger/ledger_schema.h"
 #include "machine/commit.h"
+#include "modules/constraint/constraint.h"
 #include "modules/name/name.h"
 
 #include <stdlib.h>
@@ -53,6 +54,20 @@ static u128 wide(struct tael_u128 value)
     return (u128)value.high << 64 | value.low;
 }
 
+// A number of the evidence as text: constraints have signed ones.
+static void evidence_print(const struct schema_result *result, struct tael_u128 number,
+                           char out[48])
+{
+    const bool is_signed =
+        result == schema_find_result(&module_schema_module_result, MODULE_CONSTRAINT_BROKEN) ||
+        result == schema_find_result(&constraint_schema_constraint_result, CONSTRAINT_IN_BREACH);
+    const u128 value = wide(number);
+    const bool is_negative = is_signed && (i128)value < 0;
+    char digits[NUMBER_SIZE_MAX];
+    (void)number_print_u128(is_negative ? -value : value, digits);
+    (void)snprintf(out, 48, "%s%s", is_negative ? "-" : "", digits);
+}
+
 static struct record_result result_make(const struct call *call, u32 index,
                                         const struct tael_reply *reply)
 {
@@ -63,20 +78,27 @@ static struct record_result result_make(const struct call *call, u32 index,
         .timestamp = reply->timestamp,
         .posting = reply->posting,
     };
+    cli_text_set(row.value, sizeof row.value, "0");
+    cli_text_set(row.limit, sizeof row.limit, "0");
     if (reply->result == MODULE_DONE) {
         cli_text_set(row.result, sizeof row.result, "done");
         return row;
     }
-    row.value = wide(reply->evidence[0]);
-    row.limit = wide(reply->evidence[1]);
     const struct module *module = module_of_record(call->record->number);
     const struct schema_result *known = module_result_of(module, reply->result);
+    evidence_print(known, reply->evidence[0], row.value);
+    evidence_print(known, reply->evidence[1], row.limit);
     if (known == NULL) {
         (void)snprintf(row.result, sizeof row.result, "unknown result %u", reply->result);
         return row;
     }
     cli_text_set(row.result, sizeof row.result, schema_lower(known->name).text);
     cli_text_set(row.reason, sizeof row.reason, known->sentence);
+    if (reply->result == MODULE_CONSTRAINT_BROKEN) {
+        (void)snprintf(row.reason, sizeof row.reason,
+                       "Constraint %u would be below its bound, or further below it.",
+                       reply->posting);
+    }
     if (reply->result != MODULE_POSTING_REFUSED) return row;
     const struct schema_result *posting =
         schema_find_result(&ledger_schema_create_transfer_result, reply->posting_result);

@@ -28,6 +28,8 @@ enum status ledger_init(struct ledger *ledger, const struct ledger_limits *limit
         status = memory_reserve(sizeof *ledger->undo, false, &undo, failure);
     }
     ledger->undo = undo;
+    if (status == STATUS_OK) status = cells_init(ledger, limits, failure);
+    if (status == STATUS_OK) status = constraints_init(ledger, failure);
     return status;
 }
 
@@ -40,6 +42,8 @@ void ledger_free(struct ledger *ledger)
     index_free(&ledger->hold_index);
     heap_free(&ledger->expiries);
     memory_release(ledger->undo, sizeof *ledger->undo);
+    cells_free(ledger);
+    constraints_free(ledger);
     memset(ledger, 0, sizeof *ledger);
 }
 
@@ -96,7 +100,14 @@ static void account_unindex(struct ledger *ledger, u32 row);
 static void undo_one(struct ledger *ledger, const struct undo_entry *entry)
 {
     switch (entry->kind) {
-    case UNDO_ACCOUNT: *account_at(ledger, entry->row) = entry->account; break;
+    case UNDO_ACCOUNT: {
+        struct account *account = account_at(ledger, entry->row);
+        if (UNLIKELY(account_has_cells(account))) {
+            cells_take_back(ledger, entry->row, &entry->account, account);
+        }
+        *account = entry->account;
+        break;
+    }
     case UNDO_ACCOUNT_CREATE:
         assert(entry->row == ledger->accounts.count - 1);
         account_unindex(ledger, entry->row);
@@ -154,6 +165,7 @@ void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved)
     active->timestamp_min = undo->timestamp_min;
     active->timestamp_max = undo->timestamp_max;
     if (resolved != NULL) resolved->count = undo->resolved_count;
+    constraints_forget(ledger);
     undo->active = false;
 }
 
@@ -270,6 +282,13 @@ static void hold_expire(struct ledger *ledger, u32 row, u64 timestamp, u64 place
     struct account *debit = account_at(ledger, hold.debit_row);
     struct account *credit = account_at(ledger, hold.credit_row);
     assert(debit->debits_pending >= hold.amount && credit->credits_pending >= hold.amount); // G1
+    if (UNLIKELY((debit->reserved | credit->reserved) & ACCOUNT_HAS_CELLS)) {
+        const struct cell_posting posting = {
+            .debit_row = hold.debit_row, .credit_row = hold.credit_row, .released = hold.amount};
+        const enum create_transfer_result result = cells_post(ledger, &posting);
+        assert(result == CREATE_TRANSFER_CREATED); // What is released makes no sum larger.
+        constraints_settle(ledger, timestamp);
+    }
     debit->debits_pending -= hold.amount;
     credit->credits_pending -= hold.amount;
     if (hold.flags & TRANSFER_CLOSING_DEBIT) debit->flags &= (u16)~ACCOUNT_CLOSED;
@@ -635,7 +654,7 @@ enum status ledger_load(struct ledger *ledger, const struct ledger_state *state,
             heap_insert(&ledger->expiries, hold->expires_at, hold->timestamp, row);
         }
     }
-    return STATUS_OK;
+    return cells_load(ledger, failure);
 }
 
 // L1: on each ledger, debits minus credits over its accounts are 0, modulo 2^128.
@@ -697,4 +716,5 @@ void ledger_check(const struct ledger *ledger)
     }
     assert(held == held_debits); // G1, summed
     assert(with_expiry == ledger->expiries.count);
+    ledger_check_cells(ledger);
 }

@@ -10,6 +10,9 @@
 //   G2 Accounts lie in order of their timestamps.
 // An event, or a chain of linked events, applies whole or not at all.
 //
+// A module's plan is such a chain, with two rules of its own. The limits of accounts are looked at
+// once, when all its postings are in; and so are the constraints that it touches (ledger_cell.h).
+//
 // Accounts have a class. Class 0 is raw: a plain client's, who makes accounts and transfers by
 // batches of his own. Any other class is the module's that owns the account (L11): it makes and
 // posts to accounts by plans. The two never meet: an id of one is not found by the other, and a
@@ -35,11 +38,12 @@ struct ledger_limits {
     u32 holds_max;
 };
 
-struct ledger_undo; // How a chain is taken back.
+struct ledger_undo;    // How a chain is taken back.
+struct ledger_touched; // The constraints that changed in it.
 
 struct ledger {
-    // struct account. `reserved`: the class above, and below how many postings came since the last
-    // snapshot of its balances.
+    // struct account. `reserved`: the class and the bit of cells above, and below how many postings
+    // came since the last snapshot of its balances.
     struct table accounts;
     struct table holds; // struct hold.
     struct index account_index;
@@ -51,6 +55,13 @@ struct ledger {
     u64 transfer_timestamp_max;
     struct history *history;
     struct ledger_undo *undo;
+    struct table sidecars;    // struct account_sidecar.
+    struct table cells;       // struct ledger_cell.
+    struct table constraints; // struct ledger_constraint.
+    struct table breaches;    // struct ledger_breach.
+    struct index sidecar_index;
+    struct ledger_touched *touched;
+    u64 position; // Of the command being applied, for what breaches tell; its owner sets it.
 };
 
 // What outlives the process of a ledger, beside its tables; part of a checkpoint.
@@ -78,6 +89,14 @@ struct ledger_rows {
     bool is_dated;
 };
 
+// Why a plan was refused when all its postings were in.
+struct ledger_refusal {
+    u32 posting;    // The first one whose account breaks its limit; U32_MAX: none.
+    u32 constraint; // The first one that is broken: its row; U32_MAX: none.
+    u128 value;     // The account's debits or credits; the constraint's value (signed).
+    u128 limit;     // The account's credits or debits; the constraint's bound (signed).
+};
+
 struct ledger_batch {
     const void *events;            // struct account or struct transfer.
     u32 count;                     // At most LEDGER_EVENTS_MAX.
@@ -92,6 +111,10 @@ struct ledger_batch {
     // one class.
     const struct ledger_rows *rows;
     bool has_references; // The record at `place` begins with struct posting_references.
+    // Of a plan: it tells what happened, and no constraint refuses it.
+    bool is_fact;
+    // Of a plan's transfers: where to say why it was refused as a whole. Set when it was.
+    struct ledger_refusal *refusal;
 };
 
 // An empty ledger over `history`, which it does not own. STATUS_FULL when there is no address space

@@ -5,7 +5,7 @@
 #ifndef TAEL_LEDGER_LEDGER_INTERNAL_H
 #define TAEL_LEDGER_LEDGER_INTERNAL_H
 
-#include "ledger/ledger.h"
+#include "ledger/ledger_cell.h"
 
 #define ROW_NONE U32_MAX
 
@@ -86,6 +86,70 @@ static inline void account_touch(struct ledger *ledger, u32 row)
 void key_put(struct ledger *ledger, u64 hash, u32 slot);
 // Appends balance snapshots of the account if they are due.
 void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp);
+
+// What a posting does to two accounts, for the cells that they are in.
+struct cell_posting {
+    u32 debit_row;
+    u32 credit_row;
+    u128 posted;
+    u128 held;     // Of a hold that is opened.
+    u128 released; // Of one that ends.
+};
+// What becomes of one cell's sums, modulo 2^128.
+struct cell_change {
+    u128 posted;
+    u128 debits_pending;
+    u128 credits_pending;
+};
+// Changes the cells of the two accounts, or refuses as an overflow and changes nothing. Comes
+// before the accounts change.
+enum create_transfer_result cells_post(struct ledger *ledger, const struct cell_posting *posting);
+// Takes an account's change back in its cells: from `now` to `before`.
+void cells_take_back(struct ledger *ledger, u32 account_row, const struct account *before,
+                     const struct account *now);
+// The cell of a row, about to be changed.
+struct ledger_cell *cell_touch(struct ledger *ledger, u32 row);
+// Whether a cell's sums are within this magnitude.
+bool cell_fits(const struct ledger_cell *cell, u128 sum_max);
+// Makes a cell, adds an account to one, removes it; what adding and removing make of the cell's
+// sums. Whoever calls has looked that it is possible.
+u32 cell_open(struct ledger *ledger, u32 number);
+MUST_USE enum status cell_add(struct ledger *ledger, u32 cell, u32 account_row,
+                              struct failure *failure);
+void cell_remove(struct ledger *ledger, u32 cell, u32 account_row);
+struct cell_change cell_change_of_member(const struct ledger *ledger, u32 account_row,
+                                         bool is_added);
+// The sidecar of an account, about to be changed; made when there is none.
+MUST_USE enum status sidecar_take(struct ledger *ledger, u32 account_row,
+                                  struct account_sidecar **out, struct failure *failure);
+// The constraints that changed since the last of these two: whether none of them was made worse and
+// is below its bound; `refusal` names the first. Then either opens and cures breaches, or forgets
+// them when all was taken back.
+bool constraints_hold(const struct ledger *ledger, struct ledger_refusal *refusal);
+void constraints_settle(struct ledger *ledger, u64 timestamp);
+void constraints_forget(struct ledger *ledger);
+// What a term measures of a cell.
+static inline u128 cell_measure(u128 posted, u128 debits_pending, u128 credits_pending,
+                                i64 coefficient)
+{
+    return coefficient > 0 ? posted - credits_pending : posted + debits_pending;
+}
+// Adds to the constraints of a cell what its change makes of them.
+void constraints_move(struct ledger *ledger, const struct ledger_cell *cell,
+                      const struct cell_change *change);
+// Whether every account that the postings of a plan touched keeps its limit; `refusal` names the
+// first posting whose account does not. Returns the posting's result.
+enum create_transfer_result limits_check(const struct ledger *ledger,
+                                         const struct ledger_rows *rows, u32 count,
+                                         struct ledger_refusal *refusal);
+
+// Make and free what cells and constraints are kept in; rebuild the index after a load.
+MUST_USE enum status cells_init(struct ledger *ledger, const struct ledger_limits *limits,
+                                struct failure *failure);
+MUST_USE enum status constraints_init(struct ledger *ledger, struct failure *failure);
+void cells_free(struct ledger *ledger);
+void constraints_free(struct ledger *ledger);
+MUST_USE enum status cells_load(struct ledger *ledger, struct failure *failure);
 
 // Opens a hold; `hold` is complete but for next_free and open.
 MUST_USE enum status hold_open(struct ledger *ledger, const struct hold *hold,

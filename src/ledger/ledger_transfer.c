@@ -345,10 +345,21 @@ static enum create_transfer_result transfer_apply(struct run *run, const struct 
                                                   u32 credit_row, u128 amount, u64 timestamp)
 {
     struct ledger *ledger = run->ledger;
-    account_touch(ledger, debit_row);
-    account_touch(ledger, credit_row);
     struct account *debit = account_at(ledger, debit_row);
     struct account *credit = account_at(ledger, credit_row);
+    if (UNLIKELY((debit->reserved | credit->reserved) & ACCOUNT_HAS_CELLS)) {
+        const bool is_hold = (t->flags & TRANSFER_PENDING) != 0;
+        const struct cell_posting posting = {
+            .debit_row = debit_row,
+            .credit_row = credit_row,
+            .posted = is_hold ? 0 : amount,
+            .held = is_hold ? amount : 0,
+        };
+        const enum create_transfer_result result = cells_post(ledger, &posting);
+        if (result != CREATE_TRANSFER_CREATED) return result;
+    }
+    account_touch(ledger, debit_row);
+    account_touch(ledger, credit_row);
     (void)transfer_outcome(run, t, ahead, debit_row, credit_row, amount, t->code, timestamp);
     if (t->flags & TRANSFER_PENDING) {
         debit->debits_pending += amount;
@@ -456,8 +467,9 @@ static enum create_transfer_result decide_single(struct run *run, const struct t
     }
     result = overflow_check(t, debit, credit, amount, timestamp);
     if (UNLIKELY(result != CREATE_TRANSFER_CREATED)) return result;
-    if (exceeds_credits(debit, amount)) return CREATE_TRANSFER_EXCEEDS_CREDITS;
-    if (exceeds_debits(credit, amount)) return CREATE_TRANSFER_EXCEEDS_DEBITS;
+    const bool is_plan = run->batch->rows != NULL; // Its limits are looked at when it is in.
+    if (exceeds_credits(debit, amount) && !is_plan) return CREATE_TRANSFER_EXCEEDS_CREDITS;
+    if (exceeds_debits(credit, amount) && !is_plan) return CREATE_TRANSFER_EXCEEDS_DEBITS;
     return transfer_apply(run, t, ahead, debit_row, credit_row, amount, timestamp);
 }
 
@@ -584,10 +596,20 @@ static enum create_transfer_result post_apply(struct run *run, const struct tran
 {
     struct ledger *ledger = run->ledger;
     const struct hold hold = *hold_at(ledger, pending->hold_row);
-    account_touch(ledger, pending->debit_row);
-    account_touch(ledger, pending->credit_row);
     struct account *debit = account_at(ledger, pending->debit_row);
     struct account *credit = account_at(ledger, pending->credit_row);
+    if (UNLIKELY((debit->reserved | credit->reserved) & ACCOUNT_HAS_CELLS)) {
+        const struct cell_posting posting = {
+            .debit_row = pending->debit_row,
+            .credit_row = pending->credit_row,
+            .posted = t->flags & TRANSFER_POST_PENDING ? amount : 0,
+            .released = hold.amount,
+        };
+        const enum create_transfer_result result = cells_post(ledger, &posting);
+        if (result != CREATE_TRANSFER_CREATED) return result;
+    }
+    account_touch(ledger, pending->debit_row);
+    account_touch(ledger, pending->credit_row);
     assert(debit->debits_pending >= hold.amount && credit->credits_pending >= hold.amount); // G1
     debit->debits_pending -= hold.amount;
     credit->credits_pending -= hold.amount;
@@ -747,6 +769,28 @@ static void chain_break(struct run *run, u32 chain, u32 i)
     }
 }
 
+// Whether a plan, all of whose postings are in, breaks a limit or a constraint. Then it is taken
+// back, and each posting has its refusal.
+static bool plan_is_refused(struct run *run)
+{
+    struct ledger *ledger = run->ledger;
+    const struct ledger_batch *batch = run->batch;
+    const enum create_transfer_result result =
+        limits_check(ledger, batch->rows, batch->count, batch->refusal);
+    if (result == CREATE_TRANSFER_CREATED &&
+        (batch->is_fact || constraints_hold(ledger, batch->refusal))) {
+        constraints_settle(ledger, batch->timestamp);
+        return false;
+    }
+    scope_rollback(ledger, batch->resolved);
+    for (u32 i = 0; i < batch->count; i++) {
+        const bool is_first = i == batch->refusal->posting;
+        event_refuse(run, i, (u32)(is_first ? result : CREATE_TRANSFER_LINKED_EVENT_FAILED),
+                     event_timestamp(batch, i), 0);
+    }
+    return true;
+}
+
 enum status ledger_create_transfers(struct ledger *ledger, const struct ledger_batch *batch,
                                     struct failure *failure)
 {
@@ -760,6 +804,7 @@ enum status ledger_create_transfers(struct ledger *ledger, const struct ledger_b
     };
     u32 chain = ROW_NONE; // First event of the open chain.
     bool broken = false;
+    const bool is_plan = batch->rows != NULL;
     for (u32 step = 0; step < batch->count + AHEAD_SLOTS && run.status == STATUS_OK; step++) {
         if (step < batch->count) {
             ahead_slots(&run, step, &run.ring[step % AHEAD_RING]);
@@ -773,7 +818,7 @@ enum status ledger_create_transfers(struct ledger *ledger, const struct ledger_b
         const struct transfer *t = &events[i];
         const struct ahead *ahead = &run.ring[i % AHEAD_RING];
         bool linked = (t->flags & TRANSFER_LINKED) != 0;
-        if (UNLIKELY(linked && chain == ROW_NONE)) {
+        if (UNLIKELY((linked | is_plan) && chain == ROW_NONE)) {
             chain = i;
             scope_begin(ledger, batch->resolved);
         }
@@ -791,6 +836,7 @@ enum status ledger_create_transfers(struct ledger *ledger, const struct ledger_b
         }
         if (UNLIKELY(chain != ROW_NONE &&
                      (!linked || result == CREATE_TRANSFER_LINKED_EVENT_CHAIN_OPEN))) {
+            if (!broken && is_plan && run.status == STATUS_OK) broken = plan_is_refused(&run);
             if (!broken) scope_commit(ledger);
             chain = ROW_NONE;
             broken = false;

@@ -21,15 +21,34 @@
 #define LEDGER_TIMESTAMP_MIN 1ull
 #define LEDGER_TIMESTAMP_MAX ((1ull << 63) - 1)
 
-// The two halves of an account's `reserved`, which is zero outside: its class, which never changes
-// and may be read by any thread; how many postings came since the last snapshot of its balances.
+#define ACCOUNT_HAS_CELLS ((u32)1 << 31) // A bit of an account's `reserved`.
+#define ACCOUNT_CLASS_MAX 0x7fffu
+
+// The two halves of an account's `reserved`, which is zero outside: above, its class, which never
+// changes and may be read by any thread, with the bit of cells; below, how many postings came since
+// the last snapshot of its balances.
 static inline u16 account_class(const struct account *account)
 {
-    return ((const u16 *)(const void *)&account->reserved)[1];
+    const u16 *half = (const u16 *)(const void *)&account->reserved + 1;
+    return __atomic_load_n(half, __ATOMIC_RELAXED) & ACCOUNT_CLASS_MAX;
 }
 static inline void account_set_class(struct account *account, u16 owner_class)
 {
+    assert(owner_class <= ACCOUNT_CLASS_MAX);
     ((u16 *)(void *)&account->reserved)[1] = owner_class;
+}
+// Whether it is in a cell.
+static inline bool account_has_cells(const struct account *account)
+{
+    return (account->reserved & ACCOUNT_HAS_CELLS) != 0;
+}
+// The class stays what it is, for whoever reads it meanwhile.
+static inline void account_set_has_cells(struct account *account, bool has_cells)
+{
+    u16 *half = (u16 *)(void *)&account->reserved + 1;
+    const u16 bit = (u16)(ACCOUNT_HAS_CELLS >> 16);
+    const u16 value = has_cells ? (u16)(*half | bit) : (u16)(*half & ~bit);
+    __atomic_store_n(half, value, __ATOMIC_RELAXED);
 }
 static inline u16 *account_postings(struct account *account)
 {

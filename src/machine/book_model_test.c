@@ -9,6 +9,7 @@
 #include "ledger/ledger_schema.h"
 #include "machine/command_world.h"
 #include "modules/book/book_random.h"
+#include "modules/constraint/constraint_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -416,6 +417,73 @@ static void books_compare(struct run *run)
     }
 }
 
+static void cells_compare(struct run *run)
+{
+    struct cell_view expected;
+    const struct cell_list all = {0};
+    const struct constraint_model *model = book_model_constraints(run->model);
+    const struct cell_view *views = (const void *)run->world.views;
+    u32 i = 0;
+    const u32 count = ask(run, &constraint_schema_cell_list, &all);
+    for (; i < count && constraint_model_cell(model, i, &expected); i++) {
+        if (memcmp(&views[i], &expected, sizeof expected) == 0) continue;
+        print_record(&constraint_schema_cell_view, (const u8 *)&expected);
+        print_record(&constraint_schema_cell_view, (const u8 *)&views[i]);
+        differs(run, "another cell");
+    }
+    if (i < count || constraint_model_cell(model, i, &expected)) differs(run, "other cells");
+}
+
+static void constraints_compare(struct run *run)
+{
+    struct constraint_view expected;
+    const struct constraint_list all = {0};
+    const struct constraint_model *model = book_model_constraints(run->model);
+    struct constraint_view *views = (void *)run->world.views;
+    u32 i = 0;
+    const u32 count = ask(run, &constraint_schema_constraint_list, &all);
+    for (; i < count && constraint_model_constraint(model, i, &expected); i++) {
+        assert_true(views[i].since > 0);
+        views[i].since = 0;
+        if (memcmp(&views[i], &expected, sizeof expected) == 0) continue;
+        print_record(&constraint_schema_constraint_view, (const u8 *)&expected);
+        print_record(&constraint_schema_constraint_view, (const u8 *)&views[i]);
+        differs(run, "another constraint");
+    }
+    if (i < count || constraint_model_constraint(model, i, &expected)) {
+        differs(run, "other constraints");
+    }
+}
+
+static void breaches_compare(struct run *run)
+{
+    struct breach_view expected;
+    const struct breach_list all = {0};
+    const struct constraint_model *model = book_model_constraints(run->model);
+    struct breach_view *views = (void *)run->world.views;
+    u64 opened_at = 0;
+    u32 i = 0;
+    const u32 count = ask(run, &constraint_schema_breach_list, &all);
+    for (; i < count && constraint_model_breach_view(model, i, &expected); i++) {
+        struct breach_view *view = &views[i];
+        assert_true(view->opened_at >= opened_at && view->opened_position > 0);
+        assert_true((view->cured_at == 0) == (view->cured_position == 0));
+        assert_true(view->cured_at == 0 || view->cured_at > view->opened_at);
+        opened_at = view->opened_at;
+        view->opened_at = 0;
+        view->opened_position = 0;
+        view->cured_at = view->cured_at > 0;
+        view->cured_position = 0;
+        if (memcmp(view, &expected, sizeof expected) == 0) continue;
+        print_record(&constraint_schema_breach_view, (const u8 *)&expected);
+        print_record(&constraint_schema_breach_view, (const u8 *)view);
+        differs(run, "another breach");
+    }
+    if (i < count || constraint_model_breach_view(model, i, &expected)) {
+        differs(run, "other breaches");
+    }
+}
+
 // What history's lists have on a ledger number.
 static void history_compare(struct run *run, u32 number)
 {
@@ -487,6 +555,9 @@ static void cursors_try(struct run *run)
     cursor_try(run, &book_schema_asset_list, &nothing, 0);
     cursor_try(run, &book_schema_chart_list, &nothing, 0);
     cursor_try(run, &book_schema_book_list, &nothing, 0);
+    cursor_try(run, &constraint_schema_cell_list, &nothing, 0);
+    cursor_try(run, &constraint_schema_constraint_list, &nothing, 0);
+    cursor_try(run, &constraint_schema_breach_list, &nothing, 0);
     if (book_model_entity(run->model, 0, &entity)) {
         const struct entity_list one = {.entity_id = entity.entity_id};
         const struct day_list days = {.entity_id = entity.entity_id};
@@ -529,6 +600,9 @@ static void run_step(struct run *run)
     assets_compare(run);
     codes_compare(run);
     books_compare(run);
+    cells_compare(run);
+    constraints_compare(run);
+    breaches_compare(run);
     cursors_try(run);
     for (u32 i = 1; i < run->random.numbers_max + 4; i++) history_compare(run, i);
 }
@@ -563,17 +637,29 @@ static bool is_of_questions(const struct schema_module *schema, u32 result)
             result == BOOK_DAY_OUT_OF_RANGE || result == BOOK_REFERENCE_MISSING);
 }
 
+// The generator does not freeze or close accounts; book/tables/status.txt does.
+static bool is_of_status(const struct schema_module *schema, u32 result)
+{
+    if (schema == &book_schema) return result >= BOOK_REASON_INVALID && result <= BOOK_HOLDS_LEFT;
+    return schema == &entry_schema &&
+           (result == ENTRY_ACCOUNT_CLOSED || result == ENTRY_ACCOUNT_FROZEN);
+}
+
 // Every result that the modules have must have come.
 static u32 count_missing(const struct run *run)
 {
     u32 missing = 0;
     for (u32 i = 0; i < module_count; i++) {
         const struct schema_module *schema = modules[i]->schema;
-        if (schema != &entity_schema && schema != &book_schema && schema != &entry_schema) continue;
+        if (schema != &entity_schema && schema != &book_schema && schema != &entry_schema &&
+            schema != &constraint_schema) {
+            continue;
+        }
         for (u32 j = 0; j < schema->results[0]->row_count; j++) {
             const struct schema_result *result = &schema->results[0]->rows[j];
             if (run->results[i][result->number] > 0) continue;
             if (is_of_questions(schema, result->number)) continue;
+            if (is_of_status(schema, result->number)) continue;
             (void)fprintf(stderr, "never given: %s of %s\n", result->name, modules[i]->name);
             missing++;
         }

@@ -30,6 +30,7 @@ static const struct {
     {"exists", MODULE_EXISTS},
     {"exists_with_different_content", MODULE_EXISTS_WITH_DIFFERENT_CONTENT},
     {"expired", MODULE_EXPIRED},
+    {"constraint_broken", MODULE_CONSTRAINT_BROKEN},
 };
 
 // A module's own name goes before one that all share: its `exists` is another one.
@@ -81,13 +82,19 @@ static struct reply_text reply_print(const struct schema_module *schema,
             ledger_result_find(ledger_create_transfer_results(), reply->posting_result);
         text_append_format(&text, " %u %s", reply->posting,
                            row == NULL ? "?" : schema_lower(row->name).text);
+    } else if (reply->result == MODULE_CONSTRAINT_BROKEN && reply->posting_result == 0) {
+        text_append_format(&text, " %u", reply->posting);
     } else if (reply->posting != 0 || reply->posting_result != 0) {
         text_append_format(&text, " (posting %u, %u)", reply->posting, reply->posting_result);
     }
     for (u32 i = 0; i < 2; i++) {
         if (is_zero(&reply->evidence[i], (2 - i) * sizeof(u128))) break;
         text_append_char(&text, ' ');
-        text_append_u128(&text, reply->evidence[i]);
+        if (reply->result == MODULE_CONSTRAINT_BROKEN) {
+            text_append_i128(&text, (i128)reply->evidence[i]);
+        } else {
+            text_append_u128(&text, reply->evidence[i]);
+        }
     }
     return printed;
 }
@@ -116,9 +123,12 @@ static bool take_result(struct table_runner *runner, const struct schema_module 
         }
         reply->posting_result = row->number;
     }
+    if (reply->result == MODULE_CONSTRAINT_BROKEN) {
+        reply->posting = (u32)table_number(runner, U32_MAX);
+    }
     for (u32 i = 0; i < 2 && !table_row_is_done(runner); i++) {
         expected->is_then = i == 1 && table_word_if(runner, "then");
-        if (!expected->is_then) reply->evidence[i] = table_number(runner, U128_MAX);
+        if (!expected->is_then) reply->evidence[i] = table_signed(runner);
     }
     expected->valid = true;
     return true;

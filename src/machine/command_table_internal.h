@@ -98,6 +98,8 @@ bool table_row_is_done(struct table_runner *runner);
 bool table_number_parse(const char *text, size_t size, u128 *value);
 // The next word as a number of at most `max`; complains and gives 0 if it is none.
 u128 table_number(struct table_runner *runner, u128 max);
+// The same of any size, or with a sign before it: the two's complement.
+u128 table_signed(struct table_runner *runner);
 
 // --- members ---
 

@@ -109,6 +109,15 @@ u128 table_number(struct table_runner *runner, u128 max)
     return 0;
 }
 
+u128 table_signed(struct table_runner *runner)
+{
+    while (runner->at < runner->end && *runner->at == ' ') runner->at++;
+    const bool is_negative = runner->at < runner->end && *runner->at == '-';
+    runner->at += is_negative;
+    const u128 value = table_number(runner, U128_MAX);
+    return is_negative ? -value : value;
+}
+
 // --- members -------------------------------------------------------------------------------------
 
 // `next` until its record is made: a string that no row has.

@@ -85,6 +85,8 @@ static bool plan_fits(const struct machine *machine, const struct module *module
     const u64 turned = (u64)plan->posting_count * TURNOVER_RECORDS_OF_POSTING;
     return ledger_has_room(&machine->ledger, plan->account_count, holds) &&
            turnovers->count + turned <= turnovers->capacity &&
+           ledger_has_room_for_limits(&machine->ledger, plan->change.kind, plan->is_fact,
+                                      plan->shortfall_count) &&
            machine->effects.count + plan->effect_count <= machine->effects.capacity;
 }
 
@@ -136,13 +138,15 @@ static void chain_make(const struct machine *machine, const struct plan *plan,
     }
 }
 
-// Posts the plan. `*refused` names the first posting that the ledger refuses, or is the count.
+// Posts the plan. `*refused` names the first posting that the ledger refuses, or is the count;
+// `refusal` tells more when all of them together are refused.
 static enum status postings_apply(struct machine *machine, const struct plan *plan,
                                   const struct source *source, struct applied_frame *frame,
                                   struct applied_command *applied, u32 *refused,
-                                  struct failure *failure)
+                                  struct ledger_refusal *refusal, struct failure *failure)
 {
     *refused = plan->posting_count;
+    *refusal = (struct ledger_refusal){.posting = U32_MAX, .constraint = U32_MAX};
     if (plan->posting_count == 0) return STATUS_OK;
     chain_make(machine, plan, source);
     applied->timestamp += plan->posting_count;
@@ -156,12 +160,14 @@ static enum status postings_apply(struct machine *machine, const struct plan *pl
         .owner_class = source->owner_class,
         .rows = machine->chain->rows,
         .has_references = plan->has_references,
+        .is_fact = plan->is_fact,
+        .refusal = refusal,
     };
     enum status status = ledger_create_transfers(&machine->ledger, &batch, failure);
     for (u32 i = 0; i < plan->posting_count && status == STATUS_OK; i++) {
         u32 result = machine->results[i].status;
         if (result == (u32)CREATE_TRANSFER_CREATED) continue;
-        if (result == (u32)CREATE_TRANSFER_LINKED_EVENT_FAILED) continue;
+        if (result == (u32)CREATE_TRANSFER_LINKED_EVENT_FAILED) continue; // By another's fault.
         *refused = i;
         break;
     }
@@ -254,6 +260,26 @@ static enum status accounts_apply(struct machine *machine, const struct plan *pl
     enum status status = ledger_create_accounts(&machine->ledger, &batch, failure);
     for (u32 i = 0; i < plan->account_count && status == STATUS_OK; i++) {
         assert(machine->results[i].status == (u32)CREATE_ACCOUNT_CREATED);
+    }
+    return status;
+}
+
+// Does the plan's change of cells or constraints, and notes what could not be posted where it
+// belongs.
+static enum status limits_apply(struct machine *machine, const struct plan *plan, u64 timestamp,
+                                struct ledger_refusal *refusal, struct failure *failure)
+{
+    struct ledger *ledger = &machine->ledger;
+    enum status status = STATUS_OK;
+    if (plan->change.kind != LEDGER_CHANGE_NONE) {
+        assert(plan->posting_count == 0 || plan->change.kind == LEDGER_CHANGE_BREACH_SETTLE);
+        status =
+            ledger_change_apply(ledger, &plan->change, plan->is_fact, timestamp, refusal, failure);
+    }
+    for (u32 i = 0; i < plan->shortfall_count && status == STATUS_OK; i++) {
+        const struct plan_shortfall *shortfall = &plan->shortfalls[i];
+        status = ledger_shortfall(ledger, shortfall->account_row, shortfall->amount,
+                                  shortfall->value, timestamp, failure);
     }
     return status;
 }
@@ -352,7 +378,9 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
         return STATUS_OK;
     }
     u32 refused = 0;
-    enum status status = postings_apply(machine, plan, source, frame, applied, &refused, failure);
+    struct ledger_refusal refusal;
+    enum status status =
+        postings_apply(machine, plan, source, frame, applied, &refused, &refusal, failure);
     if (status != STATUS_OK) return status;
     if (refused == 0 && plan->unique_id != 0 && is_existing(machine->results[0].status)) {
         status = exists_tell(machine, plan, source, reply, failure);
@@ -364,6 +392,21 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
         reply->posting = refused;
         reply->posting_result = machine->results[refused].status;
         reply->evidence[0] = plan->postings[refused].amount;
+        if (refused == refusal.posting) {
+            reply->evidence[0] = refusal.value;
+            reply->evidence[1] = refusal.limit;
+        }
+        return STATUS_OK;
+    }
+    if (refusal.constraint == U32_MAX) {
+        status = limits_apply(machine, plan, applied->timestamp, &refusal, failure);
+    }
+    if (status != STATUS_OK) return status;
+    if (refusal.constraint != U32_MAX) {
+        reply->result = MODULE_CONSTRAINT_BROKEN;
+        reply->posting = ledger_constraint(&machine->ledger, refusal.constraint)->number;
+        reply->evidence[0] = refusal.value;
+        reply->evidence[1] = refusal.limit;
         return STATUS_OK;
     }
     status = turnovers_apply(machine, plan, failure);
@@ -669,6 +712,7 @@ enum status commit_pulse(struct machine *machine, u64 place, struct applied_fram
         struct plan *plan = machine->plan;
         plan_clear(plan);
         if (!modules[i]->pulse(&context, plan)) continue;
+        plan->is_fact = true;
         const struct source source = {.command_id = modules[i]->number,
                                       .place = place,
                                       .module = modules[i]->number,

@@ -46,8 +46,8 @@ static_assert(sizeof(struct command_note) == 128, "command note v2");
 // The answer to one record of a module's command; to one that is not whole, there is one in all.
 struct command_reply {
     u32 result;
-    u32 posting;
-    u32 posting_result;
+    u32 posting;        // That the ledger refused; of MODULE_CONSTRAINT_BROKEN the constraint.
+    u32 posting_result; // Why the ledger refused it.
     u32 reserved;
     u64 position;
     u64 timestamp;

@@ -3,6 +3,7 @@
 // The pattern of a module, from command to records, postings, refusals and effects, through a log
 // on a disk in memory: what it does, that it does nothing when refused, and that replay agrees.
 #include "machine/command_world.h"
+#include "modules/constraint/constraint.h"
 #include "modules/entity/entity.h"
 #include "modules/sample/sample.h"
 
@@ -324,6 +325,39 @@ static void test_a_full_table_refuses_what_is_more(void **state)
     assert_int_equal(entities_open(world, 9000, 1 + capacity, 1), 1);
 }
 
+// Opens `count` cells with numbers from `first` on. Returns how many were refused as full.
+static u32 cells_open(struct command_world *world, u128 id, u32 first, u32 count)
+{
+    struct cell_open *opens = calloc(count, sizeof *opens);
+    assert_non_null(opens);
+    for (u32 i = 0; i < count; i++) {
+        opens[i] = (struct cell_open){.cell = first + i, .name = "a"};
+    }
+    const u32 size = count * (u32)sizeof *opens;
+    assert_int_equal(command_world_run(world, id, 0x0601, opens, size, count), count);
+    u32 full = 0;
+    for (u32 i = 0; i < count; i++) full += command_world_reply(world, i).result == MODULE_FULL;
+    free(opens);
+    return full;
+}
+
+// The module's records and the ledger's fill up together.
+static void test_the_ledger_takes_no_more_cells_than_it_has_room_for(void **state)
+{
+    struct command_world *world = *state;
+    const u32 batch = 8192;
+    const struct table *cells = &world->node.machine.ledger.cells;
+    for (u32 i = 0; i < LEDGER_CELLS_MAX / batch; i++) {
+        assert_int_equal(cells_open(world, 9001 + i, 1 + i * batch, batch - 8), 0);
+    }
+    const u32 left = LEDGER_CELLS_MAX / batch * 8;
+    assert_int_equal(cells_open(world, 8001, LEDGER_CELLS_MAX + 1, left + 3), 3);
+    assert_int_equal(cells->count, LEDGER_CELLS_MAX);
+    assert_true(command_world_restart_from_checkpoint(world));
+    assert_int_equal(cells->count, LEDGER_CELLS_MAX);
+    assert_int_equal(cells_open(world, 8002, 2 * LEDGER_CELLS_MAX, 1), 1);
+}
+
 // Gives `count` commands that no module knows, with ids from `first` on, some in each frame.
 static void unknowns_run(struct command_world *world, u128 first, u32 count)
 {
@@ -425,6 +459,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_override_makes_a_command_a_refusal, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_full_table_refuses_what_is_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_ledger_takes_no_more_cells_than_it_has_room_for,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_command_is_known_as_long_as_its_note_is_kept, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_start_needs_no_more_memory_than_what_wrote_the_log,

@@ -61,8 +61,11 @@ static enum status modules_init(struct machine *machine, struct failure *failure
 u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_TABLES_MAX])
 {
     struct table *const own[] = {
-        &machine->ledger.accounts, &machine->ledger.holds, &machine->sessions,
-        &machine->notes,           &machine->effects,      &machine->turnovers.table,
+        &machine->ledger.accounts, &machine->ledger.holds,
+        &machine->sessions,        &machine->notes,
+        &machine->effects,         &machine->ledger.sidecars,
+        &machine->ledger.cells,    &machine->ledger.constraints,
+        &machine->ledger.breaches, &machine->turnovers.table,
     };
     u32 count = 0;
     for (u32 i = 0; i < ARRAY_COUNT(own); i++) {
@@ -325,6 +328,7 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
     u8 *reply = applied->reply;
     machine->position++;
     if (machine->applying != NULL) *machine->applying = machine->position;
+    machine->ledger.position = machine->position;
     *applied = (struct applied_command){
         .position = machine->position,
         .timestamp = index == 0 ? frame->header->timestamp : machine->timestamp + 1,

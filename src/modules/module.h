@@ -15,7 +15,7 @@
 
 #include "base/btree.h"
 #include "ledger/history_query.h"
-#include "ledger/ledger.h"
+#include "ledger/ledger_cell.h"
 #include "ledger/turnover.h"
 #include "schema/schema.h"
 
@@ -25,6 +25,7 @@
 #define PLAN_WRITES_MAX      64u
 #define PLAN_EFFECTS_MAX     16u
 #define PLAN_ACCOUNTS_MAX    16u
+#define PLAN_SHORTFALLS_MAX  PLAN_POSTINGS_MAX
 #define PLAN_RECORD_SIZE_MAX 512u
 #define EFFECT_BODY_SIZE     64u
 #define MODULE_CURSOR_SIZE   32u
@@ -78,6 +79,14 @@ struct plan_effect {
     u8 body[EFFECT_BODY_SIZE];
 };
 
+// An amount that a fact could not post to an account because of the account's own limit, and that
+// the plan posts to suspense instead.
+struct plan_shortfall {
+    u128 amount;
+    i128 value; // What would have been left to the account (ledger_account_left): below 0.
+    u32 account_row;
+};
+
 struct plan {
     // Accounts of the module's class that are made, behind the postings. The module has seen that
     // they do not exist; their rows follow the last one.
@@ -85,10 +94,18 @@ struct plan {
     struct plan_posting postings[PLAN_POSTINGS_MAX];
     struct plan_write writes[PLAN_WRITES_MAX];
     struct plan_effect effects[PLAN_EFFECTS_MAX];
+    struct plan_shortfall shortfalls[PLAN_SHORTFALLS_MAX];
+    // A change of cells or constraints, behind the postings; of those it goes with none but the
+    // posting that settles a breach.
+    struct ledger_change change;
     u32 account_count;
     u32 posting_count;
     u32 write_count;
     u32 effect_count;
+    u32 shortfall_count;
+    // What happened, and is not ours to refuse: a price, a bank's reversal, a default. It is posted
+    // whatever constraints say, and opens their breaches. (The limits of accounts always refuse.)
+    bool is_fact;
     // Not 0: the record's own id, which the module takes once for ever; its postings have ids by it
     // (plan_unique_posting_id), and there is one at least. With a refusal: of a rule that may hold
     // only since the record was carried out; if it was, that is told instead.
@@ -252,6 +269,9 @@ static inline void plan_clear(struct plan *plan)
     plan->posting_count = 0;
     plan->write_count = 0;
     plan->effect_count = 0;
+    plan->shortfall_count = 0;
+    plan->change.kind = LEDGER_CHANGE_NONE;
+    plan->is_fact = false;
     plan->evidence[0] = 0;
     plan->evidence[1] = 0;
 }
@@ -260,6 +280,7 @@ static inline void plan_clear(struct plan *plan)
 struct account *plan_add_account(struct plan *plan, const struct ledger *ledger, u32 *row);
 struct plan_posting *plan_add_posting(struct plan *plan);
 struct plan_effect *plan_add_effect(struct plan *plan, u16 kind);
+struct plan_shortfall *plan_add_shortfall(struct plan *plan);
 // Adds a view to an answer; false when there is no room for it. A view of fixed size.
 bool answer_add(struct module_answer *answer, const void *view);
 // Adds the records of a table of the module's as views, in the order of their rows, from the cursor

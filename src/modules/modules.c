@@ -118,6 +118,14 @@ struct plan_posting *plan_add_posting(struct plan *plan)
     return posting;
 }
 
+struct plan_shortfall *plan_add_shortfall(struct plan *plan)
+{
+    assert(plan->shortfall_count < PLAN_SHORTFALLS_MAX);
+    struct plan_shortfall *shortfall = &plan->shortfalls[plan->shortfall_count++];
+    *shortfall = (struct plan_shortfall){0};
+    return shortfall;
+}
+
 struct plan_effect *plan_add_effect(struct plan *plan, u16 kind)
 {
     assert(plan->effect_count < PLAN_EFFECTS_MAX);

@@ -20,7 +20,7 @@ import time
 VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
          "completion", "version", "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
-         "name")
+         "cell", "constraint", "breach", "name")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
@@ -451,6 +451,46 @@ def test_ready_as_json(folder):
         ready = json.loads(line)
         assert ready["ready"] is True and ready["data"] == data, line
         run("query", "accounts", "--limit", "1", "--connect", ready["compat"])
+
+
+def page_read(name):
+    """A page of docs/ and the commands in it, each as its words."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "../../docs", name), encoding="utf-8") as file:
+        page = file.read()
+    commands = [line.split()[1:] for line in page.splitlines() if line.startswith("    tael ")]
+    assert len(commands) > 15, commands
+    return page, commands
+
+
+def test_the_limits_of_the_documentation(folder):
+    """The commands of docs/LIMITS.md, one after the other; its tables are what they print, but for
+    the times; two entries are refused with the value and the bound that it tells."""
+    page, commands = page_read("LIMITS.md")
+    time = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
+    page = time.sub("T" * 30, page)
+    refused_entries = {"3": ("-10000", "0"), "5": ("-10100", "0")}
+    tables = 0
+    with server(folder, most="64") as (_, _):
+        for command in commands:
+            entry = command[command.index("--entry-id") + 1] if "--entry-id" in command else ""
+            if entry in refused_entries:
+                printed = json.loads(run(*command, "--json", code=1, folder=folder))
+                assert printed["result"] == "constraint_broken", printed
+                assert (printed["value"], printed["limit"]) == refused_entries[entry], printed
+                assert printed["posting"] == 1, printed
+                continue
+            printed = run(*command, folder=folder)
+            if command[0] == "trial-balance" or command[1] == "list":
+                shown = "```\n%s```" % time.sub("T" * 30, printed)
+                assert shown in page or not printed, shown
+                tables += shown in page
+        broken = ("constraint", "set", "--constraint", "1", "--set-bound", "--bound", "6000")
+        printed = run(*broken, code=1, folder=folder)
+        assert "constraint_broken" in printed and "Constraint 1 would be below" in printed, printed
+    assert tables == page.count("\n```\n") // 2 == 5, (tables, printed)
+    done = run("verify", os.path.join(folder, "data"), "--replay")
+    assert done.startswith("ok: "), done
 
 
 def documented(name):

@@ -3,6 +3,7 @@
 // The model of book_model.h.
 #include "modules/book/book_model.h"
 
+#include "modules/constraint/constraint_model.h"
 #include "money/currency.h"
 
 #include <stdlib.h>
@@ -58,6 +59,7 @@ struct model_posted {
 
 struct book_model {
     u32 accounts_max;
+    struct constraint_model *constraints;
     struct model_entity entities[THINGS_MAX];
     struct calendar_open calendars[THINGS_MAX];
     struct model_mark marks[THINGS_MAX];
@@ -90,6 +92,7 @@ struct book_model *book_model_new(u32 accounts_max)
     if (model == NULL) abort();
     assert(accounts_max <= THINGS_MAX);
     model->accounts_max = accounts_max;
+    model->constraints = constraint_model_new(model);
     return model;
 }
 
@@ -100,6 +103,7 @@ void book_model_free(struct book_model *model)
         free(model->commands[i].replies);
     }
     free(model->postings);
+    constraint_model_free(model->constraints);
     for (u32 i = 0; i < model->posted_count; i++) free(model->posted[i].body);
     free(model);
 }
@@ -257,7 +261,7 @@ static bool entry_post_is_whole(const u8 *body)
         if (leg.side != 1 && leg.side != 2) return false;
         if (!all_zero(leg.reserved, sizeof leg.reserved)) return false;
     }
-    return all_zero(post.reserved, sizeof post.reserved);
+    return post.nature <= 1 && all_zero(post.reserved, sizeof post.reserved);
 }
 
 // The bytes of a record of `head` bytes, whose last four are a count of at most `max` items.
@@ -274,6 +278,7 @@ static u32 record_size(u16 record, const u8 *body, u32 left)
 {
     const u32 marks = record == 0x0203 ? array_size(32, 8, 32, body, left) : 0;
     const u32 legs = record == 0x0401 ? array_size(64, 48, 255, body, left) : 0;
+    if (record >> 8 == 6) return constraint_model_record_size(record, body, left);
     switch (record) {
     case 0x0201: return left >= 112 && entity_open_is_whole(body) ? 112 : 0;
     case 0x0202: return left >= 32 && calendar_open_is_whole(body) ? 32 : 0;
@@ -616,20 +621,62 @@ static bool sum_overflows(u128 a, u128 b)
     return b > U128_MAX - a;
 }
 
-static enum create_transfer_result post(struct model_account *debit, struct model_account *credit,
-                                        u128 amount)
+static u32 row_of(const struct book_model *model, const struct model_account *account)
+{
+    return (u32)(account - model->accounts);
+}
+
+static enum create_transfer_result post(struct book_model *model, struct model_account *debit,
+                                        struct model_account *credit, u128 amount)
 {
     if (sum_overflows(debit->debits, amount)) return CREATE_TRANSFER_OVERFLOWS_DEBITS_POSTED;
     if (sum_overflows(credit->credits, amount)) return CREATE_TRANSFER_OVERFLOWS_CREDITS_POSTED;
-    if ((debit->flags & 2) && debit->debits + amount > debit->credits) {
-        return CREATE_TRANSFER_EXCEEDS_CREDITS;
+    if (!constraint_model_takes(model->constraints, row_of(model, debit), true, amount)) {
+        return CREATE_TRANSFER_OVERFLOWS_DEBITS_POSTED;
     }
-    if ((credit->flags & 4) && credit->credits + amount > credit->debits) {
-        return CREATE_TRANSFER_EXCEEDS_DEBITS;
+    if (!constraint_model_takes(model->constraints, row_of(model, credit), false, amount)) {
+        return CREATE_TRANSFER_OVERFLOWS_CREDITS_POSTED;
     }
     debit->debits += amount;
     credit->credits += amount;
     return CREATE_TRANSFER_CREATED;
+}
+
+// A posting as it was planned: accounts and amount.
+struct model_posting {
+    struct model_account *debit;
+    struct model_account *credit;
+    u128 amount;
+};
+
+// Whether the account's limit is kept.
+static bool debits_exceed(const struct model_account *account)
+{
+    return (account->flags & 2) && account->debits > account->credits;
+}
+static bool credits_exceed(const struct model_account *account)
+{
+    return (account->flags & 4) && account->credits > account->debits;
+}
+
+// The first posting whose account breaks its limit when all are in.
+static struct book_reply check_limits(const struct model_posting *postings, u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        const struct model_account *debit = postings[i].debit;
+        const struct model_account *credit = postings[i].credit;
+        struct book_reply reply = done();
+        if (debits_exceed(debit)) {
+            reply = refused(MODULE_POSTING_REFUSED, debit->debits, debit->credits);
+            reply.posting_result = CREATE_TRANSFER_EXCEEDS_CREDITS;
+        } else if (credits_exceed(credit)) {
+            reply = refused(MODULE_POSTING_REFUSED, credit->credits, credit->debits);
+            reply.posting_result = CREATE_TRANSFER_EXCEEDS_DEBITS;
+        }
+        reply.posting = i;
+        if (reply.result != MODULE_DONE) return reply;
+    }
+    return done();
 }
 
 static void keep_posting(struct book_model *model, const struct model_account *debit,
@@ -655,6 +702,13 @@ struct model_entry {
     i32 day;
     struct entry_leg legs[255];
     struct model_account *accounts[255]; // Of the legs.
+    bool is_suspended[255];
+    u32 shortfall_count;
+    struct {
+        const struct model_account *account;
+        u128 amount;
+        i128 value;
+    } shortfalls[255];
     u32 posting_count;
     struct {
         u32 debit; // Legs.
@@ -662,6 +716,100 @@ struct model_entry {
         u128 amount;
     } postings[510];
 };
+
+// Posts a plan whole, or takes it back.
+static struct book_reply post_plan(struct book_model *model, const struct model_posting *postings,
+                                   u32 count, bool is_fact, u16 code)
+{
+    struct book_reply reply = done();
+    const u32 postings_before = model->posting_count;
+    memcpy(model->before, model->accounts, sizeof model->before);
+    constraint_model_begin(model->constraints);
+    for (u32 i = 0; i < count && reply.result == MODULE_DONE; i++) {
+        const u32 result =
+            (u32)post(model, postings[i].debit, postings[i].credit, postings[i].amount);
+        keep_posting(model, postings[i].debit, postings[i].credit, postings[i].amount, code);
+        if (result == (u32)CREATE_TRANSFER_CREATED) continue;
+        reply = refused(MODULE_POSTING_REFUSED, postings[i].amount, 0);
+        reply.posting = i;
+        reply.posting_result = result;
+    }
+    if (reply.result == MODULE_DONE) reply = check_limits(postings, count);
+    if (reply.result == MODULE_DONE && !is_fact) {
+        reply = constraint_model_judge(model->constraints);
+    }
+    if (reply.result == MODULE_DONE) {
+        constraint_model_end(model->constraints);
+    } else {
+        memcpy(model->accounts, model->before, sizeof model->before);
+        model->posting_count = postings_before;
+    }
+    return reply;
+}
+
+// What would be left to an account, as far as the type goes.
+static i128 difference(u128 have, u128 used)
+{
+    const u128 most = U128_MAX >> 1;
+    if (have >= used) return (i128)MIN(have - used, most);
+    return -(i128)MIN(used - have, most);
+}
+
+// What a fact may not post to an account goes to suspense: all legs of the side on which the
+// account's limit is broken.
+static void suspend(struct model_entry *entry)
+{
+    bool is_seen[255] = {false};
+    for (u32 first = 0; first < entry->count; first++) {
+        for (u32 i = 0; i < entry->count; i++) { // The books in the order of their first legs.
+            const struct model_account *account = entry->accounts[i];
+            assert(account != NULL);
+            if (is_seen[i] || entry->legs[i].book != entry->legs[first].book) continue;
+            is_seen[i] = true;
+            u128 debits = account->debits;
+            u128 credits = account->credits;
+            u128 sums[2] = {0, 0};
+            bool is_first = true;
+            for (u32 j = 0; j < entry->count; j++) {
+                if (entry->accounts[j] != account) continue;
+                sums[entry->legs[j].side == SIDE_CREDIT] += entry->legs[j].amount;
+                is_first = is_first && (j >= i || entry->legs[j].side != entry->legs[i].side);
+            }
+            debits = sum_overflows(debits, sums[0]) ? U128_MAX : debits + sums[0];
+            credits = sum_overflows(credits, sums[1]) ? U128_MAX : credits + sums[1];
+            const bool is_debit = entry->legs[i].side == SIDE_DEBIT;
+            const bool is_broken = is_debit ? (account->flags & 2) && debits > credits
+                                            : (account->flags & 4) && credits > debits;
+            if (!is_broken) continue;
+            entry->is_suspended[i] = true;
+            if (!is_first) continue;
+            const u32 place = entry->shortfall_count++;
+            entry->shortfalls[place].account = account;
+            entry->shortfalls[place].amount = sums[!is_debit];
+            entry->shortfalls[place].value =
+                is_debit ? difference(credits, debits) : difference(debits, credits);
+        }
+    }
+}
+
+// The postings of an entry whose legs were paired.
+static void entry_postings(struct book_model *model, const struct model_entry *entry,
+                           struct model_posting postings[510])
+{
+    for (u32 i = 0; i < entry->posting_count; i++) {
+        const u32 d = entry->postings[i].debit;
+        const u32 c = entry->postings[i].credit;
+        struct model_account *suspense =
+            &model->accounts[book_model_account_row(model, entry->legs[d].book, U128_MAX - 1)];
+        postings[i].debit = entry->is_suspended[d] ? suspense : entry->accounts[d];
+        postings[i].credit = entry->is_suspended[c] ? suspense : entry->accounts[c];
+        postings[i].amount = entry->postings[i].amount;
+        if (postings[i].debit != postings[i].credit) continue;
+        postings[i].debit = entry->accounts[d];
+        postings[i].credit = entry->accounts[c];
+        postings[i].amount = 0;
+    }
+}
 
 static struct book_reply check_leg(struct book_model *model, struct model_entry *entry, u32 i,
                                    u64 principal)
@@ -773,11 +921,10 @@ static struct book_reply post_entry(struct book_model *model, const struct book_
                                     u32 record, const u8 *body)
 {
     struct entry_post head;
-    struct model_entry entry;
+    struct model_entry entry = {0};
     memcpy(&head, body, sizeof head);
     entry.count = head.legs_count;
     entry.day = head.day;
-    entry.posting_count = 0;
     const u32 size = 64 + 48 * entry.count;
     memcpy(entry.legs, body + sizeof head, entry.count * sizeof *entry.legs);
     if (head.entry_id == 0) return refused(ENTRY_ID_MUST_NOT_BE_ZERO, 0, 0);
@@ -788,21 +935,16 @@ static struct book_reply post_entry(struct book_model *model, const struct book_
         reply = entry_exists(model, head.entry_id, body, size, reply);
     }
     if (reply.result != MODULE_DONE) return reply;
-    const u32 postings_before = model->posting_count;
-    memcpy(model->before, model->accounts, sizeof model->before);
-    for (u32 i = 0; i < entry.posting_count; i++) {
-        struct model_account *debit = entry.accounts[entry.postings[i].debit];
-        struct model_account *credit = entry.accounts[entry.postings[i].credit];
-        const u32 result = (u32)post(debit, credit, entry.postings[i].amount);
-        keep_posting(model, debit, credit, entry.postings[i].amount,
-                     head.code == 0 ? 1 : head.code);
-        if (result == (u32)CREATE_TRANSFER_CREATED) continue;
-        memcpy(model->accounts, model->before, sizeof model->before);
-        model->posting_count = postings_before;
-        reply = refused(MODULE_POSTING_REFUSED, entry.postings[i].amount, 0);
-        reply.posting = i;
-        reply.posting_result = result;
-        return reply;
+    struct model_posting postings[510];
+    if (head.nature == ENTRY_FACT) suspend(&entry);
+    entry_postings(model, &entry, postings);
+    const u16 code = head.code == 0 ? 1 : head.code;
+    const struct book_reply posted =
+        post_plan(model, postings, entry.posting_count, head.nature == ENTRY_FACT, code);
+    if (posted.result != MODULE_DONE) return posted;
+    for (u32 i = 0; i < entry.shortfall_count; i++) {
+        constraint_model_shortfall(model->constraints, row_of(model, entry.shortfalls[i].account),
+                                   entry.shortfalls[i].amount, entry.shortfalls[i].value);
     }
     entry_keep(model, command, record, head.entry_id, body, size);
     return reply;
@@ -810,16 +952,38 @@ static struct book_reply post_entry(struct book_model *model, const struct book_
 
 // --- commands as a whole -------------------------------------------------------------------------
 
+// Posts the amount of an account's breach from suspense to the account.
+static struct book_reply settle_breach(struct book_model *model, const u8 *body)
+{
+    u32 row = 0;
+    struct model_posting posting = {0};
+    struct book_reply reply =
+        constraint_model_breach(model->constraints, body, &row, &posting.amount);
+    if (reply.result != MODULE_DONE) return reply;
+    struct model_account *account = &model->accounts[row];
+    struct model_account *suspense =
+        &model->accounts[book_model_account_row(model, account->number, U128_MAX - 1)];
+    posting.debit = account->flags & 2 ? account : suspense;
+    posting.credit = account->flags & 2 ? suspense : account;
+    reply = post_plan(model, &posting, 1, false, 2);
+    if (reply.result == MODULE_DONE) constraint_model_settled(model->constraints, body);
+    return reply;
+}
+
 static bool is_known(u16 record)
 {
-    return (record >= 0x0201 && record <= 0x0205) || (record >= 0x0301 && record <= 0x0304) ||
-           record == 0x0401;
+    return (record >= 0x0601 && record <= 0x0607) || (record >= 0x0201 && record <= 0x0205) ||
+           (record >= 0x0301 && record <= 0x0304) || record == 0x0401;
 }
 
 // Runs record `i` of a command.
 static struct book_reply run_record(struct book_model *model, const struct book_command *command,
                                     u32 i, const u8 *body)
 {
+    if (command->record == 0x0607) return settle_breach(model, body);
+    if (command->record >> 8 == 6) {
+        return constraint_model_run(model->constraints, command->record, body);
+    }
     switch (command->record) {
     case 0x0201: return open_entity(model, body);
     case 0x0202: return open_calendar(model, body);
@@ -954,7 +1118,7 @@ u32 book_model_raw_transfer(struct book_model *model, const struct transfer *eve
     if (debit->number != event->ledger) {
         return CREATE_TRANSFER_TRANSFER_MUST_HAVE_THE_SAME_LEDGER_AS_ACCOUNTS;
     }
-    const u32 result = (u32)post(debit, credit, event->amount);
+    const u32 result = (u32)post(model, debit, credit, event->amount);
     if (result == (u32)CREATE_TRANSFER_CREATED) {
         keep_posting(model, debit, credit, event->amount, event->code);
     }
@@ -979,6 +1143,25 @@ struct account book_model_account(const struct book_model *model, u32 row)
         .code = account->code,
         .flags = account->flags,
     };
+}
+
+u32 book_model_account_row(const struct book_model *model, u32 book, u128 account_id)
+{
+    for (u32 i = 0; i < model->account_count; i++) {
+        const struct model_account *account = &model->accounts[i];
+        if (!account->is_raw && account->number == book && account->id == account_id) return i;
+    }
+    return U32_MAX;
+}
+
+bool book_model_has_book(const struct book_model *model, u32 book)
+{
+    return find_book(model, book) != NULL;
+}
+
+const struct constraint_model *book_model_constraints(const struct book_model *model)
+{
+    return model->constraints;
 }
 
 u32 book_model_room(const struct book_model *model)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Entities, books and entries a second time, as short and obvious as possible, to test the modules
-// against, with as much of commands and of raw accounts as meets them.
+// Entities, books, entries and constraints a second time, as short and obvious as possible, to test
+// the modules against, with as much of commands and of raw accounts as meets them.
 //
 // Written from the .def files and the headers: arrays in the order in which things were made, loops
 // over all of them, a copy of all accounts to take an entry back. Of the modules' code it has the
@@ -14,6 +14,7 @@
 #define TAEL_MODULES_BOOK_BOOK_MODEL_H
 
 #include "modules/book/book.h"
+#include "modules/constraint/constraint.h"
 #include "modules/entity/entity.h"
 #include "modules/entry/entry.h"
 
@@ -61,6 +62,9 @@ u32 book_model_raw_transfer(struct book_model *model, const struct transfer *eve
 // Accounts in the order in which they were made, as the ledger has them but for the timestamp.
 u32 book_model_account_count(const struct book_model *model);
 struct account book_model_account(const struct book_model *model, u32 row);
+// The row of an account in a book, or U32_MAX; whether there is such a book.
+u32 book_model_account_row(const struct book_model *model, u32 book, u128 account_id);
+bool book_model_has_book(const struct book_model *model, u32 book);
 // How many accounts there is still room for.
 u32 book_model_room(const struct book_model *model);
 
@@ -82,5 +86,7 @@ bool book_model_chart_code(const struct book_model *model, u32 i, struct chart_c
 bool book_model_book(const struct book_model *model, u32 i, struct book *out);
 bool book_model_trial_balance(const struct book_model *model, u32 book, u32 i,
                               struct trial_balance_row *out);
+// What it has of cells, constraints and breaches.
+const struct constraint_model *book_model_constraints(const struct book_model *model);
 
 #endif

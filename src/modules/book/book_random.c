@@ -16,6 +16,7 @@
 #define RECORDS_MAX 6u
 #define RAW_IDS     12u
 #define LEGS_MAX    255u
+#define CELLS       11u
 
 static u64 below(struct book_random *random, u64 bound)
 {
@@ -406,6 +407,8 @@ static u32 make_entry(struct book_random *random, u8 *out)
     if (chance(random, 2)) post.entry_id = 0;
     if (chance(random, 30)) post.day = pick_day(random, 5);
     if (chance(random, 50)) post.code = (u16)code;
+    if (chance(random, 20)) post.nature = 1;
+    if (chance(random, 1)) post.nature = 2;
     if (chance(random, 2)) post.reserved[below(random, sizeof post.reserved)] = 1;
     u32 count = 0;
     const u64 books = 1 + below(random, 10) / 6 + below(random, 10) / 8;
@@ -428,6 +431,131 @@ static u32 make_entry(struct book_random *random, u8 *out)
     return (u32)(sizeof post + count * sizeof(struct entry_leg));
 }
 
+// --- limits --------------------------------------------------------------------------------------
+
+static u32 pick_cell(struct book_random *random)
+{
+    static const u32 odd[] = {0, 99, U32_MAX};
+    const u64 cell = below(random, CELLS);
+    const u64 odd_one = below(random, ARRAY_COUNT(odd));
+    return chance(random, 95) ? 1 + (u32)cell : odd[odd_one];
+}
+
+// Mostly one of those that were opened lately, as far as the generator can know.
+static u32 pick_constraint(struct book_random *random)
+{
+    const u64 near = below(random, 12);
+    const u64 any = below(random, random->next_constraint + 2);
+    return chance(random, 80) ? (u32)(random->next_constraint - MIN(near, any)) : (u32)any;
+}
+
+static u32 make_cell(struct book_random *random, u8 *out)
+{
+    struct cell_open open = {0};
+    open.cell = pick_cell(random);
+    PUT(open.name, pick_name(random));
+    if (chance(random, 2)) open.reserved[below(random, sizeof open.reserved)] = 1;
+    memcpy(out, &open, sizeof open);
+    return sizeof open;
+}
+
+static u32 make_member(struct book_random *random, u8 *out)
+{
+    struct cell_add member = {0};
+    member.cell = pick_cell(random);
+    member.book = pick_book(random);
+    member.account_id = pick_account(random);
+    if (chance(random, 5)) member.account_id = BOOK_SUSPENSE_ID;
+    if (chance(random, 2)) member.reserved = 1ull << below(random, 64);
+    memcpy(out, &member, sizeof member);
+    return sizeof member;
+}
+
+static i128 pick_bound(struct book_random *random)
+{
+    const i128 large = (i128)1 << 126;
+    const u64 loose = below(random, 20000);
+    const u64 tight = below(random, 400);
+    const u64 odd = below(random, 6);
+    if (chance(random, 3))
+        return odd < 2 ? -large : odd < 4 ? large : odd < 5 ? large + 1 : -large - 1;
+    return chance(random, 70) ? -(i128)loose : 200 - (i128)tight;
+}
+
+static u32 put_terms(struct book_random *random, u8 *out, u32 most)
+{
+    static const i64 large[] = {INT64_MAX, INT64_MIN, (i64)1 << 61, -((i64)1 << 40)};
+    const u64 draw = below(random, most);
+    const u32 count = chance(random, 98) ? 1 + (u32)draw : 0;
+    for (u32 i = 0; i < count; i++) {
+        struct constraint_term term = {0};
+        const u64 small = below(random, 6);
+        const u64 large_one = below(random, ARRAY_COUNT(large));
+        term.cell = pick_cell(random);
+        term.coefficient = (i64)small - 2;
+        if (small == 2 && chance(random, 80)) term.coefficient = 1;
+        if (chance(random, 3)) term.coefficient = large[large_one];
+        if (chance(random, 1)) term.reserved = 1;
+        memcpy(out + i * sizeof term, &term, sizeof term);
+    }
+    return count;
+}
+
+static u32 make_constraint(struct book_random *random, u8 *out)
+{
+    struct constraint_open open = {0};
+    const u64 back = below(random, 8);
+    random->next_constraint++;
+    open.constraint = random->next_constraint - (chance(random, 10) ? (u32)back : 0);
+    if (chance(random, 2)) open.constraint = 0;
+    open.bound = pick_bound(random);
+    PUT(open.name, pick_name(random));
+    if (chance(random, 1)) open.reserved[below(random, sizeof open.reserved)] = 1;
+    if (chance(random, 1)) open.reserved_2[below(random, sizeof open.reserved_2)] = 1;
+    open.terms_count = put_terms(random, out + sizeof open, 3);
+    memcpy(out, &open, sizeof open);
+    return (u32)(sizeof open + open.terms_count * sizeof(struct constraint_term));
+}
+
+static u32 make_constraint_set(struct book_random *random, u8 *out)
+{
+    struct constraint_set set = {0};
+    set.constraint = pick_constraint(random);
+    set.nature = chance(random, 50);
+    set.set_bound = chance(random, 60);
+    if (set.set_bound || chance(random, 5)) set.bound = pick_bound(random);
+    if (chance(random, 1)) set.nature = 2;
+    if (chance(random, 1)) set.reserved[below(random, sizeof set.reserved)] = 1;
+    if (chance(random, 60)) set.terms_count = put_terms(random, out + sizeof set, 2);
+    memcpy(out, &set, sizeof set);
+    return (u32)(sizeof set + set.terms_count * sizeof(struct constraint_term));
+}
+
+static u32 make_constraint_close(struct book_random *random, u8 *out)
+{
+    struct constraint_close close = {0};
+    close.constraint = pick_constraint(random);
+    if (chance(random, 2)) close.reserved[below(random, sizeof close.reserved)] = 1;
+    memcpy(out, &close, sizeof close);
+    return sizeof close;
+}
+
+static u32 make_settle(struct book_random *random, u8 *out)
+{
+    struct breach_settle settle = {0};
+    settle.breach = below(random, 60);
+    if (chance(random, 2)) settle.reserved = 1ull << below(random, 64);
+    memcpy(out, &settle, sizeof settle);
+    return sizeof settle;
+}
+
+static u16 pick_limit_record(struct book_random *random)
+{
+    static const u16 records[] = {0x0601, 0x0602, 0x0602, 0x0602, 0x0603, 0x0604,
+                                  0x0605, 0x0605, 0x0606, 0x0607, 0x0607};
+    return records[below(random, ARRAY_COUNT(records))];
+}
+
 // --- steps ---------------------------------------------------------------------------------------
 
 static u32 make_record(struct book_random *random, u16 record, u8 *out)
@@ -442,6 +570,13 @@ static u32 make_record(struct book_random *random, u16 record, u8 *out)
     case 0x0302: return make_code(random, out);
     case 0x0303: return make_book(random, out);
     case 0x0304: return make_account(random, out);
+    case 0x0601: return make_cell(random, out);
+    case 0x0602:
+    case 0x0603: return make_member(random, out);
+    case 0x0604: return make_constraint(random, out);
+    case 0x0605: return make_constraint_set(random, out);
+    case 0x0606: return make_constraint_close(random, out);
+    case 0x0607: return make_settle(random, out);
     default: return make_entry(random, out);
     }
 }
@@ -452,6 +587,7 @@ static u16 pick_record(struct book_random *random)
     const u64 draw = below(random, 100);
     const u64 early = random->steps < 600 ? 1 : 4;
     const u64 of_days = below(random, 100);
+    if (chance(random, 15)) return pick_limit_record(random);
     if (of_days < 3) return 0x0203;
     if (of_days < 11) return 0x0204;
     if (of_days < 13) return 0x0205;

@@ -49,6 +49,7 @@ struct book_random {
     u32 large_percent;                                 // Of the amounts, that are near the limits.
     u128 next_id;                                      // Of commands and transfers.
     u128 next_entry;                                   // The id of the next new entry.
+    u32 next_constraint;                               // The number of the last new constraint.
     struct book_recent recent[BOOK_RANDOM_RECENT_MAX]; // A ring.
     u32 recent_count;
     _Alignas(16) u8 body[BOOK_RANDOM_BODY_MAX];

@@ -26,11 +26,13 @@ struct draft {
     const struct entry_leg *legs;
     u32 count;
     u128 entry_id;
-    i32 day;              // Effective; 0: the open one of each entity.
-    u32 rows[LEGS_MAX];   // Of the accounts.
-    i32 days[LEGS_MAX];   // Effective.
-    bool dated[LEGS_MAX]; // The day is an earlier one than is open.
-    u128 left[LEGS_MAX];  // Of the amounts, to be paired.
+    i32 day;                     // Effective; 0: the open one of each entity.
+    u32 rows[LEGS_MAX];          // Of the accounts.
+    i32 days[LEGS_MAX];          // Effective.
+    bool dated[LEGS_MAX];        // The day is an earlier one than is open.
+    bool is_suspended[LEGS_MAX]; // Posted to suspense instead.
+    u128 left[LEGS_MAX];         // Of the amounts, to be paired.
+    bool is_fact;
     struct plan *plan;
 };
 
@@ -77,10 +79,11 @@ static u32 leg_check(struct draft *draft, u32 i)
     }
     evidence[0] = leg->account_id;
     evidence[1] = known->frozen;
-    if (known->is_closed) return ENTRY_ACCOUNT_CLOSED;
-    if ((known->frozen & (leg->side == SIDE_DEBIT ? FROZEN_DEBITS : FROZEN_CREDITS)) != 0) {
-        return ENTRY_ACCOUNT_FROZEN;
-    }
+    // A freeze does not stop what happened, and a closed account does not take it.
+    draft->is_suspended[i] = draft->is_fact && known->is_closed;
+    if (!draft->is_fact && known->is_closed) return ENTRY_ACCOUNT_CLOSED;
+    const u8 barred = leg->side == SIDE_DEBIT ? FROZEN_DEBITS : FROZEN_CREDITS;
+    if (!draft->is_fact && (known->frozen & barred) != 0) return ENTRY_ACCOUNT_FROZEN;
     draft->rows[i] = row;
     draft->left[i] = leg->amount;
     return day_check(draft, i);
@@ -114,11 +117,61 @@ static u32 book_balance(const struct draft *draft, u32 book)
     return sums[0] == sums[1] ? MODULE_DONE : ENTRY_UNBALANCED;
 }
 
+// When the limit of a leg's account is broken on the leg's side by all legs together: those of that
+// side go to suspense, and the plan tells their sum. Looked at for the first such leg of an
+// account.
+static void leg_suspend(struct draft *draft, u32 first)
+{
+    const struct ledger *ledger = draft->context->ledger;
+    const u32 row = draft->rows[first];
+    const u8 side = draft->legs[first].side;
+    const u16 flags = ledger_account(ledger, row)->flags;
+    const u16 limit = side == SIDE_DEBIT ? ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS
+                                         : ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
+    if ((flags & limit) == 0 || draft->is_suspended[first]) return;
+    u128 sums[2] = {0, 0}; // Within those of the book, which do not overflow.
+    for (u32 i = 0; i < draft->count; i++) {
+        if (draft->rows[i] != row) continue;
+        sums[draft->legs[i].side == SIDE_CREDIT] += draft->legs[i].amount;
+    }
+    const i128 left = ledger_account_left(ledger, row, sums[0], sums[1]);
+    if (left >= 0) return;
+    for (u32 i = first; i < draft->count; i++) {
+        draft->is_suspended[i] |= draft->rows[i] == row && draft->legs[i].side == side;
+    }
+    struct plan_shortfall *shortfall = plan_add_shortfall(draft->plan);
+    shortfall->account_row = row;
+    shortfall->amount = sums[side == SIDE_CREDIT];
+    shortfall->value = left;
+}
+
+// Plans the posting of a debit and a credit leg.
+static void legs_post(struct draft *draft, u32 debit, u32 credit, u128 amount, u16 code)
+{
+    const u32 suspense = draft->is_suspended[debit] || draft->is_suspended[credit]
+                             ? ledger_class_account_row(draft->context->ledger,
+                                                        draft->legs[debit].book, BOOK_SUSPENSE_ID)
+                             : U32_MAX;
+    const u32 debit_row = draft->is_suspended[debit] ? suspense : draft->rows[debit];
+    const u32 credit_row = draft->is_suspended[credit] ? suspense : draft->rows[credit];
+    const bool is_nothing = debit_row == credit_row;
+    struct plan_posting *posting = plan_add_posting(draft->plan);
+    posting->debit_row = is_nothing ? draft->rows[debit] : debit_row;
+    posting->credit_row = is_nothing ? draft->rows[credit] : credit_row;
+    posting->amount = is_nothing ? 0 : amount;
+    posting->code = code;
+    posting->day = draft->days[debit];
+    posting->is_dated = draft->dated[debit];
+}
+
 // Pairs the debits of a book with its credits.
 static u32 book_pair(struct draft *draft, u32 book, u16 code)
 {
     const u32 refusal = book_balance(draft, book);
     if (refusal != MODULE_DONE) return refusal;
+    for (u32 i = 0; i < draft->count && draft->is_fact; i++) {
+        if (draft->legs[i].book == book) leg_suspend(draft, i);
+    }
     u32 debit = leg_next(draft, 0, book, SIDE_DEBIT);
     u32 credit = leg_next(draft, 0, book, SIDE_CREDIT);
     while (debit < draft->count) {
@@ -129,13 +182,7 @@ static u32 book_pair(struct draft *draft, u32 book, u16 code)
             return ENTRY_ACCOUNT_AGAINST_ITSELF;
         }
         const u128 amount = MIN(draft->left[debit], draft->left[credit]);
-        struct plan_posting *posting = plan_add_posting(draft->plan);
-        posting->debit_row = draft->rows[debit];
-        posting->credit_row = draft->rows[credit];
-        posting->amount = amount;
-        posting->code = code;
-        posting->day = draft->days[debit];
-        posting->is_dated = draft->dated[debit];
+        legs_post(draft, debit, credit, amount, code);
         draft->left[debit] -= amount;
         draft->left[credit] -= amount;
         debit = leg_next(draft, debit, book, SIDE_DEBIT);
@@ -153,6 +200,7 @@ static u32 post_decide(const struct module_context *context, const struct entry_
         .count = post->legs_count,
         .entry_id = post->entry_id,
         .day = post->day,
+        .is_fact = post->nature == ENTRY_FACT,
         .plan = plan,
     };
     const u16 code = post->code == 0 ? ENTRY_CODE_DEFAULT : post->code;
@@ -170,6 +218,7 @@ static u32 post_decide(const struct module_context *context, const struct entry_
     }
     plan->unique_id = post->entry_id;
     plan->has_references = true;
+    plan->is_fact = draft.is_fact;
     return MODULE_DONE;
 }
 

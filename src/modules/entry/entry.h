@@ -10,6 +10,11 @@
 // Rules are looked at leg by leg up to the day, then book by book in the order of their first legs:
 // what is told is the first rule that the first such leg breaks, or else the first such book.
 //
+// A fact is posted whatever limits say: the legs of an account on the side that its limit is broken
+// on, when all legs of the entry are summed, are posted to the book's suspense account instead, and
+// a breach of the account has their sum. What would be posted from suspense to suspense is a
+// posting of 0 between the accounts themselves, so that the entry is found on them.
+//
 // An entry's id is taken once for ever, by the entry that was carried out. The same entry again is
 // told to exist, also when its period is closed since.
 #ifndef TAEL_MODULES_ENTRY_ENTRY_H
