@@ -281,6 +281,38 @@ enum status history_sum_transfers(struct history_query *query, struct history_vi
     return STATUS_OK;
 }
 
+enum status history_page_transfers(struct history_query *query, struct history_view *view,
+                                   const struct query_filter *filter, struct history_page *page,
+                                   struct failure *failure)
+{
+    struct selection selection = query_selection(view, filter, false);
+    const struct wanted wanted = query_wanted(filter);
+    history_temperature_begin(query);
+    selection.begun = true;
+    selection.next = page->next;
+    page->count = 0;
+    while (page->count < page->limit && !selection.ended) {
+        struct transfer transfers[SUM_TRANSFERS];
+        const u32 limit = MIN(SUM_TRANSFERS, page->limit - page->count);
+        u32 count = 0;
+        enum status status = history_transfers_collect(query, view, &selection, &wanted, true,
+                                                       limit, transfers, &count, failure);
+        if (status != STATUS_OK) return status;
+        for (u32 i = 0; i < count; i++) page->rows[page->count++] = (u64)transfers[i].id;
+    }
+    // A full page is the last one when no other row follows.
+    struct transfer next;
+    u32 more = 0;
+    enum status status = STATUS_OK;
+    if (!selection.ended) {
+        status = history_transfers_collect(query, view, &selection, &wanted, true, 1, &next, &more,
+                                           failure);
+    }
+    page->ended = more == 0;
+    page->next = more == 0 ? 0 : (u64)next.id;
+    return status;
+}
+
 static bool account_matches(const struct account *account, const struct query_filter *filter)
 {
     return (filter->user_data_128 == 0 || account->user_data_128 == filter->user_data_128) &&

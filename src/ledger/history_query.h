@@ -139,6 +139,20 @@ MUST_USE enum status history_sum_transfers(struct history_query *query, struct h
                                            const struct query_filter *filter, u32 rows_max,
                                            struct history_sum *sum, struct failure *failure);
 
+// A page of transfers: their rows.
+struct history_page {
+    u64 next;   // The row to go on from; 0 at the beginning.
+    u32 limit;  // Room for so many rows.
+    u32 count;  // Out.
+    u64 *rows;  // Out.
+    bool ended; // Out: there are no more. A page may be empty before.
+};
+// The rows of the transfers that a valid filter selects, forwards. Of the filter `limit` and
+// `flags` do not matter.
+MUST_USE enum status history_page_transfers(struct history_query *query, struct history_view *view,
+                                            const struct query_filter *filter,
+                                            struct history_page *page, struct failure *failure);
+
 // What changed an account, and how it was then.
 struct history_line {
     u64 row;

@@ -262,6 +262,12 @@ u32 hold_find(const struct ledger *ledger, u128 id, u64 hash)
     return ROW_NONE;
 }
 
+const struct hold *ledger_hold(const struct ledger *ledger, u128 id)
+{
+    const u32 row = hold_find(ledger, id, history_hash_id(ledger->history, id));
+    return row == ROW_NONE ? NULL : hold_at(ledger, row);
+}
+
 bool ledger_has_room(const struct ledger *ledger, u64 accounts, u64 holds)
 {
     return ledger->accounts.count + accounts <= ledger->accounts.capacity &&

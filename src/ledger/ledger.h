@@ -134,6 +134,8 @@ MUST_USE enum status ledger_create_transfers(struct ledger *ledger,
 // Whether the tables take this many more accounts and open holds.
 bool ledger_has_room(const struct ledger *ledger, u64 accounts, u64 holds);
 
+// The open hold of this id, or NULL.
+const struct hold *ledger_hold(const struct ledger *ledger, u128 id);
 // When the next hold expires; U64_MAX when none will.
 u64 ledger_next_expiry(const struct ledger *ledger);
 // Expires at most `limit` holds that are due at or before `now`, in order of (expiry, timestamp).

@@ -771,6 +771,8 @@ static bool run_word(struct table_runner *runner, const char *name)
         run_postings(runner);
     } else if (strcmp(name, "restart") == 0 || strcmp(name, "checkpoint") == 0) {
         run_restart(runner, name[0] == 'c');
+    } else if (strcmp(name, "tick") == 0) {
+        command_world_tick(runner->world, (u64)table_number(runner, 1000000));
     } else if (strcmp(name, "room") == 0) {
         run_room(runner);
     } else {

@@ -11,23 +11,16 @@
 #include <cmocka.h>
 
 static const char *const table_files[] = {
-    "entity/tables/entity.txt",
-    "entity/tables/calendars.txt",
-    "entity/tables/days.txt",
-    "book/tables/assets.txt",
-    "book/tables/books.txt",
-    "book/tables/past.txt",
-    "book/tables/status.txt",
-    "entry/tables/entries.txt",
-    "entry/tables/entry_ids.txt",
-    "entry/tables/entry_days.txt",
-    "entry/tables/facts.txt",
-    "constraint/tables/cells.txt",
-    "constraint/tables/constraints.txt",
-    "constraint/tables/breaches.txt",
-    "name/tables/names.txt",
-    "name/tables/lists.txt",
-    "name/tables/balances.txt",
+    "entity/tables/entity.txt",       "entity/tables/calendars.txt",
+    "entity/tables/days.txt",         "book/tables/assets.txt",
+    "book/tables/books.txt",          "book/tables/past.txt",
+    "book/tables/status.txt",         "entry/tables/entries.txt",
+    "entry/tables/entry_ids.txt",     "entry/tables/entry_days.txt",
+    "entry/tables/facts.txt",         "entry/tables/holds.txt",
+    "entry/tables/reversals.txt",     "entry/tables/found.txt",
+    "constraint/tables/cells.txt",    "constraint/tables/constraints.txt",
+    "constraint/tables/breaches.txt", "name/tables/names.txt",
+    "name/tables/lists.txt",          "name/tables/balances.txt",
 };
 
 static void test_tables_hold(void **state)

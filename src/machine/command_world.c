@@ -180,6 +180,13 @@ void command_world_frame(struct command_world *world, const struct frame_command
     command_world_frame_of(world, entry, &body, 1);
 }
 
+void command_world_tick(struct command_world *world, u64 seconds)
+{
+    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
+    world->timestamp += seconds * 1000000000ull;
+    command_world_frame(world, &tick, "");
+}
+
 u32 command_world_run(struct command_world *world, u128 command_id, u16 record, const void *body,
                       u32 size, u32 count)
 {

@@ -572,6 +572,11 @@ enum status commit_command_check(const struct machine *machine, u32 number, cons
                            size, LEDGER_BATCH_EVENTS_MAX, raw->event_size);
     }
     const struct schema_record *record = commit_record(machine, number);
+    if (record != NULL && command_rows_max(record, count, size) > HISTORY_COMMANDS_ROWS_MAX) {
+        return failure_set(failure, STATUS_INVALID,
+                           "%u records, each of which may post %u times: too much for one command",
+                           count, record->postings_max);
+    }
     if (record != NULL) return commit_check(record, body, size, count, failure);
     return failure_set(failure, STATUS_NOT_FOUND, "no module of this log knows the record");
 }
@@ -589,15 +594,19 @@ static enum status record_decide(struct machine *machine, const struct frame_com
     context.principal = command->principal;
     context.command_id = command->command_id;
     struct plan *plan = machine->plan;
+    struct module_facts facts = {.failure = failure};
+    context.facts = &facts;
     plan_clear(plan);
     reply->result = module->decide(&context, record, body, plan);
+    if (facts.status != STATUS_OK) return facts.status;
     if (reply->result != MODULE_DONE) {
         memcpy(reply->evidence, plan->evidence, sizeof reply->evidence);
         if (plan->unique_id == 0) return STATUS_OK;
         return exists_tell(machine, plan, source, reply, failure);
     }
-    assert(plan->posting_count <=
-           MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1));
+    assert(plan->posting_count <= record->postings_max ||
+           plan->posting_count <=
+               MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1));
     return plan_commit(machine, module, plan, source, reply, frame, applied, failure);
 }
 

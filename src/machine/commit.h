@@ -16,15 +16,17 @@
 
 #define COMMAND_RECORD_ALIGNMENT 16u
 #define COMMAND_RECORDS_MAX      LEDGER_BATCH_EVENTS_MAX
-// A record's plan has at most a posting for each so many bytes of the record, so that the size of a
-// command bounds what it leaves in history.
+// A record's plan has at most a posting for each so many bytes of the record, or as many as the
+// record's description says (postings_max), so that a command bounds what it leaves in history.
 #define COMMAND_POSTING_BYTES 32u
-// Rows of history that a command of so many records and bytes may leave, beside those of its
-// postings (at most `size` / COMMAND_POSTING_BYTES, but one a record): one a record, and one more
-// of evidence.
-static inline u64 command_rows_max(u32 count, u32 size)
+// Rows of history that a command of a record, of so many of them and bytes, may leave: those of its
+// postings, one a record, and one more of evidence. One with more than HISTORY_COMMANDS_ROWS_MAX is
+// not accepted.
+static inline u64 command_rows_max(const struct schema_record *record, u32 count, u32 size)
 {
-    return 2ull * count + (u64)HISTORY_POSTING_ROWS_MAX * MAX(count, size / COMMAND_POSTING_BYTES);
+    const u32 each = record == NULL ? 1 : MAX(record->postings_max, 1u);
+    const u64 postings = MAX((u64)count * each, size / COMMAND_POSTING_BYTES);
+    return 2ull * count + HISTORY_POSTING_ROWS_MAX * postings;
 }
 
 // What is kept of a module's command. What became of its records is in its rows of history.

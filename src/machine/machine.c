@@ -535,7 +535,12 @@ static void index_command(struct machine *machine, struct history_segment *segme
             if (outcome->result != OUTCOME_CREATED) {
                 if (!ledger_result_is_transient(outcome->result)) record = NULL;
             } else {
-                if (outcome->flags & resolving) record = &resolved->items[(*next_resolved)++];
+                if (outcome->flags & resolving) {
+                    const struct transfer *item = &resolved->items[(*next_resolved)++];
+                    // A module's refers to what its record does, not to what the hold did.
+                    posting.pending_id = item->pending_id;
+                    if (outcome->kind != OUTCOME_POSTING) record = item;
+                }
                 number = ledger_account(&machine->ledger, outcome->debit_row)->ledger;
             }
         }

@@ -289,8 +289,7 @@ static void step_raw(struct past *past)
 static void step_tick(struct past *past)
 {
     past->world.timestamp += below(past, 1500) * 1000000ull;
-    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
-    command_world_frame(&past->world, &tick, "");
+    command_world_tick(&past->world, 0);
     for (u32 i = past->hold_count; i-- > 0;) {
         const struct open_hold hold = past->holds[i];
         if (hold.expires_at == 0 || hold.expires_at > past->world.timestamp) continue;

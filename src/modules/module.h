@@ -22,7 +22,7 @@
 #define MODULE_TABLES_MAX    4u
 #define MODULE_ORDERS_MAX    2u // Of one table.
 #define PLAN_POSTINGS_MAX    256u
-#define PLAN_WRITES_MAX      64u
+#define PLAN_WRITES_MAX      260u
 #define PLAN_EFFECTS_MAX     16u
 #define PLAN_ACCOUNTS_MAX    16u
 #define PLAN_SHORTFALLS_MAX  PLAN_POSTINGS_MAX
@@ -122,6 +122,12 @@ struct module_tables {
     struct btree orders[MODULE_TABLES_MAX][MODULE_ORDERS_MAX];
 };
 
+// What a module reads of history while it decides: facts that never change.
+struct module_facts {
+    enum status status; // The environment's: not STATUS_OK once one could not be read.
+    struct failure *failure;
+};
+
 struct module_context {
     const struct ledger *ledger;
     const struct turnovers *turnovers;
@@ -131,6 +137,7 @@ struct module_context {
     u64 position;
     u64 principal;
     u128 command_id;
+    struct module_facts *facts; // While it decides.
 };
 
 // An answer being made.
@@ -227,6 +234,16 @@ u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position,
 // The id of posting `index` of the record that its module knows by `unique_id`; likewise.
 u128 plan_unique_posting_id(const struct ledger *ledger, u16 module_number, u128 unique_id,
                             u32 index);
+
+// Walks over the postings of a record that a module took by its unique id, in their order: all
+// zero at first. False behind the last one, when there is no such record, and when history cannot
+// be read, which ends the process behind the decision. For `decide`.
+struct module_postings {
+    u64 row;   // Of history, plus one; 0 before the first.
+    u32 index; // Of the next one.
+};
+bool module_posting_next(const struct module_context *context, u16 module_number, u128 unique_id,
+                         struct module_postings *walk, struct outcome *out);
 
 // A record of one of the module's tables; the row must exist (asserted).
 static inline const void *module_record(const struct module_context *context, u32 table, u64 row)

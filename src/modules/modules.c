@@ -164,3 +164,40 @@ void plan_add_write(struct plan *plan, u32 table, u64 row, const void *record, u
     write->size = size;
     memcpy(write->record, record, size);
 }
+
+// The next row that is not a balance.
+static enum status row_next(const struct module_context *context, const struct history_set *set,
+                            struct module_postings *walk, struct outcome *out)
+{
+    struct history *history = context->ledger->history;
+    enum status status = STATUS_OK;
+    do {
+        assert(walk->row < history->next_row);
+        status = history_row(history, set, walk->row++, out, context->facts->failure);
+    } while (status == STATUS_OK &&
+             (out->kind == OUTCOME_BALANCE_DEBITS || out->kind == OUTCOME_BALANCE_CREDITS));
+    return status;
+}
+
+bool module_posting_next(const struct module_context *context, u16 module_number, u128 unique_id,
+                         struct module_postings *walk, struct outcome *out)
+{
+    struct history *history = context->ledger->history;
+    struct module_facts *facts = context->facts;
+    struct history_set *set = history_set_acquire(history);
+    enum status status = STATUS_OK;
+    bool is_found = walk->row != 0;
+    if (!is_found) {
+        const u128 id = plan_unique_posting_id(context->ledger, module_number, unique_id, 0);
+        status = history_find_row(history, set, id, history_hash_id(history, id), history->next_row,
+                                  &walk->row, facts->failure);
+        is_found = status == STATUS_OK && walk->row != 0;
+        if (is_found) walk->row--;
+    }
+    if (is_found) status = row_next(context, set, walk, out);
+    history_set_release(history, set);
+    if (status != STATUS_OK) facts->status = status;
+    if (status != STATUS_OK || !is_found || out->kind != OUTCOME_POSTING) return false;
+    walk->index++;
+    return true;
+}

@@ -107,6 +107,7 @@ struct schema_record {
     const struct schema_module *module;
     const char *verb; // Of a command or a query: its words on a command line; null: the name, its
                       // first word apart from the rest.
+    u32 postings_max; // Of a command: postings that its plan may have, whatever its size.
     const char *doc;
 };
 

@@ -82,7 +82,7 @@ static u64 rows_max(const struct frame_command *entry)
     if (entry->record < COMMAND_MODULES || compat_of_record(entry->record) != NULL) {
         return (u64)HISTORY_POSTING_ROWS_MAX * (entry->body_size / sizeof(struct transfer));
     }
-    return command_rows_max(entry->count, entry->body_size);
+    return command_rows_max(module_record_of(entry->record), entry->count, entry->body_size);
 }
 
 // Moves commands from the queue into the job, as many as fit a frame and have a buffer for their

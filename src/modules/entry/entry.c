@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Deciding on entries.
-#include "modules/entry/entry.h"
+#include "modules/entry/entry_internal.h"
 
 #include "modules/book/book.h"
 #include "modules/entity/entity.h"
@@ -10,7 +10,6 @@
 #define SCHEMA_TABLE  "modules/entry/entry.def"
 #include "schema/make_descriptors.h"
 
-#define LEGS_MAX 255u
 static_assert(
     offsetof(struct entry_post, entry_id) == offsetof(struct posting_references, id) &&
         offsetof(struct entry_post, order_id) == offsetof(struct posting_references, order_id) &&
@@ -18,43 +17,45 @@ static_assert(
         offsetof(struct entry_post, purpose) == offsetof(struct posting_references, purpose) &&
         offsetof(struct entry_post, day) == offsetof(struct posting_references, day),
     "an entry begins with its references");
-static_assert(LEGS_MAX <= PLAN_POSTINGS_MAX, "n legs make at most n - 1 postings");
+static_assert(ENTRY_LEGS_MAX <= PLAN_POSTINGS_MAX, "n legs make at most n - 1 postings");
 
-// An entry being decided.
-struct draft {
-    const struct module_context *context;
-    const struct entry_leg *legs;
-    u32 count;
-    u128 entry_id;
-    i32 day;                     // Effective; 0: the open one of each entity.
-    u32 rows[LEGS_MAX];          // Of the accounts.
-    i32 days[LEGS_MAX];          // Effective.
-    bool dated[LEGS_MAX];        // The day is an earlier one than is open.
-    bool is_suspended[LEGS_MAX]; // Posted to suspense instead.
-    u128 left[LEGS_MAX];         // Of the amounts, to be paired.
-    bool is_fact;
-    struct plan *plan;
-};
-
-// Whether the entity of the leg's book takes postings of this effective day; 0 is the open one.
-static u32 day_check(struct draft *draft, u32 i)
+u32 entry_day_check(const struct module_context *context, u32 book_number, i32 day, u128 entry_id,
+                    struct entry_day *out, struct plan *plan)
 {
-    const i32 day = draft->day;
-    const struct book *book = book_find(draft->context, draft->legs[i].book);
-    const struct entity *entity = entity_find(draft->context, book->entity_id);
-    draft->days[i] = day == 0 ? entity->day : day;
-    draft->dated[i] = draft->days[i] < entity->day;
+    const struct book *book = book_find(context, book_number);
+    const struct entity *entity = entity_find(context, book->entity_id);
+    out->day = day == 0 ? entity->day : day;
+    out->is_dated = out->day < entity->day;
     if (day == 0) return MODULE_DONE;
     const bool is_closed = day <= entity->closed_through;
     if (!is_closed && day <= entity->day) return MODULE_DONE;
-    draft->plan->evidence[0] = (u32)day;
-    draft->plan->evidence[1] = (u32)(is_closed ? entity->closed_through : entity->day);
-    draft->plan->unique_id = draft->entry_id; // Posted before the period was closed, it exists.
+    plan->evidence[0] = (u32)day;
+    plan->evidence[1] = (u32)(is_closed ? entity->closed_through : entity->day);
+    plan->unique_id = entry_id; // Posted before the period was closed, it exists.
     return is_closed ? ENTRY_DAY_IN_CLOSED_PERIOD : ENTRY_DAY_NOT_YET_OPEN;
 }
 
+u32 entry_account_check(const struct module_context *context, u32 row, u8 side, bool is_fact,
+                        u128 entry_id, struct plan *plan)
+{
+    const struct account *account = ledger_account(context->ledger, row);
+    plan->evidence[1] = 0;
+    if (account_class(account) != BOOK_ACCOUNT_CLASS)
+        return ENTRY_NOT_THE_OWNER; // L11: a module's.
+    const struct book_account *known = book_account_find(context, row);
+    plan->evidence[0] = account->id;
+    plan->evidence[1] = known->owner;
+    if (known->owner != context->principal) return ENTRY_NOT_THE_OWNER; // L11
+    plan->evidence[1] = known->is_closed ? 0 : known->frozen;
+    // A freeze does not stop what happened, and a closed account does not take it.
+    const u8 barred = side == SIDE_DEBIT ? FROZEN_DEBITS : FROZEN_CREDITS;
+    if (is_fact || (!known->is_closed && (known->frozen & barred) == 0)) return MODULE_DONE;
+    plan->unique_id = entry_id; // Posted before the account was stopped, it exists.
+    return known->is_closed ? ENTRY_ACCOUNT_CLOSED : ENTRY_ACCOUNT_FROZEN;
+}
+
 // Finds the account of a leg and checks that it may be posted to.
-static u32 leg_check(struct draft *draft, u32 i)
+static u32 leg_check(struct entry_draft *draft, u32 i)
 {
     const struct entry_leg *leg = &draft->legs[i];
     const struct ledger *ledger = draft->context->ledger;
@@ -68,29 +69,18 @@ static u32 leg_check(struct draft *draft, u32 i)
         evidence[0] = has_book ? leg->account_id : leg->book;
         return has_book ? ENTRY_ACCOUNT_NOT_FOUND : ENTRY_BOOK_NOT_FOUND;
     }
-    if (account_class(ledger_account(ledger, row)) != BOOK_ACCOUNT_CLASS) {
-        return ENTRY_NOT_THE_OWNER; // L11: a module's.
-    }
-    const struct book_account *known = book_account_find(draft->context, row);
-    if (known->owner != draft->context->principal) { // L11
-        evidence[0] = leg->account_id;
-        evidence[1] = known->owner;
-        return ENTRY_NOT_THE_OWNER;
-    }
-    evidence[0] = leg->account_id;
-    evidence[1] = known->frozen;
-    // A freeze does not stop what happened, and a closed account does not take it.
-    draft->is_suspended[i] = draft->is_fact && known->is_closed;
-    if (!draft->is_fact && known->is_closed) return ENTRY_ACCOUNT_CLOSED;
-    const u8 barred = leg->side == SIDE_DEBIT ? FROZEN_DEBITS : FROZEN_CREDITS;
-    if (!draft->is_fact && (known->frozen & barred) != 0) return ENTRY_ACCOUNT_FROZEN;
+    const u32 refusal = entry_account_check(draft->context, row, leg->side, draft->is_fact,
+                                            draft->entry_id, draft->plan);
+    if (refusal != MODULE_DONE) return refusal;
+    draft->is_suspended[i] = draft->is_fact && book_account_find(draft->context, row)->is_closed;
     draft->rows[i] = row;
     draft->left[i] = leg->amount;
-    return day_check(draft, i);
+    return entry_day_check(draft->context, leg->book, draft->day, draft->entry_id, &draft->days[i],
+                           draft->plan);
 }
 
 // The next leg of this book and side, from `i` on, of which something is left; or `count`.
-static u32 leg_next(const struct draft *draft, u32 i, u32 book, u8 side)
+static u32 leg_next(const struct entry_draft *draft, u32 i, u32 book, u8 side)
 {
     while (i < draft->count &&
            (draft->legs[i].book != book || draft->legs[i].side != side || draft->left[i] == 0)) {
@@ -99,7 +89,7 @@ static u32 leg_next(const struct draft *draft, u32 i, u32 book, u8 side)
     return i;
 }
 
-static u32 book_balance(const struct draft *draft, u32 book)
+static u32 book_balance(const struct entry_draft *draft, u32 book)
 {
     u128 sums[2] = {0, 0};
     for (u32 i = 0; i < draft->count; i++) {
@@ -120,7 +110,7 @@ static u32 book_balance(const struct draft *draft, u32 book)
 // When the limit of a leg's account is broken on the leg's side by all legs together: those of that
 // side go to suspense, and the plan tells their sum. Looked at for the first such leg of an
 // account.
-static void leg_suspend(struct draft *draft, u32 first)
+static void leg_suspend(struct entry_draft *draft, u32 first)
 {
     const struct ledger *ledger = draft->context->ledger;
     const u32 row = draft->rows[first];
@@ -146,7 +136,7 @@ static void leg_suspend(struct draft *draft, u32 first)
 }
 
 // Plans the posting of a debit and a credit leg.
-static void legs_post(struct draft *draft, u32 debit, u32 credit, u128 amount, u16 code)
+static void legs_post(struct entry_draft *draft, u32 debit, u32 credit, u128 amount, u16 code)
 {
     const u32 suspense = draft->is_suspended[debit] || draft->is_suspended[credit]
                              ? ledger_class_account_row(draft->context->ledger,
@@ -160,12 +150,14 @@ static void legs_post(struct draft *draft, u32 debit, u32 credit, u128 amount, u
     posting->credit_row = is_nothing ? draft->rows[credit] : credit_row;
     posting->amount = is_nothing ? 0 : amount;
     posting->code = code;
-    posting->day = draft->days[debit];
-    posting->is_dated = draft->dated[debit];
+    posting->day = draft->days[debit].day;
+    posting->is_dated = draft->days[debit].is_dated;
+    posting->flags = draft->flags;
+    posting->timeout_s = draft->timeout_s;
 }
 
 // Pairs the debits of a book with its credits.
-static u32 book_pair(struct draft *draft, u32 book, u16 code)
+static u32 book_pair(struct entry_draft *draft, u32 book, u16 code)
 {
     const u32 refusal = book_balance(draft, book);
     if (refusal != MODULE_DONE) return refusal;
@@ -191,10 +183,31 @@ static u32 book_pair(struct draft *draft, u32 book, u16 code)
     return MODULE_DONE;
 }
 
+u32 entry_draft_plan(struct entry_draft *draft, u16 code)
+{
+    struct plan *plan = draft->plan;
+    if (draft->entry_id == 0) return ENTRY_ID_MUST_NOT_BE_ZERO;
+    plan->evidence[0] = draft->count;
+    if (draft->count < 2) return ENTRY_TOO_FEW_LEGS;
+    for (u32 i = 0; i < draft->count; i++) {
+        const u32 refusal = leg_check(draft, i);
+        if (refusal != MODULE_DONE) return refusal;
+    }
+    for (u32 i = 0; i < draft->count; i++) {
+        if (draft->left[i] == 0) continue; // Of a book that is paired.
+        const u32 refusal = book_pair(draft, draft->legs[i].book, entry_code(code));
+        if (refusal != MODULE_DONE) return refusal;
+    }
+    plan->unique_id = draft->entry_id;
+    plan->has_references = true;
+    plan->is_fact = draft->is_fact;
+    return MODULE_DONE;
+}
+
 static u32 post_decide(const struct module_context *context, const struct entry_post *post,
                        struct plan *plan)
 {
-    struct draft draft = {
+    struct entry_draft draft = {
         .context = context,
         .legs = (const struct entry_leg *)(const void *)(post + 1),
         .count = post->legs_count,
@@ -203,30 +216,41 @@ static u32 post_decide(const struct module_context *context, const struct entry_
         .is_fact = post->nature == ENTRY_FACT,
         .plan = plan,
     };
-    const u16 code = post->code == 0 ? ENTRY_CODE_DEFAULT : post->code;
-    if (post->entry_id == 0) return ENTRY_ID_MUST_NOT_BE_ZERO;
-    plan->evidence[0] = draft.count;
-    if (draft.count < 2) return ENTRY_TOO_FEW_LEGS;
-    for (u32 i = 0; i < draft.count; i++) {
-        const u32 refusal = leg_check(&draft, i);
-        if (refusal != MODULE_DONE) return refusal;
-    }
-    for (u32 i = 0; i < draft.count; i++) {
-        if (draft.left[i] == 0) continue; // Of a book that is paired.
-        const u32 refusal = book_pair(&draft, draft.legs[i].book, code);
-        if (refusal != MODULE_DONE) return refusal;
-    }
-    plan->unique_id = post->entry_id;
-    plan->has_references = true;
-    plan->is_fact = draft.is_fact;
-    return MODULE_DONE;
+    return entry_draft_plan(&draft, post->code);
 }
 
 static u32 entry_decide(const struct module_context *context, const struct schema_record *record,
                         const void *body, struct plan *plan)
 {
     if (record == &entry_schema_entry_post) return post_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    if (record == &entry_schema_entry_reverse) return entry_reverse_decide(context, body, plan);
+    return entry_hold_decide(context, record, body, plan);
+}
+
+static u32 entry_ask(const struct module_context *context, const struct schema_record *question,
+                     const void *body, struct module_answer *answer)
+{
+    if (question == &entry_schema_hold_list) return entry_hold_ask(context, body, answer);
+    return entry_find_ask(context, question, body, answer);
+}
+
+// --- invariants ----------------------------------------------------------------------------------
+
+static void entry_check(const struct module_context *context)
+{
+    for (u64 row = 0; row < module_record_count(context, TABLE_HOLDS); row++) {
+        const struct entry_hold_record *hold = module_record(context, TABLE_HOLDS, row);
+        const u128 id =
+            plan_unique_posting_id(context->ledger, entry_module.number, hold->hold_id, 0);
+        const bool is_open = ledger_hold(context->ledger, id) != NULL;
+        assert(hold->status == HOLD_OPEN || !is_open);                         // J1
+        assert(hold->status != HOLD_OPEN || is_open || hold->expires_at != 0); // J1
+    }
+    for (u64 row = 0; row < module_record_count(context, TABLE_POSTINGS); row++) {
+        const struct reversed_posting *posting = module_record(context, TABLE_POSTINGS, row);
+        assert(posting->reversed > 0 && posting->reversed <= posting->amount); // J2
+        assert(module_find(context, TABLE_REVERSALS, posting->reversal_id) != NULL);
+    }
 }
 
 const struct module entry_module = {
@@ -235,5 +259,19 @@ const struct module entry_module = {
     .version = 1,
     .account_class = BOOK_ACCOUNT_CLASS,
     .schema = &entry_schema,
+    .table_count = 3,
+    .tables =
+        {
+            {.record_size = sizeof(struct entry_hold_record),
+             .record_max = HOLDS_MAX,
+             .keyed = true},
+            {.record_size = sizeof(struct reversal), .record_max = REVERSALS_MAX, .keyed = true},
+            {.record_size = sizeof(struct reversed_posting),
+             .record_max = REVERSALS_MAX,
+             .keyed = true},
+        },
     .decide = entry_decide,
+    .ask = entry_ask,
+    .look = entry_find_look,
+    .check = entry_check,
 };

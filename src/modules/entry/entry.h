@@ -15,6 +15,13 @@
 // a breach of the account has their sum. What would be posted from suspense to suspense is a
 // posting of 0 between the accounts themselves, so that the entry is found on them.
 //
+// A hold sets aside what an entry would post. A reversal posts the other way round what is left of an
+// entry, or parts of it.
+//
+// Invariants
+//   J1 A hold is open as long as the ledger holds its postings; one that expires is not written to.
+//   J2 Of a posting no more is reversed than it posted.
+//
 // An entry's id is taken once for ever, by the entry that was carried out. The same entry again is
 // told to exist, also when its period is closed since.
 #ifndef TAEL_MODULES_ENTRY_ENTRY_H
