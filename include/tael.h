@@ -306,8 +306,8 @@ TAEL_PUBLIC enum tael_error tael_submit_question(struct tael_client *client,
                                                  const struct tael_question *question,
                                                  uint64_t timeout_ms, tael_callback *callback,
                                                  void *context, uint64_t *ticket);
-// Asks for a page of changes and waits for it, up to `changes->wait_ms` and `timeout_ms`. It shows at
-// least what this client was told so far. Results and `answer` as those of tael_ask.
+// Asks for a page of changes and waits for it, up to `changes->wait_ms` and `timeout_ms`. It shows
+// at least what this client was told so far. Results and `answer` as those of tael_ask.
 TAEL_PUBLIC enum tael_error tael_changes(struct tael_client *client,
                                          const struct tael_changes *changes, uint64_t timeout_ms,
                                          struct tael_answer *answer);

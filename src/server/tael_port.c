@@ -339,8 +339,8 @@ static enum tael_status question_judge(struct tael_port *port, const struct peer
     return busy ? TAEL_BUSY : TAEL_DONE;
 }
 
-// Asks for changes. Of a connection one question waits at most: the next one ends the waiting of the
-// one before, so that who gave one up need not wait for its end.
+// Asks for changes. Of a connection one question waits at most: the next one ends the waiting of
+// the one before, so that who gave one up need not wait for its end.
 static void changes_handle(struct tael_port *port, struct peer *peer, struct request *request,
                            const u8 *body)
 {
@@ -381,7 +381,8 @@ static void question_handle(struct tael_port *port, struct connection *connectio
     *request = (struct request){.connection = connection, .taken = true, .cause = *header};
     peer->in_flight++;
     if (is_changes) {
-        request->query = (struct pipeline_query){.token = (u64)(request - port->requests)};
+        request->query = (struct pipeline_query){.question = &changes_schema_changes,
+                                                 .token = (u64)(request - port->requests)};
         changes_handle(port, peer, request, buffer_body(buffer));
         buffer_give(port->pipeline, buffer);
         return;
