@@ -4,20 +4,16 @@
 //
 // Lines are written whole, as many at once as a page has. Who reads them and goes ends it; so does
 // an interruption, behind a whole line.
+#include "cli/change_text.h"
 #include "cli/stream.h"
 #include "codec/record_binary.h"
-#include "ledger/ledger_schema.h"
-#include "modules/module.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-// JSON of a record is so many times as large as its bytes, at most; and a line has this beside.
-#define LINE_GROWTH 64u
-#define LINE_HEAD   4096u
-#define OUT_SIZE    (4u * MIB)
+#define OUT_SIZE (4u * MIB)
 
 struct tail {
     const struct tail_options *options;
@@ -29,47 +25,6 @@ struct tail {
     u64 lines;
     int code;
 };
-
-static void result_name(const struct change *change, const struct schema_record *record, char *out,
-                        size_t size)
-{
-    const struct schema_result *known = NULL;
-    if (change->result == 0) {
-        cli_text_set(out, size, "done");
-        return;
-    }
-    if (record == &ledger_schema_account) {
-        known = schema_find_result(&ledger_schema_create_account_result, change->result);
-    } else if (record == &ledger_schema_transfer) {
-        known = schema_find_result(&ledger_schema_create_transfer_result, change->result);
-    } else if (module_of_record(change->record) != NULL) {
-        known = module_result_of(module_of_record(change->record), change->result);
-    }
-    if (known != NULL) cli_text_set(out, size, schema_lower(known->name).text);
-    else (void)snprintf(out, size, "%u", change->result);
-}
-
-static void head_make(const struct change *change, const struct schema_record *record,
-                      struct tail_change *out)
-{
-    *out = (struct tail_change){
-        .row = change->row,
-        .position = change->position,
-        .timestamp = change->timestamp,
-        .principal = change->principal,
-        .command_id = change->command_id,
-        .released = change->released,
-        .held_row = change->held_row,
-        .cause_row = change->cause_row,
-        .index = change->index,
-    };
-    const struct schema_value *kind =
-        schema_find_value_number(&changes_schema_change_kind, change->kind);
-    if (kind != NULL) cli_text_set(out->kind, sizeof out->kind, schema_lower(kind->name).text);
-    result_name(change, record, out->result, sizeof out->result);
-    if (record != NULL) cli_text_set(out->record, sizeof out->record, record->name);
-    else (void)snprintf(out->record, sizeof out->record, "%u", change->record);
-}
 
 // Writes what is gathered; false when nobody reads any more, or the output failed.
 static bool lines_write(struct tail *tail)
@@ -104,9 +59,7 @@ static bool lines_write(struct tail *tail)
 static void line_add(struct tail *tail, const struct change *change,
                      const struct schema_record *record)
 {
-    struct tail_change head;
-    head_make(change, record, &head);
-    const size_t most = LINE_HEAD + (size_t)change->payload_size * LINE_GROWTH;
+    const size_t most = change_json_size_max(change);
     if (tail->size + most > tail->capacity) {
         tail->capacity = MAX(tail->capacity * 2, tail->size + most);
         tail->out = realloc(tail->out, tail->capacity);
@@ -114,18 +67,7 @@ static void line_add(struct tail *tail, const struct change *change,
     }
     struct json_writer writer =
         json_writer_init(tail->out + tail->size, tail->capacity - tail->size);
-    json_write_object_begin(&writer);
-    record_json_write_members(&cli_schema_tail_change, RECORD_JSON_CALENDAR, &head, &writer);
-    json_write_key(&writer, "body");
-    if (record != NULL && change->payload_size > 0) {
-        record_json_write(record, RECORD_JSON_CALENDAR, change + 1, &writer);
-    } else if (change->payload_size > 0) {
-        json_write_hex(&writer, change + 1, change->payload_size);
-    } else {
-        json_write_null(&writer);
-    }
-    json_write_object_end(&writer);
-    json_write_line_end(&writer);
+    change_json_write(change, record, &writer);
     assert(!text_overflowed(&writer.text));
     tail->size += writer.text.size;
     tail->lines++;

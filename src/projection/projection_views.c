@@ -69,7 +69,9 @@ static const char *const views[][2] = {
      "LEFT JOIN book_account_open o ON o.\"row\" = a.cause_row\n"
      "GROUP BY a.\"row\""},
     {"trial_balance",
-     "SELECT b.ledger AS book, b.code, c.kind, b.account_id, b.name,\n"
+     "SELECT b.ledger AS book, b.code, CASE WHEN o.book IS NOT NULL AND b.code = 65535 "
+     "THEN 'liability' ELSE c.kind END AS kind, b.account_id,\n"
+     "CASE WHEN o.book IS NOT NULL AND b.code = 65535 THEN 'suspense' ELSE b.name END AS name,\n"
      "CASE WHEN typeof(debits_posted) = 'integer' AND typeof(credits_posted) = 'integer' "
      "THEN max(debits_posted - credits_posted, 0) END AS debit,\n"
      "CASE WHEN typeof(debits_posted) = 'integer' AND typeof(credits_posted) = 'integer' "
