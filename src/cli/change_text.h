@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A change as text: a line of JSON, lines of CSV. Moments and days are ISO 8601, amounts and ids
-// decimal; in CSV (RFC 4180) a record with an array has a line an item, and repeats what is its own.
+// decimal. In CSV (RFC 4180) a record with an array has a line an item, each with the record's own.
 #ifndef TAEL_CLI_CHANGE_TEXT_H
 #define TAEL_CLI_CHANGE_TEXT_H
 

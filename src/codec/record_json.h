@@ -8,8 +8,9 @@
 // a named value is its name (an integer is accepted); bytes are a string of hexadecimal digits, or
 // the text itself with FIELD_TEXT; several numbers and items are arrays. A number with a fraction
 // or an exponent is refused even where it is whole: it may have lost digits before it came here. A
-// bool is true or false. A moment or a date may be a string of ISO 8601. Only written: wide numbers that stay small (FIELD_SMALL) as JSON numbers,
-// those with decimals with their point, none as null, groups as objects.
+// bool is true or false. A moment or a date may be a string of ISO 8601. Only written: wide numbers
+// that stay small (FIELD_SMALL) as JSON numbers, those with decimals with their point, none as
+// null, groups as objects.
 // Reserved fields are neither written nor accepted. Fields not given are zero. FIELD_OUTPUT fields
 // are accepted: whether one may be given is the machine's rule, with a result of its own.
 //
