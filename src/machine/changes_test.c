@@ -402,6 +402,25 @@ static void test_every_record_fits_a_page(void **state)
 
 // --- large logs ----------------------------------------------------------------------------------
 
+// The position of the next expiry from a row on.
+static u64 expiry_position(struct stream *stream, u64 row)
+{
+    struct machine *machine = &stream->world.node.machine;
+    struct history_view view = history_view_open(
+        &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
+        MIN(row + 9, machine->history.next_row));
+    struct failure failure = {0};
+    struct changes_page page = {.out = stream->bytes, .room = ROOM};
+    command_world_must(changes_read(stream->reader, &view, row, 0, &page, &failure), &failure);
+    history_view_close(&view);
+    stream->size = page.size;
+    u32 at = 0;
+    for (const struct change *change = NULL; (change = change_at(stream, &at)) != NULL;) {
+        if (change->kind == CHANGE_KIND_EXPIRY) return change->position;
+    }
+    return 0;
+}
+
 // Over more than one file of the log every row is told of with its own command.
 static void test_files_of_the_log(void **state)
 {
@@ -411,6 +430,7 @@ static void test_files_of_the_log(void **state)
     struct create_result *results = calloc(BULK_COUNT, sizeof *results);
     u64 *first_rows = calloc(BULK_FRAMES, sizeof *first_rows);
     u64 *positions = calloc(BULK_FRAMES, sizeof *positions);
+    u64 early = 0, early_row = 0;
     transfer_create(stream, (struct transfer){.id = 50,
                                               .debit_account_id = 1,
                                               .credit_account_id = 2,
@@ -418,6 +438,14 @@ static void test_files_of_the_log(void **state)
                                               .ledger = 7,
                                               .code = 1,
                                               .timeout = 3600,
+                                              .flags = TRANSFER_PENDING});
+    transfer_create(stream, (struct transfer){.id = 51,
+                                              .debit_account_id = 1,
+                                              .credit_account_id = 2,
+                                              .amount = 1,
+                                              .ledger = 7,
+                                              .code = 1,
+                                              .timeout = 10,
                                               .flags = TRANSFER_PENDING});
     for (u32 frame = 0; frame < BULK_FRAMES; frame++) {
         for (u32 i = 0; i < BULK_COUNT; i++) {
@@ -428,11 +456,16 @@ static void test_files_of_the_log(void **state)
                                          .ledger = 7,
                                          .code = 1};
         }
+        if (frame == 5) { // In the first file: the first of the two holds.
+            early_row = stream->world.node.machine.history.next_row;
+            tick(stream, 11 * NS_PER_S);
+            early = position(stream);
+        }
         first_rows[frame] = stream->world.node.machine.history.next_row;
         command_world_create(&stream->world, COMPAT_CREATE_TRANSFERS, batch, BULK_COUNT, results);
         positions[frame] = position(stream);
     }
-    tick(stream, 3601 * NS_PER_S); // In the second file.
+    tick(stream, 3601 * NS_PER_S); // In the last file.
     assert_true(stream->world.node.wal.tail.place > WAL_FILE_SIZE);
     const u64 ticked = position(stream);
     // Starts in any order, so that nothing is known of the frame.
@@ -456,15 +489,9 @@ static void test_files_of_the_log(void **state)
     }
     const u64 last = stream->world.node.machine.history.next_row - 1;
     for (u32 fresh = 0; fresh < 2; fresh++) {
-        stream_begin(stream, last - 8, 0, ROOM);
-        u32 at = 0;
-        const struct change *expiry = NULL;
-        for (const struct change *change = NULL; (change = change_at(stream, &at)) != NULL;) {
-            if (change->kind == CHANGE_KIND_EXPIRY) expiry = change;
-        }
-        assert_non_null(expiry);
-        assert_int_equal(expiry->position, ticked);
-        changes_reader_free(stream->reader); // One that knows nothing finds it by time alone.
+        assert_int_equal(expiry_position(stream, early_row), early);
+        assert_int_equal(expiry_position(stream, last - 8), ticked);
+        changes_reader_free(stream->reader); // One that knows nothing finds them by time alone.
         stream->reader = changes_reader_new(&stream->world.node.wal);
     }
     free(batch);
