@@ -37,6 +37,14 @@ static void progress_show(struct project *project, bool is_last)
 static enum status page_take(struct project *project, struct failure *failure)
 {
     struct projection *projection = project->projection;
+    if (project->stream.end < projection_row(projection)) { // A log never gets shorter.
+        (void)failure_set(failure, STATUS_CORRUPT,
+                          "the file has rows up to %llu, and the server's history ends at %llu: "
+                          "it serves an older copy of the log",
+                          (unsigned long long)projection_row(projection),
+                          (unsigned long long)project->stream.end);
+        return STATUS_CORRUPT;
+    }
     for (const struct change *change = cli_stream_change(&project->stream, NULL); change != NULL;
          change = cli_stream_change(&project->stream, change)) {
         enum status status = projection_add(projection, change, failure);

@@ -202,7 +202,13 @@ static void request_answer(struct tael_port *port, struct request *request,
                            struct tael_header *header, u32 size)
 {
     struct connection *connection = request->connection;
-    const u8 *body = request->reply == NULL ? NULL : buffer_body(request->reply);
+    if (request->reply == NULL) { // There is nothing to say but the header.
+        assert(size == 0);
+        answer_small(port, connection, header, "", 0);
+        request_free(port, request);
+        return;
+    }
+    const u8 *body = buffer_body(request->reply);
     if (MESSAGE_HEADER_SIZE + size <= CONNECTION_SMALL_SIZE_MAX) {
         answer_small(port, connection, header, body, size);
         request_free(port, request);

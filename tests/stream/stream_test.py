@@ -336,6 +336,13 @@ def test_what_is_not_its_own_is_refused(folder):
         database.execute("ALTER TABLE asset_open DROP COLUMN colour")
         database.commit()
         database.close()
+        # A server whose log ends before the file does has an older copy.
+        database = sqlite3.connect(os.path.join(folder, "a.db"))
+        database.execute("UPDATE projection SET next_row = next_row + 1000")
+        database.commit()
+        database.close()
+        _, said = project(folder, "a.db", code=3)
+        assert "an older copy of the log" in said, said
     with tempfile.TemporaryDirectory() as second:
         with server(second) as _:
             path = os.path.join(folder, "a.db")
