@@ -240,6 +240,53 @@ struct tael_server {
     uint32_t in_flight_max; // More than these wait in the client.
 };
 
+// --- The change stream: what took effect, in the order in which it did ---
+
+enum tael_changes_flag {
+    TAEL_CHANGES_REFUSED = 1, // Refused events and records, too, and why.
+};
+
+// Which changes. Whoever goes on from the row of tael_changes_next sees each once, over connections
+// and restarts of either side.
+struct tael_changes {
+    uint64_t row;     // From here on; 0 is the beginning of the log.
+    uint32_t wait_ms; // When there is nothing: how long the answer waits for something; 60000 at
+                      // most. Of a connection one such question waits at most: another one ends
+                      // its waiting.
+    uint32_t flags;   // enum tael_changes_flag.
+    uint64_t reserved[2]; // Zero.
+};
+
+enum tael_change_kind {
+    TAEL_CHANGE_ACCOUNT = 1,  // An account was made: the payload is it, with balances of 0.
+    TAEL_CHANGE_TRANSFER = 2, // Posted at once: the payload is the transfer, of all kinds to 6.
+    TAEL_CHANGE_HOLD = 3,     // Pending.
+    TAEL_CHANGE_POST = 4,     // Releases the whole hold and posts the amount.
+    TAEL_CHANGE_VOID = 5,     // Releases the hold.
+    TAEL_CHANGE_EXPIRY = 6,   // Releases the hold; the payload is the pending transfer.
+    TAEL_CHANGE_RECORD = 7,   // A record of a module's command: the payload is it.
+    TAEL_CHANGE_EVIDENCE = 8, // Why the record before was refused: the value, the limit (each of
+                              // 128 bits), the posting, why it was refused, 8 bytes.
+};
+
+// A change; its payload, `payload_size` bytes at a multiple of 16, follows it.
+struct tael_change {
+    uint64_t row;      // A later change has a greater one.
+    uint64_t position; // Of its command in the log.
+    uint64_t timestamp;
+    uint64_t principal;          // Who asked; 0 is a plain client, or time.
+    struct tael_u128 command_id; // Of a plain client's request its client.
+    struct tael_u128 released;   // Of kinds 4 to 6: the whole amount of the hold.
+    uint64_t held_row;           // Of those: the row of the hold; else UINT64_MAX.
+    uint64_t cause_row;          // Of what a module made: the row of its record; else UINT64_MAX.
+    uint32_t record;             // Number of the payload's record.
+    uint32_t index;              // Among the events or records of its command, from 0.
+    uint8_t kind;                // enum tael_change_kind.
+    uint8_t result;              // 0: it took effect; else the refusal.
+    uint16_t reserved;           // Zero.
+    uint32_t payload_size;       // Bytes.
+};
+
 struct tael_client;
 
 // --- The client's life ---
@@ -309,6 +356,24 @@ TAEL_PUBLIC enum tael_error tael_submit_question(struct tael_client *client,
                                                  const struct tael_question *question,
                                                  uint64_t timeout_ms, tael_callback *callback,
                                                  void *context, uint64_t *ticket);
+// Asks for a page of changes and waits for it, up to `changes->wait_ms` and `timeout_ms`. It shows
+// at least what this client was told so far. Results and `answer` as those of tael_ask.
+TAEL_PUBLIC enum tael_error tael_changes(struct tael_client *client,
+                                         const struct tael_changes *changes, uint64_t timeout_ms,
+                                         struct tael_answer *answer);
+// The same without waiting, as tael_submit_question; `changes` must stay as it is until the answer.
+TAEL_PUBLIC enum tael_error tael_submit_changes(struct tael_client *client,
+                                                const struct tael_changes *changes,
+                                                uint64_t timeout_ms, tael_callback *callback,
+                                                void *context, uint64_t *ticket);
+// The change behind `before` in such an answer, the first one of NULL; NULL behind the last, and
+// where the body breaks its description. Valid as long as the answer.
+TAEL_PUBLIC const struct tael_change *tael_change_next(const struct tael_answer *answer,
+                                                       const struct tael_change *before);
+// The row to go on from, and the one at which history ended when the answer was made: when they are
+// equal, there was nothing more.
+TAEL_PUBLIC uint64_t tael_changes_next(const struct tael_answer *answer);
+TAEL_PUBLIC uint64_t tael_changes_end(const struct tael_answer *answer);
 // Sets the deadline of an open request anew, from now (0: as the options say).
 // TAEL_ERROR_ARGUMENT: there is no such request.
 TAEL_PUBLIC enum tael_error tael_wait_on(struct tael_client *client, uint64_t ticket,

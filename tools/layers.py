@@ -10,7 +10,7 @@ import re
 import sys
 
 LEVELS = [("base", "os"), ("schema",), ("codec",), ("money",), ("ledger",), ("modules",),
-          ("wal",), ("machine",), ("server",), ("client",), ("cli",)]
+          ("wal",), ("machine",), ("server", "projection"), ("client",), ("cli",)]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

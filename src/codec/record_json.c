@@ -3,6 +3,8 @@
 // Records as JSON, both ways, over descriptors.
 #include "codec/record_json.h"
 
+#include "codec/civil.h"
+
 #include "codec/field.h"
 #include "codec/number.h"
 
@@ -224,6 +226,16 @@ static enum status read_field(const struct object *object, const struct schema_f
             return at_field(object, field, value, failure);
         return STATUS_OK;
     }
+    const bool is_text = value->token == JSON_STRING;
+    if (is_text && (field->unit == UNIT_NANOSECONDS || field->unit == UNIT_DAYS)) {
+        enum status status = string_text(object, field, value, text, &size, failure);
+        if (status) return status;
+        if (size == 0 || field_parse(object->record, field, text, size, object->head, failure)) {
+            if (size == 0) (void)failure_set(failure, STATUS_INVALID, "\"\" is no time");
+            return at_field(object, field, value, failure);
+        }
+        return STATUS_OK;
+    }
     return read_number(object, field, 0, value, failure);
 }
 
@@ -441,9 +453,30 @@ static void write_flags(const struct schema_field *field, const struct schema_fl
     json_write_array_end(writer);
 }
 
+static bool is_calendar(const struct schema_field *field)
+{
+    return field->unit == UNIT_NANOSECONDS || field->unit == UNIT_DAYS;
+}
+
+// A moment or a date as ISO 8601; false when it is out of what that can say.
+static bool write_calendar(const struct schema_field *field, u128 value, struct json_writer *writer)
+{
+    char text[CIVIL_MOMENT_SIZE];
+    if (field->unit == UNIT_DAYS) {
+        const i128 day = (i128)value;
+        if (day < CIVIL_DAY_MIN || day > CIVIL_DAY_MAX) return false;
+        civil_print_date((i32)day, text);
+    } else {
+        if (value > U64_MAX) return false;
+        (void)civil_print_moment((u64)value, text);
+    }
+    json_write_text(writer, text);
+    return true;
+}
+
 // The value of any field but ARRAY and BLOB.
 static void write_field(const struct schema_record *record, const struct schema_field *field,
-                        const u8 *head, struct json_writer *writer)
+                        enum record_json_style style, const u8 *head, struct json_writer *writer)
 {
     if (field->type == SCHEMA_BOOL) {
         json_write_bool(writer, field_get(field, 0, head) != 0);
@@ -474,6 +507,10 @@ static void write_field(const struct schema_record *record, const struct schema_
         json_write_text(writer, schema_lower(named->name).text);
         return;
     }
+    if (style == RECORD_JSON_CALENDAR && field->count == 1 && is_calendar(field) &&
+        write_calendar(field, field_get(field, 0, head), writer)) {
+        return;
+    }
     if (field->count > 1) json_write_array_begin(writer);
     for (u32 i = 0; i < field->count; i++) write_number(field, field_get(field, i, head), writer);
     if (field->count > 1) json_write_array_end(writer);
@@ -483,7 +520,7 @@ static bool is_written(const struct schema_field *field, enum record_json_style 
                        const u8 *head)
 {
     if (schema_field_is_reserved(field)) return false;
-    if (style == RECORD_JSON_ALL) return true;
+    if (style != RECORD_JSON_OMIT_ZERO) return true;
     return (field->flags & (FIELD_KEY | FIELD_REQUIRED)) != 0 || !field_is_zero(field, head);
 }
 
@@ -511,7 +548,7 @@ static void write_members(const struct schema_record *record, enum record_json_s
         }
         json_write_key(writer, field->name + (group ? strlen(group) + 1 : 0));
         if (field->type != SCHEMA_ARRAY && field->type != SCHEMA_BLOB) {
-            write_field(record, field, head, writer);
+            write_field(record, field, style, head, writer);
             continue;
         }
         u32 count = (u32)field_get(field, 0, head);

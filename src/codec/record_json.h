@@ -8,8 +8,9 @@
 // a named value is its name (an integer is accepted); bytes are a string of hexadecimal digits, or
 // the text itself with FIELD_TEXT; several numbers and items are arrays. A number with a fraction
 // or an exponent is refused even where it is whole: it may have lost digits before it came here. A
-// bool is true or false. Only written: wide numbers that stay small (FIELD_SMALL) as JSON numbers,
-// those with decimals with their point, none as null, groups as objects.
+// bool is true or false. A moment or a date may be a string of ISO 8601. Only written: wide numbers
+// that stay small (FIELD_SMALL) as JSON numbers, those with decimals with their point, none as
+// null, groups as objects.
 // Reserved fields are neither written nor accepted. Fields not given are zero. FIELD_OUTPUT fields
 // are accepted: whether one may be given is the machine's rule, with a result of its own.
 //
@@ -44,6 +45,7 @@ MUST_USE enum status record_json_parse_batch(const struct schema_record *record,
 enum record_json_style {
     RECORD_JSON_ALL,       // Every field.
     RECORD_JSON_OMIT_ZERO, // No field that is zero, except keys and required ones.
+    RECORD_JSON_CALENDAR,  // Every field; moments and dates as ISO 8601.
 };
 // Writes the whole record that begins at `data`; its counts are within their bounds
 // (record_binary.h checks that for bytes from outside). Flags and values without a name are written

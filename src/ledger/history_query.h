@@ -60,6 +60,13 @@ MUST_USE enum status history_references_read(const struct history_view *view,
 MUST_USE enum status history_transfer(const struct history_view *view, u64 row,
                                       const struct outcome *outcome, struct transfer *out,
                                       struct failure *failure);
+// The transfer that a row tells of, in its final form; of an expiry, the pending transfer. What
+// posts, voids or expires one: `*held_row` is the row of the pending transfer, and `*released` its
+// amount, all of which the hold gives back; else U64_MAX and 0. The row must be a created transfer
+// or an expiry.
+MUST_USE enum status history_change(const struct history_view *view, u64 row,
+                                    const struct outcome *outcome, struct transfer *out,
+                                    u64 *held_row, u128 *released, struct failure *failure);
 // Transfers by id; an id that is not found is passed over. `out` has room for `count`.
 MUST_USE enum status history_lookup_transfers(struct history_view *view, const u128 *ids, u32 count,
                                               struct transfer *out, u32 *out_count,

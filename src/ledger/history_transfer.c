@@ -120,3 +120,21 @@ enum status history_transfer(const struct history_view *view, u64 row,
     if (status != STATUS_OK) return status;
     return transfer_complete(view, row, outcome, out, failure);
 }
+
+enum status history_change(const struct history_view *view, u64 row, const struct outcome *outcome,
+                           struct transfer *out, u64 *held_row, u128 *released,
+                           struct failure *failure)
+{
+    enum status status = STATUS_OK;
+    *held_row = U64_MAX;
+    *released = 0;
+    if (outcome_is_transfer(outcome)) status = history_transfer(view, row, outcome, out, failure);
+    if (status != STATUS_OK || outcome->pending_distance == 0) return status;
+    const bool is_expiry = outcome->kind == OUTCOME_EXPIRY;
+    struct outcome held;
+    status = history_pending(view, row, outcome, is_expiry ? outcome->id : out->pending_id,
+                             held_row, &held, failure);
+    if (status != STATUS_OK) return status;
+    *released = held.amount;
+    return is_expiry ? history_transfer(view, *held_row, &held, out, failure) : STATUS_OK;
+}

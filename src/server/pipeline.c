@@ -195,7 +195,9 @@ static enum status threads_start(struct pipeline *pipeline, struct failure *fail
         if (status != STATUS_OK) break;
         struct query_start *start = malloc(sizeof *start);
         assert(start != NULL);
-        *start = (struct query_start){.pipeline = pipeline, .scratch = pipeline->queries[i]};
+        pipeline->readers[i] = changes_reader_new(&pipeline->node->wal);
+        *start = (struct query_start){
+            .pipeline = pipeline, .scratch = pipeline->queries[i], .reader = pipeline->readers[i]};
         status = thread_start(pipeline, "tael query", query_thread, start, failure);
     }
     return status;
@@ -235,6 +237,10 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pipeline->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     pipeline->next_sequence = node->wal.tail.sequence;
     pipeline->next_place = node->wal.tail.place;
+    pipeline->told_sequence = node->wal.tail.sequence - 1;
+    pipeline->told_position = node->machine.position;
+    pipeline->told_timestamp = node->machine.timestamp;
+    pipeline->told_rows = node->machine.history.next_row;
     pipeline->checkpoint_place = node->checkpoint_place;
     pipeline->durable = node->wal.tail.sequence - 1;
     pipeline->indexed = node->indexer.sequence;
@@ -355,8 +361,10 @@ void pipeline_free(struct pipeline *pipeline)
     for (u32 i = 0; i < pipeline->thread_count; i++) {
         (void)pthread_join(pipeline->threads[i], NULL);
     }
-    for (u32 i = 0; i < ARRAY_COUNT(pipeline->queries); i++)
+    for (u32 i = 0; i < ARRAY_COUNT(pipeline->queries); i++) {
         history_query_free(pipeline->queries[i]);
+        changes_reader_free(pipeline->readers[i]);
+    }
     memory_release(pipeline->memory, MEMORY_SIZE);
     if (pipeline->event_fd >= 0) (void)close(pipeline->event_fd);
     (void)pthread_mutex_destroy(&pipeline->mutex);

@@ -20,6 +20,7 @@
 #ifndef TAEL_SERVER_PIPELINE_H
 #define TAEL_SERVER_PIPELINE_H
 
+#include "machine/changes.h"
 #include "machine/recovery.h"
 
 // One message: its header lies before the body, and the body is where a direct write wants it.
@@ -43,15 +44,29 @@ struct pipeline_command {
     struct applied_command applied;
 };
 
+// Of a question for the change stream (machine/changes.h).
+struct pipeline_changes {
+    bool is_asked;
+    struct changes question; // In: where it begins is `next`.
+    u64 next;                // In: the row to begin at; when done: the one to go on from.
+    u64 end;                 // When done: the rows that the answer knows of end here.
+    // The pipeline's own:
+    bool is_held;   // It waits for something to tell, without a buffer;
+    bool is_ended;  // it does so no more.
+    u64 wait_until; // In the time of frames; 0: not known yet.
+    u64 position_min;
+};
+
 // A question to history, answered by a query thread. Made by the caller, in its memory until done.
 struct pipeline_query {
-    const struct compat_operation *operation; // NULL: a module's question:
+    const struct compat_operation *operation; // NULL: a module's question or `changes`:
     const struct schema_record *question;     // its record, the body checked;
     struct module_answer answer;              // in: the cursor; the rest set when done.
+    struct pipeline_changes changes;          // For the change stream: no body, no reply in.
     u32 result;                               // Set when done: enum module_result.
     struct buffer *body;                      // The request.
     u32 body_size;
-    struct buffer *reply; // Set when done.
+    struct buffer *reply; // Set when done; of changes, NULL when there are none.
     u32 reply_size;
     u64 token;
     u64 position;  // Set when done: what the answer shows,
@@ -129,6 +144,9 @@ void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *comm
 // answer that takes long is made in turns, one a run (struct module_answer); it is of the last
 // turn's position.
 void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query);
+// Ends the waiting of a question for changes, if it waits: it is answered as it stands, by the time
+// that this returns.
+void pipeline_changes_end(struct pipeline *pipeline, struct pipeline_query *query);
 // Closes frames, decides, hands out what is done. `now` is the time of frames (server/clock.h), it
 // never goes back. Returns nanoseconds until it wants to be called again, at the latest; U64_MAX
 // for never.

@@ -350,9 +350,13 @@ static void replies_hand_out(struct pipeline *pipeline)
         pipeline->flying_first = (pipeline->flying_first + 1) % JOBS_MAX;
         pipeline->flying_count--;
         pipeline->last_active = pipeline->now;
+        pipeline->told_sequence = job->view.header->sequence;
+        pipeline->told_rows = job->applied.end_row;
         for (u32 i = 0; i < job->view.header->command_count; i++) {
             struct pipeline_command *command = &job->commands[i];
             command->applied = job->applied.commands[i];
+            pipeline->told_position = command->applied.position;
+            pipeline->told_timestamp = command->applied.timestamp;
             if (command->entry.record == COMMAND_TICK) continue;
             struct buffer *body = command->body; // Stays the job's: history may still read it.
             pipeline->callbacks.command_done(pipeline->callbacks.context, command);
@@ -417,9 +421,9 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     // One turn between two looks at what came in, so that a long answer holds up nobody.
     bool went_on = answers_go_on(pipeline);
     if (closed || went_on) answers_hand_out(pipeline);
-    u64 wait = U64_MAX;
+    u64 wait = pipeline->waiting_changes == NULL ? U64_MAX : changes_run(pipeline);
     u64 expiry = ledger_next_expiry(&pipeline->node->machine.ledger);
-    if (expiry != U64_MAX) wait = expiry > now ? expiry - now : RETRY_NS;
+    if (expiry != U64_MAX) wait = MIN(wait, expiry > now ? expiry - now : RETRY_NS);
     if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) {
         u64 hold = hold_left(pipeline, now);
         wait = MIN(wait, hold > 0 ? hold : RETRY_NS);

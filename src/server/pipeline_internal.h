@@ -5,6 +5,7 @@
 //   pipeline.c           buffers, jobs, starting and stopping
 //   pipeline_frame.c     the owner's thread: commands into frames, decisions, replies
 //   pipeline_query.c     questions: the owner's side and the query threads
+//   pipeline_changes.c   questions for the change stream that wait for something to tell
 //   pipeline_threads.c   the other threads: log, history, sealing, upkeep, space
 //
 // Every hand-over goes through `mutex`, and wakes the one kind of thread that it is for: to wake
@@ -93,6 +94,15 @@ struct pipeline {
     u64 checkpoint_place;
     struct pipeline_query *held;   // Answers from live state, until durable.
     struct query_queue unfinished; // Answers that have another turn.
+    // Questions for changes behind the last one: they wait without a buffer.
+    struct pipeline_query *waiting_changes;
+    u64 changes_next_min; // Of them: nothing is to be done before the rows that are told pass this,
+    u64 changes_due;      // or this time has come; 0: look at them all.
+    // What was told, as of the last frame that is durable.
+    u64 told_sequence;
+    u64 told_position;
+    u64 told_timestamp;
+    u64 told_rows; // Rows of history below.
     bool checkpoint_active;
     bool draining;   // Stopping: no ticks and no seals any more.
     u32 outstanding; // Questions not answered yet.
@@ -131,6 +141,7 @@ struct pipeline {
     pthread_t threads[16];
     u32 thread_count;
     struct history_query *queries[8];
+    struct changes_reader *readers[8];
 };
 
 // --- hand-over (pipeline.c) ---
@@ -179,8 +190,28 @@ bool answers_go_on(struct pipeline *pipeline);
 struct query_start {
     struct pipeline *pipeline;
     struct history_query *scratch;
+    struct changes_reader *reader;
 };
 void *query_thread(void *context); // struct query_start of malloc; frees it.
+
+// Puts a question behind the others that the query threads answer.
+void query_dispatch(struct pipeline *pipeline, struct pipeline_query *query);
+// Gives an answer to whoever asked.
+void query_hand_out(struct pipeline *pipeline, struct pipeline_query *query);
+
+// --- the change stream (pipeline_changes.c) ---
+
+// Asks: dispatched at once, or held until there is something to tell. The owner's thread.
+void changes_ask(struct pipeline *pipeline, struct pipeline_query *query);
+// Dispatches what has something to tell, and answers what waits no longer; returns nanoseconds
+// until it wants to be called again. The owner's thread.
+u64 changes_run(struct pipeline *pipeline);
+// Whether a page that was made waits on because it is empty; then it is held.
+bool changes_hold_on(struct pipeline *pipeline, struct pipeline_query *query);
+// Makes the page of a question; a query thread. False when it has to be asked on: nothing was found
+// yet, and rows are left.
+bool changes_advance(struct pipeline *pipeline, struct changes_reader *reader,
+                     struct pipeline_query *query);
 
 // --- threads (pipeline_threads.c), each with the pipeline as its context ---
 

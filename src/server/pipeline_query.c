@@ -80,8 +80,8 @@ static enum status query_batch(struct history_query *scratch, struct history_vie
 }
 
 // The segments are held for one batch at most: as long as a live one is, its memory is not free for
-// what comes in (history_view_renew).
-static void query_advance(struct pipeline *pipeline, struct history_query *scratch,
+// what comes in (history_view_renew). Returns whether the answer is whole.
+static bool query_advance(struct pipeline *pipeline, struct history_query *scratch,
                           struct pipeline_query *query)
 {
     struct machine *machine = &pipeline->node->machine;
@@ -99,6 +99,7 @@ static void query_advance(struct pipeline *pipeline, struct history_query *scrat
     }
     history_view_close(&view);
     if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
+    return query->batch >= query->batches.batch_count;
 }
 
 void *query_thread(void *context)
@@ -118,9 +119,11 @@ void *query_thread(void *context)
         pipeline->asked.first = query->next;
         // One batch or turn each: a long question does not hold up those behind it.
         pipeline_unlock(pipeline);
-        query_advance(pipeline, start.scratch, query);
+        const bool is_done = query->changes.is_asked
+                                 ? changes_advance(pipeline, start.reader, query)
+                                 : query_advance(pipeline, start.scratch, query);
         pipeline_lock(pipeline);
-        if (query->batch < query->batches.batch_count) {
+        if (!is_done) {
             query_put(&pipeline->asked, query);
             continue;
         }
@@ -155,7 +158,7 @@ static void answer_hold(struct pipeline *pipeline, struct pipeline_query *query)
     pipeline->held = query;
 }
 
-static void query_hand_in(struct pipeline *pipeline, struct pipeline_query *query)
+void query_dispatch(struct pipeline *pipeline, struct pipeline_query *query)
 {
     pipeline_lock(pipeline);
     query_put(&pipeline->asked, query);
@@ -187,7 +190,7 @@ static void answer_turn(struct pipeline *pipeline, struct pipeline_query *query)
     if (query->result == MODULE_DONE && answer->looks) {
         query->row_end = pipeline->node->machine.history.next_row;
         query->batches.batch_count = 1;
-        query_hand_in(pipeline, query);
+        query_dispatch(pipeline, query);
         return;
     }
     free(answer->task);
@@ -229,6 +232,10 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     query->event = 0;
     query->turn = (struct history_turn){0};
     query->accounts_found = 0;
+    if (query->changes.is_asked) {
+        changes_ask(pipeline, query);
+        return;
+    }
     if (query->question != NULL) {
         question_begin(pipeline, query);
         return;
@@ -250,7 +257,7 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
         query->operation->kind == COMPAT_KIND_ACCOUNT_BALANCES) {
         accounts_resolve(pipeline, query);
     }
-    query_hand_in(pipeline, query);
+    query_dispatch(pipeline, query);
 }
 
 // Completes an answer of the query threads. False when it shows live state and must be held.
@@ -284,7 +291,7 @@ static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *qu
     return !live;
 }
 
-static void query_hand_out(struct pipeline *pipeline, struct pipeline_query *query)
+void query_hand_out(struct pipeline *pipeline, struct pipeline_query *query)
 {
     assert(pipeline->outstanding > 0);
     pipeline->outstanding--;
@@ -301,7 +308,9 @@ void answers_hand_out(struct pipeline *pipeline)
     while (answered != NULL) {
         struct pipeline_query *query = answered;
         answered = query->next;
-        if (answer_complete(pipeline, query)) {
+        if (query->changes.is_asked) {
+            if (!changes_hold_on(pipeline, query)) query_hand_out(pipeline, query);
+        } else if (answer_complete(pipeline, query)) {
             query_hand_out(pipeline, query);
         } else {
             answer_hold(pipeline, query);

@@ -38,8 +38,9 @@ struct peer {
     bool welcome;
     u64 principal;
     u32 in_flight;
-    u64 kept_bytes;    // Of its replies that wait.
-    u64 strange_since; // When it was first seen without a welcome; 0: not yet.
+    u64 kept_bytes;               // Of its replies that wait.
+    struct request *subscription; // Its question for changes that waits, or NULL.
+    u64 strange_since;            // When it was first seen without a welcome; 0: not yet.
 };
 
 struct tael_port {
@@ -201,6 +202,12 @@ static void request_answer(struct tael_port *port, struct request *request,
                            struct tael_header *header, u32 size)
 {
     struct connection *connection = request->connection;
+    if (request->reply == NULL) { // There is nothing to say but the header.
+        assert(size == 0);
+        answer_small(port, connection, header, "", 0);
+        request_free(port, request);
+        return;
+    }
     const u8 *body = buffer_body(request->reply);
     if (MESSAGE_HEADER_SIZE + size <= CONNECTION_SMALL_SIZE_MAX) {
         answer_small(port, connection, header, body, size);
@@ -317,12 +324,19 @@ void tael_port_command_done(struct tael_port *port, struct pipeline_command *com
 
 // --- questions -----------------------------------------------------------------------------------
 
+// The description of a question: a module's, or that for the change stream.
+static const struct schema_record *question_record(const struct tael_port *port, u32 number)
+{
+    if (number == changes_schema_changes.number) return &changes_schema_changes;
+    return commit_question(&port->node->machine, number);
+}
+
 // Why a question cannot be answered now, or TAEL_DONE.
 static enum tael_status question_judge(struct tael_port *port, const struct peer *peer,
                                        const struct tael_header *header, const u8 *body,
                                        struct failure *failure)
 {
-    const struct schema_record *record = commit_question(&port->node->machine, header->record);
+    const struct schema_record *record = question_record(port, header->record);
     if (record == NULL) return TAEL_UNKNOWN_RECORD;
     u32 size = tael_body_size(header);
     if (header->count != 1 || record_binary_check(record, body, size, failure) != STATUS_OK) {
@@ -334,6 +348,26 @@ static enum tael_status question_judge(struct tael_port *port, const struct peer
     return busy ? TAEL_BUSY : TAEL_DONE;
 }
 
+// Asks for changes. Of a connection one question waits at most: the next one ends the waiting of
+// the one before, so that who gave one up need not wait for its end.
+static void changes_handle(struct tael_port *port, struct peer *peer, struct request *request,
+                           const u8 *body)
+{
+    struct pipeline_changes *changes = &request->query.changes;
+    changes->is_asked = true;
+    changes->position_min = request->cause.position;
+    memcpy(&changes->question, body, sizeof changes->question);
+    const bool goes_on = !is_zero(request->cause.cursor, sizeof request->cause.cursor);
+    changes->next = goes_on ? load_u64(request->cause.cursor) : changes->question.row;
+    struct request *before = peer->subscription;
+    if (changes->question.wait_ms > 0) peer->subscription = request;
+    pipeline_ask(port->pipeline, &request->query);
+    // Last, since its answer may find that the connection is gone.
+    if (changes->question.wait_ms > 0 && before != NULL) {
+        pipeline_changes_end(port->pipeline, &before->query);
+    }
+}
+
 // Takes the buffer over.
 static void question_handle(struct tael_port *port, struct connection *connection,
                             const struct tael_header *header, struct buffer *buffer)
@@ -341,8 +375,10 @@ static void question_handle(struct tael_port *port, struct connection *connectio
     struct peer *peer = &port->peers[connection->number];
     struct failure failure = {0};
     enum tael_status status = question_judge(port, peer, header, buffer_body(buffer), &failure);
-    struct buffer *reply = status == TAEL_DONE ? buffer_take(port->pipeline) : NULL;
-    struct request *request = reply != NULL ? request_take(port) : NULL;
+    const bool is_changes = header->record == changes_schema_changes.number;
+    struct buffer *reply = status == TAEL_DONE && !is_changes ? buffer_take(port->pipeline) : NULL;
+    const bool is_ready = status == TAEL_DONE && (is_changes || reply != NULL);
+    struct request *request = is_ready ? request_take(port) : NULL;
     if (request == NULL) {
         if (status == TAEL_DONE) status = TAEL_BUSY;
         buffer_give(port->pipeline, reply);
@@ -353,6 +389,13 @@ static void question_handle(struct tael_port *port, struct connection *connectio
     }
     *request = (struct request){.connection = connection, .taken = true, .cause = *header};
     peer->in_flight++;
+    if (is_changes) {
+        request->query = (struct pipeline_query){.question = &changes_schema_changes,
+                                                 .token = (u64)(request - port->requests)};
+        changes_handle(port, peer, request, buffer_body(buffer));
+        buffer_give(port->pipeline, buffer);
+        return;
+    }
     request->query = (struct pipeline_query){
         .question = commit_question(&port->node->machine, header->record),
         .body = buffer,
@@ -374,13 +417,20 @@ void tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
         request_free(port, request);
         return;
     }
-    port->peers[request->connection->number].in_flight--;
+    struct peer *peer = &port->peers[request->connection->number];
+    peer->in_flight--;
+    if (peer->subscription == request) peer->subscription = NULL;
     struct tael_header header = answer_to(&request->cause, TAEL_ANSWER);
     header.position = query->position;
     header.timestamp = query->timestamp;
     header.status = query->result == MODULE_DONE ? TAEL_DONE : TAEL_REFUSED;
     u32 size = query->reply_size;
-    if (query->result == MODULE_DONE) {
+    if (query->changes.is_asked) {
+        header.count = query->answer.count;
+        header.record = changes_schema_change.number;
+        store_u64(header.cursor, query->changes.next);
+        store_u64(header.cursor + sizeof(u64), query->changes.end);
+    } else if (query->result == MODULE_DONE) {
         header.count = query->answer.count;
         if (query->answer.record != NULL) header.record = query->answer.record->number;
         memcpy(header.cursor, query->answer.cursor, sizeof header.cursor);
@@ -466,6 +516,10 @@ static void connection_closed(void *context, struct connection *connection)
         struct request *request = &port->requests[i];
         if (!request->taken || request->connection != connection) continue;
         request->connection = NULL;
+        if (request->query.changes.is_held) { // Nobody waits any more; this frees it.
+            pipeline_changes_end(port->pipeline, &request->query);
+            continue;
+        }
         // Was being sent, and is no longer:
         if (request->reply != NULL || request->kept != NULL) request_free(port, request);
     }

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# run.sh BUILD TAEL EXAMPLE.c HEADER.c: installs libtael into a folder of its own, builds programs
-# with it as a user does, and runs them against a server.
+# run.sh BUILD TAEL EXAMPLE.c HEADER.c FOLLOW.c: installs libtael into a folder of its own, builds
+# programs with it as a user does, and runs them against a server.
 set -eu
-build=$1 tael=$2 example=$3 header=$4
+build=$1 tael=$2 example=$3 header=$4 follow=$5
 folder=$(mktemp -d "${TMPDIR:-/tmp}/tael-library.XXXXXX")
 server=
 finish() {
@@ -26,6 +26,7 @@ strict='-Wall -Wextra -Wpedantic -Werror'
 {
     cc -std=c11 $strict $flags -o "$folder/dynamic" "$example" $libraries
     cc -std=c11 $strict $flags -o "$folder/static" "$example" -Wl,-Bstatic $libraries -Wl,-Bdynamic
+    cc -std=c11 $strict $flags -o "$folder/follow" "$follow" $libraries
     cc -std=c11 $strict $flags -o "$folder/header" "$header" -Wl,-Bstatic $libraries -Wl,-Bdynamic
 }
 "$folder/header" | grep -q '"nowhere" is no port.* 7 8$'
@@ -61,3 +62,9 @@ address=$(sed -n 's/.* port=\([^ ]*\).*/\1/p' "$folder/ready")
 for program in dynamic static; do
     "$folder/$program" "$address" | grep -q '^first-entity, at position '
 done
+# Two entities were opened: the two first changes.
+"$folder/follow" "$address" 0 2 >"$folder/changes"
+[ "$(grep -c '^row [0-9]*, position [0-9]*: kind 7, record 0x0201$' "$folder/changes")" = 2 ]
+# From the second one on there is one.
+row=$(sed -n '2s/^row \([0-9]*\),.*/\1/p' "$folder/changes")
+"$folder/follow" "$address" "$row" 1 | diff - "$folder/changes" | grep -c '^>' | grep -q '^1$'
