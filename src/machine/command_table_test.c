@@ -18,6 +18,7 @@ static const char *const table_files[] = {
     "entry/tables/entry_ids.txt",     "entry/tables/entry_days.txt",
     "entry/tables/facts.txt",         "entry/tables/holds.txt",
     "entry/tables/reversals.txt",     "entry/tables/found.txt",
+    "entry/tables/rules.txt",
     "constraint/tables/cells.txt",    "constraint/tables/constraints.txt",
     "constraint/tables/breaches.txt", "name/tables/names.txt",
     "name/tables/lists.txt",          "name/tables/balances.txt",

@@ -20,7 +20,8 @@ import time
 VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
          "completion", "version", "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
-         "cell", "constraint", "breach", "name", "hold", "tail", "project", "export")
+         "cell", "constraint", "breach", "name", "hold", "tail", "project", "export",
+         "due", "conversion", "year", "rule")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",

@@ -47,6 +47,11 @@ const struct chart_code *book_code_find(const struct module_context *context, u3
     return module_find(&own, TABLE_CODES, code_key(chart, code));
 }
 
+const struct book_account *book_account_at(const struct module_context *own, u64 row)
+{
+    return module_record(own, TABLE_ACCOUNTS, row);
+}
+
 const struct book_account *book_account_find(const struct module_context *context, u32 row)
 {
     const struct module_context own = module_context_of(context, &book_module);

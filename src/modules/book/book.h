@@ -33,6 +33,8 @@
 #define BOOK_ACCOUNT_CLASS 0x03u
 #define BOOK_SUSPENSE_ID   (U128_MAX - 1)
 #define BOOK_SUSPENSE_CODE 65535u
+// The owner of accounts to which only rules post (entry.h).
+#define BOOK_OWNER_RULES U64_MAX
 
 // From the context of any module. NULL when there is none.
 const struct book *book_find(const struct module_context *context, u32 number);
@@ -40,5 +42,8 @@ const struct asset *book_asset_find(const struct module_context *context, const 
 const struct chart_code *book_code_find(const struct module_context *context, u32 chart, u16 code);
 // What its book knows of the account of this row in the ledger.
 const struct book_account *book_account_find(const struct module_context *context, u32 row);
+// The accounts of a book, from the newest (book->account_last) to the oldest (`previous`): the one
+// in a row of the module's table. `own` is the module's context.
+const struct book_account *book_account_at(const struct module_context *own, u64 row);
 
 #endif

@@ -46,31 +46,46 @@ u32 entry_account_check(const struct module_context *context, u32 row, u8 side, 
     plan->evidence[0] = account->id;
     plan->evidence[1] = known->owner;
     if (known->owner != context->principal) return ENTRY_NOT_THE_OWNER; // L11
-    plan->evidence[1] = known->is_closed ? 0 : known->frozen;
     // A freeze does not stop what happened, and a closed account does not take it.
+    return is_fact ? MODULE_DONE : entry_account_is_open(context, row, side, entry_id, plan);
+}
+
+u32 entry_account_is_open(const struct module_context *context, u32 row, u8 side, u128 entry_id,
+                          struct plan *plan)
+{
+    const struct book_account *known = book_account_find(context, row);
+    plan->evidence[0] = ledger_account(context->ledger, row)->id;
+    plan->evidence[1] = known->is_closed ? 0 : known->frozen;
     const u8 barred = side == SIDE_DEBIT ? FROZEN_DEBITS : FROZEN_CREDITS;
-    if (is_fact || (!known->is_closed && (known->frozen & barred) == 0)) return MODULE_DONE;
+    if (!known->is_closed && (known->frozen & barred) == 0) return MODULE_DONE;
     plan->unique_id = entry_id; // Posted before the account was stopped, it exists.
     return known->is_closed ? ENTRY_ACCOUNT_CLOSED : ENTRY_ACCOUNT_FROZEN;
+}
+
+u32 entry_account_row(const struct module_context *context, u32 book, u128 account_id, u32 *row,
+                      struct plan *plan)
+{
+    *row = ledger_class_account_row(context->ledger, book, account_id);
+    if (*row != U32_MAX) return MODULE_DONE;
+    const bool has_book = book_find(context, book) != NULL;
+    plan->evidence[0] = has_book ? account_id : book;
+    return has_book ? ENTRY_ACCOUNT_NOT_FOUND : ENTRY_BOOK_NOT_FOUND;
 }
 
 // Finds the account of a leg and checks that it may be posted to.
 static u32 leg_check(struct entry_draft *draft, u32 i)
 {
     const struct entry_leg *leg = &draft->legs[i];
-    const struct ledger *ledger = draft->context->ledger;
     u128 *evidence = draft->plan->evidence;
     evidence[0] = i;
     if (leg->amount == 0) return ENTRY_AMOUNT_MUST_NOT_BE_ZERO;
     assert(leg->side == SIDE_DEBIT || leg->side == SIDE_CREDIT); // The description says so.
-    const u32 row = ledger_class_account_row(ledger, leg->book, leg->account_id);
-    if (row == U32_MAX) {
-        const bool has_book = book_find(draft->context, leg->book) != NULL;
-        evidence[0] = has_book ? leg->account_id : leg->book;
-        return has_book ? ENTRY_ACCOUNT_NOT_FOUND : ENTRY_BOOK_NOT_FOUND;
+    u32 row = 0;
+    u32 refusal = entry_account_row(draft->context, leg->book, leg->account_id, &row, draft->plan);
+    if (refusal == MODULE_DONE) {
+        refusal = entry_account_check(draft->context, row, leg->side, draft->is_fact,
+                                      draft->entry_id, draft->plan);
     }
-    const u32 refusal = entry_account_check(draft->context, row, leg->side, draft->is_fact,
-                                            draft->entry_id, draft->plan);
     if (refusal != MODULE_DONE) return refusal;
     draft->is_suspended[i] = draft->is_fact && book_account_find(draft->context, row)->is_closed;
     draft->rows[i] = row;
@@ -224,6 +239,9 @@ static u32 entry_decide(const struct module_context *context, const struct schem
 {
     if (record == &entry_schema_entry_post) return post_decide(context, body, plan);
     if (record == &entry_schema_entry_reverse) return entry_reverse_decide(context, body, plan);
+    if (record == &entry_schema_year_close) return entry_year_decide(context, body, plan);
+    const u32 result = entry_rule_decide(context, record, body, plan);
+    if (result != MODULE_UNKNOWN) return result;
     return entry_hold_decide(context, record, body, plan);
 }
 
@@ -231,6 +249,7 @@ static u32 entry_ask(const struct module_context *context, const struct schema_r
                      const void *body, struct module_answer *answer)
 {
     if (question == &entry_schema_hold_list) return entry_hold_ask(context, body, answer);
+    if (question == &entry_schema_rule_list) return entry_rule_ask(context, answer);
     return entry_find_ask(context, question, body, answer);
 }
 
@@ -251,6 +270,7 @@ static void entry_check(const struct module_context *context)
         assert(posting->reversed > 0 && posting->reversed <= posting->amount); // J2
         assert(module_find(context, TABLE_REVERSALS, posting->reversal_id) != NULL);
     }
+    entry_rule_check(context);
 }
 
 const struct module entry_module = {
@@ -259,7 +279,7 @@ const struct module entry_module = {
     .version = 1,
     .account_class = BOOK_ACCOUNT_CLASS,
     .schema = &entry_schema,
-    .table_count = 3,
+    .table_count = 4,
     .tables =
         {
             {.record_size = sizeof(struct entry_hold_record),
@@ -269,6 +289,7 @@ const struct module entry_module = {
             {.record_size = sizeof(struct reversed_posting),
              .record_max = REVERSALS_MAX,
              .keyed = true},
+            {.record_size = sizeof(struct entry_rule), .record_max = RULES_MAX, .keyed = true},
         },
     .decide = entry_decide,
     .ask = entry_ask,

@@ -15,12 +15,14 @@
 // a breach of the account has their sum. What would be posted from suspense to suspense is a
 // posting of 0 between the accounts themselves, so that the entry is found on them.
 //
-// A hold sets aside what an entry would post. A reversal posts the other way round what is left of an
-// entry, or parts of it.
+// A hold sets aside what an entry would post. A reversal posts the other way round what is left of
+// an entry, or parts of it. Rules post what must go together: what entities owe each other, amounts
+// between books of other decimals.
 //
 // Invariants
 //   J1 A hold is open as long as the ledger holds its postings; one that expires is not written to.
 //   J2 Of a posting no more is reversed than it posted.
+//   J3 What one entity is due from another, that one owes it, in the accounts of their pair.
 //
 // An entry's id is taken once for ever, by the entry that was carried out. The same entry again is
 // told to exist, also when its period is closed since.

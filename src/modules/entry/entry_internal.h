@@ -5,6 +5,8 @@
 //   entry.c          entries, invariants
 //   entry_hold.c     holds
 //   entry_reverse.c  reversals
+//   entry_rule.c     due-to and due-from, conversions
+//   entry_year.c     the closing of a year
 //   entry_find.c     what was posted: by entry, by reference
 #ifndef TAEL_MODULES_ENTRY_ENTRY_INTERNAL_H
 #define TAEL_MODULES_ENTRY_ENTRY_INTERNAL_H
@@ -12,7 +14,8 @@
 #include "modules/book/book.h"
 #include "modules/entry/entry.h"
 
-enum { TABLE_HOLDS, TABLE_REVERSALS, TABLE_POSTINGS };
+enum { TABLE_HOLDS, TABLE_REVERSALS, TABLE_POSTINGS, TABLE_RULES };
+#define RULES_MAX      (1u << 20)
 #define HOLDS_MAX      (1u << 26)
 #define REVERSALS_MAX  (1u << 26)
 #define ENTRY_LEGS_MAX 255u
@@ -53,10 +56,24 @@ u32 entry_day_check(const struct module_context *context, u32 book_number, i32 d
 // Whether an account of a book takes what this principal posts on a side.
 u32 entry_account_check(const struct module_context *context, u32 row, u8 side, bool is_fact,
                         u128 entry_id, struct plan *plan);
+// Whether it is open on this side; to accounts of rules.
+u32 entry_account_is_open(const struct module_context *context, u32 row, u8 side, u128 entry_id,
+                          struct plan *plan);
+// Row of an account of a book, or why not.
+u32 entry_account_row(const struct module_context *context, u32 book, u128 account_id, u32 *row,
+                      struct plan *plan);
 
 // The parts' halves of the module's functions (struct module).
 u32 entry_hold_decide(const struct module_context *context, const struct schema_record *record,
                       const void *body, struct plan *plan);
+// Rules, what is posted by them, the closing of a year.
+u32 entry_rule_decide(const struct module_context *context, const struct schema_record *record,
+                      const void *body, struct plan *plan);
+u32 entry_rule_ask(const struct module_context *context, struct module_answer *answer);
+u32 entry_year_decide(const struct module_context *context, const struct year_close *close,
+                      struct plan *plan);
+// Asserts that what is due to one entity is due from the other (J3).
+void entry_rule_check(const struct module_context *context);
 // The holds that are asked for.
 u32 entry_hold_ask(const struct module_context *context, const struct hold_list *list,
                    struct module_answer *answer);
