@@ -69,6 +69,7 @@ u32 entry_account_row(const struct module_context *context, u32 book, u128 accou
     if (*row != U32_MAX) return MODULE_DONE;
     const bool has_book = book_find(context, book) != NULL;
     plan->evidence[0] = has_book ? account_id : book;
+    plan->evidence[1] = 0;
     return has_book ? ENTRY_ACCOUNT_NOT_FOUND : ENTRY_BOOK_NOT_FOUND;
 }
 
