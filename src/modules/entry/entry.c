@@ -79,6 +79,7 @@ static u32 leg_check(struct entry_draft *draft, u32 i)
     const struct entry_leg *leg = &draft->legs[i];
     u128 *evidence = draft->plan->evidence;
     evidence[0] = i;
+    evidence[1] = 0;
     if (leg->amount == 0) return ENTRY_AMOUNT_MUST_NOT_BE_ZERO;
     assert(leg->side == SIDE_DEBIT || leg->side == SIDE_CREDIT); // The description says so.
     u32 row = 0;
