@@ -452,13 +452,28 @@ static void print_grouped(u128 value, struct text *out)
     }
 }
 
-void field_print_decimal(const struct schema_field *field, u128 value, struct text *out)
+static void print_decimals(u128 value, u32 decimals, struct text *out)
 {
-    u64 unit = 1;
-    for (u32 i = 0; i < field->decimals; i++) unit *= 10;
+    u128 unit = 1;
+    for (u32 i = 0; i < decimals; i++) unit *= 10;
     text_append_u128(out, value / unit);
     if (unit > 1) text_append_char(out, '.');
     for (unit /= 10; unit > 0; unit /= 10) text_append_u128(out, value / unit % 10);
+}
+
+void field_print_decimal(const struct schema_field *field, u128 value, struct text *out)
+{
+    print_decimals(value, field->decimals, out);
+}
+
+// How many digits of an amount are behind the point: what the record's field `scale` says.
+static u32 amount_decimals(const struct schema_record *record, const struct schema_field *field,
+                           const void *head)
+{
+    const u32 scale_max = 18;
+    if (field->unit != UNIT_MINOR) return 0;
+    const struct schema_field *scale = schema_find_field(record, "scale", 5);
+    return scale == NULL ? 0 : (u32)MIN(field_get(scale, 0, head), scale_max);
 }
 
 // True when the number was printed as a moment or a date.
@@ -512,6 +527,8 @@ void field_print(const struct schema_record *record, const struct schema_field *
             text_append_i128(out, (i128)value);
         } else if (is_much && field->decimals == 0 && style == FIELD_STYLE_HUMAN) {
             print_grouped(value, out);
+        } else if (style == FIELD_STYLE_HUMAN && field->unit == UNIT_MINOR) {
+            print_decimals(value, amount_decimals(record, field, head), out);
         } else {
             field_print_decimal(field, value, out);
         }
