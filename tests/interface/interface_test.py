@@ -566,6 +566,34 @@ def test_names_stand_for_numbers(folder):
         assert [row["debit"] for row in rows] == ["0", "5", "0"], rows  # Nothing was posted.
 
 
+def test_the_month_of_the_documentation(folder):
+    """A company's month, docs/MONTH.md: what is printed is what was worked out by hand, and the sums
+    of the trial balances agree; the correction of a closed month is refused."""
+    docs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/")
+    commands = documented("MONTH.md")
+    refused = 0
+    balances = []
+    with server(folder, most="64") as (_, _):
+        for command, block in commands:
+            words = [docs + word[5:] if word.startswith("docs/") else word for word in command]
+            is_refused = command[:2] == ["entry", "reverse"] and "--day" in command
+            printed = run(*words, code=int(is_refused), folder=folder)
+            assert block in ("", printed), (command, printed)
+            refused += is_refused and "day_in_closed_period" in printed
+            if command[0] == "trial-balance":
+                balances.append(objects(run(*words, "--json", folder=folder)))
+    assert refused == 1 and len(balances) == 2
+    for balance, expected in zip(balances, (18558480, 14490050)):
+        for side in ("debit", "credit"):
+            assert sum(int(row[side]) for row in balance) == expected, (side, balance)
+    by_account = {row["account_id"]: row for row in balances[1]}
+    assert by_account["3900"]["credit"] == "3181620"
+    assert all(by_account[code]["debit"] == by_account[code]["credit"] == "0"
+               for code in ("4000", "5000", "5100", "5200", "5300", "5400"))
+    done = run("verify", os.path.join(folder, "data"), "--replay")
+    assert done.startswith("ok: "), done
+
+
 def test_damage_is_found(folder):
     with server(folder) as (_, data):
         pass
