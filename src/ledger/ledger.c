@@ -78,6 +78,7 @@ void scope_begin(struct ledger *ledger, const struct ledger_resolved *resolved)
         active->live->latest[ORDER_TRANSFER][undo->row_count / HISTORY_FENCE_ROWS];
     undo->timestamp_min = active->timestamp_min;
     undo->timestamp_max = active->timestamp_max;
+    undo->id_max = active->id_max;
     undo->resolved_count = resolved == NULL ? 0 : resolved->count;
 }
 
@@ -164,6 +165,7 @@ void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved)
         undo->latest_transfer;
     active->timestamp_min = undo->timestamp_min;
     active->timestamp_max = undo->timestamp_max;
+    active->id_max = undo->id_max;
     if (resolved != NULL) resolved->count = undo->resolved_count;
     constraints_forget(ledger);
     undo->active = false;

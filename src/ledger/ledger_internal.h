@@ -40,6 +40,7 @@ struct ledger_undo {
     u64 latest_transfer; // Of the rows around the end; expiries are never part of a chain.
     u64 timestamp_min;
     u64 timestamp_max;
+    u128 id_max; // Of the active segment.
     u32 resolved_count;
     struct undo_entry entries[UNDO_ENTRIES_MAX];
 };
