@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Speeds of the tael port, through libtael, on a server of its own in a fresh folder:
+//
+//   raw       raw transfers in batches of 8,189, two in flight, beside `tael bench ordered`, the same
+//             content over the compat port; the ratio of the two in one run
+//   entries   entries of four legs in batches of 4,000, two in flight
+//   past      balances as of random effective days, positions and times, and statements of a day,
+//             over the entries of many business days: p50, p99 and the slowest
+//   turnover  sums over a book of 100,000 accounts, by code and by name prefix
+//
+//   bench-port TAEL FOLDER raw|entries|past|turnover [COUNT]
+#include "base/random.h"
+#include "modules/book/book.h"
+#include "modules/entity/entity.h"
+#include "modules/entry/entry.h"
+#include "modules/name/name.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <tael.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ACCOUNTS      10000u
+#define RAW_LEDGER    7u
+#define BATCH_ENTRIES 4000u
+#define IN_FLIGHT     2u
+#define FIRST_DAY     20454 // 2026-01-01.
+#define QUESTIONS     2000u
+
+static struct tael_client *client;
+static struct random source;
+static pid_t server;
+
+static void give_up(const char *what, const char *why)
+{
+    (void)fprintf(stderr, "bench-port: %s: %s\n", what, why);
+    if (server > 0) (void)kill(server, SIGTERM);
+    exit(1);
+}
+
+static u64 now_ns(void)
+{
+    return tael_now();
+}
+
+static void server_start(const char *tael, const char *folder)
+{
+    char port[512];
+    int ends[2];
+    char line[256];
+    (void)snprintf(port, sizeof port, "unix:%s/socket", folder);
+    if (pipe(ends) != 0) give_up("pipe", "none");
+    server = fork();
+    if (server == 0) {
+        (void)dup2(ends[1], STDOUT_FILENO);
+        execl(tael, tael, "serve", "--data", folder, "--compat-port", "0", (char *)NULL);
+        _exit(127);
+    }
+    (void)close(ends[1]);
+    if (read(ends[0], line, sizeof line) <= 0) give_up("the server", "does not start");
+    const struct tael_options options = {.address = port};
+    client = tael_open(&options);
+    if (tael_connect(client, 10000) != TAEL_OK) give_up("connecting", tael_problem(client));
+}
+
+static void server_stop(void)
+{
+    tael_close(client);
+    (void)kill(server, SIGTERM);
+    (void)waitpid(server, NULL, 0);
+}
+
+static void command(u32 record, const void *body, u32 size, u32 count)
+{
+    struct tael_answer answer;
+    const struct tael_command one = {.id = tael_id(client),
+                                     .record = record,
+                                     .version = 1,
+                                     .count = count,
+                                     .body = body,
+                                     .body_size = size};
+    if (tael_command(client, &one, 60000, &answer) != TAEL_OK ||
+        answer.result != TAEL_RESULT_DONE) {
+        give_up("a command", answer.text != NULL ? answer.text : tael_problem(client));
+    }
+    for (u32 i = 0; answer.replies != NULL && i < answer.count; i++) {
+        if (answer.replies[i].result != 0) give_up("a record", "refused");
+    }
+}
+
+// Sends `total` bodies of commands, IN_FLIGHT at a time, each made while others are on their way.
+static double send_all(u32 record, u32 records, u32 record_size, u64 total,
+                       void (*make)(void *body, u64 first, u32 count))
+{
+    const u32 size = records * record_size;
+    u8 *bodies[IN_FLIGHT];
+    u64 tickets[IN_FLIGHT] = {0};
+    struct tael_answer answer;
+    for (u32 i = 0; i < IN_FLIGHT; i++) bodies[i] = aligned_alloc(64, align_up(size, 64));
+    const u64 began = now_ns();
+    for (u64 i = 0; i < total + IN_FLIGHT; i++) {
+        const u32 at = (u32)(i % IN_FLIGHT);
+        if (i >= IN_FLIGHT && (tael_await(client, tickets[at], 60000, &answer) != TAEL_OK ||
+                               answer.result != TAEL_RESULT_DONE)) {
+            give_up("a batch", tael_problem(client));
+        }
+        if (i >= total) continue;
+        make(bodies[at], i * records, records);
+        const struct tael_command one = {.id = tael_id(client),
+                                         .record = record,
+                                         .version = 1,
+                                         .count = records,
+                                         .body = bodies[at],
+                                         .body_size = size};
+        if (tael_submit_command(client, &one, 60000, NULL, NULL, &tickets[at]) != TAEL_OK) {
+            give_up("submitting", tael_problem(client));
+        }
+        (void)tael_step(client);
+    }
+    const double seconds = (double)(now_ns() - began) / 1e9;
+    for (u32 i = 0; i < IN_FLIGHT; i++) free(bodies[i]);
+    return seconds;
+}
+
+// --- raw transfers -------------------------------------------------------------------------------
+
+static void raw_make(void *body, u64 first, u32 count)
+{
+    struct transfer *transfers = body;
+    for (u32 i = 0; i < count; i++) {
+        const u64 debit = random_below(&source, ACCOUNTS);
+        const u64 credit = (debit + 1 + random_below(&source, ACCOUNTS - 1)) % ACCOUNTS;
+        transfers[i] = (struct transfer){
+            .id = (u128)(first + i + 1) << 64 | random_u64(&source),
+            .debit_account_id = 1 + debit,
+            .credit_account_id = 1 + credit,
+            .amount = 1 + random_below(&source, 10000),
+            .user_data_128 = random_u128(&source),
+            .user_data_64 = random_u64(&source),
+            .user_data_32 = (u32)random_u64(&source),
+            .ledger = RAW_LEDGER,
+            .code = (u16)(1 + random_below(&source, 8)),
+        };
+    }
+}
+
+static double compat_rate(const char *tael, u64 count)
+{
+    char line[1024];
+    char *text = calloc(1, 65536);
+    (void)snprintf(line, sizeof line, "%s bench ordered --transfers %llu --no-probe --json", tael,
+                   (unsigned long long)count);
+    FILE *pipe = popen(line, "r");
+    if (pipe == NULL || text == NULL || fread(text, 1, 65535, pipe) == 0) {
+        give_up("tael bench", "no answer");
+    }
+    (void)pclose(pipe);
+    const char *rate = strstr(text, "\"transfers_per_s\":");
+    const double value = rate == NULL ? 0 : strtod(rate + 18, NULL);
+    free(text);
+    return value;
+}
+
+static void run_raw(const char *tael, const char *folder, u64 count)
+{
+    const double compat = compat_rate(tael, count);
+    server_start(tael, folder);
+    static struct account accounts[ACCOUNTS];
+    for (u32 i = 0; i < ACCOUNTS; i++) {
+        accounts[i] = (struct account){.id = 1 + i, .ledger = RAW_LEDGER, .code = 1};
+    }
+    for (u32 i = 0; i < ACCOUNTS; i += 5000) {
+        command(TAEL_RECORD_ACCOUNT, accounts + i, 5000 * sizeof accounts[0], 5000);
+    }
+    const u64 batches = count / TAEL_RAW_MAX;
+    const double seconds =
+        send_all(TAEL_RECORD_TRANSFER, TAEL_RAW_MAX, sizeof(struct transfer), batches, raw_make);
+    const double rate = (double)(batches * TAEL_RAW_MAX) / seconds;
+    server_stop();
+    (void)printf("raw transfers/s: tael port %.0f, compat port %.0f, ratio %.2f\n", rate, compat,
+                 rate / compat);
+}
+
+// --- entries -------------------------------------------------------------------------------------
+
+struct entry_of_four {
+    struct entry_post head;
+    struct entry_leg legs[4];
+};
+static_assert(sizeof(struct entry_of_four) == 256, "as it is sent");
+
+static void books_make(u32 accounts)
+{
+    const struct entity_open entity = {
+        .entity_id = 1, .name = "bench", .jurisdiction = "HK", .currency = "HKD", .day = FIRST_DAY};
+    const struct asset_open asset = {.asset = "HKD", .kind = ASSET_CURRENCY, .scale = 2};
+    const struct chart_add code = {.chart = 1, .code = 10, .kind = KIND_ASSET, .name = "bank"};
+    const struct book_open book = {
+        .book = 100, .chart = 1, .entity_id = 1, .asset = "HKD", .name = "main"};
+    static struct book_account_open opens[5000];
+    command(entity_schema_entity_open.number, &entity, sizeof entity, 1);
+    command(book_schema_asset_open.number, &asset, sizeof asset, 1);
+    command(book_schema_chart_add.number, &code, sizeof code, 1);
+    command(book_schema_book_open.number, &book, sizeof book, 1);
+    for (u32 i = 0; i < accounts; i += ARRAY_COUNT(opens)) {
+        for (u32 j = 0; j < ARRAY_COUNT(opens); j++) {
+            opens[j] = (struct book_account_open){
+                .account_id = 1 + i + j, .book = 100, .code = 10, .name = "bank"};
+        }
+        command(book_schema_book_account_open.number, opens, sizeof opens, ARRAY_COUNT(opens));
+    }
+}
+
+static u32 entry_accounts = ACCOUNTS;
+static i32 entry_day; // 0: the open one.
+
+static void entries_make(void *body, u64 first, u32 count)
+{
+    struct entry_of_four *entries = body;
+    memset(entries, 0, count * sizeof *entries);
+    for (u32 i = 0; i < count; i++) {
+        struct entry_of_four *entry = &entries[i];
+        entry->head.entry_id = (u128)(first + i + 1) << 64 | random_u64(&source);
+        entry->head.order_id = random_u128(&source);
+        entry->head.scenario = random_u64(&source);
+        entry->head.purpose = 1 + (u32)random_below(&source, 1000);
+        entry->head.legs_count = 4;
+        // Every eighth is dated back a few days.
+        if (entry_day != 0 && i % 8 == 0) {
+            entry->head.day = entry_day - (i32)random_below(&source, 5);
+            entry->head.day = MAX(entry->head.day, FIRST_DAY);
+        }
+        for (u32 j = 0; j < 4; j++) {
+            entry->legs[j] = (struct entry_leg){
+                .book = 100,
+                .side = j % 2 == 0 ? SIDE_DEBIT : SIDE_CREDIT,
+                .account_id = 1 + 4 * random_below(&source, entry_accounts / 4) + j,
+                .amount = 100,
+            };
+        }
+    }
+}
+
+static void run_entries(const char *tael, const char *folder, u64 count)
+{
+    server_start(tael, folder);
+    books_make(ACCOUNTS);
+    const u64 batches = count / BATCH_ENTRIES;
+    const double seconds = send_all(entry_schema_entry_post.number, BATCH_ENTRIES,
+                                    sizeof(struct entry_of_four), batches, entries_make);
+    server_stop();
+    (void)printf("entries of four legs/s: %.0f (%.0f postings/s)\n",
+                 (double)(batches * BATCH_ENTRIES) / seconds,
+                 2.0 * (double)(batches * BATCH_ENTRIES) / seconds);
+}
+
+// --- questions -----------------------------------------------------------------------------------
+
+static u64 ask_ns(u32 record, const void *body, u32 size)
+{
+    struct tael_answer answer;
+    struct tael_question question = {
+        .record = record, .version = 1, .body = body, .body_size = size};
+    const u64 began = now_ns();
+    do {
+        if (tael_ask(client, &question, 60000, &answer) != TAEL_OK ||
+            answer.result != TAEL_RESULT_DONE) {
+            give_up("a question", answer.text != NULL ? answer.text : tael_problem(client));
+        }
+        memcpy(question.cursor, answer.cursor, sizeof question.cursor);
+    } while (answer.has_more);
+    return now_ns() - began;
+}
+
+static int u64_compare(const void *a, const void *b)
+{
+    const u64 x = *(const u64 *)a, y = *(const u64 *)b;
+    return (x > y) - (x < y);
+}
+
+static void times_print(const char *what, u64 *times, u32 count)
+{
+    qsort(times, count, sizeof *times, u64_compare);
+    (void)printf("%-34s p50 %8.3f ms  p99 %8.3f ms  slowest %8.3f ms\n", what,
+                 (double)times[(count - 1) / 2] / 1e6, (double)times[count - 1 - count / 100] / 1e6,
+                 (double)times[count - 1] / 1e6);
+}
+
+// Two postings an entry: `count` postings over so many business days.
+static void run_past(const char *tael, const char *folder, u64 count)
+{
+    enum { DAYS = 40 };
+    static u64 times[QUESTIONS];
+    server_start(tael, folder);
+    books_make(ACCOUNTS);
+    const u64 batches = count / 2 / BATCH_ENTRIES / DAYS;
+    u64 first = 0;
+    struct tael_server before;
+    (void)tael_server(client, &before);
+    for (i32 i = 0; i < DAYS; i++) {
+        entry_day = FIRST_DAY + i;
+        for (u64 j = 0; j < batches; j++, first += BATCH_ENTRIES) {
+            static struct entry_of_four entries[BATCH_ENTRIES];
+            entries_make(entries, first, BATCH_ENTRIES);
+            command(entry_schema_entry_post.number, entries, sizeof entries, BATCH_ENTRIES);
+        }
+        const struct day_close close = {.entity_id = 1, .day = entry_day};
+        command(entity_schema_day_close.number, &close, sizeof close, 1);
+    }
+    const u64 last = tael_position(client);
+    (void)printf("%llu postings over %d business days, an eighth dated back, %u accounts\n",
+                 (unsigned long long)(2 * first), DAYS, ACCOUNTS);
+    for (u32 kind = 0; kind < 3; kind++) {
+        static const char *const names[] = {"balance at the end of a day", "balance at a position",
+                                            "statement of a day"};
+        for (u32 i = 0; i < QUESTIONS; i++) {
+            const u128 account = 1 + random_below(&source, ACCOUNTS);
+            const i32 day = FIRST_DAY + (i32)random_below(&source, DAYS);
+            struct balance balance = {.account_id = account, .book = 100};
+            const struct statement statement = {
+                .account_id = account, .book = 100, .from_day = day, .to_day = day};
+            if (kind == 0) balance.day = day;
+            else balance.position = random_between(&source, before.position + 5, last);
+            times[i] = kind == 2
+                           ? ask_ns(book_schema_statement.number, &statement, sizeof statement)
+                           : ask_ns(book_schema_balance.number, &balance, sizeof balance);
+        }
+        times_print(names[kind], times, QUESTIONS);
+    }
+    server_stop();
+}
+
+static void run_turnover(const char *tael, const char *folder, u64 count)
+{
+    static u64 times[20];
+    static struct name_set sets[2000];
+    server_start(tael, folder);
+    entry_accounts = 100000;
+    books_make(entry_accounts);
+    for (u32 i = 0; i < entry_accounts; i += ARRAY_COUNT(sets)) {
+        for (u32 j = 0; j < ARRAY_COUNT(sets); j++) {
+            sets[j] = (struct name_set){.id = 1 + i + j, .number = 100, .kind = NAMED_ACCOUNT};
+            (void)snprintf(sets[j].path, sizeof sets[j].path, "bench:hkd:%u", 1 + i + j);
+        }
+        command(name_schema_name_set.number, sets, sizeof sets, ARRAY_COUNT(sets));
+    }
+    (void)send_all(entry_schema_entry_post.number, BATCH_ENTRIES, sizeof(struct entry_of_four),
+                   count / BATCH_ENTRIES, entries_make);
+    const struct turnover_list by_code = {.book = 100};
+    const struct turnover_list by_account = {.book = 100, .group = TURNOVER_BY_ACCOUNT};
+    struct name_balance by_prefix = {.book = 100};
+    (void)snprintf(by_prefix.prefix, sizeof by_prefix.prefix, "bench:hkd");
+    for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
+        times[i] = ask_ns(book_schema_turnover_list.number, &by_code, sizeof by_code);
+    }
+    times_print("turnover of 100,000 by code", times, ARRAY_COUNT(times));
+    for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
+        times[i] = ask_ns(name_schema_name_balance.number, &by_prefix, sizeof by_prefix);
+    }
+    times_print("balances of 100,000 by prefix", times, ARRAY_COUNT(times));
+    for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
+        times[i] = ask_ns(book_schema_turnover_list.number, &by_account, sizeof by_account);
+    }
+    times_print("turnover of 100,000, each listed", times, ARRAY_COUNT(times));
+    server_stop();
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4) {
+        (void)fprintf(stderr, "bench-port TAEL FOLDER raw|entries|past|turnover [COUNT]\n");
+        return 2;
+    }
+    const u64 count = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
+    random_init(&source, 42);
+    if (strcmp(argv[3], "raw") == 0) run_raw(argv[1], argv[2], count == 0 ? 8000000 : count);
+    else if (strcmp(argv[3], "entries") == 0) {
+        run_entries(argv[1], argv[2], count == 0 ? 2000000 : count);
+    } else if (strcmp(argv[3], "past") == 0) {
+        run_past(argv[1], argv[2], count == 0 ? 10000000 : count);
+    } else if (strcmp(argv[3], "turnover") == 0) {
+        run_turnover(argv[1], argv[2], count == 0 ? 400000 : count);
+    } else {
+        give_up(argv[3], "no such measurement");
+    }
+    return 0;
+}
