@@ -29,37 +29,39 @@ u64 record_binary_size_max(const struct schema_record *record)
     return size;
 }
 
+// Refuses a number; the sentence has it as the field's own text.
+static enum status number_refuse(const struct schema_field *field, u128 value, const char *rule,
+                                 struct failure *failure)
+{
+    char digits[48];
+    struct text text = text_init(digits, sizeof digits - 1);
+    if (schema_type_is_signed(field->type)) text_append_i128(&text, (i128)value);
+    else text_append_u128(&text, value);
+    digits[text.size] = 0;
+    return failure_set(failure, STATUS_INVALID, "%s: %s %s", field->name, digits, rule);
+}
+
 static enum status check_number(const struct schema_record *record,
                                 const struct schema_field *field, u32 element, const void *head,
                                 struct failure *failure)
 {
+    if (field->enumeration == NULL && field->max == 0) return STATUS_OK;
     u128 value = field_get(field, element, head);
-    // The field's own text, for the sentence.
-    char digits[48];
-    struct text text = text_init(digits, sizeof digits - 1);
-    bool is_signed = schema_type_is_signed(field->type);
-    bool is_negative = is_signed && (i128)value < 0;
-    if (is_signed) {
-        text_append_i128(&text, (i128)value);
-    } else {
-        text_append_u128(&text, value);
-    }
-    digits[text.size] = 0;
     const struct schema_flags *flags = schema_field_flags(record, field);
     if (flags && (value & ~(u128)schema_flags_mask(flags)) != 0) {
-        return failure_set(failure, STATUS_INVALID, "%s: %s has bits that are no flags",
-                           field->name, digits);
+        return number_refuse(field, value, "has bits that are no flags", failure);
     }
     const struct schema_enumeration *values = schema_field_enumeration(record, field);
     if (values && (value > U32_MAX || !schema_find_value_number(values, (u32)value))) {
-        return failure_set(failure, STATUS_INVALID, "%s: %s is the number of no value", field->name,
-                           digits);
+        return number_refuse(field, value, "is the number of no value", failure);
     }
     if (field->max == 0) return STATUS_OK;
+    bool is_negative = schema_type_is_signed(field->type) && (i128)value < 0;
     u128 magnitude = is_negative ? 0 - value : value;
     if (magnitude <= field->max) return STATUS_OK;
-    failure_note(failure, STATUS_INVALID, "%s: %s is out of range", field->name, digits);
-    text = text_init(digits, sizeof digits - 1);
+    (void)number_refuse(field, value, "is out of range", failure);
+    char digits[48];
+    struct text text = text_init(digits, sizeof digits - 1);
     text_append_u128(&text, field->max);
     digits[text.size] = 0;
     failure_hint(failure, "at most %s %s", digits, schema_unit_name(field->unit));

@@ -11,6 +11,7 @@ enum status turnovers_init(struct turnovers *turnovers, const struct history *hi
                            struct failure *failure)
 {
     turnovers->history = history;
+    turnovers->month = turnover_month(turnovers->day);
     enum status status = table_init(&turnovers->table, sizeof(struct turnover), capacity, failure);
     return status == STATUS_OK ? index_init(&turnovers->index, 0, failure) : status;
 }
@@ -78,10 +79,22 @@ static void sums_add(struct turnover *to, u128 debits, u128 credits)
     to->credits = sum_saturated(to->credits, credits, &to->saturated, TURNOVER_CREDITS_SATURATED);
 }
 
+// The row of a code's key plus one, or 0.
+static u32 code_find(struct turnovers *turnovers, u128 key)
+{
+    const u64 mixed = (u64)(key >> 32) * 0x9e3779b97f4a7c15ull + (u64)key;
+    u32 *recent = &turnovers->recent[(mixed >> 32) % TURNOVER_RECENT];
+    if (LIKELY(*recent != 0 && turnover_at(turnovers, *recent - 1)->key == key)) return *recent;
+    const u32 row = row_find(turnovers, key);
+    if (row != 0) *recent = row;
+    return row;
+}
+
 static enum status key_add(struct turnovers *turnovers, u128 key, u128 debit, u128 credit,
                            struct failure *failure)
 {
-    u32 row = row_find(turnovers, key);
+    const bool is_code = key >> 127 != 0;
+    u32 row = is_code ? code_find(turnovers, key) : row_find(turnovers, key);
     if (row == 0) {
         assert(turnovers->table.count < turnovers->table.capacity);
         row = (u32)++turnovers->table.count;
@@ -101,7 +114,9 @@ static enum status key_add(struct turnovers *turnovers, u128 key, u128 debit, u1
 enum status turnover_add(struct turnovers *turnovers, const struct ledger *ledger, u32 debit_row,
                          u32 credit_row, u128 amount, i32 day, struct failure *failure)
 {
-    const u32 month = turnover_month(day);
+    if (day != turnovers->day) turnovers->month = turnover_month(day);
+    turnovers->day = day;
+    const u32 month = turnovers->month;
     const struct account *debit = ledger_account(ledger, debit_row);
     const struct account *credit = ledger_account(ledger, credit_row);
     enum status status =

@@ -29,10 +29,15 @@ static_assert(sizeof(struct turnover) == 64, "turnover v1");
 
 enum { TURNOVER_DEBITS_SATURATED = 1 << 0, TURNOVER_CREDITS_SATURATED = 1 << 1 };
 
+#define TURNOVER_RECENT 64u
 struct turnovers {
     const struct history *history; // Whose key hashes.
     struct table table;
     struct index index;
+    // The rows, plus one, of codes that were looked for: codes are few and come again and again.
+    u32 recent[TURNOVER_RECENT];
+    i32 day; // The last one, and its month.
+    u32 month;
 };
 
 // No turnover yet, with room for so many records. STATUS_FULL when there is no address space.
