@@ -30,6 +30,7 @@ static const struct {
     {"exists", MODULE_EXISTS},
     {"exists_with_different_content", MODULE_EXISTS_WITH_DIFFERENT_CONTENT},
     {"expired", MODULE_EXPIRED},
+    {"principal_closed", MODULE_PRINCIPAL_CLOSED},
 };
 
 // A module's own name goes before one that all share: its `exists` is another one.

@@ -35,10 +35,10 @@
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,
-// reused, expired, each followed by its evidence, zeros left out: `exists 1`. When the ledger
-// refuses: `posting_refused <posting> <create_transfer result> <evidence>`. `exists 9 then` and
-// `exists_with_different_content 9 then`: since record 9 of this sort was carried out, at the time
-// of which the row tells that expected `done`.
+// reused, expired, principal_closed, each followed by its evidence, zeros left out: `exists 1`.
+// When the ledger refuses: `posting_refused <posting> <create_transfer result> <evidence>`.
+// `exists 9 then` and `exists_with_different_content 9 then`: since record 9 of this sort was
+// carried out, at the time of which the row tells that expected `done`.
 //
 // Without being told, every command is given a second time, which must change no reply; every
 // question is asked a second time view by view, by its cursor; every table ends with both kinds of

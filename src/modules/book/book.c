@@ -5,6 +5,7 @@
 
 #include "modules/entity/entity.h"
 #include "modules/identifier.h"
+#include "modules/principal/principal.h"
 #include "money/currency.h"
 
 #define SCHEMA_MODULE book
@@ -198,6 +199,12 @@ static u32 account_open_decide(const struct module_context *context,
     plan->evidence[0] = open->flags;
     plan->evidence[1] = 0;
     if ((open->flags & limits) == limits) return BOOK_LIMITS_EXCLUDE_EACH_OTHER;
+    // Who asks is open: it was let in.
+    if (open->owner != 0 && open->owner != context->principal &&
+        !principal_is_open(context, open->owner)) {
+        plan->evidence[0] = open->owner;
+        return BOOK_OWNER_NOT_FOUND;
+    }
     if (ledger_class_account_row(context->ledger, open->book, open->account_id) != U32_MAX) {
         plan->evidence[0] = open->account_id;
         return BOOK_ACCOUNT_EXISTS;

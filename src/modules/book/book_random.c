@@ -466,7 +466,7 @@ static u16 pick_record(struct book_random *random)
 
 static void make_command(struct book_random *random, struct book_command *command)
 {
-    static const u16 unknown[] = {0x0200, 0x0206, 0x0310, 0x0320, 0x0402, 0x0430, 0x0501};
+    static const u16 unknown[] = {0x0200, 0x0206, 0x0310, 0x0320, 0x0402, 0x0430, 0x0600};
     *command = (struct book_command){.body = random->body};
     command->record = pick_record(random);
     command->id = random->next_id++;
