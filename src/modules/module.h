@@ -9,7 +9,8 @@
 // every module, so a module has no applying of its own to get wrong.
 //
 // A module may read: its own tables, those of modules above it in modules.def, the principals
-// (which read no other's), the ledger, the context. Not a clock, a file, a random number, a global variable.
+// (which read no other's), the ledger, the context. Not a clock, a file, a random number, a global
+// variable.
 #ifndef TAEL_MODULES_MODULE_H
 #define TAEL_MODULES_MODULE_H
 
