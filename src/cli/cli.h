@@ -74,6 +74,8 @@ extern const struct cli_verb serve_verb, verify_verb, dump_verb, override_verb, 
     completion_verb, version_verb, help_verb;
 #define LEDGER_VERBS_COUNT 12u
 extern const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT];
+#define KEY_VERBS_COUNT 3u
+extern const struct cli_verb key_verbs[KEY_VERBS_COUNT];
 // The verbs of the modules' commands and questions, made from their descriptions; NULL behind the
 // last.
 const struct cli_verb *module_verb_at(u32 index);

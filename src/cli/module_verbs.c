@@ -273,15 +273,44 @@ static int question_run(struct call *call)
     return EXIT_DONE;
 }
 
+// Who to be, and by which key: by flags, or as the environment says. STATUS_INVALID when that does
+// not go together.
+static enum status identity_take(const struct port_options *port, struct tael_options *options,
+                                 struct failure *failure)
+{
+    const char *principal = getenv("TAEL_PRINCIPAL");
+    const char *key = getenv("TAEL_KEY");
+    options->principal = port->principal;
+    options->key_file = port->key[0] != 0 ? port->key : key;
+    if (options->key_file != NULL && options->key_file[0] == 0) options->key_file = NULL;
+    if (options->principal == 0 && principal != NULL && principal[0] != 0) {
+        u128 number = 0;
+        if (number_parse_u128(principal, strlen(principal), &number) != NUMBER_OK || number == 0 ||
+            number > U64_MAX) {
+            return failure_set(failure, STATUS_INVALID, "TAEL_PRINCIPAL is \"%.40s\", no principal",
+                               principal);
+        }
+        options->principal = (u64)number;
+    }
+    if (options->key_file == NULL || options->principal != 0) return STATUS_OK;
+    failure_note(failure, STATUS_INVALID, "a key is given, and not the principal whose it is");
+    failure_hint(failure, "give --principal N, or set TAEL_PRINCIPAL");
+    return STATUS_INVALID;
+}
+
 static int module_run(const struct cli_call *cli)
 {
     const struct port_options *port = cli_part(cli, &cli_schema_port_options)->head;
+    struct failure failure = {0};
     struct call call = {
         .cli = cli,
         .record = cli->verb->context,
         .timeout_ms = (u64)port->deadline * 1000,
     };
-    const struct tael_options options = {.address = port->connect};
+    struct tael_options options = {.address = port->connect};
+    if (identity_take(port, &options, &failure) != STATUS_OK) {
+        return cli_fail(cli->verb->name, &failure);
+    }
     call.client = tael_open(&options);
     call.body = aligned_alloc(16, TAEL_BODY_MAX);
     assert(call.client != NULL && call.body != NULL);
@@ -366,6 +395,8 @@ static void record_verb_add(struct module_verbs *all, const struct schema_record
               "rule, the value and the limit. What is done is durable."
             : "A question over the tael port: the answer shows what is durable now.";
     verb->run = module_run;
+    verb->exits = "0 done, 1 refused, 2 usage, 3 environment (no server, or one that does not let "
+                  "this principal in)";
     verb->context = record;
     u32 part = 0;
     verb->parts[part++] = record;

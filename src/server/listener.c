@@ -61,6 +61,12 @@ enum status listener_begin(struct listener *listener, struct failure *failure)
     return failure_set_errno(failure, status, errno, "listening on %s", listener->address);
 }
 
+enum status listener_open_to_all(struct listener *listener, struct failure *failure)
+{
+    if (listener->path[0] == 0 || chmod(listener->path, 0666) == 0) return STATUS_OK;
+    return failure_set_errno(failure, STATUS_IO, errno, "opening %s to others", listener->address);
+}
+
 void listener_close(struct listener *listener)
 {
     if (listener->fd >= 0) (void)close(listener->fd);
