@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <netinet/in.h>
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -330,6 +331,38 @@ static void test_wrong_proofs_are_told_nothing(void **state)
     expect_refused(world, U64_MAX, 1);
     assert_int_equal(tael_port_connections(world->server.port), 1);
     peer_close(principal_open(world, 7, 1));
+    peer_close(first);
+}
+
+// Whoever is without a key is checked against a key whose secret everybody knows, the base point
+// (its logarithm is 1): a signature by that is right, and lets nobody in.
+static void test_a_signature_by_the_key_of_nobody_lets_nobody_in(void **state)
+{
+    struct world *world = *state;
+    struct peer *first = operator_open(world);
+    principal_make(world, first, 9, 0, 0);
+    struct peer *peer = peer_connect(world);
+    say_hello(peer, 9);
+    const struct tael_challenge challenge = take_challenge(world, peer);
+    struct tael_proof proof = {0};
+    const struct tael_statement statement = tael_statement_of(&challenge, 9, proof.nonce);
+    // RFC 8032, 5.1.6, with the scalar 1: R = r B, S = r + SHA-512(R, A, message).
+    u8 r[crypto_core_ed25519_SCALARBYTES], one[crypto_core_ed25519_SCALARBYTES] = {1}, key[32];
+    u8 hash[crypto_hash_sha512_BYTES], h[crypto_core_ed25519_SCALARBYTES];
+    crypto_core_ed25519_scalar_random(r);
+    assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(key, one), 0);
+    assert_int_equal(crypto_scalarmult_ed25519_base_noclamp(proof.signature, r), 0);
+    crypto_hash_sha512_state sum;
+    (void)crypto_hash_sha512_init(&sum);
+    (void)crypto_hash_sha512_update(&sum, proof.signature, 32);
+    (void)crypto_hash_sha512_update(&sum, key, sizeof key);
+    (void)crypto_hash_sha512_update(&sum, (const u8 *)&statement, sizeof statement);
+    (void)crypto_hash_sha512_final(&sum, hash);
+    crypto_core_ed25519_scalar_reduce(h, hash);
+    crypto_core_ed25519_scalar_add(proof.signature + 32, r, h);
+    assert_true(signature_check(key, &statement, sizeof statement, proof.signature));
+    send_proof(peer, &proof);
+    expect_turned_away(world, peer, REFUSED);
     peer_close(first);
 }
 
@@ -752,8 +785,12 @@ static void test_wrong_proofs_are_bounded(void **state)
     peer_close(operator_open(world));
     world->server.time += ADMISSION_WRONG_WINDOW_NS;
     peer_close(principal_open(world, 7, 1));
+    for (u32 i = 1; i < ADMISSION_WRONG_MAX; i++) expect_refused(world, 7, 9);
+    peer_close(principal_open(world, 7, 1)); // They are counted anew:
     expect_refused(world, 7, 9);
-    peer_close(principal_open(world, 7, 1)); // It is counted anew.
+    peer = peer_connect(world);
+    say_hello(peer, 7);
+    expect_turned_away(world, peer, "too many wrong proofs; try again later");
     peer_close(first);
 }
 
@@ -835,6 +872,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_right_proof_lets_in),
         TEST(test_wrong_proofs_are_told_nothing),
+        TEST(test_a_signature_by_the_key_of_nobody_lets_nobody_in),
         TEST(test_a_proof_is_of_one_challenge_principal_and_log),
         TEST(test_a_challenge_is_answered_by_a_proof_and_nothing_else),
         TEST(test_a_challenge_is_answered_in_time),
