@@ -18,8 +18,8 @@ import termios
 import time
 
 VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
-         "completion", "version", "key", "principal", "entity", "calendar", "day", "period", "asset", "chart", "book",
-         "trial-balance", "balance", "statement",
+         "completion", "version", "key", "principal", "entity", "calendar", "day", "period",
+         "asset", "chart", "book", "trial-balance", "balance", "statement",
          "turnover", "reference-turnover", "entry")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
