@@ -59,9 +59,12 @@ static void test_every_result_has_a_row(void **state)
             }
         }
     }
-    for (u32 j = MODULE_POSTING_REFUSED; j <= MODULE_PRINCIPAL_CLOSED; j++) {
-        if (shared[j] == 0) (void)fprintf(stderr, "no row of the tables expects %u\n", j);
-        missing += shared[j] == 0;
+    for (u32 j = 0; j < module_schema_module_result.row_count; j++) {
+        const struct schema_result *result = &module_schema_module_result.rows[j];
+        // Questions alone are refused by the future (past_test.c).
+        if (shared[result->number] > 0 || result->number == MODULE_IN_THE_FUTURE) continue;
+        (void)fprintf(stderr, "no row of the tables expects %s\n", result->name);
+        missing++;
     }
     assert_int_equal(missing, 0);
 }
