@@ -1,8 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The verb key: secret keys of principals, in files of their own. No server is asked.
+// The verb key: secret keys of principals, in files of their own; and by which key other verbs come
+// in.
 #include "cli/cli.h"
 #include "client/key_file.h"
+#include "codec/number.h"
+
+#include <stdlib.h>
+#include <tael.h>
+
+enum status cli_identity_take(u64 principal, const char *key, struct tael_options *options,
+                              struct failure *failure)
+{
+    const char *said = getenv("TAEL_PRINCIPAL");
+    options->principal = principal;
+    options->key_file = key[0] != 0 ? key : getenv("TAEL_KEY");
+    if (options->key_file != NULL && options->key_file[0] == 0) options->key_file = NULL;
+    if (principal == 0 && said != NULL && said[0] != 0) {
+        u128 number = 0;
+        if (number_parse_u128(said, strlen(said), &number) != NUMBER_OK || number == 0 ||
+            number > U64_MAX) {
+            return failure_set(failure, STATUS_INVALID, "TAEL_PRINCIPAL is \"%.40s\", no principal",
+                               said);
+        }
+        options->principal = (u64)number;
+    }
+    if (options->key_file == NULL || options->principal != 0) return STATUS_OK;
+    failure_note(failure, STATUS_INVALID, "a key is given, and not the principal whose it is");
+    failure_hint(failure, "give --principal N, or set TAEL_PRINCIPAL");
+    return STATUS_INVALID;
+}
 
 // On a line of its own, so that a script may take it as it is.
 static void key_print(const struct cli_call *call, const char *file,

@@ -273,31 +273,6 @@ static int question_run(struct call *call)
     return EXIT_DONE;
 }
 
-// Who to be, and by which key: by flags, or as the environment says. STATUS_INVALID when that does
-// not go together.
-static enum status identity_take(const struct port_options *port, struct tael_options *options,
-                                 struct failure *failure)
-{
-    const char *principal = getenv("TAEL_PRINCIPAL");
-    const char *key = getenv("TAEL_KEY");
-    options->principal = port->principal;
-    options->key_file = port->key[0] != 0 ? port->key : key;
-    if (options->key_file != NULL && options->key_file[0] == 0) options->key_file = NULL;
-    if (options->principal == 0 && principal != NULL && principal[0] != 0) {
-        u128 number = 0;
-        if (number_parse_u128(principal, strlen(principal), &number) != NUMBER_OK || number == 0 ||
-            number > U64_MAX) {
-            return failure_set(failure, STATUS_INVALID, "TAEL_PRINCIPAL is \"%.40s\", no principal",
-                               principal);
-        }
-        options->principal = (u64)number;
-    }
-    if (options->key_file == NULL || options->principal != 0) return STATUS_OK;
-    failure_note(failure, STATUS_INVALID, "a key is given, and not the principal whose it is");
-    failure_hint(failure, "give --principal N, or set TAEL_PRINCIPAL");
-    return STATUS_INVALID;
-}
-
 static int module_run(const struct cli_call *cli)
 {
     const struct port_options *port = cli_part(cli, &cli_schema_port_options)->head;
@@ -308,7 +283,7 @@ static int module_run(const struct cli_call *cli)
         .timeout_ms = (u64)port->deadline * 1000,
     };
     struct tael_options options = {.address = port->connect};
-    if (identity_take(port, &options, &failure) != STATUS_OK) {
+    if (cli_identity_take(port->principal, port->key, &options, &failure) != STATUS_OK) {
         return cli_fail(cli->verb->name, &failure);
     }
     call.client = tael_open(&options);

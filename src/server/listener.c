@@ -94,8 +94,8 @@ static enum status place_parse(const char *text, struct place *out, struct failu
     if (!is_here) {
         failure_note(failure, STATUS_INVALID, "only 127.0.0.1 is listened on");
         failure_hint(failure,
-                     "the protocol has no authentication: let clients run on this machine, "
-                     "or reach it through a tunnel that has");
+                     "the protocols have no encryption: let clients run on this machine, or "
+                     "reach it through a tunnel that has");
         return STATUS_INVALID;
     }
     const char *port = colon == NULL ? text : colon + 1;
