@@ -212,18 +212,28 @@ struct tael_answer {
 // close.
 typedef void tael_callback(void *context, const struct tael_answer *answer);
 
+// Signs `size` bytes by the Ed25519 key of the principal (RFC 8032, 5.1.6), for those whose key is
+// in a device or another process. Returns 0 when `signature` is written, anything else when it
+// cannot be: the client ends then. Called when the server asks who the client is, at each
+// connection, from within whatever steps; it should not take long, and may not call the library.
+typedef int tael_sign(void *context, const void *message, size_t size, uint8_t signature[64]);
+
 enum tael_option {
     TAEL_OPTION_NO_RETRY = 1, // FULL and BUSY are handed out like other refusals.
 };
 
 // All zero but the address is a good choice.
 struct tael_options {
-    const char *address;      // "HOST:PORT", "[IPV6]:PORT", "PORT" of 127.0.0.1, or "unix:PATH".
-    uint64_t principal;       // Who to be; 0: whom the user of this process stands for there.
-    uint64_t timeout_ms;      // Where a call is given 0. 0: 30 s.
-    uint64_t silence_ms;      // A connection on which nothing is heard for this long is lost; half
-                              // of it without a word sends a ping. 0: 20 s.
-    uint32_t open_max;        // Requests that may be open. 0: TAEL_OPEN_DEFAULT.
+    const char *address;  // "HOST:PORT", "[IPV6]:PORT", "PORT" of 127.0.0.1, or "unix:PATH".
+    uint64_t principal;   // Who to be; 0: whom the user of this process stands for there.
+    const char *key_file; // Its secret key, a file of `tael key new`; it is read when the server
+                          // asks, and what was read is wiped. NULL: none.
+    tael_sign *sign;      // In place of a file. NULL: none.
+    void *sign_context;   // Given to it.
+    uint64_t timeout_ms;  // Where a call is given 0. 0: 30 s.
+    uint64_t silence_ms;  // A connection on which nothing is heard for this long is lost; half
+                          // of it without a word sends a ping. 0: 20 s.
+    uint32_t open_max;    // Requests that may be open. 0: TAEL_OPEN_DEFAULT.
     uint32_t turned_away_max; // So many connections in a row that end before the client is let in
                               // end the client. 0: 5.
     uint32_t flags;           // enum tael_option.

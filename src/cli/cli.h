@@ -76,6 +76,8 @@ extern const struct cli_verb serve_verb, verify_verb, dump_verb, override_verb, 
     completion_verb, version_verb, help_verb, tail_verb, project_verb, export_verb;
 #define LEDGER_VERBS_COUNT 12u
 extern const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT];
+#define KEY_VERBS_COUNT 3u
+extern const struct cli_verb key_verbs[KEY_VERBS_COUNT];
 // The verbs of the modules' commands and questions, made from their descriptions; NULL behind the
 // last.
 const struct cli_verb *module_verb_at(u32 index);
@@ -137,6 +139,14 @@ struct compat_client_options;
 MUST_USE enum status cli_connect(const char *verb, struct compat_client *client,
                                  const struct compat_client_options *options, u64 timeout_ns,
                                  struct failure *failure);
+
+struct tael_options;
+
+// Who a verb of the tael port comes in as, and by which key: as its flags say (0 and "" when they
+// were not given), or the environment, TAEL_PRINCIPAL and TAEL_KEY. STATUS_INVALID when that does
+// not go together. What `options` points to is the caller's, or the environment's.
+MUST_USE enum status cli_identity_take(u64 principal, const char *key, struct tael_options *options,
+                                       struct failure *failure);
 
 // Of the verbs that are clients: a server that turns them away so often in a row, within some
 // tenths of a second, is not asked further (compat_client_options).

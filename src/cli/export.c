@@ -295,13 +295,17 @@ static int export_run(const struct cli_call *call)
         assert(export.question->size <= sizeof body);
         status = question_fill(&export, body, &failure);
     }
-    if (status == STATUS_OK) status = out_open(&export, &failure);
     if (status != STATUS_OK) return cli_fail(export.verb, &failure);
+    int code = EXIT_DONE;
+    if (!cli_stream_open(&export.stream, export.verb, port, 0, 0, false, &code)) return code;
+    if (out_open(&export, &failure) != STATUS_OK) {
+        cli_stream_close(&export.stream);
+        return cli_fail(export.verb, &failure);
+    }
     (void)signal(SIGPIPE, SIG_IGN);
-    cli_stream_open(&export.stream, export.verb, port, 0, 0, false);
     const bool is_whole =
         export.question != NULL ? question_export(&export, body) : stream_export(&export);
-    const int code = out_close(&export, is_whole);
+    code = out_close(&export, is_whole);
     cli_stream_close(&export.stream);
     free(export.buffer);
     return code;

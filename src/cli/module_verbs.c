@@ -387,12 +387,16 @@ static int names_find(struct call *call)
 static int module_run(const struct cli_call *cli)
 {
     const struct port_options *port = cli_part(cli, &cli_schema_port_options)->head;
+    struct failure failure = {0};
     struct call call = {
         .cli = cli,
         .record = cli->verb->context,
         .timeout_ms = (u64)port->deadline * 1000,
     };
-    const struct tael_options options = {.address = port->connect};
+    struct tael_options options = {.address = port->connect};
+    if (cli_identity_take(port->principal, port->key, &options, &failure) != STATUS_OK) {
+        return cli_fail(cli->verb->name, &failure);
+    }
     call.client = tael_open(&options);
     call.body = aligned_alloc(16, TAEL_BODY_MAX);
     assert(call.client != NULL && call.body != NULL);
@@ -478,6 +482,8 @@ static void record_verb_add(struct module_verbs *all, const struct schema_record
               "rule, the value and the limit. What is done is durable."
             : "A question over the tael port: the answer shows what is durable now.";
     verb->run = module_run;
+    verb->exits = "0 done, 1 refused, 2 usage, 3 environment (no server, or one that does not let "
+                  "this principal in)";
     verb->context = record;
     verb->takes_names = true;
     u32 part = 0;

@@ -124,7 +124,10 @@ static int project_run(const struct cli_call *call)
     }
     int code = EXIT_DONE;
     struct tael_server server;
-    cli_stream_open(&project.stream, call->verb->name, port, 0, 0, project.options->follow);
+    if (!cli_stream_open(&project.stream, call->verb->name, port, 0, 0, project.options->follow,
+                         &code)) {
+        return code;
+    }
     if (!cli_stream_server(&project.stream, &server, &code)) {
         cli_stream_close(&project.stream);
         return code;

@@ -70,8 +70,8 @@ const struct cli_verb serve_verb = {
     .summary = "run a server on a data folder",
     .about = "Serves the folder DIR until SIGTERM or SIGINT; makes it when it is new. Prints "
              "one line starting `ready` on standard output when it answers, and what happens "
-             "on standard error. The protocol has no authentication, so it is spoken on this "
-             "machine only.",
+             "on standard error. TigerBeetle's protocol has no authentication and neither of the "
+             "two is encrypted, so they are spoken on this machine only.",
     .example = "serve --data data --compat-port 3001",
     .exits = "0 after a clean stop, 2 usage (a flag, or a folder that does not go with it), "
              "3 the folder, the port or the disk failed",

@@ -15,9 +15,15 @@
 static_assert(sizeof(struct tael_change) == sizeof(struct change), "the same record");
 static_assert(sizeof(struct tael_changes) == sizeof(struct changes), "the same record");
 
-void cli_stream_open(struct cli_stream *stream, const char *verb, const struct port_options *port,
-                     u64 row, u32 flags, bool follows)
+bool cli_stream_open(struct cli_stream *stream, const char *verb, const struct port_options *port,
+                     u64 row, u32 flags, bool follows, int *code)
 {
+    struct failure failure = {0};
+    struct tael_options options = {.address = port->connect};
+    if (cli_identity_take(port->principal, port->key, &options, &failure) != STATUS_OK) {
+        *code = cli_fail(verb, &failure);
+        return false;
+    }
     *stream = (struct cli_stream){
         .verb = verb,
         .address = port->connect,
@@ -26,10 +32,10 @@ void cli_stream_open(struct cli_stream *stream, const char *verb, const struct p
         .changes = {.row = row, .flags = flags, .wait_ms = follows ? WAIT_MS : 0},
         .body = aligned_alloc(16, TAEL_BODY_MAX),
     };
-    const struct tael_options options = {.address = port->connect};
     stream->client = tael_open(&options);
     assert(stream->client != NULL && stream->body != NULL);
     cli_interrupt_install();
+    return true;
 }
 
 void cli_stream_close(struct cli_stream *stream)

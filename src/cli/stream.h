@@ -37,9 +37,10 @@ enum cli_stream_result {
 };
 
 // Opens a stream from a row on; nothing is asked yet. `flags` are those of struct changes. Signals
-// interrupt it from here on (cli_interrupt_install). `port` must stay.
-void cli_stream_open(struct cli_stream *stream, const char *verb, const struct port_options *port,
-                     u64 row, u32 flags, bool follows);
+// interrupt it from here on (cli_interrupt_install). `port` must stay. False when who to be cannot
+// be told from the options: said on standard error, `*code` is the exit code, and nothing is open.
+bool cli_stream_open(struct cli_stream *stream, const char *verb, const struct port_options *port,
+                     u64 row, u32 flags, bool follows, int *code);
 void cli_stream_close(struct cli_stream *stream);
 // Who serves: connects first. False: said on standard error, `*code` is the exit code.
 bool cli_stream_server(struct cli_stream *stream, struct tael_server *server, int *code);

@@ -119,8 +119,12 @@ static int tail_run(const struct cli_call *call)
     tail.capacity = OUT_SIZE;
     tail.out = malloc(tail.capacity);
     assert(tail.out != NULL);
-    cli_stream_open(&tail.stream, "tail", port, tail.options->from,
-                    tail.options->refused ? CHANGES_REFUSED : 0, !tail.options->no_follow);
+    const u32 flags = tail.options->refused ? CHANGES_REFUSED : 0;
+    if (!cli_stream_open(&tail.stream, "tail", port, tail.options->from, flags,
+                         !tail.options->no_follow, &tail.code)) {
+        free(tail.out);
+        return tail.code;
+    }
     while (cli_stream_next(&tail.stream, &tail.code) == CLI_STREAM_PAGE && page_print(&tail)) {
     }
     cli_stream_close(&tail.stream);

@@ -31,6 +31,10 @@ static bool options_take(struct tael_client *client, const struct tael_options *
         client_end(client);
         return false;
     }
+    if (!client_key_take(client, options)) {
+        client_end(client);
+        return false;
+    }
     if (options->address == NULL) {
         client_note(client, "no address was given");
         client_end(client);
@@ -84,6 +88,7 @@ void tael_close(struct tael_client *client)
     for (u32 i = 0; i < client->request_max; i++) free(client->requests[i].kept);
     free(client->requests);
     free(client->buffer);
+    free(client->key_file);
     free(client);
 }
 

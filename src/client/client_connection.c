@@ -30,6 +30,7 @@ static void connection_drop(struct tael_client *client)
     client->lent = 0; // Its bytes stay until something is received.
     client->is_header_in = client->is_unread = false;
     client->is_hello_due = client->is_ping_due = client->is_ping_sent = false;
+    client->is_challenged = client->is_proof_due = false;
     for (u32 i = 0; i < client->request_max; i++) {
         struct request *request = &client->requests[i];
         if (request->state == REQUEST_GIVEN_UP) request_close(client, request);
@@ -185,8 +186,8 @@ static struct request *request_next(const struct tael_client *client, u64 now)
 
 bool client_has_more(const struct tael_client *client, u64 now)
 {
-    return client->out_count > 0 || client->is_hello_due || client->is_ping_due ||
-           request_next(client, now) != NULL;
+    return client->out_count > 0 || client->is_hello_due || client->is_proof_due ||
+           client->is_ping_due || request_next(client, now) != NULL;
 }
 
 // Adds a message to what is being sent; the kernel only reads it.
@@ -209,6 +210,10 @@ static void out_fill(struct tael_client *client, u64 now)
     if (client->is_hello_due) {
         client->is_hello_due = false;
         out_add(client, &client->hello_header, &client->hello);
+    }
+    if (client->is_proof_due) {
+        client->is_proof_due = false;
+        out_add(client, &client->proof_header, &client->proof);
     }
     if (client->is_ping_due) {
         client->is_ping_due = false;

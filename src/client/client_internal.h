@@ -4,6 +4,7 @@
 //
 //   client.c             the client's life, requests, waiting: the public functions
 //   client_connection.c  connecting, sending, keeping time
+//   client_proof.c       proving who it is
 //   client_receive.c     receiving: what the server says is checked and handed out
 //
 // Invariants
@@ -89,6 +90,9 @@ struct tael_client {
     struct address address;
     struct address_places places;
     u64 principal;
+    char *key_file; // Or NULL.
+    tael_sign *sign;
+    void *sign_context;
     u64 timeout_ms;
     u64 silence_ns;
     u32 turned_away_max;
@@ -124,7 +128,11 @@ struct tael_client {
     _Alignas(16) struct tael_header hello_header;
     struct tael_hello hello;
     _Alignas(16) struct tael_header ping;
+    _Alignas(16) struct tael_header proof_header;
+    struct tael_proof proof;
     bool is_hello_due;
+    bool is_challenged; // On this connection.
+    bool is_proof_due;
     bool is_ping_due;
     bool is_ping_sent; // And nothing was heard since:
     u64 ping_at;
@@ -177,6 +185,15 @@ void client_advance(struct tael_client *client, u64 now);
 void client_send(struct tael_client *client, u64 now);
 // Receives as far as it goes without waiting, or until an answer is lent.
 void client_receive(struct tael_client *client, u64 now);
+// Whether there is a key to prove with.
+static inline bool client_has_key(const struct tael_client *client)
+{
+    return client->key_file != NULL || client->sign != NULL;
+}
+// Takes the options that say how to prove who the client is. False, and noted, when they are none.
+bool client_key_take(struct tael_client *client, const struct tael_options *options);
+// Answers a challenge: the proof is due to be sent then, or the client is ended.
+void client_prove(struct tael_client *client, const struct tael_challenge *challenge);
 // After receiving: asks whether there is anybody when nothing was heard, and gives up in the end.
 void client_judge_silence(struct tael_client *client, u64 now);
 // When the connection wants a step even if nothing happens.

@@ -59,6 +59,20 @@ static void text_copy(char *out, u32 room, const u8 *text, u32 size)
 
 // --- being let in --------------------------------------------------------------------------------
 
+static void challenge_take(struct tael_client *client, u64 now, const struct tael_header *header,
+                           const u8 *body)
+{
+    struct tael_challenge challenge;
+    if (client->is_challenged || tael_body_size(header) != sizeof challenge) {
+        client_lost(client, now, "the server broke the protocol: a challenge of %u bytes%s",
+                    tael_body_size(header), client->is_challenged ? ", the second one" : "");
+        return;
+    }
+    memcpy(&challenge, body, sizeof challenge);
+    client->is_challenged = true;
+    client_prove(client, &challenge);
+}
+
 // What the server offers, or why the client cannot take it.
 static const char *welcome_judge(const struct tael_client *client,
                                  const struct tael_welcome *welcome)
@@ -66,6 +80,9 @@ static const char *welcome_judge(const struct tael_client *client,
     if (welcome->protocol != TAEL_PROTOCOL) return "speaks another version of the protocol";
     if (welcome->body_size_max != TAEL_BODY_SIZE_MAX || welcome->in_flight_max == 0) {
         return "has other limits than the protocol's";
+    }
+    if (client->principal != 0 && client->principal != welcome->principal) {
+        return "takes this client for another principal";
     }
     if (client->is_welcomed && client->welcome.log_id != welcome->log_id) {
         // What is in flight might be applied in both.
@@ -272,6 +289,8 @@ static void message_handle(struct tael_client *client, u64 now, const u8 *body)
     const u8 kind = header->head.command;
     if (client->state == CLIENT_GREETING && kind == TAEL_WELCOME) {
         welcome_take(client, now, header, body);
+    } else if (client->state == CLIENT_GREETING && kind == TAEL_CHALLENGE) {
+        challenge_take(client, now, header, body);
     } else if (client->state == CLIENT_UP && (kind == TAEL_REPLY || kind == TAEL_ANSWER)) {
         answer_take(client, now, header, body);
     } else if (client->state != CLIENT_UP || kind != TAEL_PONG) {

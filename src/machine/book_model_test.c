@@ -10,6 +10,7 @@
 #include "machine/command_world.h"
 #include "modules/book/book_random.h"
 #include "modules/constraint/constraint_model.h"
+#include "modules/principal/principal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -608,6 +609,19 @@ static void run_step(struct run *run)
 }
 
 // Room for accounts that is soon taken in every third run.
+// Opens a principal that may own accounts, in both.
+static void principal_open(struct run *run, u64 principal)
+{
+    const struct principal_open open = {
+        .principal_id = principal, .kind = PRINCIPAL_PERSON, .name = "owner"};
+    const u64 before = run->world.principal;
+    run->world.principal = PRINCIPAL_OPERATOR;
+    (void)command_world_run(&run->world, U128_MAX - principal, 0x0501, &open, sizeof open, 1);
+    assert_int_equal(command_world_reply(&run->world, 0).result, MODULE_DONE);
+    run->world.principal = before;
+    book_model_principal(run->model, principal);
+}
+
 static void run_seed(struct run *run, u64 seed, u64 steps)
 {
     struct genesis genesis = command_world_genesis();
@@ -619,6 +633,8 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
     run->kept_count = 0;
     run->timestamp = 0;
     book_random_init(&run->random, seed);
+    principal_open(run, 5);
+    principal_open(run, 6);
     for (u64 i = 0; i < steps; i++) run_step(run);
     frame_run(run);
     accounts_compare(run);

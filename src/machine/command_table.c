@@ -31,6 +31,7 @@ static const struct {
     {"exists_with_different_content", MODULE_EXISTS_WITH_DIFFERENT_CONTENT},
     {"expired", MODULE_EXPIRED},
     {"constraint_broken", MODULE_CONSTRAINT_BROKEN},
+    {"principal_closed", MODULE_PRINCIPAL_CLOSED},
 };
 
 // A module's own name goes before one that all share: its `exists` is another one.

@@ -36,7 +36,8 @@
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,
-// reused, expired, each followed by its evidence, zeros left out, signed where it is: `exists 1`.
+// reused, expired, principal_closed, each followed by its evidence, zeros left out, signed where it
+// is: `exists 1`.
 // When the ledger refuses: `posting_refused <posting> <create_transfer result> <evidence>`; when a
 // constraint does: `constraint_broken <number> <value> <bound>`. `exists 9 then` and
 // `exists_with_different_content 9 then`: since record 9 of this sort was carried out, at the time

@@ -22,6 +22,7 @@ static const char *const table_files[] = {
     "constraint/tables/cells.txt",    "constraint/tables/constraints.txt",
     "constraint/tables/breaches.txt", "name/tables/names.txt",
     "name/tables/lists.txt",          "name/tables/balances.txt",
+    "principal/tables/principals.txt",
 };
 
 static void test_tables_hold(void **state)
@@ -66,9 +67,12 @@ static void test_every_result_has_a_row(void **state)
             }
         }
     }
-    for (u32 j = MODULE_POSTING_REFUSED; j <= MODULE_CONSTRAINT_BROKEN; j++) {
-        if (shared[j] == 0) (void)fprintf(stderr, "no row of the tables expects %u\n", j);
-        missing += shared[j] == 0;
+    for (u32 j = 0; j < module_schema_module_result.row_count; j++) {
+        const struct schema_result *result = &module_schema_module_result.rows[j];
+        // Questions alone are refused by the future (past_test.c).
+        if (shared[result->number] > 0 || result->number == MODULE_IN_THE_FUTURE) continue;
+        (void)fprintf(stderr, "no row of the tables expects %s\n", result->name);
+        missing++;
     }
     assert_int_equal(missing, 0);
 }

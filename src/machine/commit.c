@@ -10,6 +10,7 @@
 #include "base/checksum.h"
 #include "codec/record_binary.h"
 #include "machine/create.h"
+#include "modules/principal/principal.h"
 
 // A record is compared with an older one so many bytes at a time.
 #define COMPARE_SIZE 4096u
@@ -615,6 +616,9 @@ static u32 whole_refusal(const struct machine *machine, const struct frame_comma
                          const u8 *body, const struct applied_command *applied)
 {
     struct failure failure;
+    // The port knows who is closed; this one was on its way before it did (L11).
+    const struct module_context context = commit_context(machine, &principal_module);
+    if (principal_is_closed(&context, command->principal)) return MODULE_PRINCIPAL_CLOSED;
     switch (commit_command_check(machine, command->record, body, command->body_size, command->count,
                                  &failure)) {
     case STATUS_OK: break;

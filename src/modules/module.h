@@ -8,8 +8,9 @@
 // The machine checks the whole plan and either commits it or changes nothing, in the same way for
 // every module, so a module has no applying of its own to get wrong.
 //
-// A module may read: its own tables, those of modules above it in modules.def, the ledger, the
-// context. Not a clock, a file, a random number, a global variable.
+// A module may read: its own tables, those of modules above it in modules.def, the principals
+// (which read no other's), the ledger, the context. Not a clock, a file, a random number, a global
+// variable.
 #ifndef TAEL_MODULES_MODULE_H
 #define TAEL_MODULES_MODULE_H
 

@@ -140,13 +140,22 @@ void connections_forget(struct connections *connections, const void *owner)
 
 // --- events --------------------------------------------------------------------------------------
 
+static struct connection *place_find(struct connections *connections)
+{
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        if (connections->items[i].fd < 0) return &connections->items[i];
+    }
+    return NULL;
+}
+
 static void connection_accept(struct connections *connections)
 {
     int fd = accept4(connections->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
-    struct connection *connection = NULL;
-    for (u32 i = 0; i < CONNECTIONS_MAX && connection == NULL; i++) {
-        if (connections->items[i].fd < 0) connection = &connections->items[i];
+    struct connection *connection = place_find(connections);
+    if (connection == NULL && connections->handler->crowded != NULL) {
+        connections->handler->crowded(connections->context);
+        connection = place_find(connections);
     }
     if (connection == NULL || connections->draining) {
         trace(TRACE_WARNING, "%s: a connection was refused: %s", connections->handler->name,
@@ -158,6 +167,7 @@ static void connection_accept(struct connections *connections)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     connection->fd = fd;
+    connection->accepted = ++connections->accepted;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     if (epoll_ctl(connections->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         connection->fd = -1;

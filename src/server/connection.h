@@ -43,6 +43,8 @@ struct connection_handler {
     void (*sent)(void *context, const void *owner);
     // The connection ends: whatever points to it must not any more.
     void (*closed)(void *context, struct connection *connection);
+    // All places are taken, and somebody waits: ends a connection if one may go for it. NULL: none.
+    void (*crowded)(void *context);
 };
 
 #define CONNECTIONS_MAX         256u
@@ -64,6 +66,7 @@ struct connection {
     int fd; // -1: free.
     u32 number;
     void *session;     // The port's own.
+    u64 accepted;      // Counts connections: the lower, the longer it is there.
     bool paused;       // Waits for a buffer.
     u64 reading_since; // When the message being read began; 0: none.
     u64 sending_since; // When what is being sent began; 0: nothing is.
@@ -88,6 +91,7 @@ struct connections {
     struct listener *listener;
     int epoll_fd;
     bool draining;
+    u64 accepted; // So far.
     struct pipeline *pipeline;
     u64 now;
     u32 receiving;   // Connections that hold a buffer,

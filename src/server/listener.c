@@ -61,6 +61,12 @@ enum status listener_begin(struct listener *listener, struct failure *failure)
     return failure_set_errno(failure, status, errno, "listening on %s", listener->address);
 }
 
+enum status listener_open_to_all(struct listener *listener, struct failure *failure)
+{
+    if (listener->path[0] == 0 || chmod(listener->path, 0666) == 0) return STATUS_OK;
+    return failure_set_errno(failure, STATUS_IO, errno, "opening %s to others", listener->address);
+}
+
 void listener_close(struct listener *listener)
 {
     if (listener->fd >= 0) (void)close(listener->fd);
@@ -88,8 +94,8 @@ static enum status place_parse(const char *text, struct place *out, struct failu
     if (!is_here) {
         failure_note(failure, STATUS_INVALID, "only 127.0.0.1 is listened on");
         failure_hint(failure,
-                     "the protocol has no authentication: let clients run on this machine, "
-                     "or reach it through a tunnel that has");
+                     "the protocols have no encryption: let clients run on this machine, or "
+                     "reach it through a tunnel that has");
         return STATUS_INVALID;
     }
     const char *port = colon == NULL ? text : colon + 1;

@@ -27,6 +27,8 @@ MUST_USE enum status listener_check(const char *address, struct failure *failure
 // is none of these, STATUS_BUSY when it or its path is somebody else's. On failure nothing is held.
 MUST_USE enum status listener_take(struct listener *listener, const char *address,
                                    struct failure *failure);
+// Of a unix socket: every user of the system may connect to it. For a port that asks who they are.
+MUST_USE enum status listener_open_to_all(struct listener *listener, struct failure *failure);
 // Lets clients connect. STATUS_BUSY when another process took the path meanwhile.
 MUST_USE enum status listener_begin(struct listener *listener, struct failure *failure);
 // Gives the address back; also after a failure, and twice.

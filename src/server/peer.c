@@ -20,18 +20,19 @@ static bool unix_user(int fd, uid_t *user)
     return true;
 }
 
-// One end of a connection: "0100007F:0BB8", the address in hex as it is in memory, then the port.
-// Of IPv6 the address ends in the IPv4 address that it stands for. False when it is not 127.0.0.1.
+// One end of a connection: "0100007F:0BB8", the address in hex as it is in memory, then the port;
+// of IPv6 the whole address that stands for the IPv4 one. False when it is not 127.0.0.1.
 static bool place_take(const char *text, u32 *port)
 {
-    static const char here[] = "0100007F:";
-    const char *colon = strchr(text, ':');
-    char *end = NULL;
-    if (colon == NULL || colon - text < 8 || strncmp(colon - 8, here, strlen(here)) != 0) {
-        return false;
+    static const char *const here[] = {"0100007F:", "0000000000000000FFFF00000100007F:"};
+    for (size_t i = 0; i < ARRAY_COUNT(here); i++) {
+        const size_t size = strlen(here[i]);
+        char *end = NULL;
+        if (strncmp(text, here[i], size) != 0) continue;
+        *port = (u32)strtoul(text + size, &end, 16);
+        return end != text + size && *end == 0;
     }
-    *port = (u32)strtoul(colon + 1, &end, 16);
-    return end != colon + 1 && *end == 0;
+    return false;
 }
 
 // The columns of a row: "sl local_address rem_address st tx:rx tr:when retrnsmt uid ...".
@@ -62,6 +63,13 @@ static bool table_user(const char *path, u32 peer_port, u32 own_port, uid_t *use
     return found;
 }
 
+bool peer_is_unix(int fd)
+{
+    struct sockaddr_storage own = {0};
+    socklen_t size = sizeof own;
+    return getsockname(fd, (struct sockaddr *)&own, &size) == 0 && own.ss_family == AF_UNIX;
+}
+
 bool peer_user(int fd, uid_t *user)
 {
     struct sockaddr_in own = {0}, peer = {0};
@@ -71,6 +79,9 @@ bool peer_user(int fd, uid_t *user)
     if (getpeername(fd, (struct sockaddr *)&peer, &peer_size) != 0 || own.sin_family != AF_INET) {
         return false;
     }
+    // From another address of this machine the same ports are another connection, of whomever.
+    const u32 here = htonl(INADDR_LOOPBACK);
+    if (own.sin_addr.s_addr != here || peer.sin_addr.s_addr != here) return false;
     const u32 peer_port = ntohs(peer.sin_port), own_port = ntohs(own.sin_port);
     return table_user("/proc/net/tcp", peer_port, own_port, user) ||
            table_user("/proc/net/tcp6", peer_port, own_port, user);

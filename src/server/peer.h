@@ -12,5 +12,7 @@
 // one of 127.0.0.1 (its row of /proc/net/tcp, proc_net(5), while it is established). False when
 // that cannot be told; nobody may be let in then.
 bool peer_user(int fd, uid_t *user);
+// Whether it is a unix socket.
+bool peer_is_unix(int fd);
 
 #endif

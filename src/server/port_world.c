@@ -57,6 +57,7 @@ static void command_done(void *context, struct pipeline_command *command)
 {
     struct port_world *world = context;
     if (command->entry.record >= COMMAND_MODULES) {
+        world->through = command->entry.through;
         tael_port_command_done(world->port, command);
         return;
     }

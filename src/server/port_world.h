@@ -29,6 +29,7 @@ struct port_world {
     u64 time;
     u32 raw_done; // Commands of no port that were answered.
     u32 buffers;  // There are, when nothing goes on.
+    u64 through;  // Of the last command of a module, as it was logged.
 };
 
 // Makes a new disk, opens a log on it and makes the accounts.

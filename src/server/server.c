@@ -400,6 +400,7 @@ static enum status places_take(struct server *server, struct failure *failure)
     const char *port = server->options->port;
     if (port != NULL && port[0] != 0) {
         status = listener_take(&server->listener, port, failure);
+        if (status == STATUS_OK) status = listener_open_to_all(&server->listener, failure);
         if (status != STATUS_OK) return failure_wrap(failure, "--port");
     }
     if (is_new) status = disk_folder_open(&server->folder, path, DISK_FOLDER_MAKE, failure);

@@ -68,6 +68,20 @@ void tael_header_seal(struct tael_header *header, const void *body, u32 body_siz
     header->head.checksum = header_checksum(header);
 }
 
+struct tael_statement tael_statement_of(const struct tael_challenge *challenge, u64 principal,
+                                        const u8 client_nonce[TAEL_NONCE_SIZE])
+{
+    struct tael_statement statement = {
+        .domain = "tael port: who a client is",
+        .log_id = challenge->log_id,
+        .principal = principal,
+        .protocol = challenge->protocol,
+    };
+    memcpy(statement.server_nonce, challenge->nonce, sizeof statement.server_nonce);
+    memcpy(statement.client_nonce, client_nonce, sizeof statement.client_nonce);
+    return statement;
+}
+
 const char *tael_status_text(u32 status)
 {
     static const char *const texts[] = {

@@ -11,6 +11,7 @@
 #ifndef TAEL_SERVER_TAEL_MESSAGE_H
 #define TAEL_SERVER_TAEL_MESSAGE_H
 
+#include "base/signature.h"
 #include "machine/compat.h"
 #include "server/message_head.h"
 
@@ -22,7 +23,7 @@
 
 enum tael_kind {
     TAEL_HELLO = 0x41,     // A client names itself; the first message of a connection.
-    TAEL_CHALLENGE = 0x42, // It must prove who it is: 32 bytes to sign.
+    TAEL_CHALLENGE = 0x42, // It must prove who it is: struct tael_challenge.
     TAEL_PROOF = 0x43,     // It does: struct tael_proof.
     TAEL_WELCOME = 0x44,   // It is let in: struct tael_welcome.
     TAEL_COMMAND = 0x45,   // `count` records, applied each whole or not at all.
@@ -90,7 +91,39 @@ struct tael_welcome {
     u32 in_flight_max;
     u32 reserved[3];
 };
+#define TAEL_NONCE_SIZE 32u
+// Body of TAEL_CHALLENGE.
+struct tael_challenge {
+    u8 nonce[TAEL_NONCE_SIZE]; // Random, of this connection.
+    u128 log_id;
+    u32 protocol;
+    u32 reserved[3];
+};
+// Body of TAEL_PROOF.
+struct tael_proof {
+    u8 nonce[TAEL_NONCE_SIZE];    // The client's own: neither side alone chooses what is signed.
+    u8 signature[SIGNATURE_SIZE]; // Of struct tael_statement, by the principal's key.
+};
+// What a proof signs: this and nothing else, byte for byte.
+struct tael_statement {
+    char domain[32];
+    u128 log_id;
+    u64 principal;
+    u32 protocol;
+    u32 reserved;
+    u8 server_nonce[TAEL_NONCE_SIZE];
+    u8 client_nonce[TAEL_NONCE_SIZE];
+};
 static_assert(sizeof(struct tael_hello) == 16 && sizeof(struct tael_welcome) == 64, "on the wire");
+static_assert(sizeof(struct tael_challenge) == 64 && sizeof(struct tael_proof) == 96,
+              "on the wire");
+static_assert(offsetof(struct tael_statement, client_nonce) + TAEL_NONCE_SIZE == 128 &&
+                  sizeof(struct tael_statement) == 128,
+              "signed without padding");
+
+// What the principal signs to answer the challenge with a nonce of its own.
+struct tael_statement tael_statement_of(const struct tael_challenge *challenge, u64 principal,
+                                        const u8 client_nonce[TAEL_NONCE_SIZE]);
 
 // Whether the header has the checksum that it names: then its other fields are what was sent.
 bool tael_header_is_whole(const struct tael_header *header);

@@ -5,22 +5,24 @@
 
 #include "codec/record_binary.h"
 #include "machine/commit.h"
+#include "server/admission.h"
 #include "server/connection.h"
 #include "server/peer.h"
 #include "server/tael_message.h"
 #include "server/trace.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 // Of all connections, unanswered: more than there are buffers, so that these are what runs out.
 #define REQUESTS_MAX 512u
 // Whoever has not said hello for so long goes.
 #define HELLO_TIMEOUT_NS (20 * NS_PER_S)
+// Strangers that may be in the middle of a message, and hold a buffer for it.
+#define STRANGERS_READING_MAX 16u
 // Copies of replies that sockets do not take now, of all connections.
 #define KEPT_MAX (64 * MIB)
-// The principal of whoever runs as the user of the server.
-#define PRINCIPAL_OPERATOR 1u
 
 // A command or question on its way, until its answer is sent.
 struct request {
@@ -35,8 +37,7 @@ struct request {
 
 // Who a connection is.
 struct peer {
-    bool welcome;
-    u64 principal;
+    struct admission admission;
     u32 in_flight;
     u64 kept_bytes;               // Of its replies that wait.
     struct request *subscription; // Its question for changes that waits, or NULL.
@@ -49,6 +50,7 @@ struct tael_port {
     struct pipeline *pipeline;
     struct peer peers[CONNECTIONS_MAX]; // By the connection's number.
     struct request requests[REQUESTS_MAX];
+    struct admission_users users;
     u64 kept_bytes; // Of all.
 };
 
@@ -89,11 +91,27 @@ static void refuse(struct tael_port *port, struct connection *connection,
 
 // --- sessions ------------------------------------------------------------------------------------
 
-// Whoever is at the other end, by the word of the kernel. 0: not known.
-static u64 peer_principal(const struct connection *connection)
+static struct module_context context_of(const struct tael_port *port)
 {
-    uid_t user = 0;
-    return peer_user(connection->fd, &user) && user == geteuid() ? PRINCIPAL_OPERATOR : 0;
+    return commit_context(&port->node->machine, &principal_module);
+}
+
+static u64 position_durable(const struct tael_port *port)
+{
+    struct pipeline_stats stats;
+    pipeline_stats(port->pipeline, &stats);
+    return stats.position_told;
+}
+
+static struct admission_facts facts_of(const struct tael_port *port,
+                                       const struct module_context *context)
+{
+    return (struct admission_facts){
+        .context = context,
+        .position = position_durable(port),
+        .now = port->connections.now,
+        .own_user = geteuid(),
+    };
 }
 
 // Says why somebody is not let in, and ends the connection.
@@ -107,40 +125,80 @@ static void turn_away(struct tael_port *port, struct connection *connection,
     if (connection->fd >= 0) connection_close(&port->connections, connection, text);
 }
 
-static void hello_handle(struct tael_port *port, struct connection *connection,
-                         const struct tael_header *header, const u8 *body)
+static void welcome(struct tael_port *port, struct connection *connection,
+                    const struct tael_header *cause)
 {
-    struct peer *peer = &port->peers[connection->number];
-    struct tael_hello hello;
-    assert(tael_body_size(header) == sizeof hello); // header_judge
-    memcpy(&hello, body, sizeof hello);
-    u64 principal = peer_principal(connection);
-    const char *reason = NULL;
-    if (peer->welcome) reason = "said hello before";
-    else if (hello.reserved != 0) reason = "a reserved field of the hello is not zero";
-    else if (hello.protocol_max < TAEL_PROTOCOL) reason = "speaks no version that is spoken here";
-    else if (principal == 0) reason = "the user at the other end is not known as a principal";
-    else if (hello.principal != 0 && hello.principal != principal) {
-        reason = "the user at the other end is another principal";
-    }
-    if (reason != NULL) {
-        turn_away(port, connection, header, reason);
-        return;
-    }
-    *peer = (struct peer){.welcome = true, .principal = principal};
-    struct pipeline_stats stats;
-    pipeline_stats(port->pipeline, &stats);
     const struct tael_welcome welcome = {
         .log_id = port->node->wal.tail.log_id,
-        .principal = principal,
-        .position = stats.position_told,
+        .principal = port->peers[connection->number].admission.principal,
+        .position = position_durable(port),
         .timestamp = port->node->machine.timestamp,
         .protocol = TAEL_PROTOCOL,
         .body_size_max = TAEL_BODY_SIZE_MAX,
         .in_flight_max = TAEL_IN_FLIGHT_MAX,
     };
-    struct tael_header answer = answer_to(header, TAEL_WELCOME);
+    struct tael_header answer = answer_to(cause, TAEL_WELCOME);
     answer_small(port, connection, &answer, &welcome, sizeof welcome);
+}
+
+// A challenge that nobody was given before. Of so few bytes the kernel gives all, once it has any.
+static struct tael_challenge challenge_make(const struct tael_port *port)
+{
+    struct tael_challenge fresh = {.log_id = port->node->wal.tail.log_id,
+                                   .protocol = TAEL_PROTOCOL};
+    const ssize_t got = getrandom(fresh.nonce, sizeof fresh.nonce, 0);
+    assert(got == (ssize_t)sizeof fresh.nonce);
+    return fresh;
+}
+
+static void hello_handle(struct tael_port *port, struct connection *connection,
+                         const struct tael_header *header, const u8 *body)
+{
+    struct admission *admission = &port->peers[connection->number].admission;
+    const struct module_context context = context_of(port);
+    const struct admission_facts facts = facts_of(port, &context);
+    const struct tael_challenge fresh = challenge_make(port);
+    struct admission_peer at = {.is_unix = peer_is_unix(connection->fd)};
+    struct tael_hello hello;
+    assert(tael_body_size(header) == sizeof hello); // header_judge
+    memcpy(&hello, body, sizeof hello);
+    at.has_user = peer_user(connection->fd, &at.user);
+    const char *reason = admission_hello(admission, &port->users, &facts, &at, &hello, &fresh);
+    if (reason != NULL) {
+        turn_away(port, connection, header, reason);
+    } else if (admission->state == ADMISSION_WELCOME) {
+        welcome(port, connection, header);
+    } else {
+        struct tael_header answer = answer_to(header, TAEL_CHALLENGE);
+        answer_small(port, connection, &answer, &admission->challenge, sizeof admission->challenge);
+    }
+}
+
+static void proof_handle(struct tael_port *port, struct connection *connection,
+                         const struct tael_header *header, const u8 *body)
+{
+    struct admission *admission = &port->peers[connection->number].admission;
+    const struct module_context context = context_of(port);
+    const struct admission_facts facts = facts_of(port, &context);
+    struct tael_proof proof;
+    assert(tael_body_size(header) == sizeof proof); // header_judge
+    memcpy(&proof, body, sizeof proof);
+    const char *reason = admission_proof(admission, &port->users, &facts, &proof);
+    if (reason != NULL) turn_away(port, connection, header, reason);
+    else welcome(port, connection, header);
+}
+
+// Ends a session whose principal was closed, or has another key now. Whether it did.
+static bool session_ends(struct tael_port *port, struct connection *connection)
+{
+    const struct admission *admission = &port->peers[connection->number].admission;
+    const struct module_context context = context_of(port);
+    if (admission->state != ADMISSION_WELCOME || admission_stands(admission, &context)) {
+        return false;
+    }
+    connection_close(&port->connections, connection,
+                     "its principal was closed, or has another key");
+    return true;
 }
 
 // --- commands ------------------------------------------------------------------------------------
@@ -267,7 +325,8 @@ static void command_handle(struct tael_port *port, struct connection *connection
                 .version = header->version,
                 .body_size = size,
                 .count = header->count,
-                .principal = peer->principal,
+                .principal = peer->admission.principal,
+                .through = peer->admission.through,
                 .command_id = header->command_id,
                 .correlation = header->correlation,
                 .expires_at = header->expires_at,
@@ -291,6 +350,7 @@ static enum tael_status command_status(const struct pipeline_command *command)
     case MODULE_MALFORMED: return TAEL_MALFORMED;
     case MODULE_UNKNOWN: return TAEL_UNKNOWN_RECORD;
     case MODULE_EXPIRED: return TAEL_EXPIRED;
+    case MODULE_PRINCIPAL_CLOSED: return TAEL_NOT_PERMITTED;
     default: return TAEL_DONE;
     }
 }
@@ -417,6 +477,11 @@ void tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
         request_free(port, request);
         return;
     }
+    // A subscription may have waited for long: nothing goes to whom is not let in any more.
+    if (query->changes.is_asked && session_ends(port, request->connection)) {
+        if (request->taken) request_free(port, request);
+        return;
+    }
     struct peer *peer = &port->peers[request->connection->number];
     peer->in_flight--;
     if (peer->subscription == request) peer->subscription = NULL;
@@ -449,10 +514,38 @@ void tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
 
 // --- connections ---------------------------------------------------------------------------------
 
+// Strangers give way, the one that is there longest first, so that they never keep others out or
+// waiting: of all of them, or of those in the middle of a message.
+static void stranger_close(struct tael_port *port, bool is_reading)
+{
+    struct connection *oldest = NULL;
+    u32 count = 0;
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &port->connections.items[i];
+        if (connection->fd < 0 || port->peers[i].admission.state == ADMISSION_WELCOME) continue;
+        if (is_reading && connection->buffer == NULL) continue;
+        count++;
+        if (oldest == NULL || connection->accepted < oldest->accepted) oldest = connection;
+    }
+    if (oldest != NULL && (!is_reading || count >= STRANGERS_READING_MAX)) {
+        connection_close(&port->connections, oldest, "is not let in yet, and gives way to others");
+    }
+}
+
+// The rule that the message of one who is not let in breaks, or NULL.
+static const char *stranger_rule(const struct tael_header *header, enum admission_state state)
+{
+    const u8 kind = header->head.command;
+    if (state == ADMISSION_STRANGER)
+        return kind == TAEL_HELLO ? NULL : "does not begin with a hello";
+    if (kind != TAEL_PROOF) return "answers a challenge with something else";
+    return tael_body_size(header) == sizeof(struct tael_proof) ? NULL : "a proof of another size";
+}
+
 static enum connection_verdict header_judge(void *context, struct connection *connection,
                                             const void *bytes, const char **reason)
 {
-    const struct tael_port *port = context;
+    struct tael_port *port = context;
     const struct tael_header *header = bytes;
     const u8 kind = header->head.command;
     bool fatal = false;
@@ -462,10 +555,13 @@ static enum connection_verdict header_judge(void *context, struct connection *co
         *reason = "a hello of another size";
         fatal = true;
     }
-    if (!port->peers[connection->number].welcome) {
-        // A stranger may say one thing only, and holds a buffer no longer than for its 16 bytes.
-        if (*reason == NULL && kind != TAEL_HELLO) *reason = "does not begin with a hello";
-        return *reason == NULL ? CONNECTION_TAKE : CONNECTION_CLOSE;
+    const enum admission_state state = port->peers[connection->number].admission.state;
+    if (state != ADMISSION_WELCOME) {
+        // A stranger may say one thing only, and holds a buffer no longer than for its few bytes.
+        if (*reason == NULL) *reason = stranger_rule(header, state);
+        if (*reason != NULL) return CONNECTION_CLOSE;
+        stranger_close(port, true);
+        return CONNECTION_TAKE;
     }
     if (*reason == NULL) return CONNECTION_TAKE;
     if (fatal) return CONNECTION_CLOSE;
@@ -478,8 +574,14 @@ static void message_handle(void *context, struct connection *connection, const v
 {
     struct tael_port *port = context;
     const struct tael_header *header = bytes;
+    const bool is_asked =
+        port->peers[connection->number].admission.state == ADMISSION_ASKED; // Else it is in.
     bool fatal = false;
     const char *reason = tael_header_check(header, &fatal);
+    if (session_ends(port, connection)) {
+        buffer_give(port->pipeline, buffer);
+        return;
+    }
     if (reason != NULL) {
         buffer_give(port->pipeline, buffer);
         refuse(port, connection, header, TAEL_MALFORMED, reason);
@@ -495,6 +597,8 @@ static void message_handle(void *context, struct connection *connection, const v
     }
     if (header->head.command == TAEL_HELLO) {
         hello_handle(port, connection, header, buffer_body(buffer));
+    } else if (header->head.command == TAEL_PROOF && is_asked) {
+        proof_handle(port, connection, header, buffer_body(buffer));
     } else if (header->head.command == TAEL_PING) {
         struct tael_header pong = answer_to(header, TAEL_PONG);
         answer_small(port, connection, &pong, NULL, 0);
@@ -526,12 +630,19 @@ static void connection_closed(void *context, struct connection *connection)
     port->peers[connection->number] = (struct peer){0};
 }
 
+static void port_crowded(void *context)
+{
+    struct tael_port *port = context;
+    stranger_close(port, false);
+}
+
 static const struct connection_handler handler = {
     .name = "tael",
     .judge = header_judge,
     .message = message_handle,
     .sent = reply_sent,
     .closed = connection_closed,
+    .crowded = port_crowded,
 };
 
 bool tael_port_event(struct tael_port *port, void *pointer, u32 events, u64 now)
@@ -550,9 +661,12 @@ void tael_port_tick(struct tael_port *port, u64 now)
     for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
         struct connection *connection = &port->connections.items[i];
         struct peer *peer = &port->peers[i];
-        if (connection->fd < 0 || peer->welcome) continue;
+        if (connection->fd < 0 || session_ends(port, connection)) continue;
+        if (peer->admission.state == ADMISSION_WELCOME) continue;
         if (peer->strange_since == 0) peer->strange_since = now;
-        else if (now > peer->strange_since + HELLO_TIMEOUT_NS) {
+        if (admission_is_late(&peer->admission, now)) {
+            connection_close(&port->connections, connection, "does not answer its challenge");
+        } else if (now > peer->strange_since + HELLO_TIMEOUT_NS) {
             connection_close(&port->connections, connection, "says no hello");
         }
     }

@@ -277,7 +277,6 @@ static void test_others_are_told_why_not(void **state)
     } rows[] = {
         {{.protocol_max = 0}, "no version that is spoken here"},
         {{.protocol_max = 1, .reserved = 1}, "reserved field"},
-        {{.protocol_max = 1, .principal = 2}, "another principal"},
     };
     for (u32 i = 0; i < ARRAY_COUNT(rows); i++) {
         struct peer *peer = peer_connect(world);

@@ -60,7 +60,7 @@ struct frame_command {
     u32 count;       // Events.
     u32 operation;   // Of a compat command: the wire's operation byte.
     u64 principal;
-    u64 through;     // The session that authenticated it.
+    u64 through;     // How it was known who asks: enum command_through.
     u64 session;     // Of a compat command, with the client and the request its id; of a register,
                      // the session that goes when there is no place (0: the longest silent one).
     u128 command_id; // Of a compat command: the client.
@@ -74,6 +74,12 @@ struct frame_command {
     u8 reserved[84];
 };
 static_assert(sizeof(struct frame_command) == 256, "command entry v1");
+
+enum command_through {
+    COMMAND_THROUGH_NOTHING = 0, // Nobody asked: the compat port, the writer itself.
+    COMMAND_THROUGH_USER = 1,    // The tael port: the user at the other end, by the kernel's word.
+    COMMAND_THROUGH_KEY = 2,     // The tael port: a proof by the principal's key.
+};
 
 enum command_record {
     COMMAND_GENESIS = 1,   // struct genesis.

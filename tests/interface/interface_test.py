@@ -21,7 +21,7 @@ VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", 
          "completion", "version", "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
          "cell", "constraint", "breach", "name", "hold", "tail", "project", "export",
-         "due", "conversion", "year", "rule")
+         "due", "conversion", "year", "rule", "key", "principal")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
@@ -588,10 +588,141 @@ def test_the_month_of_the_documentation(folder):
             assert sum(int(row[side]) for row in balance) == expected, (side, balance)
     by_account = {row["account_id"]: row for row in balances[1]}
     assert by_account["3900"]["credit"] == "3181620"
-    assert all(by_account[code]["debit"] == by_account[code]["credit"] == "0"
-               for code in ("4000", "5000", "5100", "5200", "5300", "5400"))
+    for code in ("4000", "5000", "5100", "5200", "5300", "5400"):
+        assert by_account[code]["debit"] == by_account[code]["credit"] == "0", code
     done = run("verify", os.path.join(folder, "data"), "--replay")
     assert done.startswith("ok: "), done
+
+
+def test_others_come_in_as_the_documentation_says(folder):
+    """The commands of "Others than you" in docs/OPERATING.md, word for word, in a shell."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "../../docs/OPERATING.md"), encoding="utf-8") as file:
+        page = file.read().split("## Others than you")[1].split("\n## ")[0]
+    first, *rest = re.findall(r"^    (\S.*)$", page, re.MULTILINE)
+    assert first.startswith("tael serve ") and len(rest) >= 10, rest
+    environment = {key: value for key, value in os.environ.items() if key[:5] != "TAEL_"}
+    environment["PATH"] = os.path.dirname(TAEL) + os.pathsep + environment["PATH"]
+    with subprocess.Popen(["sh", "-c", "exec " + first + " --compat-port 0 --accounts-max 64"
+                           " --holds-max 64 --space-reserve 0"], cwd=folder, env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout.readline().startswith("ready ")
+            assert os.stat(os.path.join(folder, "tael.port")).st_mode & 0o777 == 0o666
+            for command in rest:
+                done = subprocess.run(["sh", "-c", command], cwd=folder, env=environment,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                      timeout=60, check=False)
+                assert done.returncode == 0, (command, done)
+            to = ("--connect", "unix:tael.port")
+            people = objects(run("principal", "list", *to, "--json", folder=folder))
+            assert [(one["principal_id"], one["status"]) for one in people] == \
+                [("7", "open"), ("8", "closed")], people
+            # What the page says of those that are not let in.
+            for number, key in (("7", "alice.key"), ("8", "books.key"), ("9", "books.key")):
+                said = run_both("asset", "list", *to, "--principal", number, "--key", key,
+                                code=3, folder=folder)[1]
+                assert "the proof is not that of an open principal's key" in said, said
+            assert "HKD" in run("asset", "list", *to, "--principal", "7", "--key", "alice-2.key",
+                                folder=folder)
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    done = run("verify", os.path.join(folder, "data"), "--replay")
+    assert done.startswith("ok: "), done
+
+
+def test_only_the_owner_posts(folder):
+    """L11, over sessions of principals with keys, over TCP."""
+    keys = {number: os.path.join(folder, number) for number in ("7", "8")}
+    public = {number: run("key", "new", path).strip() for number, path in keys.items()}
+    with server(folder, "--port", "127.0.0.1:0", most="64") as (line, _):
+        to = ("--connect", re.search(r" port=(\S+)", line).group(1))
+
+        def by(number, *arguments, code=0):
+            who = ("--principal", number, "--key", keys[number]) if number != "1" else ()
+            return run(*arguments, *to, *who, code=code)
+
+        for number in keys:
+            by("1", "principal", "open", "--principal-id", number, "--kind", "service", "--name",
+               "p" + number, "--public-key", public[number])
+        by("1", "entity", "open", "--entity-id", "1", "--name", "e", "--jurisdiction", "HK",
+           "--currency", "HKD", "--day", "2026-12-24")
+        by("1", "asset", "open", "--asset", "HKD", "--kind", "currency", "--scale", "2")
+        by("1", "chart", "add", "--chart", "1", "--code", "1", "--kind", "asset", "--name", "a")
+        by("1", "book", "open", "--book", "100", "--chart", "1", "--entity-id", "1", "--asset",
+           "HKD", "--name", "b")
+        account = ("book", "account-open", "--book", "100", "--code", "1", "--name", "a")
+        by("7", *account, "--account-id", "1")
+        by("7", *account, "--account-id", "2")
+        by("8", *account, "--account-id", "3", "--owner", "7")
+        assert "owner_not_found" in by("8", *account, "--account-id", "4", "--owner", "9", code=1)
+        post = ("entry", "post", "100:debit:%s:5", "100:credit:%s:5")
+
+        def entry(number, one, two, entry_id, code=0):
+            words = [word % place if "%s" in word else word
+                     for word, place in zip(post, ("", "", one, two))]
+            return by(number, *words, "--entry-id", entry_id, code=code)
+
+        assert "not_the_owner" in entry("8", "1", "2", "1", code=1)
+        assert "not_the_owner" in entry("1", "1", "3", "1", code=1)  # Nor does principal 1.
+        entry("7", "1", "2", "1")
+        entry("7", "2", "3", "2")
+        # The owner is closed: nobody posts, and what it owns stays its own.
+        by("1", "principal", "close", "--principal-id", "7")
+        entry("7", "1", "2", "3", code=3)
+        assert "not_the_owner" in entry("8", "1", "2", "3", code=1)
+        by("1", "principal", "reopen", "--principal-id", "7")
+        entry("7", "1", "2", "3")
+        by("8", "principal", "close", "--principal-id", "7", code=1)
+        rows = objects(by("1", "trial-balance", "--book", "100", "--json"))
+        sums = {row["account_id"]: (row["debit"], row["credit"]) for row in rows}
+        assert (sums["1"], sums["2"], sums["3"]) == (("10", "0"), ("0", "5"), ("0", "5")), sums
+
+
+def test_keys_are_files_of_their_owner(folder):
+    path = os.path.join(folder, "key")
+    public = run("key", "new", path)
+    assert re.fullmatch("[0-9a-f]{64}\n", public) and os.stat(path).st_mode & 0o777 == 0o600
+    with open(path, encoding="ascii") as file:
+        secret = file.read().strip()
+    assert run("key", "show", path) == public and secret != public.strip()
+    assert json.loads(run("key", "show", path, "--json")) == \
+        {"public_key": public.strip(), "file": path}
+    refused("is never written over", "key", "new", path, code=3)
+    assert run("key", "show", path) == public
+    os.chmod(path, 0o640)
+    refused("others than its owner have rights", "key", "show", path, code=3)
+    refused("others than its owner have rights", "asset", "list", "--principal", "7", "--key",
+            path, code=3)
+    os.chmod(path, 0o600)
+    refused("not the principal whose it is", "asset", "list", "--key", path)
+    refused("opening the key file", "key", "show", path + "2", code=3)
+    with server(folder, "--port", "0") as (line, data):
+        to = ("--connect", re.search(r" port=(\S+)", line).group(1))
+        # Of the environment, which flags pass over.
+        os.environ.update(TAEL_PRINCIPAL="7", TAEL_KEY=path)
+        try:
+            refused("does not let this client in", "asset", "list", *to, code=3)
+            run("principal", "open", *to, "--principal", "1", "--principal-id", "7", "--kind",
+                "person", "--name", "a", "--public-key", public.strip())
+            run("asset", "list", *to)
+            run("asset", "open", "--asset", "HKD", "--kind", "currency", "--scale", "2", *to)
+            refused("does not let this client in", "asset", "list", *to, "--principal", "8",
+                    code=3)
+            os.environ["TAEL_PRINCIPAL"] = "seven"
+            refused("TAEL_PRINCIPAL is", "asset", "list", *to)
+        finally:
+            del os.environ["TAEL_PRINCIPAL"], os.environ["TAEL_KEY"]
+        for wrong in (public.strip()[2:], public.strip() + "00"):
+            run_both("principal", "open", *to, "--principal-id", "9", "--kind", "person",
+                     "--name", "a", "--public-key", wrong, code=2)
+    # No byte of the secret went anywhere.
+    for found, _, names in os.walk(data):
+        for name in names:
+            with open(os.path.join(found, name), "rb") as file:
+                content = file.read()
+            assert secret.encode() not in content and bytes.fromhex(secret) not in content, name
 
 
 def test_damage_is_found(folder):

@@ -20,14 +20,21 @@ LD_LIBRARY_PATH=$(dirname "$(find "$folder/root" -name libtael.so)")
 export LD_LIBRARY_PATH
 flags=$(pkg-config --cflags tael)
 libraries=$(pkg-config --libs tael)
+static=$(pkg-config --static --libs tael)
+case $libraries in
+*sodium*)
+    echo "a program that links the shared library need not name what that needs"
+    exit 1
+    ;;
+esac
 strict='-Wall -Wextra -Wpedantic -Werror'
 
 # shellcheck disable=SC2086 # One word a flag.
 {
     cc -std=c11 $strict $flags -o "$folder/dynamic" "$example" $libraries
-    cc -std=c11 $strict $flags -o "$folder/static" "$example" -Wl,-Bstatic $libraries -Wl,-Bdynamic
+    cc -std=c11 $strict $flags -o "$folder/static" "$example" -Wl,-Bstatic $static -Wl,-Bdynamic
     cc -std=c11 $strict $flags -o "$folder/follow" "$follow" $libraries
-    cc -std=c11 $strict $flags -o "$folder/header" "$header" -Wl,-Bstatic $libraries -Wl,-Bdynamic
+    cc -std=c11 $strict $flags -o "$folder/header" "$header" -Wl,-Bstatic $static -Wl,-Bdynamic
 }
 "$folder/header" | grep -q '"nowhere" is no port.* 7 8$'
 if command -v c++ >/dev/null; then

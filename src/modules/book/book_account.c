@@ -7,6 +7,7 @@
 // principal 1, whose server it is, may stop it.
 #include "modules/book/book_internal.h"
 #include "modules/identifier.h"
+#include "modules/principal/principal.h"
 
 #define SERVER_PRINCIPAL 1u
 
@@ -52,6 +53,12 @@ static u32 account_open_decide(const struct module_context *context,
     plan->evidence[0] = open->flags;
     plan->evidence[1] = 0;
     if ((open->flags & limits) == limits) return BOOK_LIMITS_EXCLUDE_EACH_OTHER;
+    // Who asks is open: it was let in. Rules are nobody.
+    if (open->owner != 0 && open->owner != context->principal && open->owner != BOOK_OWNER_RULES &&
+        !principal_is_open(context, open->owner)) {
+        plan->evidence[0] = open->owner;
+        return BOOK_OWNER_NOT_FOUND;
+    }
     if (ledger_class_account_row(context->ledger, open->book, open->account_id) != U32_MAX) {
         plan->evidence[0] = open->account_id;
         return BOOK_ACCOUNT_EXISTS;

@@ -8,9 +8,10 @@
 
 #include <stdlib.h>
 
-#define THINGS_MAX   4096u
-#define COMMANDS_MAX 65536u
-#define POSTED_MAX   65536u
+#define THINGS_MAX     4096u
+#define COMMANDS_MAX   65536u
+#define PRINCIPALS_MAX 16u
+#define POSTED_MAX     65536u
 
 struct model_account {
     bool is_raw;
@@ -84,7 +85,24 @@ struct book_model {
     u32 posting_room;
     struct model_command commands[COMMANDS_MAX];
     u32 command_count;
+    u64 principals[PRINCIPALS_MAX];
+    u32 principal_count;
 };
+
+void book_model_principal(struct book_model *model, u64 principal)
+{
+    assert(model->principal_count < PRINCIPALS_MAX);
+    model->principals[model->principal_count++] = principal;
+}
+
+static bool may_own(const struct book_model *model, u64 owner, u64 principal)
+{
+    if (owner == 1 || owner == principal) return true;
+    for (u32 i = 0; i < model->principal_count; i++) {
+        if (model->principals[i] == owner) return true;
+    }
+    return false;
+}
 
 struct book_model *book_model_new(u32 accounts_max)
 {
@@ -600,6 +618,9 @@ static struct book_reply open_account(struct book_model *model, u64 principal, c
         return refused(BOOK_CODE_NOT_FOUND, open.code, book->chart);
     }
     if (open.flags == 6) return refused(BOOK_LIMITS_EXCLUDE_EACH_OTHER, 6, 0);
+    if (open.owner != 0 && !may_own(model, open.owner, principal)) {
+        return refused(BOOK_OWNER_NOT_FOUND, open.owner, 0);
+    }
     if (find_account(model, open.book, open.account_id) != NULL) {
         return refused(BOOK_ACCOUNT_EXISTS, open.account_id, 0);
     }

@@ -48,6 +48,8 @@ struct book_reply {
 // An empty log with room for so many accounts, to be given to book_model_free. Never NULL.
 struct book_model *book_model_new(u32 accounts_max);
 void book_model_free(struct book_model *model);
+// A principal that is open, beside 1 and whoever gives a command: it may own accounts.
+void book_model_principal(struct book_model *model, u64 principal);
 
 // Runs a command of at most BOOK_MODEL_RECORDS_MAX records. Returns how many replies were written.
 // `*is_repeated` tells whether they are those of an earlier command.
