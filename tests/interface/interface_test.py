@@ -567,8 +567,8 @@ def test_names_stand_for_numbers(folder):
 
 
 def test_the_month_of_the_documentation(folder):
-    """A company's month, docs/MONTH.md: what is printed is what was worked out by hand, and the sums
-    of the trial balances agree; the correction of a closed month is refused."""
+    """A company's month, docs/MONTH.md: what is printed is what was worked out by hand; the sums of
+    the trial balances agree; the correction of a closed month is refused."""
     docs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/")
     commands = documented("MONTH.md")
     refused = 0
