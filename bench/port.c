@@ -2,7 +2,7 @@
 //
 // Speeds of the tael port, through libtael, on a server of its own in a fresh folder:
 //
-//   raw       raw transfers in batches of 8,189, two in flight, beside `tael bench ordered`, the like
+//   raw       raw transfers in batches of 8,189, two in flight, and those of `tael bench ordered`
 //             over the compat port; the ratio of the two in one run
 //   entries   entries of four legs in batches of 4,000, two in flight
 //   past      balances as of random effective days, positions and times, and statements of a day,

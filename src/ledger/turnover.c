@@ -183,8 +183,8 @@ void turnovers_check(const struct turnovers *turnovers, const struct ledger *led
     for (u32 row = 0; row < accounts; row++) {
         const struct account *account = ledger_account(ledger, row);
         if (account_class(account) != owner_class) continue;
-        assert(sums[row].debits == account->debits_posted);   // T1
-        assert(sums[row].credits == account->credits_posted); // T1
+        assert(sums[row].debits == account->debits_posted);   // U1
+        assert(sums[row].credits == account->credits_posted); // U1
         sums_add(code_of(made, &made_count, account->ledger, account->code), account->debits_posted,
                  account->credits_posted);
     }
@@ -193,7 +193,7 @@ void turnovers_check(const struct turnovers *turnovers, const struct ledger *led
             code_of(kept, &kept_count, (u32)(made[i].key >> 48), (u16)(made[i].key >> 32));
         // Once saturated, another order of the sums may have been before the limit.
         if ((code->saturated | made[i].saturated) != 0) continue;
-        assert(code->debits == made[i].debits && code->credits == made[i].credits); // T1
+        assert(code->debits == made[i].debits && code->credits == made[i].credits); // U1
     }
     free(sums);
 }

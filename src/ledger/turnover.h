@@ -7,7 +7,7 @@
 // balance at the end of a month or the closing of a year reads some records and no history.
 //
 // Invariants
-//   T1 The turnovers of an account over all months sum to its posted debits and credits, if all its
+//   U1 The turnovers of an account over all months sum to its posted debits and credits, if all its
 //      postings have days; those of a code in a book to those of its accounts.
 // Cost: 64 bytes, and 8 to 16 of index, for each account or code and month in which it moved; two
 // look-ups and four writes a posting, nothing for raw transfers.
@@ -69,7 +69,7 @@ const struct turnover *turnover_find(const struct turnovers *turnovers, u128 key
 // The sums over so many months from that of a key on, of its account or code.
 struct turnover turnover_sum(const struct turnovers *turnovers, u128 key_of_first, u32 months);
 
-// Asserts T1 for the accounts of a class all of whose postings have days; for tests and the
+// Asserts U1 for the accounts of a class all of whose postings have days; for tests and the
 // simulator.
 void turnovers_check(const struct turnovers *turnovers, const struct ledger *ledger,
                      u16 owner_class);
