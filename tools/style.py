@@ -16,6 +16,7 @@ LINE_MAX = 100
 FUNCTION_REPORTED = 70
 FUNCTION_MAX = 150
 FILE_MAX = 1500
+PRINTED = ("include/tael_records.h",)  # Made from descriptions, and compared with them by a test.
 EXACT = ("base", "schema", "codec", "money", "ledger", "modules", "wal", "machine")
 BANNED = re.compile(
     r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|strtok|system|alloca)\s*\(")
@@ -135,7 +136,7 @@ def main():
         lines = text.rstrip("\n").split("\n")
         check_head(report, path, lines)
         check_lines(report, path, lines)
-        if len(lines) > FILE_MAX:
+        if len(lines) > FILE_MAX and path not in PRINTED:
             report.add(path, FILE_MAX, f"{len(lines)} lines")
         if path.endswith((".c", ".h")):
             code = bare(text)

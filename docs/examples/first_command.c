@@ -6,23 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <tael.h>
-
-// Records have the layout that the reference prints: no padding, texts filled up with zeros.
-enum { ENTITY_OPEN = 0x0201, ENTITY_LIST = 0x0220 };
-struct entity_open {
-    struct tael_u128 entity_id;
-    char name[48];
-    char jurisdiction[8];
-    char currency[8];
-    char calendar[16];
-    int32_t day; // Days since 1970-01-01.
-    uint8_t reserved[12];
-};
-struct entity {
-    struct tael_u128 entity_id;
-    char name[48];
-    uint8_t rest[64];
-};
+#include <tael_records.h> // The records of every module.
 
 static int fail(struct tael_client *client, const char *what, const char *text)
 {
@@ -40,13 +24,13 @@ int main(int argc, char **argv)
     enum tael_error error = tael_connect(client, 10000);
     if (error != TAEL_OK) return fail(client, "connecting", tael_error_text(error));
 
-    const struct entity_open open = {.entity_id = tael_id(client),
-                                     .name = "first-entity",
-                                     .jurisdiction = "HK",
-                                     .currency = "HKD",
-                                     .day = 20000};
+    const struct tael_entity_open open = {.entity_id = tael_id(client),
+                                          .name = "first-entity",
+                                          .jurisdiction = "HK",
+                                          .currency = "HKD",
+                                          .day = 20000};
     const struct tael_command command = {.id = tael_id(client),
-                                         .record = ENTITY_OPEN,
+                                         .record = TAEL_RECORD_ENTITY_OPEN,
                                          .version = 1,
                                          .count = 1,
                                          .body = &open,
@@ -60,8 +44,8 @@ int main(int argc, char **argv)
     }
 
     // What this client was told is seen by what it asks.
-    struct tael_u128 asked = open.entity_id;
-    const struct tael_question question = {.record = ENTITY_LIST,
+    const struct tael_entity_list asked = {.entity_id = open.entity_id};
+    const struct tael_question question = {.record = TAEL_RECORD_ENTITY_LIST,
                                            .version = 1,
                                            .body = &asked,
                                            .body_size = sizeof asked,
@@ -69,7 +53,7 @@ int main(int argc, char **argv)
     error = tael_ask(client, &question, 10000, &answer);
     if (error != TAEL_OK) return fail(client, "the question", tael_error_text(error));
     if (answer.result != TAEL_RESULT_DONE) return fail(client, "the question", answer.text);
-    const struct entity *entities = answer.body;
+    const struct tael_entity *entities = answer.body;
     for (uint32_t i = 0; i < answer.count; i++) {
         (void)printf("%s, at position %llu\n", entities[i].name,
                      (unsigned long long)answer.position);

@@ -37,6 +37,8 @@
 
 // What every module may answer: done, or a refusal of module.def. Its own are 1 to 199.
 #define MODULE_DONE 0u
+// From this number on, modules are for tests: only logs made for them accept their commands.
+#define MODULE_NUMBER_TESTS 0x7eu
 
 #include "schema/pass_struct.h"
 

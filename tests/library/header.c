@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The public header by itself, in C11 and in C++; and names of the library's own inside that a
+// The public headers by themselves, in C11 and in C++; and names of the library's own inside that a
 // program may have too.
-#include <tael.h>
+#include <tael_records.h>
 
 #include <stdio.h>
 #include <string.h>

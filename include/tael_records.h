@@ -1,0 +1,2315 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The records of tael's modules as programs send and receive them (tael.h): made from the
+// modules' descriptions, and compared with them by a test. Numbers are little-endian, as the
+// processor must be; records begin at multiples of 16 bytes. `_count` items of an array follow
+// their record, one after the other. What is reserved is zero.
+#ifndef TAEL_RECORDS_H
+#define TAEL_RECORDS_H
+
+#include <stdbool.h>
+#include <tael.h>
+
+#ifdef __cplusplus
+#define TAEL_LAYOUT(holds) static_assert(holds, "the wire's layout")
+#else
+#define TAEL_LAYOUT(holds) _Static_assert(holds, "the wire's layout")
+#endif
+
+// --- module ---
+
+// Why a record was refused by what all modules share.
+enum tael_module_result {
+    // The ledger refused a posting.
+    TAEL_MODULE_RESULT_POSTING_REFUSED = 200,
+    // A table of records or of effects is full.
+    TAEL_MODULE_RESULT_FULL = 201,
+    // The command breaks its description.
+    TAEL_MODULE_RESULT_MALFORMED = 202,
+    // No module of this log knows the record.
+    TAEL_MODULE_RESULT_UNKNOWN = 203,
+    // The command's id was used with another content.
+    TAEL_MODULE_RESULT_REUSED = 204,
+    // This very record was carried out before.
+    TAEL_MODULE_RESULT_EXISTS = 205,
+    // Another record with this id was carried out before.
+    TAEL_MODULE_RESULT_EXISTS_WITH_DIFFERENT_CONTENT = 206,
+    // Its time was over before it was applied.
+    TAEL_MODULE_RESULT_EXPIRED = 207,
+    // A constraint would be below its bound, or further below it.
+    TAEL_MODULE_RESULT_CONSTRAINT_BROKEN = 208,
+    // The position or the time that is asked about has not come yet.
+    TAEL_MODULE_RESULT_IN_THE_FUTURE = 209,
+    // The principal that asks is closed.
+    TAEL_MODULE_RESULT_PRINCIPAL_CLOSED = 211,
+};
+
+// --- entity ---
+
+// What a calendar says of a day that its week does not.
+enum tael_calendar_day_kind {
+    // No business day, though the week has it as one.
+    TAEL_CALENDAR_DAY_KIND_HOLIDAY = 1,
+    // A business day, though the week has it as none: a weekend made up for.
+    TAEL_CALENDAR_DAY_KIND_WORKING = 2,
+    // A business day on which business was suspended, by a typhoon or likewise: none.
+    TAEL_CALENDAR_DAY_KIND_SUSPENDED = 3,
+    // As the week has it; takes back what was said before.
+    TAEL_CALENDAR_DAY_KIND_USUAL = 4,
+};
+
+// Why a command on entities was refused, in order of precedence.
+enum tael_entity_result {
+    // The entity's id must not be 0.
+    TAEL_ENTITY_RESULT_ID_MUST_NOT_BE_ZERO = 1,
+    // The name is empty or has other characters than letters, digits and - _ . :
+    TAEL_ENTITY_RESULT_NAME_INVALID = 2,
+    // The jurisdiction is no code of ISO 3166: two capitals, or two, a hyphen and up to three more.
+    TAEL_ENTITY_RESULT_JURISDICTION_INVALID = 3,
+    // ISO 4217 has no such currency.
+    TAEL_ENTITY_RESULT_CURRENCY_UNKNOWN = 4,
+    // The calendar's name is empty or has other characters than letters, digits and - _ . :
+    TAEL_ENTITY_RESULT_CALENDAR_INVALID = 7,
+    // A calendar has at least one day of business a week.
+    TAEL_ENTITY_RESULT_CALENDAR_WITHOUT_BUSINESS = 8,
+    // The calendar exists.
+    TAEL_ENTITY_RESULT_CALENDAR_EXISTS = 9,
+    // There is no such calendar.
+    TAEL_ENTITY_RESULT_CALENDAR_NOT_FOUND = 10,
+    // No day is given.
+    TAEL_ENTITY_RESULT_DAYS_EMPTY = 11,
+    // A day is before 1970-01-02 or after 9999-12-31.
+    TAEL_ENTITY_RESULT_DAY_OUT_OF_RANGE = 12,
+    // The entity exists.
+    TAEL_ENTITY_RESULT_EXISTS = 5,
+    // There is no such entity.
+    TAEL_ENTITY_RESULT_NOT_FOUND = 6,
+    // Another day is open.
+    TAEL_ENTITY_RESULT_DAY_NOT_OPEN = 14,
+    // The calendar has no business day in the year that follows.
+    TAEL_ENTITY_RESULT_NO_NEXT_DAY = 15,
+    // The period is closed up to this day, or to a later one.
+    TAEL_ENTITY_RESULT_PERIOD_CLOSED_ALREADY = 16,
+    // The last day of the period is not closed yet.
+    TAEL_ENTITY_RESULT_PERIOD_NOT_OVER = 17,
+    // The calendar has no business on this day.
+    TAEL_ENTITY_RESULT_NOT_A_BUSINESS_DAY = 18,
+};
+
+// A day that is not as its week has it.
+struct tael_calendar_day {
+    // The day.
+    int32_t day;
+    // What it is.
+    uint8_t kind;
+    // Zero.
+    uint8_t reserved[3];
+};
+TAEL_LAYOUT(sizeof(struct tael_calendar_day) == 8);
+
+// Opens a calendar of business days.
+#define TAEL_RECORD_CALENDAR_OPEN 0x0202u
+struct tael_calendar_open {
+    // Its name: HK, CN, US; letters, digits and - _ . : only.
+    char calendar[16];
+    // The days of the week without business, a bit each: 1 Monday, 2 Tuesday, 4, ... 64 Sunday; 96
+    // is Saturday and Sunday.
+    uint8_t weekend;
+    // Zero.
+    uint8_t reserved[15];
+};
+TAEL_LAYOUT(sizeof(struct tael_calendar_open) == 32);
+
+// Marks days that are not as their week has them. Days that an entity has closed stay as they were.
+#define TAEL_RECORD_CALENDAR_MARK 0x0203u
+struct tael_calendar_mark {
+    // The calendar.
+    char calendar[16];
+    // Zero.
+    uint8_t reserved[12];
+    // The days: 2027-01-01:holiday.
+    uint32_t days_count;
+};
+TAEL_LAYOUT(sizeof(struct tael_calendar_mark) == 32);
+
+// Closes an entity's business day and opens its next one.
+#define TAEL_RECORD_DAY_CLOSE 0x0204u
+struct tael_day_close {
+    // The entity.
+    struct tael_u128 entity_id;
+    // The day that is open, so that none is closed twice.
+    int32_t day;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_day_close) == 32);
+
+// Closes an entity's books up to a day: nothing is posted with an effective day in that time any
+// more.
+#define TAEL_RECORD_PERIOD_CLOSE 0x0205u
+struct tael_period_close {
+    // The entity.
+    struct tael_u128 entity_id;
+    // The last day of it; before the open day.
+    int32_t through;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_period_close) == 32);
+
+// Opens a legal entity.
+#define TAEL_RECORD_ENTITY_OPEN 0x0201u
+struct tael_entity_open {
+    // Chosen by the client; not 0.
+    struct tael_u128 entity_id;
+    // What it is called here: letters, digits and - _ . : only.
+    char name[48];
+    // Where it is registered, by ISO 3166: HK, CN, US-NY.
+    char jurisdiction[8];
+    // Its functional currency (IAS 21.8), by ISO 4217: HKD.
+    char currency[8];
+    // The calendar of its business days; every day is one when not given.
+    char calendar[16];
+    // Its first business day, which is open from now on.
+    int32_t day;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_entity_open) == 112);
+
+// A legal entity.
+#define TAEL_RECORD_ENTITY 0x0210u
+struct tael_entity {
+    // The entity.
+    struct tael_u128 entity_id;
+    // What it is called.
+    char name[48];
+    // Where it is registered.
+    char jurisdiction[8];
+    // Its functional currency.
+    char currency[8];
+    // Its first business day.
+    int32_t first_day;
+    // The business day that is open.
+    int32_t day;
+    // When it was opened here.
+    uint64_t opened_at;
+    // The calendar of its business days.
+    char calendar[16];
+    // The last day of its closed periods; the day before the first one when there is none.
+    int32_t closed_through;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_entity) == 128);
+
+// A calendar of business days.
+#define TAEL_RECORD_CALENDAR 0x0211u
+struct tael_calendar {
+    // Its name.
+    char calendar[16];
+    // The days of the week without business, a bit each from Monday on.
+    uint8_t weekend;
+    // Zero.
+    uint8_t reserved[47];
+};
+TAEL_LAYOUT(sizeof(struct tael_calendar) == 64);
+
+// A day that is not as its week has it.
+#define TAEL_RECORD_CALENDAR_EXCEPTION 0x0212u
+struct tael_calendar_exception {
+    // Row of the calendar, and day.
+    struct tael_u128 key;
+    // The calendar.
+    char calendar[16];
+    // The day.
+    int32_t day;
+    // What it is.
+    uint8_t kind;
+    // Zero.
+    uint8_t reserved[27];
+};
+TAEL_LAYOUT(sizeof(struct tael_calendar_exception) == 64);
+
+// A business day of an entity that was closed.
+#define TAEL_RECORD_BUSINESS_DAY 0x0213u
+struct tael_business_day {
+    // Row of the entity, and day.
+    struct tael_u128 key;
+    // The entity.
+    struct tael_u128 entity_id;
+    // The day.
+    int32_t day;
+    // The one that was opened instead.
+    int32_t next;
+    // When it was closed.
+    uint64_t closed_at;
+    // The row of history behind what was posted up to then.
+    uint64_t row_end;
+    // Of the last one in a closed period: the row behind the last posting with an effective day in
+    // that period; 0 is none yet.
+    uint64_t final_row;
+};
+TAEL_LAYOUT(sizeof(struct tael_business_day) == 64);
+
+// The legal entities, in the order in which they were opened.
+#define TAEL_RECORD_ENTITY_LIST 0x0220u
+struct tael_entity_list {
+    // Only this one; 0 is all.
+    struct tael_u128 entity_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_entity_list) == 16);
+
+// The calendars.
+#define TAEL_RECORD_CALENDAR_LIST 0x0221u
+struct tael_calendar_list {
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_calendar_list) == 16);
+
+// The days of a calendar that its week has otherwise, in the order in which they were first said.
+#define TAEL_RECORD_CALENDAR_DAYS 0x0222u
+struct tael_calendar_days {
+    // The calendar.
+    char calendar[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_calendar_days) == 16);
+
+// The business days of an entity that were closed, in their order.
+#define TAEL_RECORD_DAY_LIST 0x0223u
+struct tael_day_list {
+    // The entity.
+    struct tael_u128 entity_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_day_list) == 16);
+
+// --- book ---
+
+// What an asset is.
+enum tael_asset_kind {
+    // A currency of ISO 4217; its decimals are those of the standard.
+    TAEL_ASSET_KIND_CURRENCY = 1,
+    // A token, of this group or another's.
+    TAEL_ASSET_KIND_COIN = 2,
+    // Units of a fund.
+    TAEL_ASSET_KIND_FUND_UNIT = 3,
+    // A weight of precious metal.
+    TAEL_ASSET_KIND_METAL = 4,
+    // Anything else that is counted.
+    TAEL_ASSET_KIND_OTHER = 5,
+};
+
+// The class of an account; the first and the last grow by debits, the others by credits.
+enum tael_account_kind {
+    // What is owned.
+    TAEL_ACCOUNT_KIND_ASSET = 1,
+    // What is owed.
+    TAEL_ACCOUNT_KIND_LIABILITY = 2,
+    // What is left for the owners.
+    TAEL_ACCOUNT_KIND_EQUITY = 3,
+    // What is earned in a period.
+    TAEL_ACCOUNT_KIND_INCOME = 4,
+    // What is spent in a period.
+    TAEL_ACCOUNT_KIND_EXPENSE = 5,
+};
+
+// What the freeze of an account refuses.
+enum tael_frozen_sides {
+    // Nothing; to a command, both sides.
+    TAEL_FROZEN_SIDES_NONE = 0,
+    // Debits.
+    TAEL_FROZEN_SIDES_DEBITS = 1,
+    // Credits.
+    TAEL_FROZEN_SIDES_CREDITS = 2,
+    // Debits and credits.
+    TAEL_FROZEN_SIDES_BOTH = 3,
+};
+
+// What is summed into one line of turnover.
+enum tael_turnover_group {
+    // All accounts of a code.
+    TAEL_TURNOVER_GROUP_CODE = 0,
+    // All accounts of a class: asset, liability, ...
+    TAEL_TURNOVER_GROUP_KIND = 1,
+    // All accounts that are reported in a line.
+    TAEL_TURNOVER_GROUP_LINE = 2,
+    // All accounts of the book.
+    TAEL_TURNOVER_GROUP_BOOK = 3,
+    // One account.
+    TAEL_TURNOVER_GROUP_ACCOUNT = 4,
+};
+
+// What a line of a statement says.
+enum tael_statement_kind {
+    // The balance before the first line.
+    TAEL_STATEMENT_KIND_OPENING = 1,
+    // An amount was posted.
+    TAEL_STATEMENT_KIND_POSTED = 2,
+    // An amount was held.
+    TAEL_STATEMENT_KIND_HELD = 3,
+    // A hold was posted, whole or in part.
+    TAEL_STATEMENT_KIND_HOLD_POSTED = 4,
+    // A hold was given up.
+    TAEL_STATEMENT_KIND_HOLD_VOIDED = 5,
+    // A hold's time was over.
+    TAEL_STATEMENT_KIND_HOLD_EXPIRED = 6,
+    // The balance behind the last line.
+    TAEL_STATEMENT_KIND_CLOSING = 7,
+};
+
+// The limits of an account in a book; they are the ledger's.
+enum tael_book_account_flags {
+    // Debits, holds included, stay within posted credits.
+    TAEL_BOOK_ACCOUNT_FLAGS_DEBITS_MUST_NOT_EXCEED_CREDITS = 1 << 1,
+    // Credits, holds included, stay within posted debits.
+    TAEL_BOOK_ACCOUNT_FLAGS_CREDITS_MUST_NOT_EXCEED_DEBITS = 1 << 2,
+};
+
+// Why a command on assets, charts, books or accounts was refused, in order of precedence.
+enum tael_book_result {
+    // The asset's code is empty or has other characters than letters, digits and - _ . :
+    TAEL_BOOK_RESULT_ASSET_INVALID = 1,
+    // A name is empty or has other characters than letters, digits and - _ . :
+    TAEL_BOOK_RESULT_NAME_INVALID = 2,
+    // ISO 4217 has no such currency.
+    TAEL_BOOK_RESULT_CURRENCY_UNKNOWN = 3,
+    // ISO 4217 gives the currency other decimals.
+    TAEL_BOOK_RESULT_CURRENCY_SCALE_DIFFERS = 4,
+    // The code is a currency's of ISO 4217, and the asset is none.
+    TAEL_BOOK_RESULT_ASSET_IS_A_CURRENCY = 5,
+    // The asset exists.
+    TAEL_BOOK_RESULT_ASSET_EXISTS = 6,
+    // The chart's number must not be 0.
+    TAEL_BOOK_RESULT_CHART_MUST_NOT_BE_ZERO = 7,
+    // The account code must not be 0.
+    TAEL_BOOK_RESULT_CODE_MUST_NOT_BE_ZERO = 8,
+    // The chart has this code.
+    TAEL_BOOK_RESULT_CODE_EXISTS = 9,
+    // The book's number must not be 0.
+    TAEL_BOOK_RESULT_NUMBER_MUST_NOT_BE_ZERO = 10,
+    // The book exists.
+    TAEL_BOOK_RESULT_EXISTS = 11,
+    // Raw accounts are on this ledger number.
+    TAEL_BOOK_RESULT_NUMBER_IS_RAW = 12,
+    // There is no such entity.
+    TAEL_BOOK_RESULT_ENTITY_NOT_FOUND = 13,
+    // There is no such asset.
+    TAEL_BOOK_RESULT_ASSET_NOT_FOUND = 14,
+    // The chart has no code yet.
+    TAEL_BOOK_RESULT_CHART_NOT_FOUND = 15,
+    // The account's id must not be 0 and must be below 2^128-2.
+    TAEL_BOOK_RESULT_ACCOUNT_ID_INVALID = 16,
+    // There is no such book.
+    TAEL_BOOK_RESULT_NOT_FOUND = 17,
+    // The book's chart has no such code.
+    TAEL_BOOK_RESULT_CODE_NOT_FOUND = 18,
+    // An account has one of the two limits at most.
+    TAEL_BOOK_RESULT_LIMITS_EXCLUDE_EACH_OTHER = 19,
+    // The owner is no principal that is open.
+    TAEL_BOOK_RESULT_OWNER_NOT_FOUND = 40,
+    // The book has this account.
+    TAEL_BOOK_RESULT_ACCOUNT_EXISTS = 20,
+    // A statement is of days or of times, not of both.
+    TAEL_BOOK_RESULT_DAYS_AND_TIMES = 22,
+    // It ends before it begins.
+    TAEL_BOOK_RESULT_RANGE_REVERSED = 23,
+    // The ledger number is raw: it has no business days.
+    TAEL_BOOK_RESULT_RAW_HAS_NO_DAYS = 24,
+    // A day is before the year 0 or after 9999-12-31.
+    TAEL_BOOK_RESULT_DAY_OUT_OF_RANGE = 25,
+    // An order, a scenario or a purpose must be given.
+    TAEL_BOOK_RESULT_REFERENCE_MISSING = 26,
+    // The reason is empty or has other characters than letters, digits and - _ . :
+    TAEL_BOOK_RESULT_REASON_INVALID = 28,
+    // The book has no such account.
+    TAEL_BOOK_RESULT_ACCOUNT_NOT_FOUND = 21,
+    // The suspense account of a book is always open.
+    TAEL_BOOK_RESULT_SUSPENSE_STAYS = 29,
+    // The account is another principal's; only that one and the server's own may do this.
+    TAEL_BOOK_RESULT_NOT_THE_OWNER = 30,
+    // The account is closed.
+    TAEL_BOOK_RESULT_ACCOUNT_CLOSED = 31,
+    // The account is not closed.
+    TAEL_BOOK_RESULT_ACCOUNT_NOT_CLOSED = 32,
+    // The account is frozen like this already.
+    TAEL_BOOK_RESULT_FROZEN_ALREADY = 33,
+    // The account is not frozen.
+    TAEL_BOOK_RESULT_NOT_FROZEN = 34,
+    // The account has a balance.
+    TAEL_BOOK_RESULT_BALANCE_LEFT = 35,
+    // Something is held on the account.
+    TAEL_BOOK_RESULT_HOLDS_LEFT = 36,
+};
+
+// Registers something that books count.
+#define TAEL_RECORD_ASSET_OPEN 0x0301u
+struct tael_asset_open {
+    // Its code: HKD, tHKD, XAU-g. Letters, digits and - _ . : only.
+    char asset[16];
+    // What it is called; the same characters.
+    char name[40];
+    // What it is.
+    uint8_t kind;
+    // Digits behind the point of one unit: amounts are in the smallest part.
+    uint8_t scale;
+    // Zero.
+    uint8_t reserved[6];
+};
+TAEL_LAYOUT(sizeof(struct tael_asset_open) == 64);
+
+// Adds an account code to a chart of accounts.
+#define TAEL_RECORD_CHART_ADD 0x0302u
+struct tael_chart_add {
+    // The chart, a number; not 0.
+    uint32_t chart;
+    // The code of accounts of this sort; not 0.
+    uint16_t code;
+    // Their class.
+    uint8_t kind;
+    // They grow on the other side than their class: depreciation, own shares.
+    bool contra;
+    // What it is called; letters, digits and - _ . : only.
+    char name[40];
+    // The line of the statements that it is reported in; the name when not given.
+    char line[32];
+};
+TAEL_LAYOUT(sizeof(struct tael_chart_add) == 80);
+
+// Opens a book of an entity in an asset.
+#define TAEL_RECORD_BOOK_OPEN 0x0303u
+struct tael_book_open {
+    // Its ledger number, which no raw account has; not 0.
+    uint32_t book;
+    // Its chart of accounts.
+    uint32_t chart;
+    // Zero.
+    uint64_t reserved;
+    // The entity whose it is.
+    struct tael_u128 entity_id;
+    // What it counts.
+    char asset[16];
+    // What it is called; letters, digits and - _ . : only.
+    char name[48];
+};
+TAEL_LAYOUT(sizeof(struct tael_book_open) == 96);
+
+// Opens an account in a book.
+#define TAEL_RECORD_BOOK_ACCOUNT_OPEN 0x0304u
+struct tael_book_account_open {
+    // Unique in the book; not 0 and below 2^128-2.
+    struct tael_u128 account_id;
+    // The principal who may post to it, one that is open; 0 is the one who opens it.
+    uint64_t owner;
+    // The book.
+    uint32_t book;
+    // A code of the book's chart.
+    uint16_t code;
+    // Its limits.
+    uint16_t flags;
+    // What it is called; letters, digits and - _ . : only.
+    char name[64];
+};
+TAEL_LAYOUT(sizeof(struct tael_book_account_open) == 96);
+
+// Freezes an account: entries of one side, or of both, are refused until it is thawed. What is held
+// may be given up.
+#define TAEL_RECORD_BOOK_ACCOUNT_FREEZE 0x0305u
+struct tael_book_account_freeze {
+    // The account.
+    struct tael_u128 account_id;
+    // Its book.
+    uint32_t book;
+    // What is refused; both sides when not given.
+    uint8_t sides;
+    // Zero.
+    uint8_t reserved[11];
+    // Why, a code: court-order; letters, digits and - _ . : only.
+    char reason[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_book_account_freeze) == 48);
+
+// Ends the freeze of an account.
+#define TAEL_RECORD_BOOK_ACCOUNT_THAW 0x0306u
+struct tael_book_account_thaw {
+    // The account.
+    struct tael_u128 account_id;
+    // Its book.
+    uint32_t book;
+    // Zero.
+    uint8_t reserved[12];
+    // Why, a code; letters, digits and - _ . : only.
+    char reason[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_book_account_thaw) == 48);
+
+// Closes an account without a balance and without holds: nothing is posted to it any more.
+#define TAEL_RECORD_BOOK_ACCOUNT_CLOSE 0x0307u
+struct tael_book_account_close {
+    // The account.
+    struct tael_u128 account_id;
+    // Its book.
+    uint32_t book;
+    // Zero.
+    uint8_t reserved[12];
+    // Why, a code; letters, digits and - _ . : only.
+    char reason[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_book_account_close) == 48);
+
+// Opens a closed account again.
+#define TAEL_RECORD_BOOK_ACCOUNT_REOPEN 0x0308u
+struct tael_book_account_reopen {
+    // The account.
+    struct tael_u128 account_id;
+    // Its book.
+    uint32_t book;
+    // Zero.
+    uint8_t reserved[12];
+    // Why, a code; letters, digits and - _ . : only.
+    char reason[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_book_account_reopen) == 48);
+
+// Something that books count.
+#define TAEL_RECORD_ASSET 0x0310u
+struct tael_asset {
+    // Its code.
+    char asset[16];
+    // What it is called.
+    char name[40];
+    // What it is.
+    uint8_t kind;
+    // Digits behind the point of one unit.
+    uint8_t scale;
+    // Zero.
+    uint8_t reserved[6];
+};
+TAEL_LAYOUT(sizeof(struct tael_asset) == 64);
+
+// An account code of a chart of accounts.
+#define TAEL_RECORD_CHART_CODE 0x0311u
+struct tael_chart_code {
+    // Chart and code.
+    struct tael_u128 key;
+    // The chart.
+    uint32_t chart;
+    // The code.
+    uint16_t code;
+    // The class of its accounts.
+    uint8_t kind;
+    // They grow on the other side than their class.
+    bool contra;
+    // What it is called.
+    char name[40];
+    // The line that it is reported in.
+    char line[32];
+    // Zero.
+    uint8_t reserved[32];
+};
+TAEL_LAYOUT(sizeof(struct tael_chart_code) == 128);
+
+// A book: an entity, an asset, a chart of accounts.
+#define TAEL_RECORD_BOOK 0x0312u
+struct tael_book {
+    // Its ledger number.
+    struct tael_u128 book;
+    // The entity whose it is.
+    struct tael_u128 entity_id;
+    // What it counts.
+    char asset[16];
+    // What it is called.
+    char name[48];
+    // Its chart of accounts.
+    uint32_t chart;
+    // How many accounts it has.
+    uint32_t accounts;
+    // Row of the last one, plus one.
+    uint32_t account_last;
+    // Zero.
+    uint8_t reserved[20];
+};
+TAEL_LAYOUT(sizeof(struct tael_book) == 128);
+
+// What a book knows of an account beside its balances.
+#define TAEL_RECORD_BOOK_ACCOUNT 0x0313u
+struct tael_book_account {
+    // Of the account in the ledger.
+    struct tael_u128 row;
+    // The principal who may post to it.
+    uint64_t owner;
+    // The book.
+    uint32_t book;
+    // Row of the account before it in the book, plus one.
+    uint32_t previous;
+    // The code of the book's chart.
+    uint16_t code;
+    // What a freeze refuses.
+    uint8_t frozen;
+    // Nothing is posted to it.
+    bool is_closed;
+    // Zero.
+    uint8_t reserved[4];
+    // What it is called.
+    char name[64];
+    // Why it was frozen, thawed, closed or opened again last.
+    char reason[16];
+    // When; 0 is never.
+    uint64_t since;
+};
+TAEL_LAYOUT(sizeof(struct tael_book_account) == 128);
+
+// The assets, in the order in which they were registered.
+#define TAEL_RECORD_ASSET_LIST 0x0320u
+struct tael_asset_list {
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_asset_list) == 16);
+
+// The codes of the charts of accounts.
+#define TAEL_RECORD_CHART_LIST 0x0321u
+struct tael_chart_list {
+    // Only of this one; 0 is all.
+    uint32_t chart;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_chart_list) == 16);
+
+// The books, in the order in which they were opened.
+#define TAEL_RECORD_BOOK_LIST 0x0322u
+struct tael_book_list {
+    // Only those of this entity; 0 is all.
+    struct tael_u128 entity_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_book_list) == 16);
+
+// Every account of a book with its balance: now, at the end of a day, or as it was known at a time
+// or a position.
+#define TAEL_RECORD_TRIAL_BALANCE 0x0323u
+struct tael_trial_balance {
+    // The book.
+    uint32_t book;
+    // At the end of this day, by effective days; the open day when not given.
+    int32_t day;
+    // By what was posted up to then; 0 is up to now.
+    uint64_t time;
+    // By what the commands up to this one did; 0 is up to now.
+    uint64_t position;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_trial_balance) == 32);
+
+// The balance of one account: now, at the end of a day, or as it was known at a time or a position.
+#define TAEL_RECORD_BALANCE 0x0324u
+struct tael_balance {
+    // The account.
+    struct tael_u128 account_id;
+    // Its book, or the ledger number of a raw account.
+    uint32_t book;
+    // At the end of this day, by effective days; the open day when not given.
+    int32_t day;
+    // By what was posted up to then; 0 is up to now.
+    uint64_t time;
+    // By what the commands up to this one did; 0 is up to now.
+    uint64_t position;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_balance) == 48);
+
+// What was posted to an account and held on it, with the balance behind each line. By days in the
+// order of effective days, else in the order in which it was posted.
+#define TAEL_RECORD_STATEMENT 0x0325u
+struct tael_statement {
+    // The account.
+    struct tael_u128 account_id;
+    // Its book, or the ledger number of a raw account.
+    uint32_t book;
+    // From this effective day on.
+    int32_t from_day;
+    // Up to this effective day.
+    int32_t to_day;
+    // Zero.
+    uint32_t reserved;
+    // Posted from then on; not beside days.
+    uint64_t from_time;
+    // Posted up to then; not beside days.
+    uint64_t to_time;
+    // As it was known then; 0 is now.
+    uint64_t time;
+    // By what the commands up to this one did; 0 is up to now.
+    uint64_t position;
+};
+TAEL_LAYOUT(sizeof(struct tael_statement) == 64);
+
+// An account in a trial balance; one of the two balances is 0.
+#define TAEL_RECORD_TRIAL_BALANCE_ROW 0x0330u
+struct tael_trial_balance_row {
+    // Its code in the chart.
+    uint16_t code;
+    // Its class.
+    uint8_t kind;
+    // Digits behind the point of the book's asset.
+    uint8_t scale;
+    // The book.
+    uint32_t book;
+    // The principal who may post to it.
+    uint64_t owner;
+    // The account.
+    struct tael_u128 account_id;
+    // What it is called.
+    char name[64];
+    // By how much posted debits exceed posted credits.
+    struct tael_u128 debit;
+    // By how much posted credits exceed posted debits.
+    struct tael_u128 credit;
+    // All of them.
+    struct tael_u128 debits_posted;
+    // All of them.
+    struct tael_u128 credits_posted;
+    // Held.
+    struct tael_u128 debits_pending;
+    // Held.
+    struct tael_u128 credits_pending;
+};
+TAEL_LAYOUT(sizeof(struct tael_trial_balance_row) == 192);
+
+// What was debited and credited in a book in whole months of the effective day, and the balances
+// before and behind: by code, class, line or account, or all.
+#define TAEL_RECORD_TURNOVER_LIST 0x0326u
+struct tael_turnover_list {
+    // The book.
+    uint32_t book;
+    // From the month of this day on; from the beginning when not given.
+    int32_t from_day;
+    // To the month of this day; to the open one when not given.
+    int32_t to_day;
+    // What is one line; the code when not given.
+    uint8_t group;
+    // Zero.
+    uint8_t reserved[3];
+};
+TAEL_LAYOUT(sizeof(struct tael_turnover_list) == 16);
+
+// The turnover of a code, a class, a line, an account or a book.
+#define TAEL_RECORD_TURNOVER_ROW 0x0332u
+struct tael_turnover_row {
+    // The code, of a line by code or by account.
+    uint16_t code;
+    // The class; of all of a book 0.
+    uint8_t kind;
+    // Digits behind the point of the book's asset.
+    uint8_t scale;
+    // The book.
+    uint32_t book;
+    // Postings, each on both of its sides.
+    uint64_t count;
+    // The account, of a line by account.
+    struct tael_u128 account_id;
+    // Of the code, the line or the account.
+    char name[64];
+    // The balance before, when it is a debit.
+    struct tael_u128 opening_debit;
+    // The balance before, when it is a credit.
+    struct tael_u128 opening_credit;
+    // What was debited.
+    struct tael_u128 debits;
+    // What was credited.
+    struct tael_u128 credits;
+    // The balance behind, when it is a debit.
+    struct tael_u128 closing_debit;
+    // The balance behind, when it is a credit.
+    struct tael_u128 closing_credit;
+};
+TAEL_LAYOUT(sizeof(struct tael_turnover_row) == 192);
+
+// What was posted in a book under a reference: an order, a scenario, a purpose; each one given must
+// hold.
+#define TAEL_RECORD_REFERENCE_TURNOVER 0x0327u
+struct tael_reference_turnover {
+    // The order; 0 is any.
+    struct tael_u128 order_id;
+    // The scenario; 0 is any.
+    uint64_t scenario;
+    // The purpose code; 0 is any.
+    uint32_t purpose;
+    // The book.
+    uint32_t book;
+    // Posted from then on; 0 is from the beginning.
+    uint64_t from_time;
+    // Posted up to then; 0 is up to now.
+    uint64_t to_time;
+};
+TAEL_LAYOUT(sizeof(struct tael_reference_turnover) == 48);
+
+// What was posted under a reference. With a cursor it is what was found so far.
+#define TAEL_RECORD_REFERENCE_TURNOVER_ROW 0x0333u
+struct tael_reference_turnover_row {
+    // The book.
+    uint32_t book;
+    // Digits behind the point of the book's asset.
+    uint8_t scale;
+    // Zero.
+    uint8_t reserved[3];
+    // Postings.
+    uint64_t count;
+    // Their sum.
+    struct tael_u128 amount;
+};
+TAEL_LAYOUT(sizeof(struct tael_reference_turnover_row) == 32);
+
+// The accounts of a book: whose they are, and which are frozen or closed.
+#define TAEL_RECORD_ACCOUNT_LIST 0x0328u
+struct tael_account_list {
+    // The book.
+    uint32_t book;
+    // Only those that are frozen or closed.
+    bool only_stopped;
+    // Zero.
+    uint8_t reserved[11];
+};
+TAEL_LAYOUT(sizeof(struct tael_account_list) == 16);
+
+// An account of a book.
+#define TAEL_RECORD_ACCOUNT_ROW 0x0334u
+struct tael_account_row {
+    // The account.
+    struct tael_u128 account_id;
+    // The principal who may post to it.
+    uint64_t owner;
+    // The book.
+    uint32_t book;
+    // Its code in the chart.
+    uint16_t code;
+    // What a freeze refuses.
+    uint8_t frozen;
+    // Nothing is posted to it.
+    bool is_closed;
+    // What it is called.
+    char name[64];
+    // Why it was frozen, thawed, closed or opened again last.
+    char reason[16];
+    // When.
+    uint64_t since;
+    // Its limits.
+    uint16_t limits;
+    // Zero.
+    uint8_t reserved[6];
+};
+TAEL_LAYOUT(sizeof(struct tael_account_row) == 128);
+
+// A line of a statement; one of the two balances is 0.
+#define TAEL_RECORD_STATEMENT_LINE 0x0331u
+struct tael_statement_line {
+    // The effective day; 1970-01-01 in a raw ledger, which has none.
+    int32_t day;
+    // What happened.
+    uint8_t kind;
+    // Digits behind the point of the book's asset.
+    uint8_t scale;
+    // The kind of entry or transfer.
+    uint16_t code;
+    // The book.
+    uint32_t book;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Its row of history.
+    uint64_t row;
+    // When it was posted.
+    uint64_t timestamp;
+    // The entry, or the transfer of a raw account.
+    struct tael_u128 entry_id;
+    // The account on the other side.
+    struct tael_u128 account_id;
+    // What was debited.
+    struct tael_u128 debit;
+    // What was credited.
+    struct tael_u128 credit;
+    // What is held from now on, or no longer.
+    struct tael_u128 held;
+    // By how much posted debits exceed posted credits behind it.
+    struct tael_u128 balance_debit;
+    // By how much posted credits exceed posted debits behind it.
+    struct tael_u128 balance_credit;
+    // Held behind it.
+    struct tael_u128 debits_pending;
+    // Held behind it.
+    struct tael_u128 credits_pending;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_statement_line) == 208);
+
+// --- entry ---
+
+// The side of an account.
+enum tael_entry_side {
+    // Debit.
+    TAEL_ENTRY_SIDE_DEBIT = 1,
+    // Credit.
+    TAEL_ENTRY_SIDE_CREDIT = 2,
+};
+
+// Whether an entry is ours to choose.
+enum tael_entry_nature {
+    // We choose it: a limit or a constraint that it breaks refuses it.
+    TAEL_ENTRY_NATURE_DISCRETIONARY = 0,
+    // It happened, like a bank's reversal: it is posted, what an account's limit forbids to
+    // suspense, and opens the breach of what it breaks.
+    TAEL_ENTRY_NATURE_FACT = 1,
+};
+
+// What became of a hold.
+enum tael_hold_status {
+    // It holds.
+    TAEL_HOLD_STATUS_OPEN = 1,
+    // It was posted, whole or in part; what was left is free.
+    TAEL_HOLD_STATUS_POSTED = 2,
+    // It was given up.
+    TAEL_HOLD_STATUS_VOIDED = 3,
+    // Its time was over.
+    TAEL_HOLD_STATUS_EXPIRED = 4,
+};
+
+// How a converted amount is rounded; what is lost or gained by it goes to the dust account.
+enum tael_entry_rounding {
+    // Cut off.
+    TAEL_ENTRY_ROUNDING_DOWN = 0,
+    // Up if there is any fraction.
+    TAEL_ENTRY_ROUNDING_UP = 1,
+    // To the nearest; a half down.
+    TAEL_ENTRY_ROUNDING_HALF_DOWN = 2,
+    // To the nearest; a half up.
+    TAEL_ENTRY_ROUNDING_HALF_UP = 3,
+    // To the nearest; a half to the even neighbour.
+    TAEL_ENTRY_ROUNDING_HALF_EVEN = 4,
+};
+
+// What a rule posts.
+enum tael_rule_kind {
+    // What entities owe each other.
+    TAEL_RULE_KIND_DUE = 1,
+    // The same value in books of other decimals.
+    TAEL_RULE_KIND_CONVERSION = 2,
+};
+
+// Which holds.
+enum tael_hold_status_any {
+    // All.
+    TAEL_HOLD_STATUS_ANY_ALL = 0,
+    // Those that hold.
+    TAEL_HOLD_STATUS_ANY_OPEN = 1,
+    // Those that were posted.
+    TAEL_HOLD_STATUS_ANY_POSTED = 2,
+    // Those that were given up.
+    TAEL_HOLD_STATUS_ANY_VOIDED = 3,
+    // Those whose time was over.
+    TAEL_HOLD_STATUS_ANY_EXPIRED = 4,
+};
+
+// Why an entry was refused, in order of precedence.
+enum tael_entry_result {
+    // The entry's id must not be 0.
+    TAEL_ENTRY_RESULT_ID_MUST_NOT_BE_ZERO = 1,
+    // An entry has two legs at least.
+    TAEL_ENTRY_RESULT_TOO_FEW_LEGS = 2,
+    // The amount of a leg must not be 0.
+    TAEL_ENTRY_RESULT_AMOUNT_MUST_NOT_BE_ZERO = 3,
+    // There is no such book.
+    TAEL_ENTRY_RESULT_BOOK_NOT_FOUND = 5,
+    // The book has no such account.
+    TAEL_ENTRY_RESULT_ACCOUNT_NOT_FOUND = 6,
+    // The account is another principal's.
+    TAEL_ENTRY_RESULT_NOT_THE_OWNER = 7,
+    // The account is closed.
+    TAEL_ENTRY_RESULT_ACCOUNT_CLOSED = 13,
+    // The account is frozen on this side.
+    TAEL_ENTRY_RESULT_ACCOUNT_FROZEN = 14,
+    // The effective day is in a closed period of the entity; post into an open one.
+    TAEL_ENTRY_RESULT_DAY_IN_CLOSED_PERIOD = 11,
+    // The effective day is behind the entity's open day.
+    TAEL_ENTRY_RESULT_DAY_NOT_YET_OPEN = 12,
+    // The name has other characters than letters, digits and - _ . :
+    TAEL_ENTRY_RESULT_NAME_INVALID = 15,
+    // There is no such hold.
+    TAEL_ENTRY_RESULT_HOLD_NOT_FOUND = 16,
+    // The hold is another principal's.
+    TAEL_ENTRY_RESULT_NOT_THE_HOLDER = 17,
+    // The hold was posted.
+    TAEL_ENTRY_RESULT_HOLD_POSTED_ALREADY = 18,
+    // The hold was given up.
+    TAEL_ENTRY_RESULT_HOLD_VOIDED_ALREADY = 19,
+    // The time of the hold is over.
+    TAEL_ENTRY_RESULT_HOLD_EXPIRED = 20,
+    // A hold of several postings is posted whole.
+    TAEL_ENTRY_RESULT_HOLD_HAS_PARTS = 21,
+    // The amount is more than is held.
+    TAEL_ENTRY_RESULT_MORE_THAN_HELD = 22,
+    // There is no such entry.
+    TAEL_ENTRY_RESULT_NOT_FOUND = 23,
+    // It is a hold: what is held is given up, not reversed.
+    TAEL_ENTRY_RESULT_IS_A_HOLD = 24,
+    // It gave up a hold, and posted nothing.
+    TAEL_ENTRY_RESULT_NOTHING_TO_REVERSE = 25,
+    // All of it is reversed.
+    TAEL_ENTRY_RESULT_REVERSED_ALREADY = 26,
+    // The entry has no such posting.
+    TAEL_ENTRY_RESULT_PART_NOT_FOUND = 27,
+    // A posting is given twice.
+    TAEL_ENTRY_RESULT_PART_REPEATED = 28,
+    // The amount is more than is left of the posting.
+    TAEL_ENTRY_RESULT_MORE_THAN_LEFT = 29,
+    // An order, a scenario or a purpose must be given.
+    TAEL_ENTRY_RESULT_REFERENCE_MISSING = 30,
+    // It ends before it begins.
+    TAEL_ENTRY_RESULT_RANGE_REVERSED = 31,
+    // There is no such rule.
+    TAEL_ENTRY_RESULT_RULE_NOT_FOUND = 32,
+    // The rule does not post this.
+    TAEL_ENTRY_RESULT_RULE_OF_ANOTHER_KIND = 33,
+    // The rule exists.
+    TAEL_ENTRY_RESULT_RULE_EXISTS = 34,
+    // The account's owner is not 2^64-1: it is not for rules.
+    TAEL_ENTRY_RESULT_NOT_AN_ACCOUNT_OF_RULES = 35,
+    // Another rule posts to the account.
+    TAEL_ENTRY_RESULT_ACCOUNT_OF_ANOTHER_RULE = 36,
+    // Both books are of one entity.
+    TAEL_ENTRY_RESULT_SAME_ENTITY = 37,
+    // The books are of different assets.
+    TAEL_ENTRY_RESULT_ASSETS_DIFFER = 38,
+    // The decimals differ, and there is no account for what rounding leaves.
+    TAEL_ENTRY_RESULT_DUST_MISSING = 39,
+    // The rule is not of this book.
+    TAEL_ENTRY_RESULT_BOOK_NOT_OF_THE_RULE = 40,
+    // The amount is less than the smallest part of the other asset.
+    TAEL_ENTRY_RESULT_CONVERTS_TO_NOTHING = 41,
+    // The day is not the last of its month.
+    TAEL_ENTRY_RESULT_NOT_A_MONTH_END = 42,
+    // The account is not of equity.
+    TAEL_ENTRY_RESULT_NOT_EQUITY = 43,
+    // No account of income or expenses has a balance then, of those that were looked at.
+    TAEL_ENTRY_RESULT_NOTHING_TO_CLOSE = 44,
+    // The amounts of a book sum to more than 2^128-1.
+    TAEL_ENTRY_RESULT_AMOUNTS_OVERFLOW = 9,
+    // In a book the debits do not equal the credits.
+    TAEL_ENTRY_RESULT_UNBALANCED = 8,
+    // An account would be debited and credited against itself.
+    TAEL_ENTRY_RESULT_ACCOUNT_AGAINST_ITSELF = 10,
+};
+
+// What an entry does to one account.
+struct tael_entry_leg {
+    // The book of the account.
+    uint32_t book;
+    // On which side.
+    uint8_t side;
+    // Zero.
+    uint8_t reserved[11];
+    // The account.
+    struct tael_u128 account_id;
+    // How much; not 0.
+    struct tael_u128 amount;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_leg) == 48);
+
+// A part of an entry that is reversed.
+struct tael_entry_part {
+    // Which of its postings, from 0, as `entry show` has them.
+    uint32_t posting;
+    // Zero.
+    uint8_t reserved[12];
+    // How much of it; not 0.
+    struct tael_u128 amount;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_part) == 32);
+
+// Posts an entry: all its legs, or nothing. In each book its debits equal its credits.
+#define TAEL_RECORD_ENTRY_POST 0x0401u
+struct tael_entry_post {
+    // Chosen by the client; not 0.
+    struct tael_u128 entry_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Its effective day; 1970-01-01, or nothing, is the open day of each entity.
+    int32_t day;
+    // The kind of entry, as its postings show it; 1 when not given.
+    uint16_t code;
+    // Whether it is ours to choose; discretionary when not given.
+    uint8_t nature;
+    // Zero.
+    uint8_t reserved[9];
+    // The legs, at least two: 100:debit:1001:2500 debits 2500 to account 1001 of book 100.
+    uint32_t legs_count;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_post) == 64);
+
+// Holds what an entry would post, until it is posted or given up, or its time is over.
+#define TAEL_RECORD_ENTRY_HOLD 0x0402u
+struct tael_entry_hold {
+    // The hold's id, chosen by the client as those of entries are; not 0.
+    struct tael_u128 entry_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Its effective day; 1970-01-01, or nothing, is the open day of each entity.
+    int32_t day;
+    // The kind of entry, as its postings show it; 1 when not given.
+    uint16_t code;
+    // Zero.
+    uint8_t reserved[2];
+    // When it expires; 0 is never.
+    uint32_t timeout_s;
+    // What it is called: letters, digits and - _ . : only.
+    char name[40];
+    // Zero.
+    uint8_t reserved_2[12];
+    // The legs, as those of an entry.
+    uint32_t legs_count;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_hold) == 112);
+
+// Posts what is held: all of it, or of a hold with one posting a part; what is left is free again.
+#define TAEL_RECORD_ENTRY_HOLD_POST 0x0403u
+struct tael_entry_hold_post {
+    // The id of the entry that this makes; not 0.
+    struct tael_u128 entry_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Its effective day; 1970-01-01, or nothing, is the open day of each entity.
+    int32_t day;
+    // The hold.
+    struct tael_u128 hold_id;
+    // How much of it; 0 is all.
+    struct tael_u128 amount;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_hold_post) == 80);
+
+// Gives up what is held.
+#define TAEL_RECORD_ENTRY_HOLD_VOID 0x0404u
+struct tael_entry_hold_void {
+    // The id of the entry that this makes; not 0.
+    struct tael_u128 entry_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Zero.
+    int32_t day;
+    // The hold.
+    struct tael_u128 hold_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_hold_void) == 64);
+
+// Reverses an entry: what is left of it, or parts; no part twice.
+#define TAEL_RECORD_ENTRY_REVERSE 0x0405u
+struct tael_entry_reverse {
+    // The reversal's own id, chosen as those of entries are; not 0.
+    struct tael_u128 entry_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Its effective day; 1970-01-01, or nothing, is the open day of each entity.
+    int32_t day;
+    // The entry that is reversed.
+    struct tael_u128 reversed_id;
+    // The kind of entry, as its postings show it; that of each posting when not given.
+    uint16_t code;
+    // Zero.
+    uint8_t reserved[10];
+    // What is reversed; all that is left when not given.
+    uint32_t parts_count;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_reverse) == 80);
+
+// Opens a pair of accounts in the books of two entities: what the first is due from the second, and
+// the second due to the first. Only `due post` posts to them, to both at once.
+#define TAEL_RECORD_DUE_OPEN 0x0406u
+struct tael_due_open {
+    // The pair's id, chosen by the client; not 0.
+    struct tael_u128 rule_id;
+    // The account of the first; its owner is 2^64-1.
+    struct tael_u128 a_account;
+    // The account of the second; its owner is 2^64-1.
+    struct tael_u128 b_account;
+    // The book of the first.
+    uint32_t a_book;
+    // The book of the second, of another entity in the same asset.
+    uint32_t b_book;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_due_open) == 64);
+
+// Moves money from one entity to another: out of an account of the one, into an account of the
+// other, and what they owe each other with it.
+#define TAEL_RECORD_DUE_POST 0x0407u
+struct tael_due_post {
+    // The id of the entry that this makes; not 0.
+    struct tael_u128 entry_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Its effective day; 1970-01-01, or nothing, is the open day of each entity.
+    int32_t day;
+    // The pair of due-from and due-to.
+    struct tael_u128 rule_id;
+    // The account that pays: it is credited.
+    struct tael_u128 from_account;
+    // The account in the other book that is paid: it is debited.
+    struct tael_u128 to_account;
+    // How much; not 0.
+    struct tael_u128 amount;
+    // The book that pays: one of the pair's.
+    uint32_t from_book;
+    // The kind of entry; 1 when not given.
+    uint16_t code;
+    // Zero.
+    uint8_t reserved[10];
+};
+TAEL_LAYOUT(sizeof(struct tael_due_post) == 128);
+
+// Opens the conversion between two books of other decimals, at the same value, and says where goes
+// what is rounded.
+#define TAEL_RECORD_CONVERSION_OPEN 0x0408u
+struct tael_conversion_open {
+    // The rule's id, chosen by the client; not 0.
+    struct tael_u128 rule_id;
+    // The account of the first book that stands against it; its owner is 2^64-1.
+    struct tael_u128 a_pool;
+    // The account of the second; its owner is 2^64-1.
+    struct tael_u128 b_pool;
+    // In the book with more decimals, what rounding leaves; its owner is 2^64-1. 0 when the
+    // decimals are the same.
+    struct tael_u128 dust_account;
+    // The first book.
+    uint32_t a_book;
+    // The second one.
+    uint32_t b_book;
+    // How an amount is rounded; down when not given.
+    uint8_t rounding;
+    // Zero.
+    uint8_t reserved[7];
+};
+TAEL_LAYOUT(sizeof(struct tael_conversion_open) == 80);
+
+// Converts an amount: out of an account of one book, into one of the other, dust by the rule;
+// nothing is lost.
+#define TAEL_RECORD_CONVERSION_POST 0x0409u
+struct tael_conversion_post {
+    // The id of the entry that this makes; not 0.
+    struct tael_u128 entry_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Its effective day; 1970-01-01, or nothing, is the open day of each entity.
+    int32_t day;
+    // The rule.
+    struct tael_u128 rule_id;
+    // The account that is debited.
+    struct tael_u128 from_account;
+    // The account in the other book that is credited.
+    struct tael_u128 to_account;
+    // How much of the first; not 0.
+    struct tael_u128 amount;
+    // The book that it comes from: one of the rule's.
+    uint32_t from_book;
+    // The kind of entry; 1 when not given.
+    uint16_t code;
+    // Zero.
+    uint8_t reserved[10];
+};
+TAEL_LAYOUT(sizeof(struct tael_conversion_post) == 128);
+
+// Closes income and expenses of a book into retained earnings, up to the end of a month: 255
+// accounts at most; again, under another id, until nothing is left.
+#define TAEL_RECORD_YEAR_CLOSE 0x040au
+struct tael_year_close {
+    // The id of the entry that this makes; not 0.
+    struct tael_u128 entry_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // The last day of the year: the end of a month in a period that is not closed yet.
+    int32_t day;
+    // The account of equity that takes the result.
+    struct tael_u128 retained_account;
+    // The book.
+    uint32_t book;
+    // How many accounts, from the newest, are known to be closed: where to go on in a large book.
+    uint32_t skip;
+    // The kind of entry; 1 when not given.
+    uint16_t code;
+    // Zero.
+    uint8_t reserved[6];
+};
+TAEL_LAYOUT(sizeof(struct tael_year_close) == 80);
+
+// A rule that posts.
+#define TAEL_RECORD_ENTRY_RULE 0x0413u
+struct tael_entry_rule {
+    // The rule.
+    struct tael_u128 rule_id;
+    // The first book.
+    uint32_t a_book;
+    // The second one.
+    uint32_t b_book;
+    // Row of the account in the first.
+    uint32_t a_row;
+    // Row of the account in the second.
+    uint32_t b_row;
+    // Row of the dust account; 2^32-1 is none.
+    uint32_t dust_row;
+    // What it posts.
+    uint8_t kind;
+    // How it rounds.
+    uint8_t rounding;
+    // Zero.
+    uint8_t reserved[26];
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_rule) == 64);
+
+// A hold, and what became of it.
+#define TAEL_RECORD_ENTRY_HOLD_RECORD 0x0410u
+struct tael_entry_hold_record {
+    // The hold.
+    struct tael_u128 hold_id;
+    // The principal who holds.
+    uint64_t owner;
+    // When it expires; 0 is never.
+    uint64_t expires_at;
+    // Of its first posting.
+    struct tael_u128 amount;
+    // The entry that posted it or gave it up; 0 is none.
+    struct tael_u128 resolved_by;
+    // How many it has.
+    uint32_t postings;
+    // Row of the account that the first one debits.
+    uint32_t debit_row;
+    // Row of the account that the first one credits.
+    uint32_t credit_row;
+    // The kind of entry.
+    uint16_t code;
+    // What became of it; one that expired is still open here.
+    uint8_t status;
+    // Zero.
+    uint8_t reserved[9];
+    // What it is called.
+    char name[40];
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_hold_record) == 128);
+
+// That an entry reverses another one.
+#define TAEL_RECORD_REVERSAL 0x0411u
+struct tael_reversal {
+    // The entry that reverses.
+    struct tael_u128 reversal_id;
+    // The entry that is reversed.
+    struct tael_u128 entry_id;
+    // When.
+    uint64_t timestamp;
+    // Zero.
+    uint8_t reserved[24];
+};
+TAEL_LAYOUT(sizeof(struct tael_reversal) == 64);
+
+// How much of a posting is reversed.
+#define TAEL_RECORD_REVERSED_POSTING 0x0412u
+struct tael_reversed_posting {
+    // The posting.
+    struct tael_u128 posting_id;
+    // Its entry.
+    struct tael_u128 entry_id;
+    // The last reversal.
+    struct tael_u128 reversal_id;
+    // What it posted.
+    struct tael_u128 amount;
+    // What of it is reversed.
+    struct tael_u128 reversed;
+    // Which posting of the entry.
+    uint32_t posting;
+    // How often a part was.
+    uint32_t reversals;
+    // Zero.
+    uint8_t reserved[40];
+};
+TAEL_LAYOUT(sizeof(struct tael_reversed_posting) == 128);
+
+// What an entry posted, and what of it is reversed.
+#define TAEL_RECORD_ENTRY_SHOW 0x0420u
+struct tael_entry_show {
+    // The entry, or a hold, or a reversal.
+    struct tael_u128 entry_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_show) == 16);
+
+// What was posted under a reference: an order, a scenario, a purpose; each condition given must
+// hold.
+#define TAEL_RECORD_ENTRY_SEARCH 0x0421u
+struct tael_entry_search {
+    // The order; 0 is any.
+    struct tael_u128 order_id;
+    // The scenario; 0 is any.
+    uint64_t scenario;
+    // The purpose code; 0 is any.
+    uint32_t purpose;
+    // The book; 0 is any.
+    uint32_t book;
+    // Posted from then on; 0 is from the beginning.
+    uint64_t from_time;
+    // Posted up to then; 0 is up to now.
+    uint64_t to_time;
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_search) == 48);
+
+// Holds, in the order in which they were made.
+#define TAEL_RECORD_HOLD_LIST 0x0422u
+struct tael_hold_list {
+    // Only those of this name.
+    char name[40];
+    // Only those in this book; 0 is all.
+    uint32_t book;
+    // Only those of which this became.
+    uint8_t status;
+    // Zero.
+    uint8_t reserved[3];
+};
+TAEL_LAYOUT(sizeof(struct tael_hold_list) == 48);
+
+// The rules that post, and what entities owe each other by them.
+#define TAEL_RECORD_RULE_LIST 0x0424u
+struct tael_rule_list {
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_rule_list) == 16);
+
+// A rule.
+#define TAEL_RECORD_RULE_ROW 0x0442u
+struct tael_rule_row {
+    // The rule.
+    struct tael_u128 rule_id;
+    // What it posts.
+    uint8_t kind;
+    // How it rounds.
+    uint8_t rounding;
+    // Zero.
+    uint8_t reserved[6];
+    // The first book.
+    uint32_t a_book;
+    // The second one.
+    uint32_t b_book;
+    // The account in the first.
+    struct tael_u128 a_account;
+    // The account in the second.
+    struct tael_u128 b_account;
+    // What rounding leaves; 0 is none.
+    struct tael_u128 dust_account;
+    // What the second entity owes the first.
+    struct tael_u128 due_to_a;
+    // What the first entity owes the second.
+    struct tael_u128 due_to_b;
+    // What rounding has left.
+    struct tael_u128 dust;
+};
+TAEL_LAYOUT(sizeof(struct tael_rule_row) == 128);
+
+// A posting of an entry.
+#define TAEL_RECORD_ENTRY_POSTING 0x0440u
+struct tael_entry_posting {
+    // The entry.
+    struct tael_u128 entry_id;
+    // Which of its postings, from 0.
+    uint32_t posting;
+    // The book.
+    uint32_t book;
+    // Its effective day; 1970-01-01 when it was the open one.
+    int32_t day;
+    // The kind of entry.
+    uint16_t code;
+    // Of a transfer: 2 holds, 4 posts and 8 voids a hold.
+    uint16_t flags;
+    // The account that was debited.
+    struct tael_u128 debit_account_id;
+    // The account that was credited.
+    struct tael_u128 credit_account_id;
+    // How much.
+    struct tael_u128 amount;
+    // How much of it is reversed; of `entry show`.
+    struct tael_u128 reversed;
+    // The last entry that reversed a part of it; 0 is none.
+    struct tael_u128 reversal_id;
+    // The entry that this one reverses; 0 is none.
+    struct tael_u128 reverses_id;
+    // The order that it belongs to; 0 is none.
+    struct tael_u128 order_id;
+    // The scenario that it belongs to; 0 is none.
+    uint64_t scenario;
+    // When it was posted.
+    uint64_t timestamp;
+    // A purpose code; 0 is none.
+    uint32_t purpose;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_entry_posting) == 176);
+
+// A hold.
+#define TAEL_RECORD_HOLD_ROW 0x0441u
+struct tael_hold_row {
+    // The hold.
+    struct tael_u128 hold_id;
+    // What it is called.
+    char name[40];
+    // The principal who holds.
+    uint64_t owner;
+    // When it expires; 0 is never.
+    uint64_t expires_at;
+    // The book of its first posting.
+    uint32_t book;
+    // How many it has.
+    uint32_t postings;
+    // The account that the first one debits.
+    struct tael_u128 debit_account_id;
+    // The account that the first one credits.
+    struct tael_u128 credit_account_id;
+    // Of the first one.
+    struct tael_u128 amount;
+    // The entry that posted it or gave it up; 0 is none.
+    struct tael_u128 resolved_by;
+    // What became of it.
+    uint8_t status;
+    // Zero.
+    uint8_t reserved[15];
+};
+TAEL_LAYOUT(sizeof(struct tael_hold_row) == 160);
+
+// --- principal ---
+
+// What a principal is.
+enum tael_principal_kind {
+    // One person.
+    TAEL_PRINCIPAL_KIND_PERSON = 1,
+    // A program of the house.
+    TAEL_PRINCIPAL_KIND_SERVICE = 2,
+    // A program that speaks with the outside: a bank, a chain.
+    TAEL_PRINCIPAL_KIND_GATEWAY = 3,
+};
+
+// Whether a principal is let in.
+enum tael_principal_status {
+    // By its key, or as its user.
+    TAEL_PRINCIPAL_STATUS_OPEN = 1,
+    // No more.
+    TAEL_PRINCIPAL_STATUS_CLOSED = 2,
+};
+
+// Why a command on principals was refused, in order of precedence.
+enum tael_principal_result {
+    // Only principal 1, who runs the server, may do this; a principal's key may be replaced by
+    // itself, too.
+    TAEL_PRINCIPAL_RESULT_NOT_PERMITTED = 1,
+    // The principal must not be 0, and not 1, which is there without being opened and is never
+    // closed.
+    TAEL_PRINCIPAL_RESULT_ID_INVALID = 2,
+    // The name is empty or has other characters than letters, digits and - _ . :
+    TAEL_PRINCIPAL_RESULT_NAME_INVALID = 3,
+    // The key is none of Ed25519: not a point of the large order in its canonical form.
+    TAEL_PRINCIPAL_RESULT_KEY_INVALID = 4,
+    // The user id stands for nobody or for users that the system cannot name: 65534, 4294967295.
+    TAEL_PRINCIPAL_RESULT_USER_INVALID = 5,
+    // The principal exists.
+    TAEL_PRINCIPAL_RESULT_EXISTS = 6,
+    // There is no such principal.
+    TAEL_PRINCIPAL_RESULT_NOT_FOUND = 7,
+    // The principal is closed.
+    TAEL_PRINCIPAL_RESULT_IS_CLOSED = 8,
+    // The principal is open.
+    TAEL_PRINCIPAL_RESULT_IS_OPEN = 9,
+    // The key is another principal's, or was.
+    TAEL_PRINCIPAL_RESULT_KEY_IN_USE = 10,
+    // The user is another principal's.
+    TAEL_PRINCIPAL_RESULT_USER_IN_USE = 11,
+    // The principal has replaced its key 16 times; principal 1 may do it.
+    TAEL_PRINCIPAL_RESULT_KEYS_TOO_MANY = 12,
+};
+
+// Opens a principal: somebody who may give commands.
+#define TAEL_RECORD_PRINCIPAL_OPEN 0x0501u
+struct tael_principal_open {
+    // Chosen by the client; not 0, and not 1, which is the user who runs the server.
+    uint64_t principal_id;
+    // The user id of the system who is let in as this principal over a unix socket, without a key;
+    // 0 is none.
+    uint32_t user;
+    // What it is.
+    uint8_t kind;
+    // Zero.
+    uint8_t reserved[3];
+    // What it is called here, no person's name: letters, digits and - _ . : only.
+    char name[48];
+    // The Ed25519 key by which it proves who it is, as `tael key new` prints it; zero is none.
+    uint8_t public_key[32];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_open) == 96);
+
+// Replaces a principal's key. The old one lets nobody in any more, and sessions that it opened end.
+#define TAEL_RECORD_PRINCIPAL_KEY 0x0502u
+struct tael_principal_key {
+    // The principal.
+    uint64_t principal_id;
+    // Zero.
+    uint64_t reserved;
+    // The new key; zero is none.
+    uint8_t public_key[32];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_key) == 48);
+
+// Closes a principal: it is not let in any more, its sessions end, and what it owns stays its own.
+#define TAEL_RECORD_PRINCIPAL_CLOSE 0x0503u
+struct tael_principal_close {
+    // The principal.
+    uint64_t principal_id;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_close) == 16);
+
+// Opens a principal again that was closed.
+#define TAEL_RECORD_PRINCIPAL_REOPEN 0x0504u
+struct tael_principal_reopen {
+    // The principal.
+    uint64_t principal_id;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_reopen) == 16);
+
+// Somebody who may give commands.
+#define TAEL_RECORD_PRINCIPAL 0x0510u
+struct tael_principal {
+    // The principal.
+    struct tael_u128 principal_id;
+    // What it is called.
+    char name[48];
+    // Its key; zero is none.
+    uint8_t public_key[32];
+    // The user of the system who it is; 0 is none.
+    uint32_t user;
+    // What it is.
+    uint8_t kind;
+    // Whether it is let in.
+    uint8_t status;
+    // Zero.
+    uint8_t reserved[2];
+    // When it was first opened.
+    uint64_t opened_at;
+    // When its key was set; 0 when it never was.
+    uint64_t key_since;
+    // When it was closed or opened last.
+    uint64_t status_since;
+    // Of the command that opened it last: sessions from before have ended.
+    uint64_t open_position;
+    // Of the command that set its key: sessions by a key from before have ended.
+    uint64_t key_position;
+    // How many keys it has had.
+    uint32_t keys;
+    // Zero.
+    uint8_t reserved_2[108];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal) == 256);
+
+// Whose a user of the system is.
+#define TAEL_RECORD_PRINCIPAL_USER 0x0511u
+struct tael_principal_user {
+    // The user id.
+    struct tael_u128 user;
+    // The principal.
+    uint64_t principal_id;
+    // Zero.
+    uint8_t reserved[40];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_user) == 64);
+
+// Whose a key is, or was.
+#define TAEL_RECORD_PRINCIPAL_KEY_USE 0x0512u
+struct tael_principal_key_use {
+    // The first half of the key.
+    uint8_t head[16];
+    // The other one.
+    uint8_t rest[16];
+    // The principal.
+    uint64_t principal_id;
+    // Zero.
+    uint8_t reserved[24];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_key_use) == 64);
+
+// The principals, in the order in which they were first opened.
+#define TAEL_RECORD_PRINCIPAL_LIST 0x0520u
+struct tael_principal_list {
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_list) == 16);
+
+// One principal.
+#define TAEL_RECORD_PRINCIPAL_FIND 0x0521u
+struct tael_principal_find {
+    // The principal.
+    uint64_t principal_id;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_find) == 16);
+
+// --- constraint ---
+
+// Whether something is ours to choose.
+enum tael_constraint_nature {
+    // We choose it: a constraint that it breaks refuses it.
+    TAEL_CONSTRAINT_NATURE_DISCRETIONARY = 0,
+    // It happened, like a price: it is taken as it is, and opens the breach of what it breaks.
+    TAEL_CONSTRAINT_NATURE_FACT = 1,
+};
+
+// How a constraint stands.
+enum tael_constraint_state {
+    // At its bound or above.
+    TAEL_CONSTRAINT_STATE_OPEN = 1,
+    // Below its bound.
+    TAEL_CONSTRAINT_STATE_BREACHED = 2,
+    // No longer looked at.
+    TAEL_CONSTRAINT_STATE_CLOSED = 3,
+};
+
+// Why a command on cells, constraints or breaches was refused, in order of precedence.
+enum tael_constraint_result {
+    // The number must not be 0.
+    TAEL_CONSTRAINT_RESULT_NUMBER_MUST_NOT_BE_ZERO = 1,
+    // The name is empty or has other characters than letters, digits and - _ . :
+    TAEL_CONSTRAINT_RESULT_NAME_INVALID = 2,
+    // The cell exists.
+    TAEL_CONSTRAINT_RESULT_CELL_EXISTS = 3,
+    // The constraint exists.
+    TAEL_CONSTRAINT_RESULT_EXISTS = 4,
+    // There is no such constraint.
+    TAEL_CONSTRAINT_RESULT_NOT_FOUND = 5,
+    // The constraint is closed.
+    TAEL_CONSTRAINT_RESULT_IS_CLOSED = 6,
+    // A constraint has one term at least.
+    TAEL_CONSTRAINT_RESULT_TERMS_EMPTY = 7,
+    // Neither a bound nor a coefficient is set.
+    TAEL_CONSTRAINT_RESULT_NOTHING_TO_SET = 8,
+    // A bound is given, and it is not said that it be set.
+    TAEL_CONSTRAINT_RESULT_BOUND_NOT_SET = 9,
+    // A coefficient must not be 0.
+    TAEL_CONSTRAINT_RESULT_COEFFICIENT_MUST_NOT_BE_ZERO = 10,
+    // There is no such cell.
+    TAEL_CONSTRAINT_RESULT_CELL_NOT_FOUND = 11,
+    // A cell stands in two terms.
+    TAEL_CONSTRAINT_RESULT_CELL_TWICE = 12,
+    // The constraint has no term with this cell.
+    TAEL_CONSTRAINT_RESULT_CELL_NOT_IN_CONSTRAINT = 13,
+    // The cell is in eight constraints, and cannot be in more.
+    TAEL_CONSTRAINT_RESULT_CELL_IN_TOO_MANY = 14,
+    // There is no such book.
+    TAEL_CONSTRAINT_RESULT_BOOK_NOT_FOUND = 15,
+    // The book has no such account.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_NOT_FOUND = 16,
+    // The account is in the cell.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_IN_CELL = 17,
+    // The account is not in the cell.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_NOT_IN_CELL = 18,
+    // The account is in eight cells, and cannot be in more.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_IN_TOO_MANY = 19,
+    // The sums would be too large for the coefficients that they are multiplied by.
+    TAEL_CONSTRAINT_RESULT_SUM_TOO_LARGE = 20,
+    // The constraint is in breach; it is closed when that is cured, by a lower bound too.
+    TAEL_CONSTRAINT_RESULT_IN_BREACH = 21,
+    // There is no such breach.
+    TAEL_CONSTRAINT_RESULT_BREACH_NOT_FOUND = 22,
+    // The breach is a constraint's, which is cured by its value alone.
+    TAEL_CONSTRAINT_RESULT_BREACH_OF_A_CONSTRAINT = 23,
+    // The breach is cured.
+    TAEL_CONSTRAINT_RESULT_BREACH_CURED = 24,
+};
+
+// A cell of a constraint, and how often it counts.
+struct tael_constraint_term {
+    // The cell.
+    uint32_t cell;
+    // Zero.
+    uint32_t reserved;
+    // What its sum is multiplied by; not 0.
+    int64_t coefficient;
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint_term) == 16);
+
+// Opens a cell: a running sum over accounts.
+#define TAEL_RECORD_CELL_OPEN 0x0601u
+struct tael_cell_open {
+    // Its number, chosen by the client; not 0.
+    uint32_t cell;
+    // Zero.
+    uint8_t reserved[12];
+    // What it is called; letters, digits and - _ . : only.
+    char name[48];
+};
+TAEL_LAYOUT(sizeof(struct tael_cell_open) == 64);
+
+// Adds an account to a cell, with the balances that it has.
+#define TAEL_RECORD_CELL_ADD 0x0602u
+struct tael_cell_add {
+    // The cell.
+    uint32_t cell;
+    // The book of the account.
+    uint32_t book;
+    // Zero.
+    uint64_t reserved;
+    // The account.
+    struct tael_u128 account_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_cell_add) == 32);
+
+// Removes an account from a cell, with the balances that it has.
+#define TAEL_RECORD_CELL_REMOVE 0x0603u
+struct tael_cell_remove {
+    // The cell.
+    uint32_t cell;
+    // The book of the account.
+    uint32_t book;
+    // Zero.
+    uint64_t reserved;
+    // The account.
+    struct tael_u128 account_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_cell_remove) == 32);
+
+// Opens a constraint: the sum of its terms must not be below its bound.
+#define TAEL_RECORD_CONSTRAINT_OPEN 0x0604u
+struct tael_constraint_open {
+    // Its number, chosen by the client; not 0.
+    uint32_t constraint;
+    // Zero.
+    uint8_t reserved[12];
+    // The least that the sum of its terms may be.
+    struct tael_u128 bound;
+    // What it is called; letters, digits and - _ . : only.
+    char name[48];
+    // Zero.
+    uint8_t reserved_2[12];
+    // Its terms: 1:1 2:-1 is cell 1 less cell 2.
+    uint32_t terms_count;
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint_open) == 96);
+
+// Sets the bound of a constraint, coefficients, or both. A price is marked so.
+#define TAEL_RECORD_CONSTRAINT_SET 0x0605u
+struct tael_constraint_set {
+    // The constraint.
+    uint32_t constraint;
+    // Whether it is ours to choose; discretionary when not given.
+    uint8_t nature;
+    // The bound is set to the one given; else it stays.
+    bool set_bound;
+    // Zero.
+    uint8_t reserved[10];
+    // The new bound.
+    struct tael_u128 bound;
+    // Zero.
+    uint8_t reserved_2[12];
+    // New coefficients of its cells; those of others stay.
+    uint32_t terms_count;
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint_set) == 48);
+
+// Closes a constraint that is not in breach: it is not looked at any more.
+#define TAEL_RECORD_CONSTRAINT_CLOSE 0x0606u
+struct tael_constraint_close {
+    // The constraint.
+    uint32_t constraint;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint_close) == 16);
+
+// Settles the breach of an account: posts its amount from suspense to the account, within its
+// limit.
+#define TAEL_RECORD_BREACH_SETTLE 0x0607u
+struct tael_breach_settle {
+    // The breach's number, as it is listed.
+    uint64_t breach;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_breach_settle) == 16);
+
+// What a cell is called; its sums are the ledger's.
+#define TAEL_RECORD_CELL 0x0610u
+struct tael_cell {
+    // Its number.
+    struct tael_u128 cell;
+    // What it is called.
+    char name[48];
+};
+TAEL_LAYOUT(sizeof(struct tael_cell) == 64);
+
+// What a constraint is called; its terms and value are the ledger's.
+#define TAEL_RECORD_CONSTRAINT 0x0611u
+struct tael_constraint {
+    // Its number.
+    struct tael_u128 constraint;
+    // What it is called.
+    char name[48];
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint) == 64);
+
+// The cells with their sums, in the order in which they were opened.
+#define TAEL_RECORD_CELL_LIST 0x0620u
+struct tael_cell_list {
+    // Only this one; 0 is all.
+    uint32_t cell;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_cell_list) == 16);
+
+// The constraints as they stand, in the order in which they were opened.
+#define TAEL_RECORD_CONSTRAINT_LIST 0x0621u
+struct tael_constraint_list {
+    // Only this one; 0 is all.
+    uint32_t constraint;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint_list) == 16);
+
+// The breaches of constraints and of accounts, in the order in which they were opened.
+#define TAEL_RECORD_BREACH_LIST 0x0622u
+struct tael_breach_list {
+    // Only those of this constraint; 0 is all.
+    uint32_t constraint;
+    // Only those that are not cured.
+    bool open;
+    // Zero.
+    uint8_t reserved[11];
+};
+TAEL_LAYOUT(sizeof(struct tael_breach_list) == 16);
+
+// A cell with its sums.
+#define TAEL_RECORD_CELL_VIEW 0x0631u
+struct tael_cell_view {
+    // Its number.
+    uint32_t cell;
+    // How many accounts are in it.
+    uint32_t accounts;
+    // Zero.
+    uint64_t reserved;
+    // What it is called.
+    char name[48];
+    // Posted debits less posted credits.
+    struct tael_u128 posted;
+    // Held.
+    struct tael_u128 debits_pending;
+    // Held.
+    struct tael_u128 credits_pending;
+};
+TAEL_LAYOUT(sizeof(struct tael_cell_view) == 112);
+
+// A constraint as it stands. The headroom is how much more may be done.
+#define TAEL_RECORD_CONSTRAINT_VIEW 0x0632u
+struct tael_constraint_view {
+    // Its number.
+    uint32_t constraint;
+    // How it stands.
+    uint8_t state;
+    // Zero.
+    uint8_t reserved[3];
+    // Since when it stands so.
+    uint64_t since;
+    // What it is called.
+    char name[48];
+    // The sum of its terms, holds at their worst.
+    struct tael_u128 value;
+    // The least that it may be.
+    struct tael_u128 bound;
+    // The value less the bound.
+    struct tael_u128 headroom;
+    // The cells of its terms.
+    uint32_t cells[8];
+    // Their coefficients.
+    int64_t coefficients[8];
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint_view) == 208);
+
+// A breach, of a constraint or of an account's own limit.
+#define TAEL_RECORD_BREACH_VIEW 0x0633u
+struct tael_breach_view {
+    // Its number, from 1.
+    uint64_t breach;
+    // The constraint; 0: it is an account's.
+    uint32_t constraint;
+    // The book of the account; 0: it is a constraint's.
+    uint32_t book;
+    // The account; 0: it is a constraint's.
+    struct tael_u128 account_id;
+    // The value that opened it; of an account what would have been left to it.
+    struct tael_u128 value;
+    // The bound then; of an account 0.
+    struct tael_u128 bound;
+    // The lowest value since.
+    struct tael_u128 worst;
+    // Of an account: what is in suspense for it.
+    struct tael_u128 amount;
+    // When it was opened.
+    uint64_t opened_at;
+    // By the command at this position of the log.
+    uint64_t opened_position;
+    // When it was cured; 0: it is open.
+    uint64_t cured_at;
+    // By the command at this position of the log.
+    uint64_t cured_position;
+};
+TAEL_LAYOUT(sizeof(struct tael_breach_view) == 128);
+
+// --- name ---
+
+// What a name can name.
+enum tael_named_kind {
+    // An account in a book: the book's number, the account's id.
+    TAEL_NAMED_KIND_ACCOUNT = 1,
+    // A raw account of a plain client: its id.
+    TAEL_NAMED_KIND_RAW_ACCOUNT = 2,
+    // A book: its number.
+    TAEL_NAMED_KIND_BOOK = 3,
+    // A legal entity: its id.
+    TAEL_NAMED_KIND_ENTITY = 4,
+    // An asset: its code.
+    TAEL_NAMED_KIND_ASSET = 5,
+    // A constraint: its id. Nothing is looked up.
+    TAEL_NAMED_KIND_CONSTRAINT = 6,
+    // Anything else: an id and a number. Nothing is looked up.
+    TAEL_NAMED_KIND_OTHER = 7,
+};
+
+// What became of a name.
+enum tael_name_status {
+    // It names something.
+    TAEL_NAME_STATUS_STANDS = 1,
+    // It names nothing any more: what it named has another name since; the path is free.
+    TAEL_NAME_STATUS_MOVED = 2,
+    // It names nothing any more; the path is free.
+    TAEL_NAME_STATUS_DROPPED = 3,
+};
+
+// Why a command or a question on names was refused, in order of precedence.
+enum tael_name_result {
+    // A path has an empty part, or other characters than letters, digits and - _ . with : between
+    // parts; the byte, counted from 1, and what it is.
+    TAEL_NAME_RESULT_PATH_INVALID = 1,
+    // A path has 16 parts at most.
+    TAEL_NAME_RESULT_PATH_TOO_DEEP = 2,
+    // What is named is not told as its kind is: an account by number and id, a raw account, an
+    // entity or a constraint by id, a book by number, an asset by asset alone.
+    TAEL_NAME_RESULT_THING_INVALID = 3,
+    // There is no such entity.
+    TAEL_NAME_RESULT_ENTITY_NOT_FOUND = 4,
+    // There is no such asset.
+    TAEL_NAME_RESULT_ASSET_NOT_FOUND = 5,
+    // There is no such book.
+    TAEL_NAME_RESULT_BOOK_NOT_FOUND = 6,
+    // The book has no such account.
+    TAEL_NAME_RESULT_ACCOUNT_NOT_FOUND = 7,
+    // There is no such raw account.
+    TAEL_NAME_RESULT_RAW_ACCOUNT_NOT_FOUND = 8,
+    // There is no such name.
+    TAEL_NAME_RESULT_NOT_FOUND = 9,
+    // The name is another principal's; so is the first name before which this one would be.
+    TAEL_NAME_RESULT_NOT_THE_SETTER = 10,
+    // The path names something.
+    TAEL_NAME_RESULT_EXISTS = 11,
+    // A thing has 16 names at most.
+    TAEL_NAME_RESULT_TOO_MANY = 12,
+    // Sums are of a book or of an asset: one of the two must be given.
+    TAEL_NAME_RESULT_SCOPE_INVALID = 13,
+    // The balances sum to more than 2^128-1.
+    TAEL_NAME_RESULT_SUM_OVERFLOW = 14,
+};
+
+// Gives a name to something; it may have several, one of them first.
+#define TAEL_RECORD_NAME_SET 0x0701u
+struct tael_name_set {
+    // The name: parts with : between them, of letters, digits and - _ . only; at most 16.
+    char path[128];
+    // Of the account, entity, constraint or other thing.
+    struct tael_u128 id;
+    // Of an asset: its code.
+    char asset[16];
+    // Of an account in a book and of a book: the book. Of another thing: any.
+    uint32_t number;
+    // What it names.
+    uint8_t kind;
+    // Make it the first of the names of what it names; else it is the last.
+    bool first;
+    // Zero.
+    uint8_t reserved[10];
+};
+TAEL_LAYOUT(sizeof(struct tael_name_set) == 176);
+
+// Gives what has a name another one in its place. The path is free then, and its record says so.
+#define TAEL_RECORD_NAME_MOVE 0x0702u
+struct tael_name_move {
+    // The name as it is.
+    char path[128];
+    // The name as it shall be.
+    char to[128];
+};
+TAEL_LAYOUT(sizeof(struct tael_name_move) == 256);
+
+// Takes a name away. The path is free then, and its record says so.
+#define TAEL_RECORD_NAME_DROP 0x0703u
+struct tael_name_drop {
+    // The name.
+    char path[128];
+};
+TAEL_LAYOUT(sizeof(struct tael_name_drop) == 128);
+
+// A name, as long as it stands and after.
+#define TAEL_RECORD_NAME 0x0710u
+struct tael_name {
+    // The name.
+    char path[128];
+    // Of what it names.
+    struct tael_u128 id;
+    // Of an asset.
+    char asset[16];
+    // The book of an account, or the book.
+    uint32_t number;
+    // What it names.
+    uint8_t kind;
+    // What became of it.
+    uint8_t status;
+    // Zero.
+    uint8_t reserved[2];
+    // Of an account: its row in the ledger, plus one.
+    uint32_t account_row;
+    // Row of the name before it of the same thing, plus one.
+    uint32_t previous;
+    // Row of the name behind it of the same thing, plus one.
+    uint32_t next;
+    // Row of the name that came in its place, plus one.
+    uint32_t moved_to;
+    // Who set it, and may move and drop it.
+    uint64_t principal;
+    // Since when it stands.
+    uint64_t set_at;
+    // Until when it stood.
+    uint64_t ended_at;
+    // Zero.
+    uint8_t reserved_2[48];
+};
+TAEL_LAYOUT(sizeof(struct tael_name) == 256);
+
+// What a name names.
+#define TAEL_RECORD_NAME_FIND 0x0720u
+struct tael_name_find {
+    // The name.
+    char path[128];
+};
+TAEL_LAYOUT(sizeof(struct tael_name_find) == 128);
+
+// A name and all that begin with it and a colon, in their order; all names when none is given.
+#define TAEL_RECORD_NAME_LIST 0x0721u
+struct tael_name_list {
+    // What they begin with: whole parts. a:b stands for a:b and what is under a:b: but not for
+    // a:bc.
+    char prefix[128];
+};
+TAEL_LAYOUT(sizeof(struct tael_name_list) == 128);
+
+// The names of something, the first one first.
+#define TAEL_RECORD_NAME_OF 0x0722u
+struct tael_name_of {
+    // As it was given when the name was set.
+    struct tael_u128 id;
+    // Likewise.
+    char asset[16];
+    // Likewise.
+    uint32_t number;
+    // What it is.
+    uint8_t kind;
+    // Zero.
+    uint8_t reserved[11];
+};
+TAEL_LAYOUT(sizeof(struct tael_name_of) == 48);
+
+// The sums of the accounts that have a name under a prefix, in a book or in all books of an asset.
+#define TAEL_RECORD_NAME_BALANCE 0x0723u
+struct tael_name_balance {
+    // What their names begin with, as in a list.
+    char prefix[128];
+    // Only in books of this asset.
+    char asset[16];
+    // Only in this book, or on this ledger number of raw accounts.
+    uint32_t book;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_name_balance) == 160);
+
+// Sums of accounts. They are of one state when the two positions are one; else some of the sums are
+// of states between them.
+#define TAEL_RECORD_NAME_BALANCE_ROW 0x0730u
+struct tael_name_balance_row {
+    // How many, each once however many names it has.
+    uint64_t accounts;
+    // How many names were looked at.
+    uint64_t names;
+    // All of theirs.
+    struct tael_u128 debits_posted;
+    // All of theirs.
+    struct tael_u128 credits_posted;
+    // Held.
+    struct tael_u128 debits_pending;
+    // Held.
+    struct tael_u128 credits_pending;
+    // The log's position where the adding began.
+    uint64_t position_first;
+    // The position where it ended.
+    uint64_t position_last;
+};
+TAEL_LAYOUT(sizeof(struct tael_name_balance_row) == 96);
+
+#endif
