@@ -32,6 +32,9 @@
 //   accounts 7 -> 1 2 | none the accounts on a ledger number in history's lists, in their order
 //   postings 7 [code 3] [last 2] -> 1>2=10 2>1=4 | none
 //                            the postings on it, in their order: account 1 debited, 2 credited, 10
+//   many 300 <command> {...} one command of 300 equal records, all done; it is not given again
+//   wait 5 | pass 5          so many seconds pass; `wait` tells the machine by a tick
+//   epoch 2                  the frames from here on are of this epoch
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,

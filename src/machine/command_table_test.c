@@ -25,6 +25,10 @@ static const char *const table_files[] = {
     "constraint/tables/cells.txt",
     "constraint/tables/constraints.txt",
     "constraint/tables/breaches.txt",
+    "effect/tables/states.txt",
+    "effect/tables/claims.txt",
+    "effect/tables/arming.txt",
+    "effect/tables/places.txt",
     "name/tables/names.txt",
     "name/tables/lists.txt",
     "name/tables/balances.txt",
@@ -133,6 +137,10 @@ static void test_harness_complains(void **state)
         GIVEN "record 511 -> unknown 1",
         "common\nentity_open {} -> done\ntable t",
         GIVEN "principal x",
+        GIVEN "many 2 entity_open {}",
+        GIVEN "many 2 colour {}",
+        GIVEN "wait x",
+        GIVEN "epoch x",
         GIVEN "given colour {}",
     };
     FILE *trace = fopen("/dev/null", "we");
