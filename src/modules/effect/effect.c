@@ -16,6 +16,7 @@ static_assert(EFFECT_BODY_SIZE == sizeof((struct effect){0}.body), "a plan's bod
 static u32 refusal_of(u8 state)
 {
     switch ((enum effect_state)state) {
+    case EFFECT_ANY: break;
     case EFFECT_PENDING: return EFFECT_IS_PENDING;
     case EFFECT_CLAIMED: return EFFECT_IS_CLAIMED;
     case EFFECT_ATTEMPTED: return EFFECT_IS_ATTEMPTED;
@@ -423,6 +424,7 @@ static void effect_check(const struct module_context *context)
         last = effect->effect;
         const bool is_claimed = effect_is_claimed(effect);
         claimed += is_claimed;
+        assert(effect->state >= EFFECT_PENDING && effect->state <= EFFECT_CANCELLED);
         assert(is_claimed == (effect->claim != 0)); // E2
         assert(is_claimed == (effect->lease_end != 0));
         const bool is_told = effect->state == EFFECT_SETTLED || effect->state == EFFECT_RESOLVED;
