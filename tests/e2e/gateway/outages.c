@@ -7,8 +7,8 @@
 //
 // Of half of the effects the other side recognises a repeat, of the others it does not. After all
 // outages: none of the latter was sent twice; all sendings of one of the former carry one key; what
-// is settled was sent; what is not settled is unknown with a reason; none is missing; money that was
-// held for what was sent is posted, and what is unknown is still held.
+// is settled was sent; what is not settled is unknown with a reason; none is missing; money that
+// was held for what was sent is posted, and what is unknown is still held.
 #include "../load.h"
 #include "machine/recovery.h"
 #include "modules/effect/effect.h"
@@ -295,16 +295,25 @@ static void money_check(const struct outages *outages)
     }
 }
 
+static void folder_copy(const struct outages *outages)
+{
+    const pid_t pid = fork();
+    if (pid < 0) die(outages, "fork");
+    if (pid == 0) {
+        (void)execl("/bin/cp", "cp", "-a", outages->load.folder, outages->copy, (char *)NULL);
+        _exit(127);
+    }
+    if (gateway_wait(outages, pid) != 0) die(outages, "copying");
+}
+
 // A copy of the folder, served beside it with effects that are pending, sends nothing.
 static void copy_check(struct outages *outages)
 {
-    char command[1024];
     struct load copy;
     char address[300];
     effects_plan(outages);
     load_server_end(&outages->load, SIGKILL); // The client goes on when there is one again.
-    (void)snprintf(command, sizeof command, "cp -a '%s' '%s'", outages->load.folder, outages->copy);
-    if (system(command) != 0) die(outages, "copying"); // NOLINT(cert-env33-c)
+    folder_copy(outages);
     (void)snprintf(address, sizeof address, "unix:%s.port", outages->copy);
     load_init(&copy, outages->load.program, outages->copy, 1);
     copy.port = address;
