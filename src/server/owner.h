@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whose a folder is: a file that a copy of the folder cannot have, so that a copy is found out before
-// it executes effects (docs/EFFECTS.md, "Copies").
+// Whose a folder is: a file that a copy of the folder cannot have, so that a copy is found out
+// before it executes effects (docs/EFFECTS.md, section 5).
 //
 // DIR/owner names its own inode and the moment at which its file system made it, the machine, the
 // log, and a frame that the log had. A copied file has another inode and another moment; a log that
