@@ -2312,4 +2312,387 @@ struct tael_name_balance_row {
 };
 TAEL_LAYOUT(sizeof(struct tael_name_balance_row) == 96);
 
+// --- effect ---
+
+// Where an effect is.
+enum tael_effect_state {
+    // In a question: wherever it is. No effect is so.
+    TAEL_EFFECT_STATE_ANY = 0,
+    // Planned; no gateway has it.
+    TAEL_EFFECT_STATE_PENDING = 1,
+    // A gateway has it and has not begun to send.
+    TAEL_EFFECT_STATE_CLAIMED = 2,
+    // A gateway may have sent it.
+    TAEL_EFFECT_STATE_ATTEMPTED = 3,
+    // It may have been sent, and nobody who could tell is left: for a person or a statement.
+    TAEL_EFFECT_STATE_UNKNOWN = 4,
+    // Its gateway told the outcome.
+    TAEL_EFFECT_STATE_SETTLED = 5,
+    // It was unknown; a person or a statement told the outcome.
+    TAEL_EFFECT_STATE_RESOLVED = 6,
+    // Taken back before anybody claimed it.
+    TAEL_EFFECT_STATE_CANCELLED = 7,
+};
+
+// What happens to an effect.
+enum tael_effect_event {
+    // A gateway takes it.
+    TAEL_EFFECT_EVENT_CLAIM = 1,
+    // Its gateway is about to send.
+    TAEL_EFFECT_EVENT_ATTEMPT = 2,
+    // Its gateway knows the outcome.
+    TAEL_EFFECT_EVENT_SETTLE = 3,
+    // Its gateway knows that nothing was sent.
+    TAEL_EFFECT_EVENT_RETRY = 4,
+    // Its gateway wants more time.
+    TAEL_EFFECT_EVENT_RENEW = 5,
+    // Its gateway gives it back.
+    TAEL_EFFECT_EVENT_RELEASE = 6,
+    // The time of the claim is over.
+    TAEL_EFFECT_EVENT_LEASE_END = 7,
+    // The same, where the other side recognises a repeat.
+    TAEL_EFFECT_EVENT_LEASE_END_REPEATABLE = 8,
+    // A person or a statement tells the outcome.
+    TAEL_EFFECT_EVENT_RESOLVE = 9,
+    // It is taken back.
+    TAEL_EFFECT_EVENT_CANCEL = 10,
+    // The log is a copy, and the other one may have sent it.
+    TAEL_EFFECT_EVENT_DOUBT = 11,
+};
+
+// What became of an act outside.
+enum tael_effect_outcome {
+    // Not known, or it never happened.
+    TAEL_EFFECT_OUTCOME_NONE = 0,
+    // It was done.
+    TAEL_EFFECT_OUTCOME_DONE = 1,
+    // It was not done and will not be.
+    TAEL_EFFECT_OUTCOME_FAILED = 2,
+    // It was certainly not done, and may be tried again.
+    TAEL_EFFECT_OUTCOME_RETRY = 3,
+};
+
+// Why the outcome of an effect is unknown.
+enum tael_effect_doubt {
+    // It is, or was, not unknown.
+    TAEL_EFFECT_DOUBT_NONE = 0,
+    // Its gateway said that it would send it, and nothing more in its time.
+    TAEL_EFFECT_DOUBT_LEASE_ENDED = 1,
+    // The log is a copy: the one that it was copied from may have sent it.
+    TAEL_EFFECT_DOUBT_COPIED = 2,
+};
+
+// Why a command on effects was refused, in order of precedence.
+enum tael_effect_result {
+    // The epoch is not the log's: another writer has taken over, or the log is a copy.
+    TAEL_EFFECT_RESULT_OTHER_EPOCH = 1,
+    // The reason must not be 0.
+    TAEL_EFFECT_RESULT_REASON_MISSING = 2,
+    // The outcome is none that can be told here.
+    TAEL_EFFECT_RESULT_OUTCOME_MISSING = 3,
+    // The count must not be 0.
+    TAEL_EFFECT_RESULT_COUNT_MUST_NOT_BE_ZERO = 4,
+    // The lease must not be 0.
+    TAEL_EFFECT_RESULT_LEASE_MUST_NOT_BE_ZERO = 5,
+    // No kind is named.
+    TAEL_EFFECT_RESULT_KIND_MISSING = 6,
+    // No module plans effects of this kind.
+    TAEL_EFFECT_RESULT_KIND_NOT_FOUND = 7,
+    // A kind is named twice.
+    TAEL_EFFECT_RESULT_KIND_TWICE = 8,
+    // The log is armed.
+    TAEL_EFFECT_RESULT_IS_ARMED = 9,
+    // The log is disarmed: an operator has to arm it when no other copy of it executes effects.
+    TAEL_EFFECT_RESULT_IS_DISARMED = 10,
+    // The log is a copy, and what its effects are in doubt about is still being looked at.
+    TAEL_EFFECT_RESULT_DOUBT_REMAINS = 11,
+    // As many effects are claimed as may be, by this gateway or by all.
+    TAEL_EFFECT_RESULT_TOO_MANY_CLAIMED = 12,
+    // Nothing of these kinds is pending.
+    TAEL_EFFECT_RESULT_NONE_PENDING = 13,
+    // There is no such effect.
+    TAEL_EFFECT_RESULT_NOT_FOUND = 14,
+    // The effect is over, and its place was given to another; the log has it.
+    TAEL_EFFECT_RESULT_ARCHIVED = 15,
+    // The effect is pending.
+    TAEL_EFFECT_RESULT_IS_PENDING = 16,
+    // The effect is claimed.
+    TAEL_EFFECT_RESULT_IS_CLAIMED = 17,
+    // The effect is attempted.
+    TAEL_EFFECT_RESULT_IS_ATTEMPTED = 18,
+    // What became of the effect is unknown.
+    TAEL_EFFECT_RESULT_IS_UNKNOWN = 19,
+    // The effect is settled.
+    TAEL_EFFECT_RESULT_IS_SETTLED = 20,
+    // The effect is resolved.
+    TAEL_EFFECT_RESULT_IS_RESOLVED = 21,
+    // The effect is cancelled.
+    TAEL_EFFECT_RESULT_IS_CANCELLED = 22,
+    // The effect is in another claim.
+    TAEL_EFFECT_RESULT_OTHER_CLAIM = 23,
+    // The time of the claim is over.
+    TAEL_EFFECT_RESULT_LEASE_ENDED = 24,
+};
+
+// Claims pending effects for a gateway. The position of the reply is the claim's number.
+#define TAEL_RECORD_EFFECT_CLAIM 0x0901u
+struct tael_effect_claim {
+    // The log's epoch, as the gateway was told it.
+    uint64_t epoch;
+    // How many at most.
+    uint32_t count;
+    // How long the claim stands.
+    uint32_t lease_s;
+    // The kind of effects: the number of the planning module times 65536, and the module's own.
+    uint32_t kind;
+    // More kinds, taken when there are not enough of the ones before; 0 is none.
+    uint32_t more_kinds[7];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_claim) == 48);
+
+// Says that the gateway is about to send: from here on a crash leaves the effect unknown.
+#define TAEL_RECORD_EFFECT_ATTEMPT 0x0902u
+struct tael_effect_attempt {
+    // The effect.
+    uint64_t effect;
+    // The claim's number.
+    uint64_t claim;
+    // The log's epoch, as the gateway was told it.
+    uint64_t epoch;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_attempt) == 32);
+
+// Tells the outcome of an attempted effect.
+#define TAEL_RECORD_EFFECT_SETTLE 0x0903u
+struct tael_effect_settle {
+    // The effect.
+    uint64_t effect;
+    // The claim's number.
+    uint64_t claim;
+    // The log's epoch, as the gateway was told it.
+    uint64_t epoch;
+    // Done, failed, or retry: nothing was sent, and it is pending again.
+    uint8_t outcome;
+    // Zero.
+    uint8_t reserved[3];
+    // The other side's code, as the gateway numbers it.
+    uint32_t code;
+    // What the other side said: identifiers and digests, no personal data.
+    uint8_t answer[64];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_settle) == 96);
+
+// Sets the end of an effect's lease anew, from now.
+#define TAEL_RECORD_EFFECT_RENEW 0x0904u
+struct tael_effect_renew {
+    // The effect.
+    uint64_t effect;
+    // The claim's number.
+    uint64_t claim;
+    // The log's epoch, as the gateway was told it.
+    uint64_t epoch;
+    // How long it stands from now on.
+    uint32_t lease_s;
+    // Zero.
+    uint32_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_renew) == 32);
+
+// Gives a claimed effect back that was not attempted.
+#define TAEL_RECORD_EFFECT_RELEASE 0x0905u
+struct tael_effect_release {
+    // The effect.
+    uint64_t effect;
+    // The claim's number.
+    uint64_t claim;
+    // The log's epoch, as the gateway was told it.
+    uint64_t epoch;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_release) == 32);
+
+// Tells the outcome of an unknown effect, as a person or a statement has it.
+#define TAEL_RECORD_EFFECT_RESOLVE 0x0906u
+struct tael_effect_resolve {
+    // The effect.
+    uint64_t effect;
+    // Done or failed.
+    uint8_t outcome;
+    // Zero.
+    uint8_t reserved[3];
+    // Why: a code of the operator's own; not 0.
+    uint32_t reason;
+    // The statement or the case that tells; 0 is none.
+    struct tael_u128 reference;
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_resolve) == 32);
+
+// Takes a pending effect back: it is never sent.
+#define TAEL_RECORD_EFFECT_CANCEL 0x0907u
+struct tael_effect_cancel {
+    // The effect.
+    uint64_t effect;
+    // Why: a code of the operator's own; not 0.
+    uint32_t reason;
+    // Zero.
+    uint32_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_cancel) == 16);
+
+// Lets gateways claim effects of this log. Only while no other copy of it does.
+#define TAEL_RECORD_EFFECT_ARM 0x0908u
+struct tael_effect_arm {
+    // Why: a code of the operator's own; not 0.
+    uint32_t reason;
+    // Zero.
+    uint8_t reserved[12];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_arm) == 16);
+
+// Lets no gateway send effects of this log any more.
+#define TAEL_RECORD_EFFECT_DISARM 0x0909u
+struct tael_effect_disarm {
+    // Why: a code of the operator's own; not 0.
+    uint32_t reason;
+    // The log is a copy: what the other one may have sent becomes unknown.
+    bool copied;
+    // Zero.
+    uint8_t reserved[11];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_disarm) == 16);
+
+// An effect.
+#define TAEL_RECORD_EFFECT 0x0910u
+struct tael_effect {
+    // Its number, from 1, for ever.
+    uint64_t effect;
+    // Where it is.
+    uint8_t state;
+    // What became of it.
+    uint8_t outcome;
+    // Why it is unknown, or was.
+    uint8_t doubt;
+    // The other side recognises a repeat by the key.
+    bool repeatable;
+    // The number of the planning module times 65536, and the module's own.
+    uint32_t kind;
+    // What the other side is told to recognise it by: the log's id, low half, times 2^64, and the
+    // number.
+    struct tael_u128 key;
+    // When it was planned.
+    uint64_t planned_at;
+    // By the command at this position of the log.
+    uint64_t planned_position;
+    // When it was last changed.
+    uint64_t changed_at;
+    // How often it was attempted.
+    uint32_t attempts;
+    // The other side's code, or why it was resolved or cancelled.
+    uint32_t code;
+    // The number of the claim that it is in; 0 is none.
+    uint64_t claim;
+    // The principal that claimed it last.
+    uint64_t gateway;
+    // When the claim's time is over; 0: it is in none.
+    uint64_t lease_end;
+    // The principal that settled, resolved or cancelled it.
+    uint64_t told_by;
+    // The statement or the case that resolved it.
+    struct tael_u128 reference;
+    // What is to be done, as the planning module says it.
+    uint8_t body[64];
+    // What the other side said.
+    uint8_t answer[64];
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect) == 256);
+
+// What is kept of all effects together.
+#define TAEL_RECORD_EFFECT_GATE 0x0911u
+struct tael_effect_gate {
+    // How many were ever planned: the last number.
+    uint64_t planned;
+    // Effects from here on
+    uint64_t doubt_next;
+    // to here, this one included, are still to be looked at: the log is a copy.
+    uint64_t doubt_end;
+    // When it was last armed or disarmed.
+    uint64_t changed_at;
+    // The principal that did.
+    uint64_t changed_by;
+    // Why.
+    uint32_t reason;
+    // Effects may be claimed.
+    bool armed;
+    // It was disarmed because the log is a copy.
+    bool copied;
+    // Zero.
+    uint8_t reserved[18];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_gate) == 64);
+
+// Effects, the oldest first; of one state and one kind in the order in which they are claimed.
+#define TAEL_RECORD_EFFECT_LIST 0x0920u
+struct tael_effect_list {
+    // Only those that this claim has now; 0 is all.
+    uint64_t claim;
+    // Only those planned before; 0 is all.
+    uint64_t before;
+    // Only those of this kind; 0 is all.
+    uint32_t kind;
+    // Only those in this state; all when not given.
+    uint8_t state;
+    // Zero.
+    uint8_t reserved[11];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_list) == 32);
+
+// One effect.
+#define TAEL_RECORD_EFFECT_FIND 0x0921u
+struct tael_effect_find {
+    // Its number.
+    uint64_t effect;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_find) == 16);
+
+// Whether effects may be claimed, and in which epoch.
+#define TAEL_RECORD_EFFECT_STATUS 0x0922u
+struct tael_effect_status {
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_status) == 16);
+
+// Whether effects may be claimed, and in which epoch.
+#define TAEL_RECORD_EFFECT_STATUS_VIEW 0x0930u
+struct tael_effect_status_view {
+    // The log's id; a copy that is served gets another.
+    struct tael_u128 log_id;
+    // The log's epoch, which gateways name.
+    uint64_t epoch;
+    // How many effects were ever planned.
+    uint64_t planned;
+    // How many are still to be looked at since the log was found to be a copy.
+    uint64_t doubtful;
+    // When it was last armed or disarmed; 0: when the log was made.
+    uint64_t changed_at;
+    // The principal that did.
+    uint64_t changed_by;
+    // Why.
+    uint32_t reason;
+    // Effects may be claimed.
+    bool armed;
+    // It was disarmed because the log is a copy.
+    bool copied;
+    // Zero.
+    uint8_t reserved[2];
+};
+TAEL_LAYOUT(sizeof(struct tael_effect_status_view) == 64);
+
 #endif

@@ -343,6 +343,39 @@ static void run_end(struct table_runner *runner)
     command_end(runner, (u16)runner->record->number);
 }
 
+// One command of so many equal records, all of which must be done; given once.
+static void run_many(struct table_runner *runner)
+{
+    const u32 count = (u32)table_number(runner, COMMAND_RECORDS_MAX);
+    const char *word = "the row ends";
+    size_t word_size = strlen(word);
+    char name[SCHEMA_NAME_SIZE_MAX] = {0};
+    u32 size = 0;
+    if (table_word(runner, &word, &word_size)) memcpy(name, word, MIN(word_size, sizeof name - 1));
+    const struct schema_record *record = record_find(name);
+    if (record == NULL || record->kind != RECORD_COMMAND) {
+        table_complain_text(runner, "not a command", word, word_size);
+        return;
+    }
+    command_begin(runner);
+    memset(runner->body, 0, BODY_MAX);
+    if (!table_members_given(runner, record, runner->merged)) return;
+    if (!parse(runner, record, runner->merged, runner->body, BODY_MAX, &size)) return;
+    const u32 step = (u32)align_up(size, COMMAND_RECORD_ALIGNMENT);
+    if (count == 0 || (u64)step * count > BODY_MAX) {
+        table_complain_text(runner, "too many, or none", "", 0);
+        return;
+    }
+    for (u32 i = 1; i < count; i++) {
+        memcpy(runner->body + (size_t)i * step, runner->body, size);
+    }
+    const u32 got = command_world_run(runner->world, runner->command_id, (u16)record->number,
+                                      runner->body, step * (count - 1) + size, count);
+    u32 done = 0;
+    for (u32 i = 0; i < got; i++) done += command_world_reply(runner->world, i).result == 0;
+    if (done != count) table_complain_text(runner, "not all of them were done", "", 0);
+}
+
 static void run_record(struct table_runner *runner)
 {
     const u16 number = (u16)table_number(runner, UINT16_MAX);
@@ -774,6 +807,12 @@ static bool run_word(struct table_runner *runner, const char *name)
         run_restart(runner, name[0] == 'c');
     } else if (strcmp(name, "tick") == 0) {
         command_world_tick(runner->world, (u64)table_number(runner, 1000000));
+    } else if (strcmp(name, "pass") == 0) {
+        runner->world->timestamp += (u64)table_number(runner, U32_MAX) * NS_PER_S;
+    } else if (strcmp(name, "many") == 0) {
+        run_many(runner);
+    } else if (strcmp(name, "epoch") == 0) {
+        runner->world->node.wal.tail.epoch = (u64)table_number(runner, U64_MAX);
     } else if (strcmp(name, "room") == 0) {
         run_room(runner);
     } else {

@@ -33,6 +33,9 @@
 //   postings 7 [code 3] [last 2] -> 1>2=10 2>1=4 | none
 //                            the postings on it, in their order: account 1 debited, 2 credited, 10
 //   tick 60                  so many seconds pass, and the log says so: what is due happens
+//   pass 5                   so many seconds pass, and the log says nothing of it
+//   many 300 <command> {...} one command of 300 equal records, all done; it is not given again
+//   epoch 2                  the frames from here on are of this epoch
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,

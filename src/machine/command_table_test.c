@@ -11,18 +11,32 @@
 #include <cmocka.h>
 
 static const char *const table_files[] = {
-    "entity/tables/entity.txt",       "entity/tables/calendars.txt",
-    "entity/tables/days.txt",         "book/tables/assets.txt",
-    "book/tables/books.txt",          "book/tables/past.txt",
-    "book/tables/status.txt",         "entry/tables/entries.txt",
-    "entry/tables/entry_ids.txt",     "entry/tables/entry_days.txt",
-    "entry/tables/facts.txt",         "entry/tables/holds.txt",
-    "entry/tables/reversals.txt",     "entry/tables/found.txt",
+    "entity/tables/entity.txt",
+    "entity/tables/calendars.txt",
+    "entity/tables/days.txt",
+    "book/tables/assets.txt",
+    "book/tables/books.txt",
+    "book/tables/past.txt",
+    "book/tables/status.txt",
+    "entry/tables/entries.txt",
+    "entry/tables/entry_ids.txt",
+    "entry/tables/entry_days.txt",
+    "entry/tables/facts.txt",
+    "entry/tables/holds.txt",
+    "entry/tables/reversals.txt",
+    "entry/tables/found.txt",
     "entry/tables/rules.txt",
-    "constraint/tables/cells.txt",    "constraint/tables/constraints.txt",
-    "constraint/tables/breaches.txt", "name/tables/names.txt",
-    "name/tables/lists.txt",          "name/tables/balances.txt",
+    "constraint/tables/cells.txt",
+    "constraint/tables/constraints.txt",
+    "constraint/tables/breaches.txt",
+    "name/tables/names.txt",
+    "name/tables/lists.txt",
+    "name/tables/balances.txt",
     "principal/tables/principals.txt",
+    "effect/tables/states.txt",
+    "effect/tables/claims.txt",
+    "effect/tables/arming.txt",
+    "effect/tables/places.txt",
 };
 
 static void test_tables_hold(void **state)
@@ -131,6 +145,10 @@ static void test_harness_complains(void **state)
         GIVEN "record 511 -> unknown 1",
         "common\nentity_open {} -> done\ntable t",
         GIVEN "principal x",
+        GIVEN "many 2 entity_open {}",
+        GIVEN "many 2 colour {}",
+        GIVEN "wait x",
+        GIVEN "epoch x",
         GIVEN "given colour {}",
     };
     FILE *trace = fopen("/dev/null", "we");

@@ -10,6 +10,7 @@
 #include "base/checksum.h"
 #include "codec/record_binary.h"
 #include "machine/create.h"
+#include "modules/effect/effect.h"
 #include "modules/principal/principal.h"
 
 // A record is compared with an older one so many bytes at a time.
@@ -24,6 +25,9 @@ struct module_context commit_context(const struct machine *machine, const struct
         .all = machine->module_tables,
         .timestamp = machine->timestamp,
         .position = machine->position,
+        .log_id = machine->log_id,
+        .epoch = machine->epoch,
+        .starts_armed = (machine->genesis.flags & GENESIS_ARMED) != 0,
     };
 }
 
@@ -64,6 +68,13 @@ static enum status note_keep(struct machine *machine, const struct command_note 
 
 // --- plans --------------------------------------------------------------------------------------
 
+static bool effects_fit(const struct machine *machine, const struct plan *plan)
+{
+    if (plan->effect_count == 0) return true;
+    const struct module_context effects = commit_context(machine, &effect_module);
+    return effect_has_room(&effects, plan->effect_count);
+}
+
 static bool plan_fits(const struct machine *machine, const struct module *module,
                       const struct plan *plan)
 {
@@ -88,7 +99,7 @@ static bool plan_fits(const struct machine *machine, const struct module *module
            turnovers->count + turned <= turnovers->capacity &&
            ledger_has_room_for_limits(&machine->ledger, plan->change.kind, plan->is_fact,
                                       plan->shortfall_count) &&
-           machine->effects.count + plan->effect_count <= machine->effects.capacity;
+           effects_fit(machine, plan);
 }
 
 // What a plan was made for.
@@ -204,27 +215,32 @@ static void record_write(struct module_tables *own, const struct module_table *d
     }
 }
 
+static enum status write_apply(struct machine *machine, const struct module *module,
+                               const struct plan_write *write, struct failure *failure)
+{
+    struct module_tables *own = &machine->module_tables[module_index(module)];
+    struct table *table = &own->tables[write->table];
+    bool is_new = write->row == table->count;
+    if (is_new) table->count++;
+    table_touch(table, write->row);
+    void *record = table_record(table, write->row);
+    assert(is_new || !module->tables[write->table].keyed ||
+           load_u128(record) == load_u128(write->record));
+    record_write(own, &module->tables[write->table], write, is_new);
+    if (!is_new || !module->tables[write->table].keyed) return STATUS_OK;
+    return index_insert(&own->indexes[write->table],
+                        module_key_hash(&machine->ledger, load_u128(record)), (u32)write->row,
+                        failure);
+}
+
 static enum status writes_apply(struct machine *machine, const struct module *module,
                                 const struct plan *plan, struct failure *failure)
 {
-    struct module_tables *own = &machine->module_tables[module_index(module)];
-    for (u32 i = 0; i < plan->write_count; i++) {
-        const struct plan_write *write = &plan->writes[i];
-        struct table *table = &own->tables[write->table];
-        bool is_new = write->row == table->count;
-        if (is_new) table->count++;
-        table_touch(table, write->row);
-        void *record = table_record(table, write->row);
-        assert(is_new || !module->tables[write->table].keyed ||
-               load_u128(record) == load_u128(write->record));
-        record_write(own, &module->tables[write->table], write, is_new);
-        if (!is_new || !module->tables[write->table].keyed) continue;
-        enum status status = index_insert(&own->indexes[write->table],
-                                          module_key_hash(&machine->ledger, load_u128(record)),
-                                          (u32)write->row, failure);
-        if (status != STATUS_OK) return status;
+    enum status status = STATUS_OK;
+    for (u32 i = 0; i < plan->write_count && status == STATUS_OK; i++) {
+        status = write_apply(machine, module, &plan->writes[i], failure);
     }
-    return STATUS_OK;
+    return status;
 }
 
 // Counts what was posted, not what is held.
@@ -285,23 +301,22 @@ static enum status limits_apply(struct machine *machine, const struct plan *plan
     return status;
 }
 
-static void effects_apply(struct machine *machine, const struct module *module,
-                          const struct plan *plan, u64 timestamp)
+// The effects become records of the effect module.
+static enum status effects_apply(struct machine *machine, const struct module *module,
+                                 const struct plan *plan, u64 timestamp, struct failure *failure)
 {
-    for (u32 i = 0; i < plan->effect_count; i++) {
-        u64 row = machine->effects.count++;
-        table_touch(&machine->effects, row);
-        struct effect *effect = table_record(&machine->effects, row);
-        *effect = (struct effect){
-            .number = row + 1,
-            .position = machine->position,
-            .timestamp = timestamp,
-            .module = module->number,
-            .kind = plan->effects[i].kind,
-            .status = EFFECT_PENDING,
-        };
-        memcpy(effect->body, plan->effects[i].body, sizeof effect->body);
+    struct module_context effects = commit_context(machine, &effect_module);
+    enum status status = STATUS_OK;
+    effects.timestamp = timestamp;
+    for (u32 i = 0; i < plan->effect_count && status == STATUS_OK; i++) {
+        struct plan_write effect = {.table = EFFECT_TABLE_EFFECTS, .size = sizeof(struct effect)};
+        struct plan_write gate = {.table = EFFECT_TABLE_GATE, .size = sizeof(struct effect_gate)};
+        effect_make(&effects, EFFECT_KIND(module->number, plan->effects[i].kind),
+                    plan->effects[i].body, (void *)effect.record, &effect.row, (void *)gate.record);
+        status = write_apply(machine, &effect_module, &effect, failure);
+        if (status == STATUS_OK) status = write_apply(machine, &effect_module, &gate, failure);
     }
+    return status;
 }
 
 // Whether the ledger knows a transfer of this id.
@@ -414,8 +429,8 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
     if (status != STATUS_OK) return status;
     status = accounts_apply(machine, plan, source, applied, failure);
     if (status == STATUS_OK) status = writes_apply(machine, module, plan, failure);
-    if (status == STATUS_OK) effects_apply(machine, module, plan, applied->timestamp);
-    return status;
+    if (status != STATUS_OK) return status;
+    return effects_apply(machine, module, plan, applied->timestamp, failure);
 }
 
 // --- commands -----------------------------------------------------------------------------------
@@ -582,6 +597,29 @@ enum status commit_command_check(const struct machine *machine, u32 number, cons
     return failure_set(failure, STATUS_NOT_FOUND, "no module of this log knows the record");
 }
 
+// Tells the module that planned an effect of its end, and commits what it plans then, or says in
+// the reply why not.
+static enum status settled_tell(struct machine *machine, const struct module_context *context,
+                                const struct effect *effect, u64 postings_max,
+                                const struct source *source, struct command_reply *reply,
+                                struct applied_frame *frame, struct applied_command *applied,
+                                struct failure *failure)
+{
+    const struct module *planner = module_of_record(effect->kind >> 16 << 8);
+    assert(planner != NULL && planner != &effect_module); // Its own records are in another plan.
+    if (planner->settled == NULL) return STATUS_OK;
+    const struct module_context own = module_context_of(context, planner);
+    struct source told = *source;
+    told.module = planner->number;
+    told.owner_class = planner->account_class;
+    struct plan *plan = machine->settled_plan;
+    plan_clear(plan);
+    planner->settled(&own, effect, plan);
+    plan->is_fact = true;
+    assert(plan->unique_id == 0 && plan->settled == NULL && plan->posting_count <= postings_max);
+    return plan_commit(machine, planner, plan, &told, reply, frame, applied, failure);
+}
+
 // Decides one record.
 static enum status record_decide(struct machine *machine, const struct frame_command *command,
                                  const struct schema_record *record, const u8 *body,
@@ -605,9 +643,19 @@ static enum status record_decide(struct machine *machine, const struct frame_com
         if (plan->unique_id == 0) return STATUS_OK;
         return exists_tell(machine, plan, source, reply, failure);
     }
-    assert(plan->posting_count <= record->postings_max ||
-           plan->posting_count <=
-               MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1));
+    const u64 postings_max = MAX(
+        MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1), record->postings_max);
+    assert(plan->posting_count <= postings_max);
+    if (plan->settled != NULL) {
+        // First what may be refused; a plan of the effect module never is.
+        assert(plan->posting_count == 0 && plan->account_count == 0 && plan->effect_count == 0);
+        enum status status = settled_tell(machine, &context, plan->settled, postings_max, source,
+                                          reply, frame, applied, failure);
+        if (status != STATUS_OK || reply->result != MODULE_DONE) return status;
+        status = plan_commit(machine, module, plan, source, reply, frame, applied, failure);
+        assert(status != STATUS_OK || reply->result == MODULE_DONE);
+        return status;
+    }
     return plan_commit(machine, module, plan, source, reply, frame, applied, failure);
 }
 
@@ -738,4 +786,10 @@ enum status commit_pulse(struct machine *machine, u64 place, struct applied_fram
         assert(reply.result == MODULE_DONE);
     }
     return STATUS_OK;
+}
+
+u64 commit_next_due(const struct machine *machine)
+{
+    const struct module_context effects = commit_context(machine, &effect_module);
+    return effect_next_due(&effects);
 }

@@ -57,22 +57,6 @@ struct command_reply {
 };
 static_assert(sizeof(struct command_reply) == 64, "command reply v1");
 
-// Something asked of the outside. Claiming and settling come with the gateways.
-enum effect_status {
-    EFFECT_PENDING = 1,
-};
-struct effect {
-    u64 number; // Counts from 1.
-    u64 position;
-    u64 timestamp;
-    u16 module;
-    u16 kind;
-    u32 status;
-    u8 body[EFFECT_BODY_SIZE];
-    u8 reserved[32];
-};
-static_assert(sizeof(struct effect) == 128, "effect v1");
-
 // The description of a command that this log accepts, or NULL.
 const struct schema_record *commit_record(const struct machine *machine, u32 number);
 // Checks that a body is `count` whole records and nothing else; for the port, before it logs.
@@ -101,6 +85,8 @@ u32 commit_ask(const struct machine *machine, const struct schema_record *questi
 // Lets every module of the log do what is due.
 MUST_USE enum status commit_pulse(struct machine *machine, u64 place, struct applied_frame *frame,
                                   struct applied_command *applied, struct failure *failure);
+// When the next tick has something to do for a module, in nanoseconds; U64_MAX for never.
+u64 commit_next_due(const struct machine *machine);
 // The context of a module as it is now.
 struct module_context commit_context(const struct machine *machine, const struct module *module);
 

@@ -4,6 +4,7 @@
 // on a disk in memory: what it does, that it does nothing when refused, and that replay agrees.
 #include "machine/command_world.h"
 #include "modules/constraint/constraint.h"
+#include "modules/effect/effect.h"
 #include "modules/entity/entity.h"
 #include "modules/sample/sample.h"
 
@@ -16,6 +17,16 @@
 #define PAYER   1u
 #define HOLDER  2u
 #define LIMITED 3u // May not be debited beyond its credits.
+
+static const struct table *effects_of(const struct machine *machine)
+{
+    return &machine->module_tables[module_index(&effect_module)].tables[EFFECT_TABLE_EFFECTS];
+}
+
+static u64 effect_count(const struct machine *machine)
+{
+    return effects_of(machine)->count;
+}
 
 static struct command_reply command_run(struct command_world *world, u128 id, u16 record,
                                         const void *body, u32 size)
@@ -81,10 +92,12 @@ static void test_commits_postings_records_and_effects(void **state)
     const struct sample_box *box =
         table_record(&machine->module_tables[module_index(&sample_module)].tables[0], 0);
     assert_true(box->amount == 40 && box->put_count == 1);
-    assert_int_equal(machine->effects.count, 1);
-    const struct effect *effect = table_record(&machine->effects, 0);
-    assert_int_equal(effect->status, EFFECT_PENDING);
-    assert_int_equal(effect->kind, SAMPLE_EFFECT_TOLD);
+    assert_int_equal(effect_count(machine), 1);
+    const struct effect *effect = table_record(effects_of(machine), 0);
+    assert_int_equal(effect->state, EFFECT_PENDING);
+    assert_int_equal(effect->kind, 0x7f0001);
+    assert_true(effect->effect == 1 && effect->repeatable);
+    assert_true(effect->key == ((u128)7 << 64 | 1)); // The world's log has the id 7.
     assert_true(load_u128(effect->body) == 11 && load_u128(effect->body + 16) == 40);
 }
 
@@ -135,7 +148,7 @@ static void test_refusals_name_value_and_limit_and_change_nothing(void **state)
     assert_int_equal(reply.result, SAMPLE_LIMIT_EXCEEDED);
     assert_true(reply.evidence[0] == 101 && reply.evidence[1] == 100);
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 60);
-    assert_int_equal(machine->effects.count, 1);
+    assert_int_equal(effect_count(machine), 1);
     assert_int_equal(command_run(world, 2009, 0x7f0f, "", 0).result, MODULE_UNKNOWN);
     assert_int_equal(command_run(world, 2010, 0x7e01, "", 0).result, MODULE_UNKNOWN);
     assert_int_equal(command_run(world, 2011, 0x7f02, "short", 5).result, MODULE_MALFORMED);
@@ -154,7 +167,7 @@ static void test_a_refused_posting_takes_the_whole_plan_back(void **state)
     const struct sample_box *box =
         table_record(&machine->module_tables[module_index(&sample_module)].tables[0], 0);
     assert_true(box->amount == 0 && box->put_count == 0);
-    assert_int_equal(machine->effects.count, 0);
+    assert_int_equal(effect_count(machine), 0);
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 0);
 }
 

@@ -25,9 +25,6 @@ static enum status modules_init(struct machine *machine, struct failure *failure
 {
     enum status status =
         table_init(&machine->notes, sizeof(struct command_note), COMMAND_NOTES_MAX, failure);
-    if (status == STATUS_OK) {
-        status = table_init(&machine->effects, sizeof(struct effect), EFFECTS_MAX, failure);
-    }
     if (status == STATUS_OK) status = index_init(&machine->note_index, 0, failure);
     if (status == STATUS_OK) {
         status = turnovers_init(&machine->turnovers, &machine->history, TURNOVERS_MAX, failure);
@@ -52,6 +49,10 @@ static enum status modules_init(struct machine *machine, struct failure *failure
         machine->plan = memory;
     }
     if (status == STATUS_OK) {
+        status = memory_reserve(sizeof *machine->settled_plan, false, &memory, failure);
+        machine->settled_plan = memory;
+    }
+    if (status == STATUS_OK) {
         status = memory_reserve(sizeof *machine->chain, false, &memory, failure);
         machine->chain = memory;
     }
@@ -61,14 +62,20 @@ static enum status modules_init(struct machine *machine, struct failure *failure
 u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_TABLES_MAX])
 {
     struct table *const own[] = {
-        &machine->ledger.accounts, &machine->ledger.holds,
-        &machine->sessions,        &machine->notes,
-        &machine->effects,         &machine->ledger.sidecars,
-        &machine->ledger.cells,    &machine->ledger.constraints,
-        &machine->ledger.breaches, &machine->turnovers.table,
-    };
+        &machine->ledger.accounts,
+        &machine->ledger.holds,
+        &machine->sessions,
+        &machine->notes,
+        NULL,
+        &machine->ledger.sidecars,
+        &machine->ledger.cells,
+        &machine->ledger.constraints,
+        &machine->ledger.breaches,
+        &machine->turnovers.table,
+    }; // 4 was once another table's.
     u32 count = 0;
     for (u32 i = 0; i < ARRAY_COUNT(own); i++) {
+        if (own[i] == NULL) continue;
         tables[count++] = (struct machine_table){.table = own[i], .id = i};
     }
     for (u32 i = 0; i < module_count; i++) {
@@ -168,7 +175,6 @@ void machine_free(struct machine *machine)
     history_free(&machine->history);
     table_free(&machine->sessions);
     table_free(&machine->notes);
-    table_free(&machine->effects);
     index_free(&machine->note_index);
     turnovers_free(&machine->turnovers);
     for (u32 i = 0; i < module_count; i++) {
@@ -181,6 +187,7 @@ void machine_free(struct machine *machine)
         }
     }
     memory_release(machine->plan, sizeof *machine->plan);
+    memory_release(machine->settled_plan, sizeof *machine->settled_plan);
     memory_release(machine->chain, sizeof *machine->chain);
     memory_release(machine->results, LEDGER_EVENTS_MAX * sizeof *machine->results);
     memory_release(machine->body, COMPAT_BODY_SIZE_MAX);
@@ -387,6 +394,8 @@ enum status machine_apply(struct machine *machine, const struct frame_view *fram
     assert(header->position == machine->position + 1);
     machine->sequence = header->sequence;
     machine->timestamp = header->timestamp;
+    machine->log_id = header->log_id;
+    machine->epoch = header->epoch;
     applied->segment = machine->history.active;
     applied->first_row = machine->history.next_row;
     applied->resolved.count = 0;

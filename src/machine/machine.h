@@ -28,7 +28,6 @@
 #define MACHINE_OVERRIDES_MAX 64u
 #define MACHINE_MODULES_MAX   16u
 #define COMMAND_NOTES_MAX     65536u // Commands of modules whose replies are kept.
-#define EFFECTS_MAX           (1u << 20)
 #define TURNOVERS_MAX         (1u << 28)
 static_assert(MACHINE_MODULES_MAX * PLAN_POSTINGS_MAX <= LEDGER_PULSE_POSTINGS_MAX,
               "a tick's rows");
@@ -47,6 +46,7 @@ static_assert(sizeof(struct genesis) == 128, "genesis v1");
 
 enum genesis_flags {
     GENESIS_SAMPLE = 1 << 0, // The sample module's commands are accepted: a log made for tests.
+    GENESIS_ARMED = 1 << 1,  // Effects may be claimed from the beginning: a server made the log.
 };
 
 // What the machine keeps beside its tables; part of a checkpoint.
@@ -84,11 +84,12 @@ struct machine {
     struct ledger ledger;
     struct table sessions; // struct session.
     struct genesis genesis;
-    u64 position;         // Of the last command applied.
-    u64 sequence;         // Of the last frame applied.
-    u64 timestamp;        // The latest given.
-    struct table notes;   // struct command_note, a ring.
-    struct table effects; // struct effect.
+    u64 position;       // Of the last command applied.
+    u64 sequence;       // Of the last frame applied.
+    u64 timestamp;      // The latest given.
+    u128 log_id;        // Of the last frame applied.
+    u64 epoch;          // Likewise.
+    struct table notes; // struct command_note, a ring.
     struct turnovers turnovers;
     struct index note_index;
     struct module_tables module_tables[MACHINE_MODULES_MAX];
@@ -99,7 +100,8 @@ struct machine {
     volatile u64 *applying;
     struct create_result *results; // Scratch where a reply is not wanted or not dense.
     u8 *body;                      // Scratch for a request read back.
-    struct plan *plan;             // Scratch for the plan being made.
+    struct plan *plan;             // Scratch for the plan being made,
+    struct plan *settled_plan;     // and for that of the module whose effect ends by it.
     struct plan_chain *chain;      // Scratch for its postings as transfers.
 };
 

@@ -295,6 +295,8 @@ static enum status node_load(struct node *node, const struct genesis *genesis, u
         merkle_range_root(&head->outcomes,
                           machine_indexer_root(&node->indexer, node->indexer.sequence));
         report->checkpoint_sequence = head->tail.sequence;
+        node->machine.log_id = head->tail.log_id;
+        node->machine.epoch = head->tail.epoch;
         node->checkpoint_place = head->tail.place;
         *tail = head->tail;
         free(head);

@@ -21,7 +21,7 @@
 #include "schema/schema.h"
 
 #define MODULE_TABLES_MAX    4u
-#define MODULE_ORDERS_MAX    2u // Of one table.
+#define MODULE_ORDERS_MAX    3u // Of one table.
 #define PLAN_POSTINGS_MAX    256u
 #define PLAN_WRITES_MAX      260u
 #define PLAN_EFFECTS_MAX     16u
@@ -76,9 +76,9 @@ struct plan_write {
     _Alignas(16) u8 record[PLAN_RECORD_SIZE_MAX];
 };
 
-// Something to be done outside, by a gateway, once (docs/ARCHITECTURE.md, "Effects").
+// Something to be done outside, by a gateway (docs/EFFECTS.md).
 struct plan_effect {
-    u16 kind; // The module's own.
+    u16 kind; // One of those that the module describes (struct module_effect_kind).
     u8 body[EFFECT_BODY_SIZE];
 };
 
@@ -89,6 +89,8 @@ struct plan_shortfall {
     i128 value; // What would have been left to the account (ledger_account_left): below 0.
     u32 account_row;
 };
+
+struct effect; // modules/effect/effect.h
 
 struct plan {
     // Accounts of the module's class that are made, behind the postings. The module has seen that
@@ -114,7 +116,10 @@ struct plan {
     // only since the record was carried out; if it was, that is told instead.
     u128 unique_id;
     bool has_references; // The record begins with struct posting_references.
-    u128 evidence[2];    // Of a refusal: the value, and the limit that it breaks (L8).
+    // Of the effect module alone: the record, among the writes, of the effect that ends by this
+    // plan; the module that planned it is told (struct module, `settled`). NULL: none ends.
+    const struct effect *settled;
+    u128 evidence[2]; // Of a refusal: the value, and the limit that it breaks (L8).
 };
 
 // The tables of one module, in the order of its description; of those with keys, the rows by key;
@@ -141,6 +146,9 @@ struct module_context {
     u64 principal;
     u128 command_id;
     struct module_facts *facts; // While it decides.
+    u128 log_id; // Of the frame; changes when a copy of the log is served.
+    u64 epoch;
+    bool starts_armed; // Effects may be claimed until it is said otherwise (GENESIS_ARMED).
 };
 
 // An answer being made.
@@ -184,6 +192,13 @@ struct module_table {
     const struct module_order *orders[MODULE_ORDERS_MAX]; // NULL behind the last.
 };
 
+// A kind of effect that a module plans.
+struct module_effect_kind {
+    u16 kind;           // Not 0.
+    bool is_repeatable; // The other side recognises a repeat by the effect's key.
+    const char *doc;    // A sentence: what is done, and what the body is.
+};
+
 struct module {
     const char *name;
     u16 number;
@@ -213,6 +228,15 @@ struct module {
     // Time has passed: fills the plan and returns true when something is due. NULL when nothing
     // ever is.
     bool (*pulse)(const struct module_context *context, struct plan *plan);
+    // The kinds of effects that it plans.
+    const struct module_effect_kind *effect_kinds;
+    u32 effect_kind_count;
+    // An effect that it planned has ended: it is settled, resolved or cancelled, as `effect` says.
+    // Fills the plan, which is empty and a fact, and is committed with the command that tells the
+    // end: as many postings as that command may have (commit.h), and none that the ledger can
+    // refuse, since the end has happened. NULL when it does not care.
+    void (*settled)(const struct module_context *context, const struct effect *effect,
+                    struct plan *plan);
     // Asserts every invariant of its records.
     void (*check)(const struct module_context *context);
 };
@@ -292,6 +316,7 @@ static inline void plan_clear(struct plan *plan)
     plan->shortfall_count = 0;
     plan->change.kind = LEDGER_CHANGE_NONE;
     plan->is_fact = false;
+    plan->settled = NULL;
     plan->evidence[0] = 0;
     plan->evidence[1] = 0;
 }

@@ -192,6 +192,16 @@ static void job_header(struct pipeline *pipeline, struct job *job, u32 count, u3
     header->flags = flags;
     header->sequence = pipeline->next_sequence;
     header->place = wal_place(pipeline->next_place, job->size);
+    // The log writes these; the machine may see them before.
+    header->log_id = pipeline->node->wal.tail.log_id;
+    header->epoch = pipeline->node->wal.tail.epoch;
+}
+
+// When time has something to do: a hold expires, or something of a module is due.
+static u64 next_due(const struct pipeline *pipeline)
+{
+    const struct machine *machine = &pipeline->node->machine;
+    return MIN(ledger_next_expiry(&machine->ledger), commit_next_due(machine));
 }
 
 static void checkpoint_start(struct pipeline *pipeline)
@@ -282,7 +292,7 @@ bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
 {
     struct node *node = pipeline->node;
     u32 flags = 0;
-    bool tick = !pipeline->draining && ledger_next_expiry(&node->machine.ledger) <= now;
+    bool tick = !pipeline->draining && next_due(pipeline) <= now;
     if (pipeline->waiting_count == 0 && !tick && extra_flags == 0) return false;
     struct job *job = job_take(pipeline, &flags);
     if (job == NULL) return false;
@@ -422,7 +432,7 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     bool went_on = answers_go_on(pipeline);
     if (closed || went_on) answers_hand_out(pipeline);
     u64 wait = pipeline->waiting_changes == NULL ? U64_MAX : changes_run(pipeline);
-    u64 expiry = ledger_next_expiry(&pipeline->node->machine.ledger);
+    u64 expiry = next_due(pipeline);
     if (expiry != U64_MAX) wait = MIN(wait, expiry > now ? expiry - now : RETRY_NS);
     if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) {
         u64 hold = hold_left(pipeline, now);

@@ -3,9 +3,12 @@
 // The server's thread: epoll over ports, pipeline and signals.
 #include "server/server.h"
 
+#include "machine/commit.h"
+#include "modules/effect/effect.h"
 #include "os/thread.h"
 #include "server/clock.h"
 #include "server/compat_port.h"
+#include "server/owner.h"
 #include "server/tael_port.h"
 #include "server/trace.h"
 
@@ -37,6 +40,10 @@
 // The process's exit code when its environment failed it (cli/cli.h).
 #define EXIT_ENVIRONMENT 3
 #define SECONDS_PER_DAY  86400ull
+// The command by which a copy is disarmed: nobody's answer, and why.
+#define COPY_TOKEN  U64_MAX
+#define COPY_REASON 1u
+#define COPY_RECORD 0x0909u // effect_disarm
 
 struct server {
     const struct server_options *options;
@@ -54,14 +61,45 @@ struct server {
     u64 next_tick; // By the steady clock, as all times of the server but those of frames.
     u64 next_status;
     bool stopping;
+    bool is_copy;               // The folder is a copy, and its log does not say so yet.
     struct pipeline_stats told; // As the status file says.
     bool full_told;             // The trace said that storage is full,
     u64 full_last;              // and when it last was.
 };
 
+// Says in the folder that it is the one that this server writes. What cannot be said leaves it one
+// that the next start takes for a copy.
+static void owner_tell(struct server *server)
+{
+    const struct wal_tail *tail = &server->node.wal.tail;
+    struct failure failure;
+    if (server->is_copy) return;
+    if (owner_write(server->folder.folder_fd, tail->log_id, tail->sequence, &failure) ==
+        STATUS_OK) {
+        return;
+    }
+    trace(TRACE_WARNING, "%s; the next start will take the folder for a copy", failure.message);
+}
+
+// The log says that it is a copy, and that is durable.
+static void copy_told(struct server *server, struct pipeline_command *command)
+{
+    struct command_reply reply;
+    assert(command->applied.reply_size == sizeof reply);
+    memcpy(&reply, buffer_body(command->reply), sizeof reply);
+    assert(reply.result == MODULE_DONE);
+    buffer_give(server->pipeline, command->reply);
+    server->is_copy = false;
+    owner_tell(server);
+}
+
 static void command_done(void *context, struct pipeline_command *command)
 {
     struct server *server = context;
+    if (command->token == COPY_TOKEN && command->entry.record == COPY_RECORD) {
+        copy_told(server, command);
+        return;
+    }
     if (command->entry.record >= COMMAND_MODULES) tael_port_command_done(server->port, command);
     else compat_port_command_done(server->compat, command);
 }
@@ -132,6 +170,25 @@ static enum status watch_open(struct server *server, struct failure *failure)
     return STATUS_OK;
 }
 
+// A copy goes on under another id in a later epoch, and is disarmed by its first command.
+static enum status copy_find(struct server *server, struct failure *failure)
+{
+    struct wal_tail *tail = &server->node.wal.tail;
+    const char *why = owner_differs(server->folder.folder_fd, tail->log_id, tail->sequence);
+    if (why == NULL) return STATUS_OK;
+    enum status status = random_bytes(&tail->log_id, sizeof tail->log_id, failure);
+    if (status != STATUS_OK) return status;
+    tail->epoch++;
+    server->is_copy = true;
+    trace(TRACE_WARNING,
+          "%s is a copy (%s): it goes on under another log id, in epoch %llu, and no gateway gets "
+          "effects from it",
+          server->options->data, why, (unsigned long long)tail->epoch);
+    trace(TRACE_INFO,
+          "hint: when no other copy of it executes effects: tael effect arm --reason N");
+    return STATUS_OK;
+}
+
 static enum status node_start(struct server *server, struct failure *failure)
 {
     const struct server_options *options = server->options;
@@ -141,6 +198,7 @@ static enum status node_start(struct server *server, struct failure *failure)
         .created_at = clock_wall(),
         .accounts_max = options->accounts_max,
         .holds_max = options->holds_max,
+        .flags = GENESIS_ARMED,
     };
     enum status status = random_bytes(genesis.hash_key, sizeof genesis.hash_key, failure);
     if (status == STATUS_OK) status = random_bytes(&log_id, sizeof log_id, failure);
@@ -161,6 +219,9 @@ static enum status node_start(struct server *server, struct failure *failure)
               (unsigned long long)report.checkpoint_sequence, (unsigned long long)report.frames,
               report.torn ? "; an unfinished frame that was never acknowledged was cut" : "");
     }
+    if (!report.created) status = copy_find(server, failure);
+    if (status != STATUS_OK) return status;
+    owner_tell(server);
     u64 last = server->node.machine.timestamp;
     u64 now = clock_wall();
     if (now > last && now - last > options->clock_jump_max_s * NS_PER_S) {
@@ -205,6 +266,24 @@ static enum status signals_start(struct server *server, struct failure *failure)
     return STATUS_OK;
 }
 
+// The first command of a copy.
+static enum status copy_disarm(struct server *server, struct failure *failure)
+{
+    const struct effect_disarm disarm = {.reason = COPY_REASON, .copied = true};
+    struct pipeline_command command = {
+        .entry = {.record = COPY_RECORD, .version = 1, .body_size = sizeof disarm, .count = 1},
+        .body = buffer_take(server->pipeline),
+        .token = COPY_TOKEN,
+    };
+    assert(command.body != NULL); // Nobody else has one yet.
+    memset(buffer_body(command.body), 0, PAGE_SIZE);
+    memcpy(buffer_body(command.body), &disarm, sizeof disarm);
+    enum status status =
+        random_bytes(&command.entry.command_id, sizeof command.entry.command_id, failure);
+    if (status == STATUS_OK) pipeline_add(server->pipeline, &command);
+    return status;
+}
+
 static enum status pipeline_start(struct server *server, struct failure *failure)
 {
     const struct pipeline_options options = {
@@ -225,6 +304,8 @@ static enum status pipeline_start(struct server *server, struct failure *failure
     if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(server->pipeline), &event) != 0) {
         return failure_set_errno(failure, STATUS_IO, errno, "watching the pipeline");
     }
+    if (server->is_copy) status = copy_disarm(server, failure);
+    if (status != STATUS_OK) return status;
     status = compat_port_new(&server->compat, &server->compat_listener, server->epoll_fd,
                              server->pipeline, &server->node.machine, failure);
     if (status != STATUS_OK || server->listener.fd < 0) return status;
@@ -420,6 +501,7 @@ static enum status node_serve(struct server *server, struct failure *failure)
         compat_port_drain(server->compat);
         if (server->port != NULL) tael_port_drain(server->port);
         pipeline_stop(server->pipeline);
+        owner_tell(server);
         status_write(server, clock_steady());
     }
     if (server->compat != NULL) compat_port_free(server->compat);

@@ -362,7 +362,9 @@ static enum status witness_find(struct wal_reader *reader, u64 place, struct wit
             struct frame_header header;
             memcpy(&header, reader->buffer + i, sizeof header);
             // A log whose first frame is damaged has an id that is not known yet.
-            bool ours = tail->sequence == 0 || header.log_id == tail->log_id;
+            // A copy that is served has another id from some frame on, and a later epoch.
+            bool ours =
+                tail->sequence == 0 || header.log_id == tail->log_id || header.epoch > tail->epoch;
             if (header.magic != FRAME_MAGIC || !ours || !frame_header_valid(&header)) continue;
             bool misplaced = header.sequence == tail->sequence && header.place != at + i;
             if (header.sequence <= tail->sequence && !misplaced) continue;
@@ -436,7 +438,8 @@ static bool continues(const struct wal_reader *reader, const struct frame_header
     const struct wal_tail *tail = &reader->tail;
     bool first = tail->sequence == 0;
     return header->sequence == tail->sequence && header->place == place &&
-           (first || header->log_id == tail->log_id) && header->epoch >= tail->epoch &&
+           (first || header->log_id == tail->log_id || header->epoch > tail->epoch) &&
+           header->epoch >= tail->epoch &&
            memcmp(&header->previous, &tail->previous, sizeof tail->previous) == 0;
 }
 

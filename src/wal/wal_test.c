@@ -412,6 +412,30 @@ static void test_frame_of_another_log(void **state)
     assert_int_equal(end, WAL_TORN);
 }
 
+// A copy that is served goes on under another id in a later epoch; damage to its first frame is no
+// torn tail, and the log that it was copied from does not continue it.
+static void test_a_copy_goes_on_under_another_id(void **state)
+{
+    struct fixture *fixture = *state;
+    enum wal_end end = WAL_FRAME;
+    append_some(fixture, 3, 100);
+    fixture->wal.tail.log_id = LOG_ID + 1;
+    fixture->wal.tail.epoch = 2;
+    append_some(fixture, 2, 100);
+    const u64 at = 3 * 2 * PAGE_SIZE + 300;
+    disk_memory_rot(&fixture->disk, "log-00000000", at, 3);
+    expect_damage(fixture, "offset 24576: frame 3 has a damaged body, though frame 4");
+    disk_memory_rot(&fixture->disk, "log-00000000", at, 3);
+    assert_int_equal(reopen(fixture, &end), 5);
+    assert_int_equal(end, WAL_END);
+    assert_true(fixture->wal.tail.log_id == LOG_ID + 1 && fixture->wal.tail.epoch == 2);
+    fixture->wal.tail.log_id = LOG_ID;
+    fixture->wal.tail.epoch = 1;
+    append_some(fixture, 1, 100);
+    assert_int_equal(reopen(fixture, &end), 5);
+    assert_int_equal(end, WAL_TORN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +452,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_format_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_frame_of_another_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_copy_goes_on_under_another_id, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

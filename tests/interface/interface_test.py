@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -21,7 +22,7 @@ VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", 
          "completion", "version", "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
          "cell", "constraint", "breach", "name", "hold", "tail", "project", "export",
-         "due", "conversion", "year", "rule", "key", "principal")
+         "due", "conversion", "year", "rule", "key", "principal", "effect")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
@@ -445,6 +446,70 @@ def test_a_unix_socket_is_for_all_verbs(folder):
                               more, *to)
         assert len(rest.splitlines()) == 270 and said == "", said
     assert not os.path.exists(path)
+
+
+def effects_of(folder, data):
+    """Serves the folder as it is; gives what is said of its effects."""
+    with subprocess.Popen([TAEL, "serve", "--data", data, "--compat-port", "0", "--space-reserve",
+                           "0", "--port", "unix:" + os.path.join(folder, "port")],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout.readline().startswith("ready ")
+        to = ("--connect", "unix:" + os.path.join(folder, "port"))
+        status, = objects(run("effect", "status", "--json", *to))
+        if status["copied"]:
+            assert not status["armed"] and status["reason"] == 1, status
+            run("effect", "arm", "--reason", "7", *to)
+            armed, = objects(run("effect", "status", "--json", *to))
+            assert armed["armed"] and not armed["copied"] and armed["reason"] == 7, armed
+            assert armed["log_id"] == status["log_id"], armed
+        run("effect", "arm", "--reason", "7", *to, code=1)
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
+    return status
+
+
+def test_a_copy_is_found_out(folder):
+    with server(folder) as (_, data):
+        pass
+    first = effects_of(folder, data)
+    assert first["armed"] and not first["copied"] and first["epoch"] == "1", first
+    back = os.path.join(folder, "back")
+    shutil.copytree(data, back)
+    # What is only moved is no copy.
+    moved = os.path.join(folder, "moved")
+    os.rename(data, moved)
+    assert effects_of(folder, moved) == first
+    # A copy, and what was put back in its place.
+    copied = effects_of(folder, back)
+    assert copied["copied"] and copied["epoch"] == "2", copied
+    assert copied["log_id"] != first["log_id"], copied
+    again = effects_of(folder, back)
+    assert again["armed"] and again["log_id"] == copied["log_id"], again
+    # An older log in place of the newer one: the files are the same, the log is shorter.
+    old = os.path.join(folder, "old")
+    shutil.copytree(moved, old)
+    with subprocess.Popen([TAEL, "serve", "--data", moved, "--compat-port", "0", "--space-reserve",
+                           "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True) as process:
+        process.stdout.readline()
+        run("effect", "disarm", "--reason", "7", "--connect", "unix:" + moved + "/socket")
+        process.send_signal(signal.SIGTERM)
+    for name in os.listdir(moved):
+        if name != "owner":
+            os.unlink(os.path.join(moved, name))
+    for name in os.listdir(old):
+        if name != "owner":
+            shutil.copy(os.path.join(old, name), moved)
+    assert effects_of(folder, moved)["copied"]
+    # Without the file that says whose it is, and with a damaged one.
+    os.unlink(os.path.join(moved, "owner"))
+    assert effects_of(folder, moved)["copied"]
+    with open(os.path.join(moved, "owner"), "r+b") as file:
+        file.seek(60)
+        file.write(b"\1\2\3")
+    assert effects_of(folder, moved)["copied"]
+    run("verify", moved)
+    run("verify", "--replay", moved)
 
 
 def test_ready_as_json(folder):

@@ -5,6 +5,7 @@
 //
 // Invariants
 //   B1 A box holds at most its limit.
+//   B3 What is on its way to be sent is held, and nothing else is.
 //   B2 What boxes over one account hold sums to what was posted to it by them (L10 in small).
 #ifndef TAEL_MODULES_SAMPLE_SAMPLE_H
 #define TAEL_MODULES_SAMPLE_SAMPLE_H
@@ -26,6 +27,8 @@
 #undef SCHEMA_MODULE
 
 #define SAMPLE_POSTING_CODE 7001u
-#define SAMPLE_EFFECT_TOLD  1u // Body: box id, amount.
+#define SAMPLE_EFFECT_TOLD  1u // Body: box id, amount. A repeat is recognised.
+#define SAMPLE_EFFECT_SEND  2u // Body: send id, amount. A repeat is not.
+#define SAMPLE_CANCELLED    4u // As an outcome of sample_sent.
 
 #endif
