@@ -496,7 +496,7 @@ const struct cli_verb *module_verb_at(u32 index)
     const u32 first = all.count == 0 ? 0 : module_count; // They are made once.
     for (u32 i = first; i < module_count; i++) {
         const struct schema_module *schema = modules[i]->schema;
-        for (u32 j = 0; j < schema->record_count && modules[i] != &sample_module; j++) {
+        for (u32 j = 0; j < schema->record_count && !modules[i]->is_for_tests; j++) {
             const enum record_kind kind = schema->records[j]->kind;
             if (kind == RECORD_COMMAND || kind == RECORD_QUERY) {
                 record_verb_add(&all, schema->records[j]);

@@ -31,6 +31,7 @@ static const struct {
     {"exists_with_different_content", MODULE_EXISTS_WITH_DIFFERENT_CONTENT},
     {"expired", MODULE_EXPIRED},
     {"constraint_broken", MODULE_CONSTRAINT_BROKEN},
+    {"sub_ledger_broken", MODULE_SUB_LEDGER_BROKEN},
 };
 
 // A module's own name goes before one that all share: its `exists` is another one.
@@ -747,6 +748,12 @@ static void run_room(struct table_runner *runner)
     table_begin(runner, accounts_max);
 }
 
+static void run_ticks(struct table_runner *runner)
+{
+    const u32 count = table_row_is_done(runner) ? 1 : (u32)table_number(runner, 1000);
+    for (u32 i = 0; i < count; i++) command_world_tick(runner->world);
+}
+
 static bool run_word(struct table_runner *runner, const char *name)
 {
     if (strcmp(name, "principal") == 0) {
@@ -773,6 +780,8 @@ static bool run_word(struct table_runner *runner, const char *name)
         run_restart(runner, name[0] == 'c');
     } else if (strcmp(name, "room") == 0) {
         run_room(runner);
+    } else if (strcmp(name, "tick") == 0) {
+        run_ticks(runner);
     } else {
         return false;
     }

@@ -28,6 +28,8 @@ static const char *const table_files[] = {
     "name/tables/names.txt",
     "name/tables/lists.txt",
     "name/tables/balances.txt",
+    "job/tables/jobs.txt",
+    "accrual/tables/loans.txt",
 };
 
 static void test_tables_hold(void **state)
@@ -72,7 +74,8 @@ static void test_every_result_has_a_row(void **state)
             }
         }
     }
-    for (u32 j = MODULE_POSTING_REFUSED; j <= MODULE_CONSTRAINT_BROKEN; j++) {
+    for (u32 j = MODULE_POSTING_REFUSED; j <= MODULE_SUB_LEDGER_BROKEN; j++) {
+        if (j == MODULE_IN_THE_FUTURE) continue; // Of questions: machine/past_test.c.
         if (shared[j] == 0) (void)fprintf(stderr, "no row of the tables expects %u\n", j);
         missing += shared[j] == 0;
     }
@@ -133,6 +136,7 @@ static void test_harness_complains(void **state)
         GIVEN "record 511 -> unknown 1",
         "common\nentity_open {} -> done\ntable t",
         GIVEN "principal x",
+        GIVEN "tick x",
         GIVEN "given colour {}",
     };
     FILE *trace = fopen("/dev/null", "we");

@@ -99,12 +99,11 @@ bool command_world_restart(struct command_world *world)
 
 bool command_world_restart_from_checkpoint(struct command_world *world)
 {
-    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
     const u32 flags = world->frame_flags;
     struct node *node = &world->node;
     struct failure failure;
     world->frame_flags |= FRAME_ROTATE;
-    command_world_frame(world, &tick, "");
+    command_world_tick(world);
     world->frame_flags = flags;
     command_world_must(node_seal_all(node, &failure), &failure);
     checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
@@ -178,6 +177,12 @@ void command_world_frame(struct command_world *world, const struct frame_command
                          const void *body)
 {
     command_world_frame_of(world, entry, &body, 1);
+}
+
+void command_world_tick(struct command_world *world)
+{
+    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
+    command_world_frame(world, &tick, "");
 }
 
 u32 command_world_run(struct command_world *world, u128 command_id, u16 record, const void *body,

@@ -99,6 +99,9 @@ u32 commit_ask(const struct machine *machine, const struct schema_record *questi
 // Lets every module of the log do what is due.
 MUST_USE enum status commit_pulse(struct machine *machine, u64 place, struct applied_frame *frame,
                                   struct applied_command *applied, struct failure *failure);
+// Advances the job that waits longest by one slice, or concludes it; nothing when none is running.
+MUST_USE enum status commit_slice(struct machine *machine, u64 place, struct applied_frame *frame,
+                                  struct applied_command *applied, struct failure *failure);
 // The context of a module as it is now.
 struct module_context commit_context(const struct machine *machine, const struct module *module);
 

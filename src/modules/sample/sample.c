@@ -101,6 +101,7 @@ const struct module sample_module = {
     .schema = &sample_schema,
     .table_count = 1,
     .tables = {{.record_size = sizeof(struct sample_box), .record_max = BOXES_MAX}},
+    .is_for_tests = true,
     .decide = sample_decide,
     .check = sample_check,
 };
