@@ -490,6 +490,15 @@ static void record_verb_add(struct module_verbs *all, const struct schema_record
     verb->parts[part++] = &cli_schema_form_options;
 }
 
+// An action that no command or question is, among those of its verb.
+static void own_verb_add(struct module_verbs *all, const struct cli_verb *verb)
+{
+    parent_add(all, verb->name);
+    const u32 at = all->count;
+    cli_text_set(all->names[at], NAME_SIZE_MAX, verb->name);
+    *verb_add(all) = *verb;
+}
+
 const struct cli_verb *module_verb_at(u32 index)
 {
     static struct module_verbs all;
@@ -502,6 +511,7 @@ const struct cli_verb *module_verb_at(u32 index)
                 record_verb_add(&all, schema->records[j]);
             }
         }
+        if (modules[i] == &job_module) own_verb_add(&all, &job_wait_verb);
     }
     return index < all.count ? &all.verbs[index] : NULL;
 }

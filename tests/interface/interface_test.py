@@ -20,7 +20,7 @@ import time
 VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
          "completion", "version", "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
-         "cell", "constraint", "breach", "name")
+         "cell", "constraint", "breach", "name", "job")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
