@@ -4,8 +4,8 @@
 //
 // Opens the loans of 64 groups (8 products, 8 entities), accrues a day by a job, commits it, gives
 // up a second one in the middle, and accrues a third. Prints one line a part: how many frames, the
-// processor's time in all and of the longest frame, the time that passed in the longest one, and the
-// postings. Indexing of history is another thread's and not counted.
+// processor's time in all and of the longest frame, the time that passed in the longest one, and
+// the postings. Indexing of history is another thread's and not counted.
 #include "modules/accrual/accrual.h"
 #include "machine/commit.h"
 #include "os/disk_memory.h"

@@ -54,12 +54,13 @@ static u128 wide(struct tael_u128 value)
     return (u128)value.high << 64 | value.low;
 }
 
-// A number of the evidence as text: constraints have signed ones.
+// A number of the evidence as text: constraints and sub-ledgers have signed ones.
 static void evidence_print(const struct schema_result *result, struct tael_u128 number,
                            char out[48])
 {
     const bool is_signed =
         result == schema_find_result(&module_schema_module_result, MODULE_CONSTRAINT_BROKEN) ||
+        result == schema_find_result(&module_schema_module_result, MODULE_SUB_LEDGER_BROKEN) ||
         result == schema_find_result(&constraint_schema_constraint_result, CONSTRAINT_IN_BREACH);
     const u128 value = wide(number);
     const bool is_negative = is_signed && (i128)value < 0;

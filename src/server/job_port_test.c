@@ -46,13 +46,15 @@ static u128 receivable(const struct world *world)
     return ledger_account(ledger, row)->debits_posted;
 }
 
-// One round of the server; a job advances by one slice in it at most.
+// One round of the server; a job advances by one slice in it at most, and is not waited with.
 static void step(struct world *world)
 {
     const struct job_record *job = job_of(world);
     const u64 slices = job == NULL ? 0 : job->slices;
     port_world_step(&world->server);
-    assert_true(job == NULL || job_of(world)->slices <= slices + 1);
+    job = job_of(world);
+    assert_true(job == NULL || job->slices <= slices + 1);
+    assert_true(job == NULL || !job_is_runnable(job) || world->server.wait <= 10 * NS_PER_MS);
 }
 
 // --- a client ------------------------------------------------------------------------------------
@@ -226,6 +228,30 @@ static void test_a_crash_at_every_slice_loses_nothing(void **state)
     job_await(world);
 }
 
+static void test_a_job_waits_for_space(void **state)
+{
+    struct world *world = *state;
+    job_begin_here(world);
+    (void)close(world->fd);
+    port_world_buffers_await(&world->server);
+    port_world_stop(&world->server);
+    const u64 capacity = world->server.disk.capacity;
+    world->server.disk.capacity = world->server.disk.used + GIB / 2;
+    world->server.space_reserve = GIB;
+    port_world_start(&world->server);
+    const u64 slices = job_of(world)->slices;
+    assert_true(pipeline_is_full(world->server.pipeline) && slices < SLICES + 1);
+    for (u32 i = 0; i < 200; i++) step(world);
+    assert_int_equal(job_of(world)->slices, slices);
+    world->server.disk.capacity = capacity;
+    for (u32 i = 0; pipeline_is_full(world->server.pipeline); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the disk stays full");
+        step(world);
+    }
+    client_open(world);
+    job_await(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +259,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_commands_are_answered_beside_a_job, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_stop_between_slices_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_crash_at_every_slice_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_job_waits_for_space, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,7 @@ static bool tick_due(const struct pipeline *pipeline, u64 now)
     const u64 next = machine_next_tick(&pipeline->node->machine);
     if (pipeline->draining || next > now) return false;
     if (next > 0 || ledger_next_expiry(&pipeline->node->machine.ledger) <= now) return true;
+    if (pipeline_is_full(pipeline)) return false; // Slices take space, and can wait.
     const u64 pace = pipeline->waiting_count > 0 ? SLICE_PACE_NS : 1;
     return now >= pipeline->last_slice + pace;
 }
