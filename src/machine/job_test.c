@@ -302,6 +302,36 @@ static void test_a_job_given_up_in_the_middle_leaves_everything_as_it_was(void *
     compare(model);
 }
 
+// As a server does it: the copy goes on while slices and the conclusion write what it copies.
+static void test_a_checkpoint_is_copied_while_slices_go_on(void **state)
+{
+    struct model *model = *state;
+    struct command_world *world = &model->world;
+    struct node *node = &world->node;
+    struct failure failure;
+    many_open(model);
+    assert_true(command_world_restart_from_checkpoint(world));
+    for (u32 slices = 1; slices <= SLICES; slices++) {
+        (void)accrual_begin(model, FIRST_DAY + (i32)slices, false);
+        for (u32 i = 1; i < slices; i++) tick(model);
+        world->frame_flags |= FRAME_ROTATE;
+        tick(model);
+        world->frame_flags = 0;
+        command_world_must(node_seal_all(node, &failure), &failure);
+        const struct merkle_range outcomes = node->indexer.outcomes;
+        checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
+        while (model->job != 0) tick(model);
+        repay(model, slices, 1);
+        command_world_must(
+            checkpoint_write(&node->checkpoint, &node->machine, &outcomes, NULL, &failure),
+            &failure);
+        checkpoint_end(&node->checkpoint);
+        compare(model);
+        assert_true(command_world_restart(world)); // What follows the checkpoint is done again.
+        compare(model);
+    }
+}
+
 // One step of many: what is allowed then, by chance.
 static void step(struct model *model)
 {
@@ -327,7 +357,12 @@ static void step(struct model *model)
         if (model->job != 0) (void)job_settle(model, below(model, 2) == 0 ? 0x0801 : 0x0802);
         break;
     case 5:
-        if (below(model, 4) == 0) assert_true(command_world_restart(&model->world));
+        if (below(model, 4) != 0) break;
+        if (below(model, 2) == 0 || model->job != 0) {
+            assert_true(command_world_restart(&model->world));
+        } else {
+            assert_true(command_world_restart_from_checkpoint(&model->world));
+        }
         break;
     default: tick(model);
     }
@@ -359,6 +394,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_a_job_given_up_in_the_middle_leaves_everything_as_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_checkpoint_is_copied_while_slices_go_on, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_random_commands_and_the_model_agree, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 #define MODULE_NUMBER 0x7eu
 static_assert(ACCRUAL_GROUPS_MAX <= PLAN_POSTINGS_MAX, "a posting a group");
 
-enum { SUB_LEDGER_PRINCIPAL, SUB_LEDGER_INTEREST };
+enum { SUB_LEDGER_PRINCIPAL, SUB_LEDGER_FUNDING, SUB_LEDGER_INTEREST };
 
 static const struct accrual_loan *loan_at(const struct module_context *context, u64 row)
 {
@@ -78,10 +78,15 @@ static u32 group_decide(const struct module_context *context, const struct accru
     group.income_row = account_add(context, open->book, ACCRUAL_ACCOUNT_INCOME, limit, plan);
     const struct plan_control principal = {
         .account_row = group.principal_row, .sub_ledger = SUB_LEDGER_PRINCIPAL, .scale = 1};
+    const struct plan_control funding = {.account_row = group.funding_row,
+                                         .sub_ledger = SUB_LEDGER_FUNDING,
+                                         .scale = 1,
+                                         .is_credit = true};
     const struct plan_control interest = {.account_row = group.receivable_row,
                                           .sub_ledger = SUB_LEDGER_INTEREST,
                                           .scale = ACCRUAL_SCALE};
     group.principal_control = plan_add_control(plan, context, &principal);
+    group.funding_control = plan_add_control(plan, context, &funding);
     group.interest_control = plan_add_control(plan, context, &interest);
     plan_add_write(plan, ACCRUAL_TABLE_GROUPS, count, &group, sizeof group);
     return MODULE_DONE;
@@ -275,6 +280,15 @@ static struct module_share principal_share(const struct module_context *context,
     };
 }
 
+static struct module_share funding_share(const struct module_context *context, const void *record)
+{
+    const struct accrual_loan *loan = record;
+    return (struct module_share){
+        .control = group_at(context, loan->group_row)->funding_control,
+        .settled = (i128)loan->principal,
+    };
+}
+
 static struct module_share interest_share(const struct module_context *context, const void *record)
 {
     const struct accrual_loan *loan = record;
@@ -289,6 +303,7 @@ static struct module_share interest_share(const struct module_context *context, 
 
 static const struct module_sub_ledger sub_ledgers[] = {
     [SUB_LEDGER_PRINCIPAL] = {.table = ACCRUAL_TABLE_LOANS, .share = principal_share},
+    [SUB_LEDGER_FUNDING] = {.table = ACCRUAL_TABLE_LOANS, .share = funding_share},
     [SUB_LEDGER_INTEREST] = {.table = ACCRUAL_TABLE_LOANS, .share = interest_share},
 };
 

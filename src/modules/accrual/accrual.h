@@ -13,7 +13,8 @@
 // counts (accrual_taken), and whoever writes one takes it over first.
 //
 // Invariants
-//   A1 A group's principals sum to the debits less the credits of its account of principals.
+//   A1 A group's principals sum to the debits less the credits of its account of principals, and to
+//      the credits less the debits of the account that pays them out.
 //   A2 A group's interest, in whole minor units, is that of its account of interest receivable.
 //   A3 remainder < 365 * rate_denominator.
 // A1 and A2 are kept and checked by the machine (machine/sub_ledger.h).
