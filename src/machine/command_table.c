@@ -748,10 +748,10 @@ static void run_room(struct table_runner *runner)
     table_begin(runner, accounts_max);
 }
 
-static void run_ticks(struct table_runner *runner)
+static void run_slices(struct table_runner *runner)
 {
     const u32 count = table_row_is_done(runner) ? 1 : (u32)table_number(runner, 1000);
-    for (u32 i = 0; i < count; i++) command_world_tick(runner->world);
+    for (u32 i = 0; i < count; i++) command_world_slice(runner->world);
 }
 
 static bool run_word(struct table_runner *runner, const char *name)
@@ -780,8 +780,8 @@ static bool run_word(struct table_runner *runner, const char *name)
         run_restart(runner, name[0] == 'c');
     } else if (strcmp(name, "room") == 0) {
         run_room(runner);
-    } else if (strcmp(name, "tick") == 0) {
-        run_ticks(runner);
+    } else if (strcmp(name, "slice") == 0) {
+        run_slices(runner);
     } else {
         return false;
     }

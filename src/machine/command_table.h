@@ -32,7 +32,7 @@
 //   accounts 7 -> 1 2 | none the accounts on a ledger number in history's lists, in their order
 //   postings 7 [code 3] [last 2] -> 1>2=10 2>1=4 | none
 //                            the postings on it, in their order: account 1 debited, 2 credited, 10
-//   tick [3]                 so many ticks, each advances one job by a slice
+//   slice [3]                so many ticks, each of which advances one job by a slice
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,

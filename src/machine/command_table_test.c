@@ -136,7 +136,7 @@ static void test_harness_complains(void **state)
         GIVEN "record 511 -> unknown 1",
         "common\nentity_open {} -> done\ntable t",
         GIVEN "principal x",
-        GIVEN "tick x",
+        GIVEN "slice x",
         GIVEN "given colour {}",
     };
     FILE *trace = fopen("/dev/null", "we");

@@ -103,7 +103,7 @@ bool command_world_restart_from_checkpoint(struct command_world *world)
     struct node *node = &world->node;
     struct failure failure;
     world->frame_flags |= FRAME_ROTATE;
-    command_world_tick(world);
+    command_world_slice(world);
     world->frame_flags = flags;
     command_world_must(node_seal_all(node, &failure), &failure);
     checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
@@ -179,7 +179,7 @@ void command_world_frame(struct command_world *world, const struct frame_command
     command_world_frame_of(world, entry, &body, 1);
 }
 
-void command_world_tick(struct command_world *world)
+void command_world_slice(struct command_world *world)
 {
     const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
     command_world_frame(world, &tick, "");

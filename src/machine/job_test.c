@@ -144,7 +144,7 @@ static u32 job_settle(struct model *model, u16 record)
 
 static void tick(struct model *model)
 {
-    command_world_tick(&model->world);
+    command_world_slice(&model->world);
     if (model->job != 0 && job_now(model)->status == JOB_STATUS_COMMITTED) {
         model_settle(model, true);
     }
