@@ -385,243 +385,240 @@ static void reference_sorted_walk(void)
     u64 sum = 0;
     for (u32 i = 0; i < ORDERED_COUNT; i++) sum += sorted[i];
     sink = sum;
-    // A ledger with accounts of a module, half of them in CELL_COUNT cells, each of which is in one
-    // constraint. A posting touches two accounts, and so each of the cells twice.
-    static struct disk_memory disk;
-    static struct history history;
-    static struct ledger ledger;
-    static u64 ledger_now;
-    static u128 ledger_id;
+// A ledger with accounts of a module, half of them in CELL_COUNT cells, each of which is in one
+// constraint. A posting touches two accounts, and so each of the cells twice.
+static struct disk_memory disk;
+static struct history history;
+static struct ledger ledger;
+static u64 ledger_now;
+static u128 ledger_id;
 
-    static enum status log_read(void *context, u64 place, void *out, size_t size,
-                                struct failure *failure)
-    {
-        (void)context;
-        (void)place;
-        (void)failure;
-        memset(out, 0, size);
-        return STATUS_OK;
+static enum status log_read(void *context, u64 place, void *out, size_t size,
+                            struct failure *failure)
+{
+    (void)context;
+    (void)place;
+    (void)failure;
+    memset(out, 0, size);
+    return STATUS_OK;
+}
+
+static void log_hint(void *context, u64 place, size_t size)
+{
+    (void)context;
+    (void)place;
+    (void)size;
+}
+
+static void change_do(const struct ledger_change *change)
+{
+    struct ledger_refusal refusal;
+    struct failure failure;
+    if (ledger_change_apply(&ledger, change, false, ++ledger_now, &refusal, &failure)) abort();
+}
+
+static void ledger_set_up(void)
+{
+    const struct ledger_limits limits = {.accounts_max = PLAN_ACCOUNTS, .holds_max = 64};
+    const struct history_log log = {.read = log_read, .prefetch = log_hint, .advise = log_hint};
+    static struct account accounts[PLAN_ACCOUNTS];
+    static struct create_result results[PLAN_ACCOUNTS];
+    struct failure failure;
+    disk_memory_init(&disk, 1);
+    if (history_init(&history, &disk.disk, &key, &log, &failure) ||
+        ledger_init(&ledger, &limits, &history, &failure) || history_start(&history, 0, &failure)) {
+        abort();
     }
-
-    static void log_hint(void *context, u64 place, size_t size)
-    {
-        (void)context;
-        (void)place;
-        (void)size;
+    for (u32 i = 0; i < PLAN_ACCOUNTS; i++) {
+        accounts[i] = (struct account){.id = i + 1, .ledger = 7, .code = 1};
     }
-
-    static void change_do(const struct ledger_change *change)
-    {
-        struct ledger_refusal refusal;
-        struct failure failure;
-        if (ledger_change_apply(&ledger, change, false, ++ledger_now, &refusal, &failure)) abort();
-    }
-
-    static void ledger_set_up(void)
-    {
-        const struct ledger_limits limits = {.accounts_max = PLAN_ACCOUNTS, .holds_max = 64};
-        const struct history_log log = {.read = log_read, .prefetch = log_hint, .advise = log_hint};
-        static struct account accounts[PLAN_ACCOUNTS];
-        static struct create_result results[PLAN_ACCOUNTS];
-        struct failure failure;
-        disk_memory_init(&disk, 1);
-        if (history_init(&history, &disk.disk, &key, &log, &failure) ||
-            ledger_init(&ledger, &limits, &history, &failure) ||
-            history_start(&history, 0, &failure)) {
-            abort();
-        }
-        for (u32 i = 0; i < PLAN_ACCOUNTS; i++) {
-            accounts[i] = (struct account){.id = i + 1, .ledger = 7, .code = 1};
-        }
-        ledger_now = PLAN_ACCOUNTS;
-        const struct ledger_batch batch = {.events = accounts,
-                                           .count = PLAN_ACCOUNTS,
-                                           .timestamp = ledger_now,
-                                           .results = results,
-                                           .owner_class = 3};
-        if (ledger_create_accounts(&ledger, &batch, &failure)) abort();
-        for (u32 cell = 0; cell < CELL_COUNT; cell++) {
-            change_do(&(struct ledger_change){.kind = LEDGER_CHANGE_CELL_OPEN, .number = cell + 1});
-            change_do(&(struct ledger_change){.kind = LEDGER_CHANGE_CONSTRAINT_OPEN,
-                                              .number = cell + 1,
-                                              .term_count = 1,
-                                              .terms = {{.coefficient = 1, .cell = cell}}});
-            for (u32 row = 0; row < PLAN_ACCOUNTS / 2; row++) {
-                change_do(&(struct ledger_change){
-                    .kind = LEDGER_CHANGE_CELL_ADD, .cell = cell, .account_row = row});
-            }
+    ledger_now = PLAN_ACCOUNTS;
+    const struct ledger_batch batch = {.events = accounts,
+                                       .count = PLAN_ACCOUNTS,
+                                       .timestamp = ledger_now,
+                                       .results = results,
+                                       .owner_class = 3};
+    if (ledger_create_accounts(&ledger, &batch, &failure)) abort();
+    for (u32 cell = 0; cell < CELL_COUNT; cell++) {
+        change_do(&(struct ledger_change){.kind = LEDGER_CHANGE_CELL_OPEN, .number = cell + 1});
+        change_do(&(struct ledger_change){.kind = LEDGER_CHANGE_CONSTRAINT_OPEN,
+                                          .number = cell + 1,
+                                          .term_count = 1,
+                                          .terms = {{.coefficient = 1, .cell = cell}}});
+        for (u32 row = 0; row < PLAN_ACCOUNTS / 2; row++) {
+            change_do(&(struct ledger_change){
+                .kind = LEDGER_CHANGE_CELL_ADD, .cell = cell, .account_row = row});
         }
     }
+}
 
-    // Plans of one posting each between accounts from `first` on.
-    static void plans_post(u32 first)
-    {
-        struct transfer resolved;
-        struct ledger_resolved none = {.items = &resolved};
-        struct ledger_refusal refusal;
-        struct create_result result = {0};
-        struct failure failure;
-        if (!history_active_has_room(&history)) { // What was before is of no use any more.
-            ledger_free(&ledger);
-            history_free(&history);
-            disk_memory_free(&disk);
-            ledger_set_up();
-        }
-        for (u32 i = 0; i < PLAN_COUNT; i++) {
-            const struct ledger_rows rows = {.debit = first + i % (PLAN_ACCOUNTS / 2),
-                                             .credit = first + (i + 1) % (PLAN_ACCOUNTS / 2)};
-            const struct transfer transfer = {
-                .id = ++ledger_id,
-                .debit_account_id = rows.debit + 1,
-                .credit_account_id = rows.credit + 1,
-                .amount = 1,
-                .ledger = 7,
-                .code = 1,
-            };
-            const struct ledger_batch batch = {.events = &transfer,
-                                               .count = 1,
-                                               .timestamp = ++ledger_now,
-                                               .results = &result,
-                                               .resolved = &none,
-                                               .owner_class = 3,
-                                               .rows = &rows,
-                                               .refusal = &refusal};
-            if (ledger_create_transfers(&ledger, &batch, &failure)) abort();
-            sink = result.status;
-        }
-    }
-
-    static void run_plans_with_cells(void)
-    {
-        plans_post(0);
-    }
-
-    static void reference_plans(void)
-    {
-        plans_post(PLAN_ACCOUNTS / 2);
-    }
-
-    struct row {
-        const char *name;
-        u64 size;  // Bytes a run, for rows in GB/s; else 0.
-        u64 count; // Items a run, for rows in ns.
-        void (*subject)(void);
-        const char *reference_name;
-        void (*reference)(void);
-    };
-
-    static const struct row rows[] = {
-        {"checksum, 1 MiB", BODY_SIZE, 0, run_checksum, "memcpy", run_memcpy},
-        {"checksum, 256 bytes", 0, 1000, run_checksum_header, "memcpy", run_memcpy_header},
-        {"sha256, 1 MiB", BODY_SIZE, 0, run_sha256, "OpenSSL", reference_sha256_body},
-        {"sha256 chunks, 4 KiB", BODY_SIZE, 0, run_sha256_chunks, "OpenSSL", reference_sha256_body},
-        {"sha256 chunks, 4 in all", BODY_SIZE, 0, run_sha256_chunks_few, "OpenSSL",
-         reference_sha256_body},
-        {"merkle leaves", 0, ROW_COUNT, run_leaves, "OpenSSL", reference_leaves},
-        {"merkle leaves and root", 0, ROW_COUNT, run_tree, "OpenSSL", reference_tree},
-        {"hash, independent", 0, KEY_COUNT, run_hash, "splitmix64", reference_hash},
-        {"hash, chained", 0, KEY_COUNT, run_hash_chained, "splitmix64", reference_hash_chained},
-        {"filter has", 0, KEY_COUNT, run_filter_has, "one load", reference_filter},
-        {"filter add", 0, KEY_COUNT, run_filter_add, "one load", reference_filter},
-        {"sort, 524,288", 0, SORT_COUNT, run_sort, "qsort", reference_sort},
-        {"index look-up of 10 million", 0, KEY_COUNT, run_index_look_up, "one load",
-         reference_index_look_up},
-        {"index insert, growing", 0, SORT_COUNT, run_index_build, "sized at first",
-         run_index_build_hinted},
-        {"btree look-up of 1 million", 0, KEY_COUNT, run_btree_look_up, "sorted array",
-         reference_sorted_look_up},
-        {"btree look-up, beside hash", 0, KEY_COUNT, run_btree_look_up, "keyed hash",
-         reference_keyed_look_up},
-        {"btree insert, random", 0, ORDERED_COUNT, run_btree_build, "keyed hash",
-         reference_index_ordered_build},
-        {"btree insert, ascending", 0, ORDERED_COUNT, run_btree_build_ascending, "keyed hash",
-         reference_index_ordered_build},
-        {"btree walk", 0, ORDERED_COUNT, run_btree_walk, "array", reference_sorted_walk},
-        {"posting, 16 touched cells", 0, PLAN_COUNT, run_plans_with_cells, "no cells",
-         reference_plans},
-    };
-
-    static u64 time_of(void (*run)(void))
-    {
-        const u64 begin = now_ns();
-        run();
-        return now_ns() - begin;
-    }
-
-    static void row_print(const struct row *row)
-    {
-        u64 subject_ns = U64_MAX, reference_ns = U64_MAX;
-        for (unsigned i = 0; i < REPEAT_COUNT; i++) {
-            const u64 subject = time_of(row->subject), reference = time_of(row->reference);
-            subject_ns = MIN(subject_ns, subject);
-            reference_ns = MIN(reference_ns, reference);
-        }
-        const char *unit = row->size != 0 ? "GB/s" : "ns";
-        double subject = (double)subject_ns, reference = (double)reference_ns;
-        const double ratio = reference / subject;
-        if (row->size != 0) {
-            subject = (double)row->size / subject;
-            reference = (double)row->size / reference;
-        } else {
-            subject /= (double)row->count;
-            reference /= (double)row->count;
-        }
-        printf("%-28s %9.2f %-4s | %-14s %9.2f %-4s | %6.2f times as fast\n", row->name, subject,
-               unit, row->reference_name, reference, unit, ratio);
-    }
-
-    static int order_u64(const void *a, const void *b)
-    {
-        const u64 x = load_u64(a), y = load_u64(b);
-        return (x > y) - (x < y);
-    }
-
-    static void set_up_ordered(u64 * random)
-    {
-        struct failure failure;
-        if (index_init(&index_ordered, ORDERED_COUNT, &failure) != STATUS_OK) abort();
-        for (u32 row = 0; row < ORDERED_COUNT; row++) {
-            ordered[row] = random_next(random);
-            const u64 hash = hash_u128(&key, ordered[row]);
-            if (index_insert(&index_ordered, hash, row, &failure) != STATUS_OK) abort();
-        }
-        memcpy(sorted, ordered, sizeof sorted);
-        qsort(sorted, ORDERED_COUNT, sizeof *sorted, order_u64);
-        btree_build(&tree, ordered);
-    }
-
-    static void set_up(void)
-    {
-        u64 random = 88172645463325252u;
-        for (size_t i = 0; i < 4; i++) key.words[i] = random_next(&random);
-        for (size_t i = 0; i < sizeof body; i++) body[i] = (u8)random_next(&random);
-        for (u32 i = 0; i < SORT_COUNT; i++) {
-            unsorted[i] = random_next(&random) >> 32 << 32 | i;
-            filter_add(filter, sizeof filter, random_next(&random));
-        }
-        struct failure failure;
-        if (index_init(&index_large, ACCOUNT_COUNT, &failure) != STATUS_OK) abort();
-        for (u32 row = 0; row < ACCOUNT_COUNT; row++) {
-            if (index_insert(&index_large, hash_u128(&key, row), row, &failure) != STATUS_OK)
-                abort();
-        }
+// Plans of one posting each between accounts from `first` on.
+static void plans_post(u32 first)
+{
+    struct transfer resolved;
+    struct ledger_resolved none = {.items = &resolved};
+    struct ledger_refusal refusal;
+    struct create_result result = {0};
+    struct failure failure;
+    if (!history_active_has_room(&history)) { // What was before is of no use any more.
+        ledger_free(&ledger);
+        history_free(&history);
+        disk_memory_free(&disk);
         ledger_set_up();
-        struct index array; // An index is the simplest way to huge pages; only its memory is used.
-        if (index_init(&array, ACCOUNT_COUNT, &failure) != STATUS_OK) abort();
-        array_large = array.table.slots;
-        memset(array_large, 1, (size_t)array.table.home_count * sizeof *array_large);
-        for (size_t i = 0; i < KEY_COUNT; i++) {
-            probes[i] = hash_u128(&key, random_next(&random) % ACCOUNT_COUNT);
-        }
-        set_up_ordered(&random);
     }
+    for (u32 i = 0; i < PLAN_COUNT; i++) {
+        const struct ledger_rows rows = {.debit = first + i % (PLAN_ACCOUNTS / 2),
+                                         .credit = first + (i + 1) % (PLAN_ACCOUNTS / 2)};
+        const struct transfer transfer = {
+            .id = ++ledger_id,
+            .debit_account_id = rows.debit + 1,
+            .credit_account_id = rows.credit + 1,
+            .amount = 1,
+            .ledger = 7,
+            .code = 1,
+        };
+        const struct ledger_batch batch = {.events = &transfer,
+                                           .count = 1,
+                                           .timestamp = ++ledger_now,
+                                           .results = &result,
+                                           .resolved = &none,
+                                           .owner_class = 3,
+                                           .rows = &rows,
+                                           .refusal = &refusal};
+        if (ledger_create_transfers(&ledger, &batch, &failure)) abort();
+        sink = result.status;
+    }
+}
 
-    int main(int argument_count, char **arguments)
-    {
-        const char *wanted = argument_count > 1 ? arguments[1] : "";
-        set_up();
-        for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-            if (strncmp(rows[i].name, wanted, strlen(wanted)) == 0) row_print(&rows[i]);
-        }
-        return 0;
+static void run_plans_with_cells(void)
+{
+    plans_post(0);
+}
+
+static void reference_plans(void)
+{
+    plans_post(PLAN_ACCOUNTS / 2);
+}
+
+struct row {
+    const char *name;
+    u64 size;  // Bytes a run, for rows in GB/s; else 0.
+    u64 count; // Items a run, for rows in ns.
+    void (*subject)(void);
+    const char *reference_name;
+    void (*reference)(void);
+};
+
+static const struct row rows[] = {
+    {"checksum, 1 MiB", BODY_SIZE, 0, run_checksum, "memcpy", run_memcpy},
+    {"checksum, 256 bytes", 0, 1000, run_checksum_header, "memcpy", run_memcpy_header},
+    {"sha256, 1 MiB", BODY_SIZE, 0, run_sha256, "OpenSSL", reference_sha256_body},
+    {"sha256 chunks, 4 KiB", BODY_SIZE, 0, run_sha256_chunks, "OpenSSL", reference_sha256_body},
+    {"sha256 chunks, 4 in all", BODY_SIZE, 0, run_sha256_chunks_few, "OpenSSL",
+     reference_sha256_body},
+    {"merkle leaves", 0, ROW_COUNT, run_leaves, "OpenSSL", reference_leaves},
+    {"merkle leaves and root", 0, ROW_COUNT, run_tree, "OpenSSL", reference_tree},
+    {"hash, independent", 0, KEY_COUNT, run_hash, "splitmix64", reference_hash},
+    {"hash, chained", 0, KEY_COUNT, run_hash_chained, "splitmix64", reference_hash_chained},
+    {"filter has", 0, KEY_COUNT, run_filter_has, "one load", reference_filter},
+    {"filter add", 0, KEY_COUNT, run_filter_add, "one load", reference_filter},
+    {"sort, 524,288", 0, SORT_COUNT, run_sort, "qsort", reference_sort},
+    {"index look-up of 10 million", 0, KEY_COUNT, run_index_look_up, "one load",
+     reference_index_look_up},
+    {"index insert, growing", 0, SORT_COUNT, run_index_build, "sized at first",
+     run_index_build_hinted},
+    {"btree look-up of 1 million", 0, KEY_COUNT, run_btree_look_up, "sorted array",
+     reference_sorted_look_up},
+    {"btree look-up, beside hash", 0, KEY_COUNT, run_btree_look_up, "keyed hash",
+     reference_keyed_look_up},
+    {"btree insert, random", 0, ORDERED_COUNT, run_btree_build, "keyed hash",
+     reference_index_ordered_build},
+    {"btree insert, ascending", 0, ORDERED_COUNT, run_btree_build_ascending, "keyed hash",
+     reference_index_ordered_build},
+    {"btree walk", 0, ORDERED_COUNT, run_btree_walk, "array", reference_sorted_walk},
+    {"posting, 16 touched cells", 0, PLAN_COUNT, run_plans_with_cells, "no cells", reference_plans},
+};
+
+static u64 time_of(void (*run)(void))
+{
+    const u64 begin = now_ns();
+    run();
+    return now_ns() - begin;
+}
+
+static void row_print(const struct row *row)
+{
+    u64 subject_ns = U64_MAX, reference_ns = U64_MAX;
+    for (unsigned i = 0; i < REPEAT_COUNT; i++) {
+        const u64 subject = time_of(row->subject), reference = time_of(row->reference);
+        subject_ns = MIN(subject_ns, subject);
+        reference_ns = MIN(reference_ns, reference);
     }
+    const char *unit = row->size != 0 ? "GB/s" : "ns";
+    double subject = (double)subject_ns, reference = (double)reference_ns;
+    const double ratio = reference / subject;
+    if (row->size != 0) {
+        subject = (double)row->size / subject;
+        reference = (double)row->size / reference;
+    } else {
+        subject /= (double)row->count;
+        reference /= (double)row->count;
+    }
+    printf("%-28s %9.2f %-4s | %-14s %9.2f %-4s | %6.2f times as fast\n", row->name, subject, unit,
+           row->reference_name, reference, unit, ratio);
+}
+
+static int order_u64(const void *a, const void *b)
+{
+    const u64 x = load_u64(a), y = load_u64(b);
+    return (x > y) - (x < y);
+}
+
+static void set_up_ordered(u64 *random)
+{
+    struct failure failure;
+    if (index_init(&index_ordered, ORDERED_COUNT, &failure) != STATUS_OK) abort();
+    for (u32 row = 0; row < ORDERED_COUNT; row++) {
+        ordered[row] = random_next(random);
+        const u64 hash = hash_u128(&key, ordered[row]);
+        if (index_insert(&index_ordered, hash, row, &failure) != STATUS_OK) abort();
+    }
+    memcpy(sorted, ordered, sizeof sorted);
+    qsort(sorted, ORDERED_COUNT, sizeof *sorted, order_u64);
+    btree_build(&tree, ordered);
+}
+
+static void set_up(void)
+{
+    u64 random = 88172645463325252u;
+    for (size_t i = 0; i < 4; i++) key.words[i] = random_next(&random);
+    for (size_t i = 0; i < sizeof body; i++) body[i] = (u8)random_next(&random);
+    for (u32 i = 0; i < SORT_COUNT; i++) {
+        unsorted[i] = random_next(&random) >> 32 << 32 | i;
+        filter_add(filter, sizeof filter, random_next(&random));
+    }
+    struct failure failure;
+    if (index_init(&index_large, ACCOUNT_COUNT, &failure) != STATUS_OK) abort();
+    for (u32 row = 0; row < ACCOUNT_COUNT; row++) {
+        if (index_insert(&index_large, hash_u128(&key, row), row, &failure) != STATUS_OK) abort();
+    }
+    ledger_set_up();
+    struct index array; // An index is the simplest way to huge pages; only its memory is used.
+    if (index_init(&array, ACCOUNT_COUNT, &failure) != STATUS_OK) abort();
+    array_large = array.table.slots;
+    memset(array_large, 1, (size_t)array.table.home_count * sizeof *array_large);
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        probes[i] = hash_u128(&key, random_next(&random) % ACCOUNT_COUNT);
+    }
+    set_up_ordered(&random);
+}
+
+int main(int argument_count, char **arguments)
+{
+    const char *wanted = argument_count > 1 ? arguments[1] : "";
+    set_up();
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        if (strncmp(rows[i].name, wanted, strlen(wanted)) == 0) row_print(&rows[i]);
+    }
+    return 0;
+}
