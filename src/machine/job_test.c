@@ -302,6 +302,49 @@ static void test_a_job_given_up_in_the_middle_leaves_everything_as_it_was(void *
     compare(model);
 }
 
+static const struct job_record *job_find_here(const struct model *model, u128 id)
+{
+    const struct module_context context =
+        commit_context(&model->world.node.machine, &accrual_module);
+    return job_find_id(&context, id);
+}
+
+// The second kind of job beside the first; its conclusion takes several ticks.
+static void test_two_jobs_take_turns(void **state)
+{
+    struct model *model = *state;
+    many_open(model);
+    (void)accrual_begin(model, FIRST_DAY + 1, false);
+    while (model->job != 0) tick(model);
+    const u128 tidy = 5000000;
+    assert_int_equal(run(model, 0x7e06, &tidy, sizeof tidy), MODULE_DONE);
+    (void)accrual_begin(model, FIRST_DAY + 2, false);
+    const u128 accrual = model->job;
+    for (u32 i = 1; i <= 2 * (SLICES + 1); i++) {
+        tick(model);
+        assert_int_equal(job_find_here(model, tidy)->slices, (i + 1) / 2);
+        assert_int_equal(job_find_here(model, accrual)->slices, i / 2);
+        compare(model);
+        assert_true(command_world_restart(&model->world));
+    }
+    assert_int_equal(job_find_here(model, accrual)->status, JOB_STATUS_COMMITTED);
+    assert_int_equal(job_find_here(model, tidy)->status, JOB_STATUS_COMMITTING);
+    for (u32 i = 1; i < SLICES; i++) {
+        assert_int_equal(job_find_here(model, tidy)->status, JOB_STATUS_COMMITTING);
+        tick(model);
+        compare(model);
+    }
+    assert_int_equal(job_find_here(model, tidy)->status, JOB_STATUS_COMMITTED);
+    assert_true(machine_next_tick(&model->world.node.machine) != 0);
+    const struct module_context context =
+        commit_context(&model->world.node.machine, &accrual_module);
+    // Those behind the run that was taken over before the second accrual was committed.
+    for (u64 row = JOB_SLICE_MEMBERS; row < model->count; row++) {
+        const struct accrual_loan *loan = module_record(&context, ACCRUAL_TABLE_LOANS, row);
+        assert_true(loan->staged_by == 0 && loan->staged == 0);
+    }
+}
+
 // As a server does it: the copy goes on while slices and the conclusion write what it copies.
 static void test_a_checkpoint_is_copied_while_slices_go_on(void **state)
 {
@@ -394,6 +437,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_a_job_given_up_in_the_middle_leaves_everything_as_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_jobs_take_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_checkpoint_is_copied_while_slices_go_on, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_random_commands_and_the_model_agree, setup, teardown),

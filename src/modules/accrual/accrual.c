@@ -196,25 +196,37 @@ static u32 stray_decide(const struct module_context *context, const struct accru
 
 // --- the job -------------------------------------------------------------------------------------
 
-static u32 run_decide(const struct module_context *context, const struct accrual_run *run,
+// Begins a job over all loans.
+static u32 job_decide(const struct module_context *context, struct job_start start,
                       struct plan *plan)
 {
-    const struct job_record *other = job_of_module(context, MODULE_NUMBER);
-    plan->evidence[0] = run->job_id;
-    if (run->job_id == 0) return ACCRUAL_ID_MUST_NOT_BE_ZERO;
+    const struct job_record *other = job_of_kind(context, start.kind);
+    start.total = module_record_count(context, ACCRUAL_TABLE_LOANS);
+    plan->evidence[0] = start.job_id;
+    if (start.job_id == 0) return ACCRUAL_ID_MUST_NOT_BE_ZERO;
     // One that is not settled and has this id is this one: repeated, it exists.
-    if (other != NULL && other->job_id != run->job_id) {
+    if (other != NULL && other->job_id != start.job_id) {
         plan->evidence[0] = other->job_id;
         return ACCRUAL_JOB_UNDER_WAY;
     }
-    const struct job_start start = {
-        .job_id = run->job_id,
-        .total = module_record_count(context, ACCRUAL_TABLE_LOANS),
-        .day = run->day,
-        .kind = JOB_KIND_ACCRUAL,
-        .holds = run->holds,
-    };
     return job_begin(context, &start, plan) ? MODULE_DONE : ACCRUAL_JOB_EXISTS;
+}
+
+static u32 run_decide(const struct module_context *context, const struct accrual_run *run,
+                      struct plan *plan)
+{
+    return job_decide(
+        context,
+        (struct job_start){
+            .job_id = run->job_id, .day = run->day, .kind = JOB_KIND_ACCRUAL, .holds = run->holds},
+        plan);
+}
+
+static u32 tidy_decide(const struct module_context *context, const struct accrual_tidy *tidy,
+                       struct plan *plan)
+{
+    return job_decide(context, (struct job_start){.job_id = tidy->job_id, .kind = JOB_KIND_TIDYING},
+                      plan);
 }
 
 // Stages the interest of a loan through a day: days * principal * rate / 365, in millionths.
@@ -232,9 +244,36 @@ static void loan_accrue(struct accrual_loan *loan, i32 day, u32 job)
     loan->staged_by = job;
 }
 
+// Counts the loans that have something to take over.
+static void tidying_slice(const struct module_context *context, u32 budget, struct job_record *job)
+{
+    const u64 end = MIN(job->total, job->cursor + budget);
+    for (; job->cursor < end; job->cursor++) {
+        job->done += job_counts(context, loan_at(context, job->cursor)->staged_by);
+    }
+}
+
+// Takes over a run of loans, whose place in the table is the job's argument.
+static bool tidying_conclude(const struct module_context *context, struct plan *plan)
+{
+    struct job_record *job = &plan->job;
+    const u32 count = (u32)MIN(job->total - job->argument, (u64)PLAN_BULK_MAX);
+    struct accrual_loan *loans =
+        plan_add_bulk(plan, ACCRUAL_TABLE_LOANS, job->argument, count, sizeof *loans);
+    for (u32 i = 0; i < count; i++) {
+        loans[i] = accrual_taken(context, loan_at(context, job->argument + i));
+    }
+    job->argument += count;
+    return job->argument == job->total;
+}
+
 static void accrual_slice(const struct module_context *context, u32 budget, struct plan *plan)
 {
     struct job_record *job = &plan->job;
+    if (job->kind == JOB_KIND_TIDYING) {
+        tidying_slice(context, budget, job);
+        return;
+    }
     const u32 count = (u32)MIN(job->total - job->cursor, (u64)MIN(budget, PLAN_BULK_MAX));
     struct accrual_loan *loans =
         plan_add_bulk(plan, ACCRUAL_TABLE_LOANS, job->cursor, count, sizeof *loans);
@@ -254,6 +293,7 @@ static void accrual_slice(const struct module_context *context, u32 budget, stru
 static bool accrual_conclude(const struct module_context *context, struct plan *plan)
 {
     struct job_record *job = &plan->job;
+    if (job->kind == JOB_KIND_TIDYING) return tidying_conclude(context, plan);
     for (u64 row = 0; row < module_record_count(context, ACCRUAL_TABLE_GROUPS); row++) {
         const struct accrual_group_state *group = group_at(context, row);
         const struct control *control = table_record(context->controls, group->interest_control);
@@ -316,6 +356,7 @@ static u32 accrual_decide(const struct module_context *context, const struct sch
     if (record == &accrual_schema_accrual_open) return open_decide(context, body, plan);
     if (record == &accrual_schema_accrual_repay) return repay_decide(context, body, plan);
     if (record == &accrual_schema_accrual_run) return run_decide(context, body, plan);
+    if (record == &accrual_schema_accrual_tidy) return tidy_decide(context, body, plan);
     if (record == &accrual_schema_accrual_stray) return stray_decide(context, body, plan);
     return MODULE_UNKNOWN;
 }

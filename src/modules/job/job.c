@@ -26,13 +26,13 @@ static u64 turn_head(const void *record)
     return ((const struct job_record *)record)->advanced_at;
 }
 
-static u64 owner_head(const void *record)
+static u64 kind_head(const void *record)
 {
-    return (u64)((const struct job_record *)record)->kind >> 8;
+    return ((const struct job_record *)record)->kind;
 }
 
 static const struct module_order order_turn = {.order = {.head = turn_head}, .has = is_runnable};
-static const struct module_order order_owner = {.order = {.head = owner_head}, .has = is_unsettled};
+static const struct module_order order_kind = {.order = {.head = kind_head}, .has = is_unsettled};
 
 // --- what modules share --------------------------------------------------------------------------
 
@@ -53,11 +53,11 @@ const struct job_record *job_find_id(const struct module_context *context, u128 
     return module_find(&own, JOB_TABLE, job_id);
 }
 
-const struct job_record *job_of_module(const struct module_context *context, u16 module_number)
+const struct job_record *job_of_kind(const struct module_context *context, u16 kind)
 {
     const struct module_context own = module_context_of(context, &job_module);
-    const struct job_record probe = {.kind = (u16)(module_number << 8)};
-    const u64 row = module_find_ordered(&own, JOB_TABLE, JOB_ORDER_OWNER, &probe);
+    const struct job_record probe = {.kind = kind};
+    const u64 row = module_find_ordered(&own, JOB_TABLE, JOB_ORDER_KIND, &probe);
     return row == MODULE_ROW_NONE ? NULL : job_at(context, row);
 }
 
@@ -184,7 +184,7 @@ const struct module job_module = {
     .tables = {{.record_size = sizeof(struct job_record),
                 .record_max = JOB_RECORDS_MAX,
                 .keyed = true,
-                .orders = {&order_turn, &order_owner}}},
+                .orders = {&order_turn, &order_kind}}},
     .decide = job_decide,
     .ask = job_ask,
     .check = job_check,

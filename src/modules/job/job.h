@@ -33,7 +33,7 @@
 
 #define JOB_TABLE       0u // Of the module.
 #define JOB_ORDER_TURN  0u // Jobs that a tick advances, the one that waits longest first.
-#define JOB_ORDER_OWNER 1u // Jobs that are not settled, by their module.
+#define JOB_ORDER_KIND  1u // Jobs that are not settled, by their kind.
 #define JOB_RECORDS_MAX (1u << 20)
 
 struct module_context;
@@ -64,8 +64,8 @@ static inline bool job_is_runnable(const struct job_record *job)
 const struct job_record *job_find_id(const struct module_context *context, u128 job_id);
 // The job of a number, which must be there (asserted).
 const struct job_record *job_of_number(const struct module_context *context, u32 number);
-// The first job of a module that is not settled, or NULL.
-const struct job_record *job_of_module(const struct module_context *context, u16 module_number);
+// The first job of a kind that is not settled, or NULL.
+const struct job_record *job_of_kind(const struct module_context *context, u16 kind);
 // Whether what a record staged for this job counts. Number 0 is none: it does not.
 bool job_counts(const struct module_context *context, u32 number);
 // Whether it may come to count: the job is not settled.
