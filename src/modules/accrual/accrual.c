@@ -381,6 +381,7 @@ static void accrual_check(const struct module_context *context)
         assert(loan->staged_by == 0 || loan->staged_through > loan->through);
         assert(loan->staged_by <= context->jobs->count);
     }
+    turnovers_check(context->turnovers, context->ledger, ACCRUAL_ACCOUNT_CLASS);
 }
 
 const struct module accrual_module = {
