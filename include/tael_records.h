@@ -40,6 +40,8 @@ enum tael_module_result {
     TAEL_MODULE_RESULT_CONSTRAINT_BROKEN = 208,
     // The position or the time that is asked about has not come yet.
     TAEL_MODULE_RESULT_IN_THE_FUTURE = 209,
+    // The records would no longer sum to their control account.
+    TAEL_MODULE_RESULT_SUB_LEDGER_BROKEN = 210,
     // The principal that asks is closed.
     TAEL_MODULE_RESULT_PRINCIPAL_CLOSED = 211,
 };
@@ -2311,6 +2313,146 @@ struct tael_name_balance_row {
     uint64_t position_last;
 };
 TAEL_LAYOUT(sizeof(struct tael_name_balance_row) == 96);
+
+// --- job ---
+
+// Where a job is.
+enum tael_job_status {
+    // Its members are looked at, a slice at a tick; what comes of it is staged.
+    TAEL_JOB_STATUS_RUNNING = 1,
+    // All members were looked at; it waits to be committed or cancelled.
+    TAEL_JOB_STATUS_STAGED = 2,
+    // What is staged is about to count.
+    TAEL_JOB_STATUS_COMMITTING = 3,
+    // What was staged counts.
+    TAEL_JOB_STATUS_COMMITTED = 4,
+    // It was given up; nothing of it counts.
+    TAEL_JOB_STATUS_CANCELLED = 5,
+    // It could not go on; nothing of it counts.
+    TAEL_JOB_STATUS_FAILED = 6,
+};
+
+// What happens to a job.
+enum tael_job_event {
+    // All members were looked at, and it waits.
+    TAEL_JOB_EVENT_HOLD = 1,
+    // All members were looked at, and it goes on by itself.
+    TAEL_JOB_EVENT_PASS = 2,
+    // Its principal commits it.
+    TAEL_JOB_EVENT_COMMIT = 3,
+    // Everything that its commit does is done.
+    TAEL_JOB_EVENT_CONCLUDE = 4,
+    // Its principal gives it up.
+    TAEL_JOB_EVENT_CANCEL = 5,
+    // A slice was refused.
+    TAEL_JOB_EVENT_FAIL = 6,
+};
+
+// What a job does.
+enum tael_job_kind {
+    // Interest on loans; only in logs made for tests.
+    TAEL_JOB_KIND_ACCRUAL = 32257,
+    // Loans take over what committed jobs staged; only in logs made for tests.
+    TAEL_JOB_KIND_TIDYING = 32258,
+};
+
+// Why a command on jobs was refused, in order of precedence.
+enum tael_job_result {
+    // There is no such job.
+    TAEL_JOB_RESULT_NOT_FOUND = 1,
+    // The job is another principal's.
+    TAEL_JOB_RESULT_NOT_THE_OWNER = 2,
+    // The job was committed or cancelled, or has failed.
+    TAEL_JOB_RESULT_SETTLED = 3,
+    // The job is being committed.
+    TAEL_JOB_RESULT_COMMITTING = 4,
+    // The job still looks at its members.
+    TAEL_JOB_RESULT_NOT_STAGED = 5,
+};
+
+// Gives up a job that is running or staged: nothing of it counts, and its record stays.
+#define TAEL_RECORD_JOB_CANCEL 0x0801u
+struct tael_job_cancel {
+    // The job.
+    struct tael_u128 job_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_job_cancel) == 16);
+
+// Commits a job that is staged: what it staged counts from its conclusion on, all of it or nothing.
+#define TAEL_RECORD_JOB_COMMIT 0x0802u
+struct tael_job_commit {
+    // The job.
+    struct tael_u128 job_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_job_commit) == 16);
+
+// A job.
+#define TAEL_RECORD_JOB_RECORD 0x0810u
+struct tael_job_record {
+    // Chosen by the client.
+    struct tael_u128 job_id;
+    // Of a failure: the value that a rule refuses.
+    struct tael_u128 value;
+    // Of a failure: the limit that it breaks.
+    struct tael_u128 limit;
+    // Members, as they were when it began.
+    uint64_t total;
+    // Members looked at.
+    uint64_t cursor;
+    // Of those, the ones for which something is staged.
+    uint64_t done;
+    // Of those, the ones that a rule left out.
+    uint64_t refused;
+    // Slices so far.
+    uint64_t slices;
+    // What its conclusion posted.
+    uint64_t postings;
+    // Who began it, and may commit and cancel it.
+    uint64_t principal;
+    // When it was begun.
+    uint64_t begun_at;
+    // When it last changed.
+    uint64_t advanced_at;
+    // When it was committed or cancelled, or failed.
+    uint64_t ended_at;
+    // Of its kind.
+    uint64_t argument;
+    // Counts from 1.
+    uint32_t number;
+    // Of a failure: the result of its module, or of those that all share.
+    uint32_t result;
+    // Of a failure: why the ledger refused a posting.
+    uint32_t posting_result;
+    // The effective day of what it does.
+    int32_t day;
+    // What it does.
+    uint16_t kind;
+    // Where it is.
+    uint8_t status;
+    // It waits to be committed when all members were looked at.
+    bool holds;
+    // Zero.
+    uint8_t reserved[100];
+};
+TAEL_LAYOUT(sizeof(struct tael_job_record) == 256);
+
+// The jobs, in the order in which they were begun.
+#define TAEL_RECORD_JOB_LIST 0x0820u
+struct tael_job_list {
+    // Only those that are there; all when not given.
+    uint8_t status;
+    // Zero.
+    uint8_t reserved[15];
+};
+TAEL_LAYOUT(sizeof(struct tael_job_list) == 16);
+
+// A job and how far it is.
+#define TAEL_RECORD_JOB_FIND 0x0821u
+struct tael_job_find {
+    // The job.
+    struct tael_u128 job_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_job_find) == 16);
 
 // --- effect ---
 

@@ -54,12 +54,13 @@ static u128 wide(struct tael_u128 value)
     return (u128)value.high << 64 | value.low;
 }
 
-// A number of the evidence as text: constraints have signed ones.
+// A number of the evidence as text: constraints and sub-ledgers have signed ones.
 static void evidence_print(const struct schema_result *result, struct tael_u128 number,
                            char out[48])
 {
     const bool is_signed =
         result == schema_find_result(&module_schema_module_result, MODULE_CONSTRAINT_BROKEN) ||
+        result == schema_find_result(&module_schema_module_result, MODULE_SUB_LEDGER_BROKEN) ||
         result == schema_find_result(&constraint_schema_constraint_result, CONSTRAINT_IN_BREACH);
     const u128 value = wide(number);
     const bool is_negative = is_signed && (i128)value < 0;
@@ -496,18 +497,28 @@ static void record_verb_add(struct module_verbs *all, const struct schema_record
     verb->parts[part++] = &cli_schema_form_options;
 }
 
+// An action that no command or question is, among those of its verb.
+static void own_verb_add(struct module_verbs *all, const struct cli_verb *verb)
+{
+    parent_add(all, verb->name);
+    const u32 at = all->count;
+    cli_text_set(all->names[at], NAME_SIZE_MAX, verb->name);
+    *verb_add(all) = *verb;
+}
+
 const struct cli_verb *module_verb_at(u32 index)
 {
     static struct module_verbs all;
     const u32 first = all.count == 0 ? 0 : module_count; // They are made once.
     for (u32 i = first; i < module_count; i++) {
         const struct schema_module *schema = modules[i]->schema;
-        for (u32 j = 0; j < schema->record_count && modules[i] != &sample_module; j++) {
+        for (u32 j = 0; j < schema->record_count && !modules[i]->is_for_tests; j++) {
             const enum record_kind kind = schema->records[j]->kind;
             if (kind == RECORD_COMMAND || kind == RECORD_QUERY) {
                 record_verb_add(&all, schema->records[j]);
             }
         }
+        if (modules[i] == &job_module) own_verb_add(&all, &job_wait_verb);
     }
     return index < all.count ? &all.verbs[index] : NULL;
 }

@@ -32,6 +32,7 @@ static const struct {
     {"expired", MODULE_EXPIRED},
     {"constraint_broken", MODULE_CONSTRAINT_BROKEN},
     {"principal_closed", MODULE_PRINCIPAL_CLOSED},
+    {"sub_ledger_broken", MODULE_SUB_LEDGER_BROKEN},
 };
 
 // A module's own name goes before one that all share: its `exists` is another one.
@@ -781,6 +782,12 @@ static void run_room(struct table_runner *runner)
     table_begin(runner, accounts_max);
 }
 
+static void run_slices(struct table_runner *runner)
+{
+    const u32 count = table_row_is_done(runner) ? 1 : (u32)table_number(runner, 1000);
+    for (u32 i = 0; i < count; i++) command_world_slice(runner->world);
+}
+
 static bool run_word(struct table_runner *runner, const char *name)
 {
     if (strcmp(name, "principal") == 0) {
@@ -815,6 +822,8 @@ static bool run_word(struct table_runner *runner, const char *name)
         runner->world->node.wal.tail.epoch = (u64)table_number(runner, U64_MAX);
     } else if (strcmp(name, "room") == 0) {
         run_room(runner);
+    } else if (strcmp(name, "slice") == 0) {
+        run_slices(runner);
     } else {
         return false;
     }

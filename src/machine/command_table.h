@@ -36,6 +36,7 @@
 //   pass 5                   so many seconds pass, and the log says nothing of it
 //   many 300 <command> {...} one command of 300 equal records, all done; it is not given again
 //   epoch 2                  the frames from here on are of this epoch
+//   slice [3]                so many ticks, each of which advances one job by a slice
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,

@@ -37,6 +37,8 @@ static const char *const table_files[] = {
     "effect/tables/claims.txt",
     "effect/tables/arming.txt",
     "effect/tables/places.txt",
+    "job/tables/jobs.txt",
+    "accrual/tables/loans.txt",
 };
 
 static void test_tables_hold(void **state)
@@ -147,8 +149,9 @@ static void test_harness_complains(void **state)
         GIVEN "principal x",
         GIVEN "many 2 entity_open {}",
         GIVEN "many 2 colour {}",
-        GIVEN "wait x",
+        GIVEN "pass x",
         GIVEN "epoch x",
+        GIVEN "slice x",
         GIVEN "given colour {}",
     };
     FILE *trace = fopen("/dev/null", "we");

@@ -99,12 +99,11 @@ bool command_world_restart(struct command_world *world)
 
 bool command_world_restart_from_checkpoint(struct command_world *world)
 {
-    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
     const u32 flags = world->frame_flags;
     struct node *node = &world->node;
     struct failure failure;
     world->frame_flags |= FRAME_ROTATE;
-    command_world_frame(world, &tick, "");
+    command_world_slice(world);
     world->frame_flags = flags;
     command_world_must(node_seal_all(node, &failure), &failure);
     checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
@@ -182,8 +181,13 @@ void command_world_frame(struct command_world *world, const struct frame_command
 
 void command_world_tick(struct command_world *world, u64 seconds)
 {
-    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
     world->timestamp += seconds * 1000000000ull;
+    command_world_slice(world);
+}
+
+void command_world_slice(struct command_world *world)
+{
+    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
     command_world_frame(world, &tick, "");
 }
 

@@ -65,6 +65,8 @@ void command_world_frame_of(struct command_world *world, const struct frame_comm
                             const void *const *bodies, u32 count);
 // Lets so many seconds pass and logs a tick: what is due happens.
 void command_world_tick(struct command_world *world, u64 seconds);
+// A frame of one tick: a job is advanced by a slice, and what is due happens.
+void command_world_slice(struct command_world *world);
 // Runs a module's command of `count` records as the world's principal. Returns how many replies
 // there are; they are in world->reply.
 u32 command_world_run(struct command_world *world, u128 command_id, u16 record, const void *body,

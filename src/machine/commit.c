@@ -5,7 +5,7 @@
 // The postings of a plan become one chain of linked transfers, so the ledger's own rules, order of
 // checks and taking back serve plans as they serve clients. Everything else of a plan is checked
 // for room before, so that nothing can fail behind the postings.
-#include "machine/commit.h"
+#include "machine/commit_internal.h"
 
 #include "base/checksum.h"
 #include "codec/record_binary.h"
@@ -23,6 +23,8 @@ struct module_context commit_context(const struct machine *machine, const struct
         .turnovers = &machine->turnovers,
         .own = &machine->module_tables[module_index(module)],
         .all = machine->module_tables,
+        .jobs = &machine->module_tables[module_index(&job_module)].tables[JOB_TABLE],
+        .controls = &machine->sub_ledgers.table,
         .timestamp = machine->timestamp,
         .position = machine->position,
         .log_id = machine->log_id,
@@ -89,6 +91,15 @@ static bool plan_fits(const struct machine *machine, const struct module *module
         if (write->row < counts[write->table]) continue;
         if (counts[write->table]++ == tables[write->table].capacity) return false;
     }
+    const struct plan_bulk *bulk = &plan->bulk;
+    if (bulk->count > 0) {
+        assert(bulk->table < module->table_count && bulk->first <= tables[bulk->table].count);
+        assert(bulk->size == module->tables[bulk->table].record_size);
+        assert(counts[bulk->table] == tables[bulk->table].count); // Nothing else is appended to it.
+        if (bulk->first + bulk->count > tables[bulk->table].capacity) return false;
+    }
+    const struct table *jobs = &machine->module_tables[module_index(&job_module)].tables[JOB_TABLE];
+    if (plan->has_job && plan->job.number > jobs->capacity) return false;
     u32 holds = 0;
     for (u32 i = 0; i < plan->posting_count; i++) {
         holds += (plan->postings[i].flags & TRANSFER_PENDING) != 0;
@@ -99,19 +110,8 @@ static bool plan_fits(const struct machine *machine, const struct module *module
            turnovers->count + turned <= turnovers->capacity &&
            ledger_has_room_for_limits(&machine->ledger, plan->change.kind, plan->is_fact,
                                       plan->shortfall_count) &&
-           effects_fit(machine, plan);
+           effects_fit(machine, plan) && sub_ledgers_have_room(&machine->sub_ledgers, plan);
 }
-
-// What a plan was made for.
-struct source {
-    u128 command_id;
-    u64 place; // Of the record in the log.
-    u32 index; // Of the record in its command.
-    u32 size;  // Of it.
-    const u8 *record;
-    u16 module;
-    u16 owner_class; // Of the accounts that it may touch.
-};
 
 static u128 posting_id(const struct machine *machine, const struct plan *plan,
                        const struct source *source, u32 i)
@@ -194,53 +194,53 @@ static bool keeps_place(const struct module_order *order, const void *before, co
     return order->order.compare == NULL || order->order.compare(before, after) == 0;
 }
 
-// Writes a record, and moves its row in the orders of its table to where it belongs then.
-static void record_write(struct module_tables *own, const struct module_table *description,
-                         const struct plan_write *write, bool is_new)
+// Makes a record of a table as it shall be, or a new one behind the last, and moves its row in the
+// orders and the index of its table to where it belongs then.
+static enum status record_write(struct machine *machine, const struct module *module, u32 number,
+                                u64 row, const void *image, struct failure *failure)
 {
-    struct btree *trees = own->orders[write->table];
-    void *record = table_record(&own->tables[write->table], write->row);
+    struct module_tables *own = &machine->module_tables[module_index(module)];
+    const struct module_table *description = &module->tables[number];
+    struct btree *trees = own->orders[number];
+    struct table *table = &own->tables[number];
+    const bool is_new = row == table->count;
+    if (is_new) table->count++;
+    table_touch(table, row);
+    void *record = table_record(table, row);
+    assert(is_new || !description->keyed || load_u128(record) == load_u128(image));
     bool moves[MODULE_ORDERS_MAX] = {false};
     for (u32 i = 0; i < MODULE_ORDERS_MAX && description->orders[i] != NULL; i++) {
         const struct module_order *order = description->orders[i];
-        moves[i] = is_new || !keeps_place(order, record, write->record);
+        moves[i] = is_new || !keeps_place(order, record, image);
         const bool was = !is_new && (order->has == NULL || order->has(record));
-        if (moves[i] && was) btree_remove(&trees[i], (u32)write->row);
+        if (moves[i] && was) btree_remove(&trees[i], (u32)row);
     }
-    memcpy(record, write->record, write->size);
+    memcpy(record, image, description->record_size);
     for (u32 i = 0; i < MODULE_ORDERS_MAX && description->orders[i] != NULL; i++) {
         const struct module_order *order = description->orders[i];
         const bool is = order->has == NULL || order->has(record);
-        if (moves[i] && is) btree_insert(&trees[i], (u32)write->row);
+        if (moves[i] && is) btree_insert(&trees[i], (u32)row);
     }
-}
-
-static enum status write_apply(struct machine *machine, const struct module *module,
-                               const struct plan_write *write, struct failure *failure)
-{
-    struct module_tables *own = &machine->module_tables[module_index(module)];
-    struct table *table = &own->tables[write->table];
-    bool is_new = write->row == table->count;
-    if (is_new) table->count++;
-    table_touch(table, write->row);
-    void *record = table_record(table, write->row);
-    assert(is_new || !module->tables[write->table].keyed ||
-           load_u128(record) == load_u128(write->record));
-    record_write(own, &module->tables[write->table], write, is_new);
-    if (!is_new || !module->tables[write->table].keyed) return STATUS_OK;
-    return index_insert(&own->indexes[write->table],
-                        module_key_hash(&machine->ledger, load_u128(record)), (u32)write->row,
-                        failure);
+    if (!is_new || !description->keyed) return STATUS_OK;
+    return index_insert(&own->indexes[number], module_key_hash(&machine->ledger, load_u128(record)),
+                        (u32)row, failure);
 }
 
 static enum status writes_apply(struct machine *machine, const struct module *module,
                                 const struct plan *plan, struct failure *failure)
 {
+    const struct plan_bulk *bulk = &plan->bulk;
     enum status status = STATUS_OK;
     for (u32 i = 0; i < plan->write_count && status == STATUS_OK; i++) {
-        status = write_apply(machine, module, &plan->writes[i], failure);
+        const struct plan_write *write = &plan->writes[i];
+        status = record_write(machine, module, write->table, write->row, write->record, failure);
     }
-    return status;
+    for (u32 i = 0; i < bulk->count && status == STATUS_OK; i++) {
+        status = record_write(machine, module, bulk->table, bulk->first + i,
+                              bulk->records + (size_t)i * bulk->size, failure);
+    }
+    if (!plan->has_job || status != STATUS_OK) return status;
+    return record_write(machine, &job_module, JOB_TABLE, plan->job.number - 1, &plan->job, failure);
 }
 
 // Counts what was posted, not what is held.
@@ -313,8 +313,10 @@ static enum status effects_apply(struct machine *machine, const struct module *m
         struct plan_write gate = {.table = EFFECT_TABLE_GATE, .size = sizeof(struct effect_gate)};
         effect_make(&effects, EFFECT_KIND(module->number, plan->effects[i].kind),
                     plan->effects[i].body, (void *)effect.record, &effect.row, (void *)gate.record);
-        status = write_apply(machine, &effect_module, &effect, failure);
-        if (status == STATUS_OK) status = write_apply(machine, &effect_module, &gate, failure);
+        status = record_write(machine, &effect_module, effect.table, effect.row, effect.record,
+                              failure);
+        if (status != STATUS_OK) break;
+        status = record_write(machine, &effect_module, gate.table, gate.row, gate.record, failure);
     }
     return status;
 }
@@ -383,14 +385,17 @@ static enum status exists_tell(struct machine *machine, const struct plan *plan,
     return status;
 }
 
-// Commits a plan whole (P1), or says in the reply why not.
-static enum status plan_commit(struct machine *machine, const struct module *module,
-                               const struct plan *plan, const struct source *source,
-                               struct command_reply *reply, struct applied_frame *frame,
-                               struct applied_command *applied, struct failure *failure)
+enum status plan_commit(struct machine *machine, const struct module *module,
+                        const struct plan *plan, const struct source *source,
+                        struct command_reply *reply, struct applied_frame *frame,
+                        struct applied_command *applied, struct failure *failure)
 {
     if (!plan_fits(machine, module, plan)) {
         reply->result = MODULE_FULL;
+        return STATUS_OK;
+    }
+    if (!sub_ledgers_prepare(machine, module, plan, reply->evidence)) {
+        reply->result = MODULE_SUB_LEDGER_BROKEN;
         return STATUS_OK;
     }
     u32 refused = 0;
@@ -428,6 +433,7 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
     status = turnovers_apply(machine, plan, failure);
     if (status != STATUS_OK) return status;
     status = accounts_apply(machine, plan, source, applied, failure);
+    if (status == STATUS_OK) status = sub_ledgers_apply(machine, module, plan, failure);
     if (status == STATUS_OK) status = writes_apply(machine, module, plan, failure);
     if (status != STATUS_OK) return status;
     return effects_apply(machine, module, plan, applied->timestamp, failure);
@@ -437,7 +443,7 @@ static enum status plan_commit(struct machine *machine, const struct module *mod
 
 static bool is_enabled(const struct machine *machine, const struct module *module)
 {
-    return (machine->genesis.flags & GENESIS_SAMPLE) != 0 || module != &sample_module;
+    return (machine->genesis.flags & GENESIS_SAMPLE) != 0 || !module->is_for_tests;
 }
 
 static void reply_add(struct applied_command *applied, const struct command_reply *reply)
@@ -643,8 +649,8 @@ static enum status record_decide(struct machine *machine, const struct frame_com
         if (plan->unique_id == 0) return STATUS_OK;
         return exists_tell(machine, plan, source, reply, failure);
     }
-    const u64 postings_max = MAX(
-        MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1), record->postings_max);
+    const u64 by_size = MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1);
+    const u64 postings_max = MAX(by_size, (u64)record->postings_max);
     assert(plan->posting_count <= postings_max);
     if (plan->settled != NULL) {
         // First what may be refused; a plan of the effect module never is.

@@ -87,6 +87,9 @@ MUST_USE enum status commit_pulse(struct machine *machine, u64 place, struct app
                                   struct applied_command *applied, struct failure *failure);
 // When the next tick has something to do for a module, in nanoseconds; U64_MAX for never.
 u64 commit_next_due(const struct machine *machine);
+// Advances the job that waits longest by one slice, or concludes it; nothing when none is running.
+MUST_USE enum status commit_slice(struct machine *machine, u64 place, struct applied_frame *frame,
+                                  struct applied_command *applied, struct failure *failure);
 // The context of a module as it is now.
 struct module_context commit_context(const struct machine *machine, const struct module *module);
 

@@ -150,7 +150,7 @@ static void test_refusals_name_value_and_limit_and_change_nothing(void **state)
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 60);
     assert_int_equal(effect_count(machine), 1);
     assert_int_equal(command_run(world, 2009, 0x7f0f, "", 0).result, MODULE_UNKNOWN);
-    assert_int_equal(command_run(world, 2010, 0x7e01, "", 0).result, MODULE_UNKNOWN);
+    assert_int_equal(command_run(world, 2010, 0x7d01, "", 0).result, MODULE_UNKNOWN);
     assert_int_equal(command_run(world, 2011, 0x7f02, "short", 5).result, MODULE_MALFORMED);
 }
 
@@ -380,7 +380,7 @@ static void unknowns_run(struct command_world *world, u128 first, u32 count)
         const u32 some = MIN(count - done, COMMAND_WORLD_COMMANDS_MAX);
         for (u32 i = 0; i < some; i++) {
             entries[i] = (struct frame_command){
-                .record = 0x7e01, .version = 1, .count = 1, .command_id = first + done + i};
+                .record = 0x7d01, .version = 1, .count = 1, .command_id = first + done + i};
             bodies[i] = "";
         }
         command_world_frame_of(world, entries, bodies, some);

@@ -7,6 +7,7 @@
 #include "os/memory.h"
 
 #define REGISTER_REPLY_SIZE 64u
+#define BULK_SIZE           ((size_t)PLAN_BULK_MAX * PLAN_RECORD_SIZE_MAX)
 
 static enum status orders_init(struct module_tables *own, const struct module_table *description,
                                u32 table, struct failure *failure)
@@ -29,6 +30,7 @@ static enum status modules_init(struct machine *machine, struct failure *failure
     if (status == STATUS_OK) {
         status = turnovers_init(&machine->turnovers, &machine->history, TURNOVERS_MAX, failure);
     }
+    if (status == STATUS_OK) status = sub_ledgers_init(&machine->sub_ledgers, failure);
     assert(module_count <= MACHINE_MODULES_MAX);
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count && status == STATUS_OK; j++) {
@@ -56,6 +58,10 @@ static enum status modules_init(struct machine *machine, struct failure *failure
         status = memory_reserve(sizeof *machine->chain, false, &memory, failure);
         machine->chain = memory;
     }
+    if (status == STATUS_OK) {
+        status = memory_reserve(BULK_SIZE, false, &memory, failure);
+        machine->plan->bulk.records = memory;
+    }
     return status;
 }
 
@@ -72,6 +78,7 @@ u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_
         &machine->ledger.constraints,
         &machine->ledger.breaches,
         &machine->turnovers.table,
+        &machine->sub_ledgers.table,
     }; // 4 was once another table's.
     u32 count = 0;
     for (u32 i = 0; i < ARRAY_COUNT(own); i++) {
@@ -128,6 +135,8 @@ enum status machine_loaded(struct machine *machine, struct failure *failure)
     }
     enum status turned = turnovers_loaded(&machine->turnovers, failure);
     if (turned != STATUS_OK) return turned;
+    enum status summed = sub_ledgers_loaded(&machine->sub_ledgers, &machine->ledger, failure);
+    if (summed != STATUS_OK) return summed;
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
             struct module_tables *own = &machine->module_tables[i];
@@ -177,6 +186,8 @@ void machine_free(struct machine *machine)
     table_free(&machine->notes);
     index_free(&machine->note_index);
     turnovers_free(&machine->turnovers);
+    sub_ledgers_free(&machine->sub_ledgers);
+    if (machine->plan != NULL) memory_release(machine->plan->bulk.records, BULK_SIZE);
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
             table_free(&machine->module_tables[i].tables[j]);
@@ -357,6 +368,7 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
             applied->timestamp +=
                 ledger_expire(&machine->ledger, applied->timestamp, place, LEDGER_BATCH_EVENTS_MAX);
             status = commit_pulse(machine, place, out, applied, failure);
+            if (status == STATUS_OK) status = commit_slice(machine, place, out, applied, failure);
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
         case COMMAND_COMPAT:
@@ -607,9 +619,21 @@ static void orders_check(const struct module_tables *own, const struct module_ta
     }
 }
 
+u64 machine_next_due(const struct machine *machine)
+{
+    return MIN(ledger_next_expiry(&machine->ledger), commit_next_due(machine));
+}
+
+u64 machine_next_tick(const struct machine *machine)
+{
+    const struct module_tables *jobs = &machine->module_tables[module_index(&job_module)];
+    return jobs->orders[JOB_TABLE][JOB_ORDER_TURN].count > 0 ? 0 : machine_next_due(machine);
+}
+
 void machine_check(const struct machine *machine)
 {
     ledger_check(&machine->ledger);
+    sub_ledgers_check(machine);
     for (u32 i = 0; i < module_count; i++) {
         for (u32 j = 0; j < modules[i]->table_count; j++) {
             orders_check(&machine->module_tables[i], &modules[i]->tables[j], j);

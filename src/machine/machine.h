@@ -21,6 +21,7 @@
 #include "ledger/ledger.h"
 #include "ledger/turnover.h"
 #include "machine/compat.h"
+#include "machine/sub_ledger.h"
 #include "modules/module.h"
 #include "wal/frame.h"
 
@@ -29,7 +30,7 @@
 #define MACHINE_MODULES_MAX   16u
 #define COMMAND_NOTES_MAX     65536u // Commands of modules whose replies are kept.
 #define TURNOVERS_MAX         (1u << 28)
-static_assert(MACHINE_MODULES_MAX * PLAN_POSTINGS_MAX <= LEDGER_PULSE_POSTINGS_MAX,
+static_assert((MACHINE_MODULES_MAX + 1) * PLAN_POSTINGS_MAX <= LEDGER_PULSE_POSTINGS_MAX,
               "a tick's rows");
 
 // Body of COMMAND_GENESIS: what the whole log depends on.
@@ -91,6 +92,7 @@ struct machine {
     u64 epoch;          // Likewise.
     struct table notes; // struct command_note, a ring.
     struct turnovers turnovers;
+    struct sub_ledgers sub_ledgers;
     struct index note_index;
     struct module_tables module_tables[MACHINE_MODULES_MAX];
     struct machine_state state;
@@ -197,6 +199,10 @@ struct machine_table {
     u32 id;
 };
 u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_TABLES_MAX]);
+// When time has something to do: a hold expires, or something of a module is due; U64_MAX never.
+u64 machine_next_due(const struct machine *machine);
+// When the next tick is due: U64_MAX never, 0 at once since a job is running (docs/JOBS.md).
+u64 machine_next_tick(const struct machine *machine);
 // Rebuilds what is not saved, once the tables and the state were loaded.
 MUST_USE enum status machine_loaded(struct machine *machine, struct failure *failure);
 

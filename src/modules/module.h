@@ -18,6 +18,7 @@
 #include "ledger/history_query.h"
 #include "ledger/ledger_cell.h"
 #include "ledger/turnover.h"
+#include "modules/job/job.h"
 #include "schema/schema.h"
 
 #define MODULE_TABLES_MAX    4u
@@ -28,6 +29,9 @@
 #define PLAN_ACCOUNTS_MAX    16u
 #define PLAN_SHORTFALLS_MAX  PLAN_POSTINGS_MAX
 #define PLAN_RECORD_SIZE_MAX 512u
+#define PLAN_CONTROLS_MAX    8u
+#define PLAN_BULK_MAX        8192u // Records.
+#define JOB_SLICE_MEMBERS    8192u // Members that a slice looks at: what a replay sees too.
 #define EFFECT_BODY_SIZE     64u
 #define MODULE_CURSOR_SIZE   32u
 #define MODULE_WORK_SIZE     256u
@@ -76,6 +80,23 @@ struct plan_write {
     _Alignas(16) u8 record[PLAN_RECORD_SIZE_MAX];
 };
 
+// Replaces a run of records of one table, or appends one when `first` is the table's count.
+struct plan_bulk {
+    u32 table;
+    u32 count; // 0: none.
+    u64 first;
+    u32 size;    // Of a record.
+    u8 *records; // Scratch of the machine's, of PLAN_BULK_MAX records of any size.
+};
+
+// A control account from now on: what records of a sub-ledger sum to (L10).
+struct plan_control {
+    u32 account_row;
+    u32 sub_ledger; // Of the module: the number in its sub_ledgers.
+    u64 scale;      // Units of the sum to a minor unit of the account.
+    bool is_credit; // The account's balance is its credits less its debits, else the opposite.
+};
+
 // Something to be done outside, by a gateway (docs/EFFECTS.md).
 struct plan_effect {
     u16 kind; // One of those that the module describes (struct module_effect_kind).
@@ -100,6 +121,10 @@ struct plan {
     struct plan_write writes[PLAN_WRITES_MAX];
     struct plan_effect effects[PLAN_EFFECTS_MAX];
     struct plan_shortfall shortfalls[PLAN_SHORTFALLS_MAX];
+    struct plan_control controls[PLAN_CONTROLS_MAX];
+    struct plan_bulk bulk;
+    // The record of a job as it shall be, when has_job.
+    struct job_record job;
     // A change of cells or constraints, behind the postings; of those it goes with none but the
     // posting that settles a breach.
     struct ledger_change change;
@@ -108,6 +133,8 @@ struct plan {
     u32 write_count;
     u32 effect_count;
     u32 shortfall_count;
+    u32 control_count;
+    bool has_job;
     // What happened, and is not ours to refuse: a price, a bank's reversal, a default. It is posted
     // whatever constraints say, and opens their breaches. (The limits of accounts always refuse.)
     bool is_fact;
@@ -136,11 +163,37 @@ struct module_facts {
     struct failure *failure;
 };
 
+// What the records of a sub-ledger sum to, for one control account: a record of the machine's.
+//
+// `sum` is of what counts, `staged` what is added to it when the job concludes that staged it. The
+// account's balance is the whole minor units of the sum.
+struct control {
+    i128 sum;
+    i128 staged;
+    u64 scale;       // Units of the sum to a minor unit of the account.
+    u32 account_row; // Of the ledger.
+    u32 job;         // Number of the job that staged; 0 none.
+    u16 module;      // Its number.
+    u8 sub_ledger;   // Of the module's.
+    bool is_credit;
+    u8 reserved[12];
+};
+static_assert(sizeof(struct control) == 64, "control v1");
+
+// The whole minor units of a sum, cut off towards minus infinity.
+static inline i128 control_whole(i128 sum, u64 scale)
+{
+    const i128 whole = sum / (i128)scale;
+    return whole * (i128)scale > sum ? whole - 1 : whole;
+}
+
 struct module_context {
     const struct ledger *ledger;
     const struct turnovers *turnovers;
     const struct module_tables *own;
     const struct module_tables *all; // Of every module, in the order of modules.def.
+    const struct table *jobs;        // struct job_record.
+    const struct table *controls;    // struct control.
     u64 timestamp;                   // Nanoseconds; of this command.
     u64 position;
     u64 principal;
@@ -199,6 +252,19 @@ struct module_effect_kind {
     const char *doc;    // A sentence: what is done, and what the body is.
 };
 
+// What one record of a sub-ledger adds to its control account.
+struct module_share {
+    u32 control; // Row among the controls.
+    i128 settled;
+    // What it will add beside that once the job that staged it concludes; 0 when that job is
+    // settled.
+    i128 staged;
+};
+struct module_sub_ledger {
+    u32 table;
+    struct module_share (*share)(const struct module_context *context, const void *record);
+};
+
 struct module {
     const char *name;
     u16 number;
@@ -237,6 +303,17 @@ struct module {
     // refuse, since the end has happened. NULL when it does not care.
     void (*settled)(const struct module_context *context, const struct effect *effect,
                     struct plan *plan);
+    // The next slice of a running job of this module: looks at up to `budget` members from
+    // plan->job.cursor on, stages what comes of it (in records, not in postings), and advances
+    // cursor, done and refused in plan->job. NULL when it has no jobs.
+    void (*slice)(const struct module_context *context, u32 budget, struct plan *plan);
+    // A part of a job's conclusion: what plan->job staged is about to count. Fills the plan and
+    // returns true when it is the last part; with that plan the job is committed. A plan that is
+    // refused fails the job. NULL: nothing is posted.
+    bool (*conclude)(const struct module_context *context, struct plan *plan);
+    const struct module_sub_ledger *sub_ledgers;
+    u32 sub_ledger_count;
+    bool is_for_tests; // Only logs made for tests (GENESIS_SAMPLE) accept its commands.
     // Asserts every invariant of its records.
     void (*check)(const struct module_context *context);
 };
@@ -314,6 +391,9 @@ static inline void plan_clear(struct plan *plan)
     plan->write_count = 0;
     plan->effect_count = 0;
     plan->shortfall_count = 0;
+    plan->control_count = 0;
+    plan->bulk.count = 0;
+    plan->has_job = false;
     plan->change.kind = LEDGER_CHANGE_NONE;
     plan->is_fact = false;
     plan->settled = NULL;
@@ -326,6 +406,13 @@ struct account *plan_add_account(struct plan *plan, const struct ledger *ledger,
 struct plan_posting *plan_add_posting(struct plan *plan);
 struct plan_effect *plan_add_effect(struct plan *plan, u16 kind);
 struct plan_shortfall *plan_add_shortfall(struct plan *plan);
+// Makes an account the control account of a sub-ledger of the module's. Returns the row that the
+// control will have.
+u32 plan_add_control(struct plan *plan, const struct module_context *context,
+                     const struct plan_control *control);
+// Begins the bulk write of a plan, one at most: `count` records of `size` bytes of a table from row
+// `first` on, PLAN_BULK_MAX at most. Returns the records, to be filled in whole.
+void *plan_add_bulk(struct plan *plan, u32 table, u64 first, u32 count, u32 size);
 // Adds a view to an answer; false when there is no room for it. A view of fixed size.
 bool answer_add(struct module_answer *answer, const void *view);
 // Adds the records of a table of the module's as views, in the order of their rows, from the cursor

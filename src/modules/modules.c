@@ -126,6 +126,24 @@ struct plan_shortfall *plan_add_shortfall(struct plan *plan)
     return shortfall;
 }
 
+u32 plan_add_control(struct plan *plan, const struct module_context *context,
+                     const struct plan_control *control)
+{
+    assert(plan->control_count < PLAN_CONTROLS_MAX && control->scale > 0);
+    plan->controls[plan->control_count] = *control;
+    return (u32)context->controls->count + plan->control_count++;
+}
+
+void *plan_add_bulk(struct plan *plan, u32 table, u64 first, u32 count, u32 size)
+{
+    assert(plan->bulk.count == 0 && count <= PLAN_BULK_MAX && size <= PLAN_RECORD_SIZE_MAX);
+    plan->bulk.table = table;
+    plan->bulk.first = first;
+    plan->bulk.count = count;
+    plan->bulk.size = size;
+    return plan->bulk.records;
+}
+
 struct plan_effect *plan_add_effect(struct plan *plan, u16 kind)
 {
     assert(plan->effect_count < PLAN_EFFECTS_MAX);

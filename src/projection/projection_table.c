@@ -26,7 +26,7 @@ static const struct {
     {"row", "INTEGER PRIMARY KEY", "Row of history: the order in which it took effect."},
     {"position", "INTEGER", "Of its command in the log."},
     {"timestamp", "INTEGER", "When it took effect, nanoseconds since 1970 UTC."},
-    {"principal", "INTEGER", "Who asked for it; 0 is a plain client, or time."},
+    {"asked_by", "INTEGER", "Who asked for it; 0 is a plain client, or time."},
     {"command_id", "ANY", "Of its command; of a plain client its client."},
     {"event_index", "INTEGER", "Which event or record of its command it is."},
     {"cause_row", "INTEGER", "Of what a module made: the row of its record."},

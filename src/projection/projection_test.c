@@ -241,7 +241,7 @@ static void test_views_and_indexes(void **state)
 static void test_names_do_not_collide(void **state)
 {
     (void)state;
-    static const char *const own[] = {"row",        "position",    "principal",
+    static const char *const own[] = {"row",        "position",    "asked_by",
                                       "command_id", "event_index", "cause_row"};
     for (u32 i = 0; i < module_count; i++) {
         const struct schema_module *schema = modules[i]->schema;

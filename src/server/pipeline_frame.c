@@ -18,6 +18,9 @@
 // ago. They share its frame then, and do not delay it by one of their own.
 #define HOLD_NS         (2 * NS_PER_MS)
 #define LARGE_RECENT_NS (4 * NS_PER_MS)
+// A job is advanced at once while nothing else is asked, else so often: a slice takes some
+// milliseconds, which the commands of its frame wait for.
+#define SLICE_PACE_NS (20 * NS_PER_MS)
 
 u32 pipeline_room(const struct pipeline *pipeline)
 {
@@ -197,13 +200,6 @@ static void job_header(struct pipeline *pipeline, struct job *job, u32 count, u3
     header->epoch = pipeline->node->wal.tail.epoch;
 }
 
-// When time has something to do: a hold expires, or something of a module is due.
-static u64 next_due(const struct pipeline *pipeline)
-{
-    const struct machine *machine = &pipeline->node->machine;
-    return MIN(ledger_next_expiry(&machine->ledger), commit_next_due(machine));
-}
-
 static void checkpoint_start(struct pipeline *pipeline)
 {
     struct node *node = pipeline->node;
@@ -288,11 +284,23 @@ static void requests_add(struct pipeline *pipeline, const struct job *job)
     request_source_add(&pipeline->node->source, &request);
 }
 
+// Whether the next frame begins with a tick: something expires, or a job's next slice is due. Of
+// slices there is one between two looks at what came in.
+static bool tick_due(const struct pipeline *pipeline, u64 now)
+{
+    const u64 next = machine_next_tick(&pipeline->node->machine);
+    if (pipeline->draining || next > now) return false;
+    if (next > 0 || machine_next_due(&pipeline->node->machine) <= now) return true;
+    if (pipeline_is_full(pipeline)) return false; // Slices take space, and can wait.
+    const u64 pace = pipeline->waiting_count > 0 ? SLICE_PACE_NS : 1;
+    return now >= pipeline->last_slice + pace;
+}
+
 bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
 {
     struct node *node = pipeline->node;
     u32 flags = 0;
-    bool tick = !pipeline->draining && next_due(pipeline) <= now;
+    bool tick = tick_due(pipeline, now);
     if (pipeline->waiting_count == 0 && !tick && extra_flags == 0) return false;
     struct job *job = job_take(pipeline, &flags);
     if (job == NULL) return false;
@@ -318,6 +326,7 @@ bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
     pipeline->next_sequence++;
     pipeline->next_place = job->view.header->place + job->size;
     pipeline->last_active = now;
+    if (tick && count > 0) pipeline->last_slice = now;
     pipeline->last_was_seal = count == 0;
     pipeline->flying[(pipeline->flying_first + pipeline->flying_count++) % JOBS_MAX] = job;
     pipeline_lock(pipeline);
@@ -432,8 +441,11 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     bool went_on = answers_go_on(pipeline);
     if (closed || went_on) answers_hand_out(pipeline);
     u64 wait = pipeline->waiting_changes == NULL ? U64_MAX : changes_run(pipeline);
-    u64 expiry = next_due(pipeline);
+    u64 expiry = machine_next_due(&pipeline->node->machine);
     if (expiry != U64_MAX) wait = MIN(wait, expiry > now ? expiry - now : RETRY_NS);
+    const bool advances = machine_next_tick(&pipeline->node->machine) == 0 && !pipeline->draining;
+    // Behind a frame that is being written, its end wakes this thread.
+    if (advances) wait = pipeline->flying_count == 0 && closed ? 0 : MIN(wait, RETRY_NS);
     if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) {
         u64 hold = hold_left(pipeline, now);
         wait = MIN(wait, hold > 0 ? hold : RETRY_NS);

@@ -88,6 +88,7 @@ struct pipeline {
     u64 now;           // The time of frames at the last run.
     u64 waiting_since; // When the first of what waits came, about.
     u64 last_large;    // When a large command last went into a frame; 0 never.
+    u64 last_slice;    // When a job was last advanced.
     u64 last_active;   // When a frame was last closed or answered.
     u32 small_frames;  // In a row, up to the last one.
     bool last_was_seal;

@@ -86,7 +86,7 @@ void port_world_step(struct port_world *world)
         if (events[i].data.ptr == world) continue;
         (void)tael_port_event(world->port, events[i].data.ptr, events[i].events, world->time);
     }
-    (void)pipeline_run(world->pipeline, world->time);
+    world->wait = pipeline_run(world->pipeline, world->time);
     (void)tael_port_resume(world->port);
 }
 

@@ -27,6 +27,7 @@ struct port_world {
     char path[64];
     u64 space_reserve;
     u64 time;
+    u64 wait;     // As the last step's pipeline_run told.
     u32 raw_done; // Commands of no port that were answered.
     u32 buffers;  // There are, when nothing goes on.
     u64 through;  // Of the last command of a module, as it was logged.

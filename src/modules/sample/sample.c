@@ -172,6 +172,7 @@ const struct module sample_module = {
             {.record_size = sizeof(struct sample_box), .record_max = BOXES_MAX},
             {.record_size = sizeof(struct sample_sent), .record_max = SENT_MAX, .keyed = true},
         },
+    .is_for_tests = true,
     .decide = sample_decide,
     .effect_kinds = effect_kinds,
     .effect_kind_count = ARRAY_COUNT(effect_kinds),

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// tael job wait: asks how far a job is until it stands still. The other actions of the verb are
+// the module's commands and questions (module_verbs.c).
+#include "cli/cli.h"
+#include "modules/job/job.h"
+#include "modules/module.h"
+
+#include <tael.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAUSE_NS   (100 * NS_PER_MS)
+#define BAR_LENGTH 40u
+
+// A bar on a terminal, over what it said before.
+static void bar_put(const struct job_record *job, bool is_terminal)
+{
+    if (!is_terminal) return;
+    const u32 filled =
+        job->total == 0 ? BAR_LENGTH : (u32)((u128)job->cursor * BAR_LENGTH / job->total);
+    char bar[BAR_LENGTH + 1];
+    memset(bar, ' ', BAR_LENGTH);
+    memset(bar, '#', filled);
+    bar[BAR_LENGTH] = 0;
+    (void)fprintf(stderr, "\r[%s] %llu of %llu", bar, (unsigned long long)job->cursor,
+                  (unsigned long long)job->total);
+    (void)fflush(stderr);
+}
+
+static int ask_fail(const struct cli_call *cli, struct tael_client *client)
+{
+    struct failure failure = {0};
+    (void)failure_set(&failure, STATUS_IO, "%s", tael_problem(client));
+    return cli_fail(cli->verb->name, &failure);
+}
+
+// The job as it is now.
+static int job_ask(const struct cli_call *cli, struct tael_client *client, u64 timeout_ms,
+                   struct job_record *job)
+{
+    const struct tael_question question = {
+        .record = job_schema_job_find.number,
+        .version = 1,
+        .body_size = sizeof(struct job_find),
+        .body = cli_part(cli, &job_schema_job_find)->head,
+    };
+    struct tael_answer answer;
+    if (tael_ask(client, &question, timeout_ms, &answer) != TAEL_OK) return ask_fail(cli, client);
+    if (answer.result == TAEL_RESULT_DONE && answer.body_size >= sizeof *job) {
+        memcpy(job, answer.body, sizeof *job);
+        return EXIT_DONE;
+    }
+    const char *text = answer.text[0] != 0 ? answer.text : tael_result_text(answer.result);
+    if (answer.result == TAEL_RESULT_REFUSED) {
+        const struct schema_result *known = module_result_of(&job_module, answer.replies[0].result);
+        text = known == NULL ? "refused" : known->sentence;
+    }
+    (void)fprintf(stderr, "tael %s: %s\n", cli->verb->name, text);
+    return EXIT_REFUSED;
+}
+
+static int wait_until_still(const struct cli_call *cli, struct tael_client *client, u64 timeout_ms,
+                            struct job_record *job)
+{
+    const bool is_terminal = isatty(STDERR_FILENO) == 1;
+    for (;;) {
+        const int code = job_ask(cli, client, timeout_ms, job);
+        if (code != EXIT_DONE) return code;
+        bar_put(job, is_terminal);
+        if (!job_is_runnable(job) || cli_is_interrupted()) break;
+        const struct timespec pause = {.tv_nsec = (long)PAUSE_NS};
+        (void)nanosleep(&pause, NULL);
+    }
+    if (is_terminal) (void)fputc('\n', stderr);
+    return EXIT_DONE;
+}
+
+static int wait_run(const struct cli_call *cli)
+{
+    const struct port_options *port = cli_part(cli, &cli_schema_port_options)->head;
+    const struct tael_options options = {.address = port->connect};
+    const u64 timeout_ms = (u64)port->deadline * 1000;
+    struct failure failure = {0};
+    if (record_check_arguments(cli_part(cli, &job_schema_job_find), &failure) != STATUS_OK) {
+        return cli_fail(cli->verb->name, &failure);
+    }
+    struct tael_client *client = tael_open(&options);
+    assert(client != NULL);
+    _Alignas(16) struct job_record job = {0};
+    cli_interrupt_install();
+    int code = tael_connect(client, timeout_ms) == TAEL_OK
+                   ? wait_until_still(cli, client, timeout_ms, &job)
+                   : ask_fail(cli, client);
+    tael_close(client);
+    if (code != EXIT_DONE) return code;
+    cli_print_rows(&job_schema_job_record, cli->form, &job, sizeof job, 1);
+    const bool ended_well = job.status == JOB_STATUS_COMMITTED || job.status == JOB_STATUS_STAGED;
+    return ended_well ? EXIT_DONE : EXIT_REFUSED;
+}
+
+const struct cli_verb job_wait_verb = {
+    .name = "job wait",
+    .summary = "waits until a job is committed, staged, cancelled or failed",
+    .about = "Asks the server how far the job is until it stands still: committed, staged and "
+             "waiting to be committed, cancelled or failed. On a terminal a bar shows how many of "
+             "its members were looked at. An interrupt ends the waiting and leaves the job as it "
+             "is. The exit code is 1 when the job was cancelled, has failed or still runs.",
+    .parts = {&job_schema_job_find, &cli_schema_port_options, &cli_schema_form_options},
+    .run = wait_run,
+};
