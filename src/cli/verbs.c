@@ -11,11 +11,11 @@ static const struct {
     const struct cli_verb *first;
     u32 count;
 } tables[] = {
-    {&serve_verb, 1},      {ledger_verbs, LEDGER_VERBS_COUNT},
-    {&verify_verb, 1},     {&dump_verb, 1},
-    {&override_verb, 1},   {&bench_verb, 1},
-    {&completion_verb, 1}, {&version_verb, 1},
-    {&help_verb, 1},
+    {&serve_verb, 1},    {ledger_verbs, LEDGER_VERBS_COUNT},
+    {&verify_verb, 1},   {&dump_verb, 1},
+    {&override_verb, 1}, {&restore_verb, 1},
+    {&bench_verb, 1},    {&completion_verb, 1},
+    {&version_verb, 1},  {&help_verb, 1},
 };
 
 const struct cli_verb *cli_verb_at(u32 index)

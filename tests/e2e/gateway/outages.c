@@ -209,15 +209,17 @@ static void late_run(struct outages *outages, u32 kind, u32 step)
 static u32 outside_read(struct outages *outages)
 {
     FILE *stream = fopen(outages->outside, "re");
-    unsigned long long number = 0;
-    unsigned long long high = 0;
-    unsigned long long low = 0;
-    unsigned attempt = 0;
+    char line[128];
     u32 lines = 0;
     memset(outages->lines, 0, sizeof outages->lines);
     if (stream == NULL) die(outages, outages->outside);
-    while (fscanf(stream, "%llu %16llx%16llx %u\n", &number, &high, &low, &attempt) == 4) {
-        const u128 key = (u128)high << 64 | low;
+    while (fgets(line, sizeof line, stream) != NULL) {
+        char *at = NULL;
+        const u64 number = strtoull(line, &at, 10);
+        char half[17] = {0}; // Of the key, which is 32 hex digits.
+        if (*at != ' ' || strlen(at) < 35) die(outages, "an odd line");
+        memcpy(half, at + 1, 16);
+        const u128 key = (u128)strtoull(half, NULL, 16) << 64 | strtoull(at + 17, NULL, 16);
         if (number == 0 || number > outages->planned) die(outages, "an odd number was sent");
         if (outages->lines[number]++ > 0 && outages->keys[number] != key) {
             die(outages, "a repeat with another key");
@@ -225,7 +227,6 @@ static u32 outside_read(struct outages *outages)
         outages->keys[number] = key;
         lines++;
     }
-    if (!feof(stream)) die(outages, "an odd line");
     (void)fclose(stream);
     return lines;
 }
