@@ -105,6 +105,7 @@ static void boxes_make(struct outages *outages)
     const struct effect_arm arm = {.reason = 1};
     load_client_open(&outages->load, outages->load.client);
     load_accounts_make(&outages->load);
+    compat_client_close(outages->load.client);
     run(outages, 0x7f01, &open, sizeof open, 1, "opening the box");
     run(outages, 0x0908, &arm, sizeof arm, 1, "arming");
 }
@@ -371,6 +372,7 @@ int main(int argc, char **argv)
     effects_check(outages);
     load_client_open(&outages->load, outages->load.client);
     money_check(outages);
+    compat_client_close(outages->load.client);
     (void)printf("%u rounds, seed %llu: %u effects, %u settled, %u unknown, sent %u times\n",
                  rounds, (unsigned long long)seed, outages->planned,
                  outages->states[EFFECT_SETTLED], outages->states[EFFECT_UNKNOWN], lines);
