@@ -11,12 +11,19 @@ static const struct {
     const struct cli_verb *first;
     u32 count;
 } tables[] = {
-    {&serve_verb, 1},      {ledger_verbs, LEDGER_VERBS_COUNT},
-    {&verify_verb, 1},     {&dump_verb, 1},
-    {&override_verb, 1},   {key_verbs, KEY_VERBS_COUNT},
-    {&tail_verb, 1},       {&project_verb, 1},
-    {&export_verb, 1},     {&bench_verb, 1},
-    {&completion_verb, 1}, {&version_verb, 1},
+    {&serve_verb, 1},
+    {ledger_verbs, LEDGER_VERBS_COUNT},
+    {&verify_verb, 1},
+    {&dump_verb, 1},
+    {&override_verb, 1},
+    {&restore_verb, 1},
+    {key_verbs, KEY_VERBS_COUNT},
+    {&tail_verb, 1},
+    {&project_verb, 1},
+    {&export_verb, 1},
+    {&bench_verb, 1},
+    {&completion_verb, 1},
+    {&version_verb, 1},
     {&help_verb, 1},
 };
 

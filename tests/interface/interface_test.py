@@ -18,8 +18,9 @@ import tempfile
 import termios
 import time
 
-VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "bench",
-         "completion", "version", "entity", "calendar", "day", "period", "asset", "chart", "book",
+VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", "restore",
+         "bench", "completion", "version",
+         "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
          "cell", "constraint", "breach", "name", "hold", "tail", "project", "export",
          "due", "conversion", "year", "rule", "key", "principal", "effect", "job")
@@ -510,6 +511,32 @@ def test_a_copy_is_found_out(folder):
     assert effects_of(folder, moved)["copied"]
     run("verify", moved)
     run("verify", "--replay", moved)
+
+
+def test_restore_makes_a_copy_that_is_disarmed(folder):
+    new = os.path.join(folder, "new")
+    with server(folder) as (_, data):
+        to = ("--connect", "unix:" + data + "/socket")
+        run("entity", "open", "--entity-id", "1", "--name", "x", "--jurisdiction", "HK",
+            "--currency", "HKD", "--day", "2026-01-05", *to)
+        said = run_both("restore", data, new, code=3)[1]  # While it is served.
+        assert "is open in another process" in said, said
+    assert not os.path.exists(new)
+    report, = objects(run("restore", data, new, "--json"))
+    assert int(report["files"]) >= 6 and int(report["bytes"]) > 4 * 67108864, report
+    assert not os.path.exists(os.path.join(new, "owner"))
+    for name in os.listdir(new):
+        with open(os.path.join(new, name), "rb") as one, \
+                open(os.path.join(data, name), "rb") as other:
+            assert one.read() == other.read(), name
+    run("verify", "--replay", new)
+    first, second = effects_of(folder, data), effects_of(folder, new)
+    assert not first["copied"] and second["copied"] and second["epoch"] == "2", second
+    assert first["log_id"] != second["log_id"]
+    refused("is there already", "restore", data, new, code=1)
+    refused("holds no log", "restore", folder, os.path.join(folder, "other"), code=3)
+    assert not os.path.exists(os.path.join(folder, "other"))
+    refused("is missing", "restore", data)
 
 
 def test_ready_as_json(folder):

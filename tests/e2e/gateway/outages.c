@@ -105,6 +105,7 @@ static void boxes_make(struct outages *outages)
     const struct effect_arm arm = {.reason = 1};
     load_client_open(&outages->load, outages->load.client);
     load_accounts_make(&outages->load);
+    compat_client_close(outages->load.client);
     run(outages, 0x7f01, &open, sizeof open, 1, "opening the box");
     run(outages, 0x0908, &arm, sizeof arm, 1, "arming");
 }
@@ -209,15 +210,17 @@ static void late_run(struct outages *outages, u32 kind, u32 step)
 static u32 outside_read(struct outages *outages)
 {
     FILE *stream = fopen(outages->outside, "re");
-    unsigned long long number = 0;
-    unsigned long long high = 0;
-    unsigned long long low = 0;
-    unsigned attempt = 0;
+    char line[128];
     u32 lines = 0;
     memset(outages->lines, 0, sizeof outages->lines);
     if (stream == NULL) die(outages, outages->outside);
-    while (fscanf(stream, "%llu %16llx%16llx %u\n", &number, &high, &low, &attempt) == 4) {
-        const u128 key = (u128)high << 64 | low;
+    while (fgets(line, sizeof line, stream) != NULL) {
+        char *at = NULL;
+        const u64 number = strtoull(line, &at, 10);
+        char half[17] = {0}; // Of the key, which is 32 hex digits.
+        if (*at != ' ' || strlen(at) < 35) die(outages, "an odd line");
+        memcpy(half, at + 1, 16);
+        const u128 key = (u128)strtoull(half, NULL, 16) << 64 | strtoull(at + 17, NULL, 16);
         if (number == 0 || number > outages->planned) die(outages, "an odd number was sent");
         if (outages->lines[number]++ > 0 && outages->keys[number] != key) {
             die(outages, "a repeat with another key");
@@ -225,7 +228,6 @@ static u32 outside_read(struct outages *outages)
         outages->keys[number] = key;
         lines++;
     }
-    if (!feof(stream)) die(outages, "an odd line");
     (void)fclose(stream);
     return lines;
 }
@@ -370,6 +372,7 @@ int main(int argc, char **argv)
     effects_check(outages);
     load_client_open(&outages->load, outages->load.client);
     money_check(outages);
+    compat_client_close(outages->load.client);
     (void)printf("%u rounds, seed %llu: %u effects, %u settled, %u unknown, sent %u times\n",
                  rounds, (unsigned long long)seed, outages->planned,
                  outages->states[EFFECT_SETTLED], outages->states[EFFECT_UNKNOWN], lines);
