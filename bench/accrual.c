@@ -146,12 +146,13 @@ static void day_run(struct bench *bench, u128 job_id, i32 day, const char *name)
 int main(int argc, char **argv)
 {
     const u32 loans = argc > 1 ? (u32)strtoul(argv[1], NULL, 10) : LOANS_DEFAULT;
-    struct bench *bench = calloc(1, sizeof *bench);
-    struct applied_frame *applied = calloc(1, sizeof *applied);
-    if (bench == NULL || applied == NULL || loans == 0 || loans > ACCRUAL_LOANS_MAX) {
+    if (loans == 0 || loans > ACCRUAL_LOANS_MAX) {
         (void)fputs("usage: accrual [LOANS]\n", stderr);
         return 2;
     }
+    struct bench *bench = calloc(1, sizeof *bench);
+    struct applied_frame *applied = calloc(1, sizeof *applied);
+    assert(bench != NULL && applied != NULL);
     const struct genesis genesis = {.hash_key = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9,
                                                  0x94d049bb133111eb, 0xd6e8feb86659fd93},
                                     .created_at = 1000,
