@@ -374,6 +374,8 @@ enum tael_book_result {
     TAEL_BOOK_RESULT_ASSET_INVALID = 1,
     // A name is empty or has other characters than letters, digits and - _ . :
     TAEL_BOOK_RESULT_NAME_INVALID = 2,
+    // The reason is empty or has other characters than letters, digits and - _ . :
+    TAEL_BOOK_RESULT_REASON_INVALID = 28,
     // ISO 4217 has no such currency.
     TAEL_BOOK_RESULT_CURRENCY_UNKNOWN = 3,
     // ISO 4217 gives the currency other decimals.
@@ -422,8 +424,6 @@ enum tael_book_result {
     TAEL_BOOK_RESULT_DAY_OUT_OF_RANGE = 25,
     // An order, a scenario or a purpose must be given.
     TAEL_BOOK_RESULT_REFERENCE_MISSING = 26,
-    // The reason is empty or has other characters than letters, digits and - _ . :
-    TAEL_BOOK_RESULT_REASON_INVALID = 28,
     // The book has no such account.
     TAEL_BOOK_RESULT_ACCOUNT_NOT_FOUND = 21,
     // The suspense account of a book is always open.
@@ -1018,12 +1018,16 @@ enum tael_hold_status_any {
 
 // Why an entry was refused, in order of precedence.
 enum tael_entry_result {
+    // The name has other characters than letters, digits and - _ . :
+    TAEL_ENTRY_RESULT_NAME_INVALID = 15,
     // The entry's id must not be 0.
     TAEL_ENTRY_RESULT_ID_MUST_NOT_BE_ZERO = 1,
     // An entry has two legs at least.
     TAEL_ENTRY_RESULT_TOO_FEW_LEGS = 2,
     // The amount of a leg must not be 0.
     TAEL_ENTRY_RESULT_AMOUNT_MUST_NOT_BE_ZERO = 3,
+    // A posting is given twice.
+    TAEL_ENTRY_RESULT_PART_REPEATED = 28,
     // There is no such book.
     TAEL_ENTRY_RESULT_BOOK_NOT_FOUND = 5,
     // The book has no such account.
@@ -1038,8 +1042,6 @@ enum tael_entry_result {
     TAEL_ENTRY_RESULT_DAY_IN_CLOSED_PERIOD = 11,
     // The effective day is behind the entity's open day.
     TAEL_ENTRY_RESULT_DAY_NOT_YET_OPEN = 12,
-    // The name has other characters than letters, digits and - _ . :
-    TAEL_ENTRY_RESULT_NAME_INVALID = 15,
     // There is no such hold.
     TAEL_ENTRY_RESULT_HOLD_NOT_FOUND = 16,
     // The hold is another principal's.
@@ -1064,8 +1066,6 @@ enum tael_entry_result {
     TAEL_ENTRY_RESULT_REVERSED_ALREADY = 26,
     // The entry has no such posting.
     TAEL_ENTRY_RESULT_PART_NOT_FOUND = 27,
-    // A posting is given twice.
-    TAEL_ENTRY_RESULT_PART_REPEATED = 28,
     // The amount is more than is left of the posting.
     TAEL_ENTRY_RESULT_MORE_THAN_LEFT = 29,
     // An order, a scenario or a purpose must be given.
@@ -1556,7 +1556,7 @@ struct tael_entry_posting {
     uint32_t posting;
     // The book.
     uint32_t book;
-    // Its effective day; 1970-01-01 when it was the open one.
+    // Its effective day as it was given; 1970-01-01 is the one that was open.
     int32_t day;
     // The kind of entry.
     uint16_t code;

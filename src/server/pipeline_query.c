@@ -112,7 +112,7 @@ void *query_thread(void *context)
         struct pipeline_query *query = pipeline->asked.first;
         if (query == NULL || pipeline->durable < query->sequence ||
             pipeline->indexed < query->sequence) {
-            if (pipeline->stopping && query == NULL) break;
+            if (pipeline->stopping) break; // What it waits for may never come: threads leave.
             pipeline_wait(pipeline, WAITER_QUERY);
             continue;
         }

@@ -8,8 +8,8 @@
 // structs of the records; of other code the list of ISO 4217. Good to some thousand accounts and
 // commands. It allocates with malloc and aborts when there is no memory. Tests only.
 //
-// Does not model: time, holds, limits of tables other than that of accounts. When an entry was
-// carried out, it tells by the command.
+// Does not model: time but for what book_model_expire is told, limits of tables other than that of
+// accounts. When an entry was carried out, it tells by the command.
 #ifndef TAEL_MODULES_BOOK_BOOK_MODEL_H
 #define TAEL_MODULES_BOOK_BOOK_MODEL_H
 
@@ -61,6 +61,9 @@ void book_model_raw_accounts(struct book_model *model, const struct account *eve
 // Posts one raw transfer of a single phase. Returns a create_transfer result.
 u32 book_model_raw_transfer(struct book_model *model, const struct transfer *event);
 
+// So much time has passed that every hold that expires, and is open, has expired.
+void book_model_expire(struct book_model *model);
+
 // Accounts in the order in which they were made, as the ledger has them but for the timestamp.
 u32 book_model_account_count(const struct book_model *model);
 struct account book_model_account(const struct book_model *model, u32 row);
@@ -70,7 +73,8 @@ bool book_model_has_book(const struct book_model *model, u32 book);
 // How many accounts there is still room for.
 u32 book_model_room(const struct book_model *model);
 
-// Posting `i` on a ledger number from the newest, raw ones too: accounts, amount, ledger, code.
+// Posting `i` on a ledger number from the newest, raw ones too: accounts, amount, references,
+// ledger, code, flags.
 // False when there are not so many.
 bool book_model_posting(const struct book_model *model, u32 number, u32 i, struct transfer *out);
 
@@ -88,6 +92,16 @@ bool book_model_chart_code(const struct book_model *model, u32 i, struct chart_c
 bool book_model_book(const struct book_model *model, u32 i, struct book *out);
 bool book_model_trial_balance(const struct book_model *model, u32 book, u32 i,
                               struct trial_balance_row *out);
+// The accounts of a book; all holds; all rules; with 1 for times.
+bool book_model_account_row_view(const struct book_model *model, u32 book, bool only_stopped, u32 i,
+                                 struct account_row *out);
+bool book_model_hold(const struct book_model *model, u32 i, struct hold_row *out);
+bool book_model_rule(const struct book_model *model, u32 i, struct rule_row *out);
+// Some entry, hold, reversal, ... that was carried out, by a number that was drawn; 0 when there is
+// none. Then its posting `i`.
+u128 book_model_entry_any(const struct book_model *model, u64 draw);
+bool book_model_entry_posting(const struct book_model *model, u128 entry_id, u32 i,
+                              struct entry_posting *out);
 // What it has of cells, constraints and breaches.
 const struct constraint_model *book_model_constraints(const struct book_model *model);
 

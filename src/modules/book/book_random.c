@@ -5,7 +5,7 @@
 // A record is made good first, as far as the generator can know, and then, now and then, damaged.
 // Draws are statements of their own: the order in which operands and arguments are evaluated is the
 // compiler's, and it must not matter.
-#include "modules/book/book_random.h"
+#include "modules/book/book_random_internal.h"
 
 #include <stdio.h>
 
@@ -15,18 +15,7 @@
 #define ENTITIES    6u
 #define RECORDS_MAX 6u
 #define RAW_IDS     12u
-#define LEGS_MAX    255u
 #define CELLS       11u
-
-static u64 below(struct book_random *random, u64 bound)
-{
-    return random_below(&random->random, bound);
-}
-
-static bool chance(struct book_random *random, u32 percent)
-{
-    return random_chance(&random->random, percent);
-}
 
 void book_random_init(struct book_random *random, u64 seed)
 {
@@ -50,14 +39,7 @@ static u64 pick_principal(struct book_random *random)
 
 // --- texts ---------------------------------------------------------------------------------------
 
-static void put_text(char *field, size_t room, const char *text)
-{
-    const size_t size = strlen(text);
-    memcpy(field, text, MIN(size, room));
-}
-#define PUT(field, text) put_text(field, sizeof(field), text)
-
-static const char *pick_name(struct book_random *random)
+const char *book_pick_name(struct book_random *random)
 {
     static const char *const good[] = {"a", "name-1", "Z_z.9:", "main", "0"};
     static const char *const bad[] = {"", "a b", "a/b", "\xc3\xa4", " ", "a\n", "[", "@", "`", "{"};
@@ -112,7 +94,7 @@ static u16 pick_code(struct book_random *random)
     return chance(random, 95) ? (u16)(1 + code) : odd[odd_one];
 }
 
-static u32 pick_book(struct book_random *random)
+u32 book_pick_book(struct book_random *random)
 {
     static const u32 odd[] = {0, U32_MAX, 99};
     const u64 book = below(random, random->numbers_max);
@@ -120,7 +102,7 @@ static u32 pick_book(struct book_random *random)
     return chance(random, 99) ? 1 + (u32)book : odd[odd_one];
 }
 
-static u128 pick_account(struct book_random *random)
+u128 book_pick_account(struct book_random *random)
 {
     static const u128 odd[] = {0, U128_MAX, U128_MAX - 1, U128_MAX - 2, 999};
     const u64 id = below(random, random->ids_max);
@@ -131,12 +113,12 @@ static u128 pick_account(struct book_random *random)
 // --- records -------------------------------------------------------------------------------------
 
 // A day of a span of so many, or an odd one. The open days of entities begin in the first of it.
-static i32 pick_day(struct book_random *random, u32 span)
+i32 book_pick_day(struct book_random *random, u32 span)
 {
     static const i32 odd[] = {INT32_MIN, -1, 0, 1, 2932895, 2932896, 2932896, 2932897, INT32_MAX};
     const u64 day = below(random, span);
     const u64 odd_one = below(random, ARRAY_COUNT(odd));
-    return chance(random, 92) ? 20000 + (i32)day : odd[odd_one];
+    return chance(random, 92) ? DAY_FIRST + (i32)day : odd[odd_one];
 }
 
 static const char *pick_calendar(struct book_random *random)
@@ -173,7 +155,7 @@ static u32 make_mark(struct book_random *random, u8 *out)
         struct calendar_day day = {0};
         const u64 kind = 1 + below(random, 4);
         const u64 odd_day = below(random, 3);
-        day.day = 20000 + (i32)below(random, 24);
+        day.day = DAY_FIRST + (i32)below(random, 24);
         if (chance(random, 1)) day.day = odd_day == 0 ? -1 : odd_day == 1 ? 0 : 2932897;
         day.kind = (u8)kind;
         if (chance(random, 1)) day.kind = odd_day == 0 ? 0 : 5;
@@ -188,7 +170,8 @@ static u32 make_day_close(struct book_random *random, u8 *out)
     struct day_close close = {0};
     const u64 id = below(random, ENTITIES + 2);
     close.entity_id = id;
-    close.day = pick_day(random, 16);
+    close.day = book_pick_day(random, 16);
+    if (chance(random, 4)) close.day = 2932896; // 9999-12-31
     if (chance(random, 1)) close.reserved[below(random, sizeof close.reserved)] = 1;
     memcpy(out, &close, sizeof close);
     return sizeof close;
@@ -199,7 +182,7 @@ static u32 make_period_close(struct book_random *random, u8 *out)
     struct period_close close = {0};
     const u64 id = below(random, ENTITIES + 2);
     close.entity_id = id;
-    close.through = pick_day(random, 16);
+    close.through = book_pick_day(random, 16);
     if (chance(random, 1)) close.reserved[below(random, sizeof close.reserved)] = 1;
     memcpy(out, &close, sizeof close);
     return sizeof close;
@@ -210,9 +193,9 @@ static u32 make_entity(struct book_random *random, u8 *out)
     struct entity_open open = {0};
     const u64 id = below(random, ENTITIES + 1);
     open.entity_id = id;
-    open.day = pick_day(random, 3);
+    open.day = book_pick_day(random, 3);
     if (chance(random, 60)) PUT(open.calendar, pick_calendar(random));
-    PUT(open.name, pick_name(random));
+    PUT(open.name, book_pick_name(random));
     PUT(open.jurisdiction, pick_place(random));
     PUT(open.currency, pick_currency(random));
     if (chance(random, 2)) open.name[sizeof open.name - 1] = 'x'; // Behind zeros.
@@ -226,7 +209,7 @@ static u32 make_asset(struct book_random *random, u8 *out)
     struct asset_open open = {0};
     const struct asset_row *row = &asset_rows[below(random, ARRAY_COUNT(asset_rows))];
     PUT(open.asset, row->asset);
-    if (chance(random, 50)) PUT(open.name, pick_name(random));
+    if (chance(random, 50)) PUT(open.name, book_pick_name(random));
     open.kind = row->kind;
     open.scale = row->scale;
     const u64 kind = below(random, 7);
@@ -248,8 +231,8 @@ static u32 make_code(struct book_random *random, u8 *out)
     add.kind = (u8)(1 + kind);
     if (chance(random, 3)) add.kind = odd_kind == 0 ? 0 : 6;
     add.contra = chance(random, 30);
-    PUT(add.name, pick_name(random));
-    if (chance(random, 40)) PUT(add.line, pick_name(random));
+    PUT(add.name, book_pick_name(random));
+    if (chance(random, 40)) PUT(add.line, book_pick_name(random));
     if (chance(random, 2)) add.code = UINT16_MAX;
     memcpy(out, &add, sizeof add);
     if (chance(random, 2)) out[offsetof(struct chart_add, contra)] = 2;
@@ -261,11 +244,11 @@ static u32 make_book(struct book_random *random, u8 *out)
     struct book_open open = {0};
     const struct asset_row *row = &asset_rows[below(random, ARRAY_COUNT(asset_rows))];
     const u64 entity = below(random, ENTITIES + 2);
-    open.book = pick_book(random);
+    open.book = book_pick_book(random);
     open.chart = pick_chart(random);
     open.entity_id = entity;
     PUT(open.asset, row->asset);
-    PUT(open.name, pick_name(random));
+    PUT(open.name, book_pick_name(random));
     if (chance(random, 2)) open.reserved = 1ull << below(random, 64);
     memcpy(out, &open, sizeof open);
     return sizeof open;
@@ -274,20 +257,25 @@ static u32 make_book(struct book_random *random, u8 *out)
 static u32 make_account(struct book_random *random, u8 *out)
 {
     struct book_account_open open = {0};
-    open.account_id = pick_account(random);
-    open.book = pick_book(random);
+    open.account_id = book_pick_account(random);
+    open.book = book_pick_book(random);
     open.code = pick_code(random);
     const u64 flags = below(random, 4);
     if (chance(random, 40)) open.flags = (u16)(flags * 2);
     if (chance(random, 2)) open.flags |= 1;
     const u64 owner = below(random, PRINCIPALS);
+    const u64 of_rules = below(random, ACCOUNTS_OF_RULES);
     if (chance(random, 5)) open.owner = 5 + owner;
-    PUT(open.name, pick_name(random));
+    if (chance(random, 20)) {
+        open.account_id = random->ids_max + 1 + of_rules;
+        open.owner = BOOK_OWNER_RULES;
+    }
+    PUT(open.name, book_pick_name(random));
     memcpy(out, &open, sizeof open);
     return sizeof open;
 }
 
-static u128 pick_amount(struct book_random *random)
+u128 book_pick_amount(struct book_random *random)
 {
     const u64 small = below(random, 100);
     const u64 shift = below(random, 128);
@@ -301,134 +289,22 @@ static u128 pick_amount(struct book_random *random)
     }
 }
 
-static void put_leg(struct book_random *random, u8 *out, u32 i, u32 book, u8 side, u128 amount)
+// A freeze, a thaw, a close or a reopening.
+static u32 make_stop(struct book_random *random, u16 record, u8 *out)
 {
-    struct entry_leg leg = {.book = book, .side = side, .amount = amount};
-    leg.account_id = pick_account(random);
-    memcpy(out + sizeof(struct entry_post) + i * sizeof leg, &leg, sizeof leg);
-}
-
-// Legs of one book that balance: some of one side, and their sum in parts on the other. Returns
-// where the next leg goes.
-static u32 put_book(struct book_random *random, u8 *out, u32 from, u32 room, u32 book)
-{
-    const u64 draw = below(random, 4);
-    const u32 firsts = 1 + (u32)MIN(draw, (u64)(room - 2));
-    const u8 side = chance(random, 50) ? SIDE_DEBIT : SIDE_CREDIT;
-    const u8 other = side == SIDE_DEBIT ? SIDE_CREDIT : SIDE_DEBIT;
-    u128 sum = 0;
-    u32 at = from;
-    for (u32 i = 0; i < firsts; i++) {
-        const u128 amount = pick_amount(random);
-        sum += amount;
-        put_leg(random, out, at++, book, side, amount);
-    }
-    const u64 parts = 1 + below(random, MIN(room - firsts, 4u));
-    for (u64 i = 1; i < parts && sum > 1; i++) {
-        const u128 part = sum / (1 + below(random, 4));
-        if (part == sum) break;
-        sum -= part;
-        put_leg(random, out, at++, book, other, part);
-    }
-    put_leg(random, out, at++, book, other, sum);
-    return at;
-}
-
-static void swap_legs(struct book_random *random, u8 *out, u32 count)
-{
-    struct entry_leg a;
-    struct entry_leg b;
-    for (u32 i = 0; i < count; i++) {
-        u8 *at = out + sizeof(struct entry_post) + i * sizeof a;
-        const u64 j = below(random, count);
-        u8 *with = out + sizeof(struct entry_post) + j * sizeof a;
-        memcpy(&a, at, sizeof a);
-        memcpy(&b, with, sizeof b);
-        memcpy(at, &b, sizeof b);
-        memcpy(with, &a, sizeof a);
-    }
-}
-
-static void damage_leg(struct book_random *random, u8 *leg_at)
-{
-    struct entry_leg leg;
-    memcpy(&leg, leg_at, sizeof leg);
-    switch (below(random, 8)) {
-    case 0: leg.amount = 0; break;
-    case 1: leg.amount += 1; break;
-    case 2: leg.amount -= 1; break;
-    case 3: leg.side = 0; break;
-    case 4: leg.side = 3; break;
-    case 5: leg.side = SIDE_DEBIT; break;
-    case 6: leg.reserved[below(random, sizeof leg.reserved)] = 1; break;
-    default: leg.book = pick_book(random); break;
-    }
-    memcpy(leg_at, &leg, sizeof leg);
-}
-
-// Many legs of few accounts.
-static u32 put_long(struct book_random *random, u8 *out)
-{
-    const u64 draw = below(random, 8);
-    const u32 count = LEGS_MAX - (u32)draw;
-    const u32 book = pick_book(random);
-    for (u32 i = 1; i < count; i++) put_leg(random, out, i, book, SIDE_DEBIT, 1 + i % 3);
-    u128 sum = 0;
-    for (u32 i = 1; i < count; i++) sum += 1 + i % 3;
-    put_leg(random, out, 0, book, SIDE_CREDIT, sum);
-    return count;
-}
-
-// An entry that was made before, byte for byte. Returns its size; 0 when there is none.
-static u32 repeat_entry(struct book_random *random, u8 *out)
-{
-    const u32 count = MIN(random->recent_count, BOOK_RANDOM_RECENT_MAX);
-    const u64 from = below(random, BOOK_RANDOM_RECENT_MAX);
-    for (u32 i = 0; i < count; i++) {
-        const struct book_recent *recent = &random->recent[(from + i) % count];
-        const struct entry_post *post = (const void *)recent->body;
-        const u64 size = sizeof *post + (u64)post->legs_count * sizeof(struct entry_leg);
-        if (recent->command.record != 0x0401 || size > recent->command.size) continue;
-        memcpy(out, recent->body, size);
-        return (u32)size;
-    }
-    return 0;
-}
-
-static u32 make_entry(struct book_random *random, u8 *out)
-{
-    struct entry_post post = {0};
-    const u64 back = below(random, 20);
-    const u64 code = below(random, 65536);
-    const u32 repeated = chance(random, 5) ? repeat_entry(random, out) : 0;
-    if (repeated > 0) return repeated;
-    post.entry_id = random->next_entry++;
-    if (chance(random, 8)) post.entry_id -= MIN((u128)back, post.entry_id - 1);
-    if (chance(random, 2)) post.entry_id = 0;
-    if (chance(random, 30)) post.day = pick_day(random, 5);
-    if (chance(random, 50)) post.code = (u16)code;
-    if (chance(random, 20)) post.nature = 1;
-    if (chance(random, 1)) post.nature = 2;
-    if (chance(random, 2)) post.reserved[below(random, sizeof post.reserved)] = 1;
-    u32 count = 0;
-    const u64 books = 1 + below(random, 10) / 6 + below(random, 10) / 8;
-    if (chance(random, 1)) {
-        count = put_long(random, out);
-    } else {
-        for (u64 i = 0; i < books; i++) {
-            const u32 book = pick_book(random);
-            count = put_book(random, out, count, 16, book);
-        }
-        if (chance(random, 30)) swap_legs(random, out, count);
-        if (chance(random, 2)) count = 1;
-    }
-    if (chance(random, 8)) {
-        const u64 i = below(random, count);
-        damage_leg(random, out + sizeof post + i * sizeof(struct entry_leg));
-    }
-    post.legs_count = count;
-    memcpy(out, &post, sizeof post);
-    return (u32)(sizeof post + count * sizeof(struct entry_leg));
+    struct book_account_freeze stop = {0};
+    const u64 sides = below(random, 4);
+    const u64 of_rules = below(random, ACCOUNTS_OF_RULES);
+    stop.account_id = book_pick_account(random);
+    if (chance(random, 10)) stop.account_id = random->ids_max + 1 + of_rules;
+    if (chance(random, 3)) stop.account_id = BOOK_SUSPENSE_ID;
+    stop.book = book_pick_book(random);
+    if (record == 0x0305) stop.sides = (u8)sides;
+    if (chance(random, 1)) stop.sides += 2;
+    PUT(stop.reason, book_pick_name(random));
+    if (chance(random, 1)) stop.reserved[below(random, sizeof stop.reserved)] = 1;
+    memcpy(out, &stop, sizeof stop);
+    return sizeof stop;
 }
 
 // --- limits --------------------------------------------------------------------------------------
@@ -453,7 +329,7 @@ static u32 make_cell(struct book_random *random, u8 *out)
 {
     struct cell_open open = {0};
     open.cell = pick_cell(random);
-    PUT(open.name, pick_name(random));
+    PUT(open.name, book_pick_name(random));
     if (chance(random, 2)) open.reserved[below(random, sizeof open.reserved)] = 1;
     memcpy(out, &open, sizeof open);
     return sizeof open;
@@ -463,8 +339,10 @@ static u32 make_member(struct book_random *random, u8 *out)
 {
     struct cell_add member = {0};
     member.cell = pick_cell(random);
-    member.book = pick_book(random);
-    member.account_id = pick_account(random);
+    member.book = book_pick_book(random);
+    member.account_id = book_pick_account(random);
+    if (chance(random, 15)) member.book = 1; // One account that is in many.
+    if (member.book == 1 && chance(random, 60)) member.account_id = 1;
     if (chance(random, 5)) member.account_id = BOOK_SUSPENSE_ID;
     if (chance(random, 2)) member.reserved = 1ull << below(random, 64);
     memcpy(out, &member, sizeof member);
@@ -509,7 +387,7 @@ static u32 make_constraint(struct book_random *random, u8 *out)
     open.constraint = random->next_constraint - (chance(random, 10) ? (u32)back : 0);
     if (chance(random, 2)) open.constraint = 0;
     open.bound = pick_bound(random);
-    PUT(open.name, pick_name(random));
+    PUT(open.name, book_pick_name(random));
     if (chance(random, 1)) open.reserved[below(random, sizeof open.reserved)] = 1;
     if (chance(random, 1)) open.reserved_2[below(random, sizeof open.reserved_2)] = 1;
     open.terms_count = put_terms(random, out + sizeof open, 3);
@@ -577,7 +455,11 @@ static u32 make_record(struct book_random *random, u16 record, u8 *out)
     case 0x0605: return make_constraint_set(random, out);
     case 0x0606: return make_constraint_close(random, out);
     case 0x0607: return make_settle(random, out);
-    default: return make_entry(random, out);
+    case 0x0305:
+    case 0x0306:
+    case 0x0307:
+    case 0x0308: return make_stop(random, record, out);
+    default: return book_random_entry_record(random, record, out);
     }
 }
 
@@ -597,7 +479,11 @@ static u16 pick_record(struct book_random *random)
     if (draw < 36 / early) return 0x0302;
     if (draw < 52 / early) return 0x0303;
     if (draw < 80 / early) return 0x0304;
-    return 0x0401;
+    if (of_days < 14) return 0x0305;
+    if (of_days < 16) return 0x0306;
+    if (of_days < 18) return 0x0307;
+    if (of_days < 22) return 0x0308;
+    return book_random_entry_pick(random);
 }
 
 static void make_command(struct book_random *random, struct book_command *command)
@@ -607,6 +493,9 @@ static void make_command(struct book_random *random, struct book_command *comman
     command->record = pick_record(random);
     command->id = random->next_id++;
     command->principal = pick_principal(random);
+    if (command->record >= 0x0305 && command->record <= 0x0308 && chance(random, 20)) {
+        command->principal = 1;
+    }
     const u64 more = below(random, RECORDS_MAX);
     const u64 count = chance(random, 70) ? 1 : 1 + more;
     for (u64 i = 0; i < count; i++) {
@@ -676,7 +565,7 @@ static void make_raw_transfer(struct book_random *random, struct book_step *step
         .ledger = random->numbers_max + (u32)number,
         .code = 1,
     };
-    step->transfer.amount = pick_amount(random);
+    step->transfer.amount = book_pick_amount(random);
 }
 
 void book_random_next(struct book_random *random, struct book_step *step)
@@ -684,8 +573,10 @@ void book_random_next(struct book_random *random, struct book_step *step)
     memset(step, 0, sizeof *step);
     random->steps++;
     const u64 draw = below(random, 1000);
+    const bool expire = chance(random, 1);
     if (draw < 4) step->kind = BOOK_STEP_RESTART;
     else if (draw < 8) step->kind = BOOK_STEP_CHECKPOINT;
+    else if (expire) step->kind = BOOK_STEP_EXPIRE;
     else if (draw < 40) make_raw_accounts(random, step);
     else if (draw < 70) make_raw_transfer(random, step);
     else if (draw < 110 && random->recent_count > 0) repeat_command(random, &step->command);

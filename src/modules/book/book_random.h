@@ -16,6 +16,8 @@
 #define BOOK_RANDOM_RECENT_MAX   16u
 #define BOOK_RANDOM_RECENT_SIZE  4096u // A longer command is not repeated.
 #define BOOK_RANDOM_ACCOUNTS_MAX 4u
+#define BOOK_RANDOM_HOLDS_MAX    8u
+#define BOOK_RANDOM_EXPIRY_S     100u // Behind them every hold has expired that may.
 
 enum book_step_kind {
     BOOK_STEP_COMMAND,
@@ -23,6 +25,7 @@ enum book_step_kind {
     BOOK_STEP_RAW_TRANSFER,
     BOOK_STEP_RESTART,
     BOOK_STEP_CHECKPOINT,
+    BOOK_STEP_EXPIRE, // BOOK_RANDOM_EXPIRY_S go by.
 };
 
 // One step. Only the fields of its kind are set.
@@ -44,11 +47,14 @@ struct book_random {
     u64 seed;
     struct random random;
     u64 steps;
-    u32 numbers_max;                                   // Books are on ledger numbers up to it.
-    u32 ids_max;                                       // Accounts have ids up to it.
-    u32 large_percent;                                 // Of the amounts, that are near the limits.
-    u128 next_id;                                      // Of commands and transfers.
-    u128 next_entry;                                   // The id of the next new entry.
+    u32 numbers_max;                   // Books are on ledger numbers up to it.
+    u32 ids_max;                       // Accounts have ids up to it.
+    u32 large_percent;                 // Of the amounts, that are near the limits.
+    u128 next_id;                      // Of commands and transfers.
+    u128 next_entry;                   // The id of the next new entry.
+    u128 holds[BOOK_RANDOM_HOLDS_MAX]; // The last ones, a ring.
+    u32 hold_count;
+    u128 reversed_id;                                  // What was reversed last.
     u32 next_constraint;                               // The number of the last new constraint.
     struct book_recent recent[BOOK_RANDOM_RECENT_MAX]; // A ring.
     u32 recent_count;

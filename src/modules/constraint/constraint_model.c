@@ -154,18 +154,29 @@ static struct model_constraint *find_constraint(struct constraint_model *model, 
     return NULL;
 }
 
-static i128 cell_sum(const struct constraint_model *model, u32 number)
+// What is posted, and what is held, in the accounts of a cell.
+struct model_sums {
+    i128 posted;
+    u128 debits_held;
+    u128 credits_held;
+};
+
+static struct model_sums cell_sums(const struct constraint_model *model, u32 number)
 {
     u128 sum = 0;
+    struct model_sums sums = {0};
     for (u32 i = 0; i < model->cell_count; i++) {
         if (model->cells[i].number != number) continue;
         for (u32 row = 0; row < book_model_account_count(model->books); row++) {
             if (!model->cells[i].has[row]) continue;
             const struct account account = book_model_account(model->books, row);
             sum += account.debits_posted - account.credits_posted;
+            sums.debits_held += account.debits_pending;
+            sums.credits_held += account.credits_pending;
         }
     }
-    return (i128)sum;
+    sums.posted = (i128)sum;
+    return sums;
 }
 
 static i128 value_of(const struct constraint_model *model, const struct constraint_term *terms,
@@ -173,7 +184,10 @@ static i128 value_of(const struct constraint_model *model, const struct constrai
 {
     i128 value = 0;
     for (u32 i = 0; i < count; i++) {
-        value += terms[i].coefficient * cell_sum(model, terms[i].cell);
+        const struct model_sums sums = cell_sums(model, terms[i].cell);
+        const i128 worst = terms[i].coefficient > 0 ? sums.posted - (i128)sums.credits_held
+                                                    : sums.posted + (i128)sums.debits_held;
+        value += terms[i].coefficient * worst;
     }
     return value;
 }
@@ -194,6 +208,11 @@ static bool within(i128 value, u128 max)
     return value >= -(i128)max && value <= (i128)max;
 }
 
+static bool sums_within(struct model_sums sums, u128 max)
+{
+    return within(sums.posted, max) && sums.debits_held <= max && sums.credits_held <= max;
+}
+
 // What the constraints that a cell is in allow it.
 static u128 allowed(const struct constraint_model *model, u32 cell)
 {
@@ -212,20 +231,22 @@ static bool terms_fit(const struct constraint_model *model, const struct constra
                       u32 count)
 {
     for (u32 i = 0; i < count; i++) {
-        if (!within(cell_sum(model, terms[i].cell), allowed_by(terms, count))) return false;
+        if (!sums_within(cell_sums(model, terms[i].cell), allowed_by(terms, count))) return false;
     }
     return true;
 }
 
 bool constraint_model_takes(const struct constraint_model *model, u32 row, bool is_debit,
-                            u128 amount)
+                            u128 posted, u128 held)
 {
     for (u32 i = 0; i < model->cell_count; i++) {
         if (!model->cells[i].has[row]) continue;
-        const i128 sum = cell_sum(model, model->cells[i].number);
-        if (amount > (u128)1 << 126) return false;
-        const i128 after = is_debit ? sum + (i128)amount : sum - (i128)amount;
-        if (!within(after, allowed(model, model->cells[i].number))) return false;
+        const struct model_sums sums = cell_sums(model, model->cells[i].number);
+        const u128 most = allowed(model, model->cells[i].number);
+        const u128 pending = is_debit ? sums.debits_held : sums.credits_held;
+        if (posted > (u128)1 << 126 || held > most || pending + held > most) return false;
+        const i128 after = is_debit ? sums.posted + (i128)posted : sums.posted - (i128)posted;
+        if (!within(after, most)) return false;
     }
     return true;
 }
@@ -363,8 +384,8 @@ static struct book_reply change_member(struct constraint_model *model, const u8 
     const u128 most = allowed(model, member.cell);
     constraint_model_begin(model);
     cell->has[row] = add;
-    if (debits > (u128)1 << 126 || credits > (u128)1 << 126 ||
-        !within(cell_sum(model, member.cell), most)) {
+    if (debits > (u128)1 << 126 || credits > (u128)1 << 126 || account.debits_pending > most ||
+        account.credits_pending > most || !sums_within(cell_sums(model, member.cell), most)) {
         cell->has[row] = !add;
         return refused(CONSTRAINT_SUM_TOO_LARGE, member.cell, most);
     }
@@ -533,7 +554,11 @@ bool constraint_model_cell(const struct constraint_model *model, u32 i, struct c
 {
     if (i >= model->cell_count) return false;
     const struct model_cell *cell = &model->cells[i];
-    *out = (struct cell_view){.cell = cell->number, .posted = cell_sum(model, cell->number)};
+    const struct model_sums sums = cell_sums(model, cell->number);
+    *out = (struct cell_view){.cell = cell->number,
+                              .posted = sums.posted,
+                              .debits_pending = sums.debits_held,
+                              .credits_pending = sums.credits_held};
     memcpy(out->name, cell->name, sizeof out->name);
     for (u32 row = 0; row < MODEL_ACCOUNTS_MAX; row++) out->accounts += cell->has[row];
     return true;

@@ -4,7 +4,7 @@
 // order in which things were made, and every sum made anew from the accounts whenever it is asked.
 // A part of the model of books (book/book_model.h), whose accounts it reads. Tests only.
 //
-// Does not model: time, holds, limits of tables.
+// Does not model: time, limits of tables.
 #ifndef TAEL_MODULES_CONSTRAINT_CONSTRAINT_MODEL_H
 #define TAEL_MODULES_CONSTRAINT_CONSTRAINT_MODEL_H
 
@@ -28,9 +28,9 @@ void constraint_model_settled(struct constraint_model *model, const u8 *body);
 
 // Before the postings of a plan: how the constraints stand.
 void constraint_model_begin(struct constraint_model *model);
-// Whether the cells of an account take an amount on one side.
+// Whether the cells of an account take what is posted and held on one side.
 bool constraint_model_takes(const struct constraint_model *model, u32 row, bool is_debit,
-                            u128 amount);
+                            u128 posted, u128 held);
 // Behind them: whether none is broken by them (done), or which one is; then what becomes of
 // breaches when the plan stands.
 struct book_reply constraint_model_judge(const struct constraint_model *model);

@@ -10,6 +10,9 @@
 // Rules are looked at leg by leg up to the day, then book by book in the order of their first legs:
 // what is told is the first rule that the first such leg breaks, or else the first such book.
 //
+// Of a reversal the parts are looked at first, then posting by posting what is reversed, up to the
+// day; that a part is of no posting is told last.
+//
 // A fact is posted whatever limits say: the legs of an account on the side that its limit is broken
 // on, when all legs of the entry are summed, are posted to the book's suspense account instead, and
 // a breach of the account has their sum. What would be posted from suspense to suspense is a

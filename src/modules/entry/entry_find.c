@@ -65,7 +65,8 @@ static enum status posting_view(const struct history_view *view, const struct ou
         .book = view->accounts[outcome->debit_row].ledger,
         .day = references.day,
         .code = outcome->code,
-        .flags = outcome->flags & (u16) ~(OUTCOME_REFERENCES | OUTCOME_DATED),
+        .flags =
+            outcome->flags & (TRANSFER_PENDING | TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING),
         .debit_account_id = view->accounts[outcome->debit_row].id,
         .credit_account_id = view->accounts[outcome->credit_row].id,
         .amount = outcome->amount,
