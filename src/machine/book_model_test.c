@@ -738,7 +738,8 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
     free(run->kept);
 }
 
-// Questions alone are refused with these (past_test.c, book/tables/past.txt, entry/tables/found.txt).
+// Questions alone are refused with these (past_test.c, book/tables/past.txt,
+// entry/tables/found.txt).
 static bool is_of_questions(const struct schema_module *schema, u32 result)
 {
     if (schema == &entry_schema) {

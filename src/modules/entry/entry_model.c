@@ -160,7 +160,7 @@ struct book_reply model_exists(const struct book_model *model, const struct mode
 
 static void keep(struct book_model *model, const struct model_act *act)
 {
-    assert(model->posted_count < POSTED_MAX);
+    assert(model->posted_count < POSTED_MAX && act->count > 0);
     struct model_posted *posted = &model->posted[model->posted_count++];
     *posted = (struct model_posted){
         .entry_id = id_of(act->body),

@@ -53,6 +53,7 @@ static struct book_reply open_due(struct book_model *model, const u8 *body)
     if (reply.result != MODULE_DONE) return reply;
     const struct book_open *a = find_book(model, open.a_book);
     const struct book_open *b = find_book(model, open.b_book);
+    assert(a != NULL && b != NULL);
     if (a->entity_id == b->entity_id) {
         return refused(ENTRY_SAME_ENTITY, open.a_book, open.b_book);
     }
@@ -66,7 +67,11 @@ static struct book_reply open_due(struct book_model *model, const u8 *body)
 
 static u8 scale_of(struct book_model *model, u32 book)
 {
-    return find_asset(model, WORD(find_book(model, book)->asset))->scale;
+    const struct book_open *open = find_book(model, book);
+    assert(open != NULL);
+    const struct asset_open *asset = find_asset(model, WORD(open->asset));
+    assert(asset != NULL);
+    return asset->scale;
 }
 
 static struct book_reply open_conversion(struct book_model *model, const u8 *body)
@@ -215,7 +220,7 @@ static struct book_reply plan_conversion(struct book_model *model, struct model_
     const u8 from = scale_of(model, order.from->number);
     const u8 to = scale_of(model, order.to->number);
     u128 unit = 1;
-    for (u8 i = MIN(from, to); i < MAX(from, to); i++) unit *= 10;
+    for (u32 i = MIN(from, to); i < MAX(from, to); i++) unit *= 10;
     if (from > to) return plan_coarse(act, &order, post->amount, unit, code);
     if (post->amount > U128_MAX / unit) return refused(ENTRY_AMOUNTS_OVERFLOW, post->amount, unit);
     (void)model_add_posting(act, order.from, order.from_pool, post->amount, code, order.from_when);
