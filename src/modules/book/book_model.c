@@ -501,7 +501,7 @@ static struct book_reply settle_breach(struct book_model *model, const u8 *body)
 static bool is_known(u16 record)
 {
     return (record >= 0x0601 && record <= 0x0607) || (record >= 0x0201 && record <= 0x0205) ||
-           (record >= 0x0301 && record <= 0x0308) || (record >= 0x0401 && record <= 0x0405);
+           (record >= 0x0301 && record <= 0x0308) || (record >= 0x0401 && record <= 0x040a);
 }
 
 // Runs record `i` of a command.

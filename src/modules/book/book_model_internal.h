@@ -6,6 +6,7 @@
 //   book/book_model_posting.c    postings and plans of them
 //   book/book_model_view.c       what can be read
 //   entry/entry_model.c          entries, holds, reversals
+//   entry/entry_model_rule.c     what is due, conversions, the closing of a year
 #ifndef TAEL_MODULES_BOOK_BOOK_MODEL_INTERNAL_H
 #define TAEL_MODULES_BOOK_BOOK_MODEL_INTERNAL_H
 
@@ -327,6 +328,8 @@ u32 entry_model_record_size(u16 record, const u8 *body, u32 left);
 // Runs such a record.
 struct book_reply entry_model_run(struct book_model *model, const struct book_command *command,
                                   u32 record, const u8 *body, u32 size);
+// The rules' records, 0x0406 to 0x040a.
+struct book_reply entry_model_rule_run(struct book_model *model, struct model_act *act);
 
 // Whether an account takes what this principal posts to it on a side; the open side alone.
 struct book_reply model_may_post(const struct model_account *account, u64 principal, u8 side);

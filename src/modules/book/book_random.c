@@ -97,7 +97,8 @@ static u16 pick_code(struct book_random *random)
 u32 book_pick_book(struct book_random *random)
 {
     static const u32 odd[] = {0, U32_MAX, 99};
-    const u64 book = below(random, random->numbers_max);
+    const u64 few = chance(random, 50) ? 2 : random->numbers_max;
+    const u64 book = below(random, few);
     const u64 odd_one = below(random, ARRAY_COUNT(odd));
     return chance(random, 99) ? 1 + (u32)book : odd[odd_one];
 }
@@ -105,7 +106,8 @@ u32 book_pick_book(struct book_random *random)
 u128 book_pick_account(struct book_random *random)
 {
     static const u128 odd[] = {0, U128_MAX, U128_MAX - 1, U128_MAX - 2, 999};
-    const u64 id = below(random, random->ids_max);
+    const u64 few = chance(random, 50) ? 4 : random->ids_max;
+    const u64 id = below(random, few);
     const u64 odd_one = below(random, ARRAY_COUNT(odd));
     return chance(random, 99) ? 1 + id : odd[odd_one];
 }
@@ -247,6 +249,8 @@ static u32 make_book(struct book_random *random, u8 *out)
     open.book = book_pick_book(random);
     open.chart = pick_chart(random);
     open.entity_id = entity;
+    if (chance(random, 40)) row = &asset_rows[0];
+    if (chance(random, 15)) row = &asset_rows[5]; // Four decimals.
     PUT(open.asset, row->asset);
     PUT(open.name, book_pick_name(random));
     if (chance(random, 2)) open.reserved = 1ull << below(random, 64);
@@ -469,6 +473,7 @@ static u16 pick_record(struct book_random *random)
     const u64 draw = below(random, 100);
     const u64 early = random->steps < 600 ? 1 : 4;
     const u64 of_days = below(random, 100);
+    const bool freezes = chance(random, 40);
     if (chance(random, 15)) return pick_limit_record(random);
     if (of_days < 3) return 0x0203;
     if (of_days < 11) return 0x0204;
@@ -479,7 +484,7 @@ static u16 pick_record(struct book_random *random)
     if (draw < 36 / early) return 0x0302;
     if (draw < 52 / early) return 0x0303;
     if (draw < 80 / early) return 0x0304;
-    if (of_days < 14) return 0x0305;
+    if (of_days < 14) return freezes ? 0x0305 : 0x0306;
     if (of_days < 16) return 0x0306;
     if (of_days < 18) return 0x0307;
     if (of_days < 22) return 0x0308;

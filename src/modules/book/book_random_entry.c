@@ -4,6 +4,7 @@
 #include "modules/book/book_random_internal.h"
 
 #define LEGS_MAX 255u
+#define RULES    6u // Pairs, and as many conversions.
 
 // --- legs ----------------------------------------------------------------------------------------
 
@@ -248,12 +249,98 @@ static u32 make_reverse(struct book_random *random, u8 *out)
     return (u32)(sizeof reverse + reverse.parts_count * sizeof(struct entry_part));
 }
 
+// --- rules ---------------------------------------------------------------------------------------
+
+// Ids of pairs, then those of conversions; now and then one of the others, or 0.
+static u128 pick_rule(struct book_random *random, bool is_conversion)
+{
+    const u64 one = below(random, RULES);
+    const u64 any = below(random, 2 * RULES + 2);
+    return chance(random, 90) ? 1 + one + (is_conversion ? RULES : 0) : any;
+}
+
+// An account that rules may have, mostly.
+static u128 pick_pool(struct book_random *random)
+{
+    const u64 one = below(random, ACCOUNTS_OF_RULES);
+    const u128 other = book_pick_account(random);
+    return chance(random, 95) ? random->ids_max + 1 + one : other;
+}
+
+static u32 make_due(struct book_random *random, u8 *out)
+{
+    struct due_open open = {.rule_id = pick_rule(random, false)};
+    open.a_book = book_pick_book(random);
+    open.b_book = book_pick_book(random);
+    open.a_account = pick_pool(random);
+    open.b_account = pick_pool(random);
+    open.reserved = chance(random, 1);
+    memcpy(out, &open, sizeof open);
+    return sizeof open;
+}
+
+static u32 make_conversion(struct book_random *random, u8 *out)
+{
+    struct conversion_open open = {.rule_id = pick_rule(random, true)};
+    const u64 rounding = below(random, 5);
+    open.a_book = book_pick_book(random);
+    open.b_book = book_pick_book(random);
+    open.a_pool = pick_pool(random);
+    open.b_pool = pick_pool(random);
+    open.dust_account = pick_pool(random);
+    if (chance(random, 20)) open.dust_account = 0;
+    open.rounding = chance(random, 99) ? (u8)rounding : 5;
+    if (chance(random, 1)) open.reserved[below(random, sizeof open.reserved)] = 1;
+    memcpy(out, &open, sizeof open);
+    return sizeof open;
+}
+
+// What is due, or a conversion: their fields are in the same places.
+static u32 make_order(struct book_random *random, bool is_conversion, u8 *out)
+{
+    struct due_post post = {0};
+    const struct posting_references references = pick_references(random);
+    const u64 factor = below(random, 4);
+    memcpy(&post, &references, sizeof references);
+    post.rule_id = pick_rule(random, is_conversion);
+    post.from_account = book_pick_account(random);
+    post.to_account = book_pick_account(random);
+    if (chance(random, 3)) post.from_account = pick_pool(random);
+    post.amount = book_pick_amount(random);
+    if (factor == 0) post.amount *= 50; // Halves of two decimals.
+    if (factor == 1) post.amount *= 5000;
+    post.from_book = book_pick_book(random);
+    const u64 code = below(random, 65536);
+    if (chance(random, 30)) post.code = (u16)code;
+    if (chance(random, 1)) post.reserved[below(random, sizeof post.reserved)] = 1;
+    memcpy(out, &post, sizeof post);
+    return sizeof post;
+}
+
+static u32 make_year(struct book_random *random, u8 *out)
+{
+    struct year_close close = {0};
+    const struct posting_references references = pick_references(random);
+    const u64 skip = below(random, 8);
+    memcpy(&close, &references, sizeof references);
+    close.day = 20027; // 2024-10-31
+    const i32 other = book_pick_day(random, 5);
+    if (chance(random, 10)) close.day = other;
+    close.retained_account = book_pick_account(random);
+    close.book = book_pick_book(random);
+    if (chance(random, 15)) close.skip = (u32)skip;
+    if (chance(random, 1)) close.reserved[below(random, sizeof close.reserved)] = 1;
+    memcpy(out, &close, sizeof close);
+    return sizeof close;
+}
+
 u16 book_random_entry_pick(struct book_random *random)
 {
-    static const u16 records[] = {0x0402, 0x0402, 0x0402, 0x0403, 0x0403, 0x0403,
-                                  0x0404, 0x0405, 0x0405, 0x0405, 0x0405};
+    static const u16 records[] = {0x0402, 0x0402, 0x0402, 0x0403, 0x0403, 0x0403, 0x0404,
+                                  0x0405, 0x0405, 0x0405, 0x0405, 0x0406, 0x0407, 0x0407,
+                                  0x0407, 0x0408, 0x0409, 0x0409, 0x0409, 0x040a, 0x040a};
     const u64 one = below(random, ARRAY_COUNT(records));
-    return chance(random, 50) ? 0x0401 : records[one];
+    return chance(random, 40) ? 0x0401 : records[one];
 }
 
 u32 book_random_entry_record(struct book_random *random, u16 record, u8 *out)
@@ -265,6 +352,11 @@ u32 book_random_entry_record(struct book_random *random, u16 record, u8 *out)
     case 0x0403: return make_hold_post(random, out);
     case 0x0404: return make_hold_void(random, out);
     case 0x0405: return make_reverse(random, out);
+    case 0x0406: return make_due(random, out);
+    case 0x0407: return make_order(random, false, out);
+    case 0x0408: return make_conversion(random, out);
+    case 0x0409: return make_order(random, true, out);
+    case 0x040a: return make_year(random, out);
     default: return make_entry(random, out);
     }
 }

@@ -11,7 +11,8 @@
 // what is told is the first rule that the first such leg breaks, or else the first such book.
 //
 // Of a reversal the parts are looked at first, then posting by posting what is reversed, up to the
-// day; that a part is of no posting is told last.
+// day; that a part is of no posting is told last. Of a rule and of what it posts the rule is looked
+// at first, then account by account, then the days, then the amounts.
 //
 // A fact is posted whatever limits say: the legs of an account on the side that its limit is broken
 // on, when all legs of the entry are summed, are posted to the book's suspense account instead, and

@@ -160,7 +160,7 @@ struct book_reply model_exists(const struct book_model *model, const struct mode
 
 static void keep(struct book_model *model, const struct model_act *act)
 {
-    assert(model->posted_count < POSTED_MAX);
+    assert(model->posted_count < POSTED_MAX && act->count > 0);
     struct model_posted *posted = &model->posted[model->posted_count++];
     *posted = (struct model_posted){
         .entry_id = id_of(act->body),
@@ -629,6 +629,7 @@ struct book_reply entry_model_run(struct book_model *model, const struct book_co
     case 0x0402: return open_hold(model, &act);
     case 0x0403: return post_hold(model, &act);
     case 0x0404: return void_hold(model, &act);
-    default: return reverse_entry(model, &act);
+    case 0x0405: return reverse_entry(model, &act);
+    default: return entry_model_rule_run(model, &act);
     }
 }

@@ -233,7 +233,8 @@ static u128 power_of_ten(u32 exponent)
 }
 
 // From many decimals to few: what is rounded is the dust account's, of the finer book.
-static u32 convert_to_coarse(struct order *order, u128 unit, struct plan *plan)
+static u32 convert_to_coarse(const struct module_context *context, struct order *order, u128 unit,
+                             struct plan *plan)
 {
     const enum rounding roundings[] = {ROUND_DOWN, ROUND_UP, ROUND_HALF_DOWN, ROUND_HALF_UP,
                                        ROUND_HALF_EVEN};
@@ -249,6 +250,12 @@ static u32 convert_to_coarse(struct order *order, u128 unit, struct plan *plan)
     const bool is_less = fine / unit == coarse && fine <= order->amount;
     if (!is_less && fine < order->amount) return ENTRY_AMOUNTS_OVERFLOW;
     const u128 dust = is_less ? order->amount - fine : fine - order->amount;
+    if (dust > 0) {
+        const u32 refusal =
+            entry_account_is_open(context, order->rule->dust_row,
+                                  is_less ? SIDE_CREDIT : SIDE_DEBIT, order->entry_id, plan);
+        if (refusal != MODULE_DONE) return refusal;
+    }
     const u32 pool = order->from_rule_row;
     order_post(order, true, order->from_row, pool, is_less ? fine : order->amount, plan);
     if (dust > 0 && is_less) {
@@ -277,7 +284,7 @@ static u32 conversion_post_decide(const struct module_context *context,
     if (refusal != MODULE_DONE) return refusal;
     const u8 from = scale_of(context, order.from_book);
     const u8 to = scale_of(context, order.to_book);
-    if (from > to) return convert_to_coarse(&order, power_of_ten(from - to), plan);
+    if (from > to) return convert_to_coarse(context, &order, power_of_ten(from - to), plan);
     const u128 unit = power_of_ten(to - from);
     plan->evidence[0] = order.amount;
     plan->evidence[1] = unit;

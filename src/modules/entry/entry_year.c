@@ -13,13 +13,20 @@
 #define CLOSED_MAX 255u
 #define LOOKED_MAX 8192u
 
-// The balance at the end of a month, as debits less credits modulo 2^128.
-static u128 balance_then(const struct module_context *context, u32 row, u32 month, u32 open_month)
+// What an account had at the end of a month.
+struct sums {
+    u128 debits;
+    u128 credits;
+};
+
+static struct sums sums_then(const struct module_context *context, u32 row, u32 month,
+                             u32 open_month)
 {
     const struct account *account = ledger_account(context->ledger, row);
     const struct turnover later =
         turnover_sum(context->turnovers, turnover_account_key(row, month + 1), open_month - month);
-    return account->debits_posted - account->credits_posted - (later.debits - later.credits);
+    return (struct sums){.debits = account->debits_posted - later.debits,
+                         .credits = account->credits_posted - later.credits};
 }
 
 struct closing {
@@ -36,9 +43,9 @@ static u32 account_close(const struct closing *closing, u32 row)
 {
     struct plan *plan = closing->plan;
     const u32 month = turnover_month(closing->close->day);
-    const u128 net = balance_then(closing->context, row, month, closing->open_month);
-    if (net == 0) return MODULE_DONE;
-    const bool is_debit = net >> 127 == 0;
+    const struct sums then = sums_then(closing->context, row, month, closing->open_month);
+    if (then.debits == then.credits) return MODULE_DONE;
+    const bool is_debit = then.debits > then.credits;
     const u128 id = closing->close->entry_id;
     // What is a debit is credited, and the result is debited with it.
     u32 refusal = entry_account_check(closing->context, row, is_debit ? SIDE_CREDIT : SIDE_DEBIT,
@@ -51,7 +58,7 @@ static u32 account_close(const struct closing *closing, u32 row)
     struct plan_posting *posting = plan_add_posting(plan);
     posting->debit_row = is_debit ? closing->retained_row : row;
     posting->credit_row = is_debit ? row : closing->retained_row;
-    posting->amount = is_debit ? net : -net;
+    posting->amount = is_debit ? then.debits - then.credits : then.credits - then.debits;
     posting->code = entry_code(closing->close->code);
     posting->day = closing->day.day;
     posting->is_dated = closing->day.is_dated;
