@@ -167,8 +167,9 @@ enum status wal_append(struct wal *wal, struct wal_frame *frame, struct failure 
     header->magic = FRAME_MAGIC;
     header->format = FRAME_FORMAT;
     header->size_of_header = sizeof *header;
-    header->log_id = wal->tail.log_id;
-    header->epoch = wal->tail.epoch;
+    // Who decides the frame meanwhile has set them, and reads them now.
+    if (header->log_id != wal->tail.log_id) header->log_id = wal->tail.log_id;
+    if (header->epoch != wal->tail.epoch) header->epoch = wal->tail.epoch;
     assert(header->sequence == wal->tail.sequence);
     header->body_size = size - sizeof *header;
     header->previous = wal->tail.previous;
