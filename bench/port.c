@@ -154,7 +154,7 @@ static double compat_rate(const char *tael, u64 count)
     char *text = calloc(1, 65536);
     (void)snprintf(line, sizeof line, "%s bench ordered --transfers %llu --no-probe --json", tael,
                    (unsigned long long)count);
-    FILE *pipe = popen(line, "r");
+    FILE *pipe = popen(line, "r"); // NOLINT(cert-env33-c): of who runs the benchmark.
     if (pipe == NULL || text == NULL || fread(text, 1, 65535, pipe) == 0) {
         give_up("tael bench", "no answer");
     }
@@ -285,9 +285,9 @@ static int u64_compare(const void *a, const void *b)
 static void times_print(const char *what, u64 *times, u32 count)
 {
     qsort(times, count, sizeof *times, u64_compare);
-    (void)printf("%-34s p50 %8.3f ms  p99 %8.3f ms  slowest %8.3f ms\n", what,
-                 (double)times[(count - 1) / 2] / 1e6, (double)times[count - 1 - count / 100] / 1e6,
-                 (double)times[count - 1] / 1e6);
+    const u64 middle = times[(count - 1) / 2], late = times[count - 1 - count / 100];
+    (void)printf("%-34s p50 %8.3f ms  p99 %8.3f ms  slowest %8.3f ms\n", what, (double)middle / 1e6,
+                 (double)late / 1e6, (double)times[count - 1] / 1e6);
 }
 
 // Two postings an entry: `count` postings over so many business days.

@@ -385,6 +385,8 @@ static void reference_sorted_walk(void)
     u64 sum = 0;
     for (u32 i = 0; i < ORDERED_COUNT; i++) sum += sorted[i];
     sink = sum;
+}
+
 // A ledger with accounts of a module, half of them in CELL_COUNT cells, each of which is in one
 // constraint. A posting touches two accounts, and so each of the cells twice.
 static struct disk_memory disk;

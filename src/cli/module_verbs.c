@@ -371,7 +371,7 @@ static enum status number_put(const struct record_reference *reference, const st
 static int names_find(struct call *call)
 {
     const struct record_references *references = call->cli->references;
-    struct name name;
+    struct name name = {0};
     for (u32 i = 0; i < references->count; i++) {
         const struct record_reference *reference = &references->items[i];
         struct failure failure = {0};

@@ -313,8 +313,8 @@ static enum status effects_apply(struct machine *machine, const struct module *m
         struct plan_write gate = {.table = EFFECT_TABLE_GATE, .size = sizeof(struct effect_gate)};
         effect_make(&effects, EFFECT_KIND(module->number, plan->effects[i].kind),
                     plan->effects[i].body, (void *)effect.record, &effect.row, (void *)gate.record);
-        status = record_write(machine, &effect_module, effect.table, effect.row, effect.record,
-                              failure);
+        status =
+            record_write(machine, &effect_module, effect.table, effect.row, effect.record, failure);
         if (status != STATUS_OK) break;
         status = record_write(machine, &effect_module, gate.table, gate.row, gate.record, failure);
     }

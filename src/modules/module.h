@@ -199,7 +199,7 @@ struct module_context {
     u64 principal;
     u128 command_id;
     struct module_facts *facts; // While it decides.
-    u128 log_id; // Of the frame; changes when a copy of the log is served.
+    u128 log_id;                // Of the frame; changes when a copy of the log is served.
     u64 epoch;
     bool starts_armed; // Effects may be claimed until it is said otherwise (GENESIS_ARMED).
 };
