@@ -49,8 +49,9 @@ static void comment_print(const char *indent, const char *text, struct text *out
 static void upper_print(const char *name, struct text *out)
 {
     for (; *name != 0; name++) {
-        const bool is_lower = *name >= 'a' && *name <= 'z';
-        text_append_char(out, is_lower ? (char)(*name - 'a' + 'A') : *name);
+        char letter = *name;
+        if (letter >= 'a' && letter <= 'z') letter = (char)(letter - 'a' + 'A');
+        text_append_char(out, letter);
     }
 }
 

@@ -605,8 +605,8 @@ static void try_turnover(struct past *past)
         turnover_compare(past, book * ACCOUNTS + ACCOUNTS - 1 - i, false, from, to, &rows[i]);
     }
     // All accounts have one code, and what a book debits it credits.
-    for (u8 group = TURNOVER_BY_CODE; group <= TURNOVER_BY_BOOK; group++) {
-        question.group = group;
+    for (u32 group = TURNOVER_BY_CODE; group <= TURNOVER_BY_BOOK; group++) {
+        question.group = (u8)group;
         ask(past, &book_schema_turnover_list, &question, 4096, sizeof *rows);
         assert_int_equal(past->view_count, group == TURNOVER_BY_BOOK ? 1 : 2);
         turnover_compare(past, book * ACCOUNTS, true, from, to, &rows[0]);
@@ -699,7 +699,8 @@ static void test_the_past_is_what_it_was(void **state)
     struct past *past = calloc(1, sizeof *past);
     assert_non_null(past);
     past->moves = calloc(MOVES_MAX, sizeof *past->moves);
-    past->views = calloc(VIEWS_MAX, sizeof(struct statement_line));
+    const size_t views_size = VIEWS_MAX * sizeof(struct statement_line);
+    past->views = calloc(views_size, 1);
     assert_true(past->moves != NULL && past->views != NULL);
     for (u64 seed = seeds[0]; seed < seeds[1]; seed++) run_seed(past, seed);
     if (seeds[1] - seeds[0] > 1) { // What it is for did happen.
