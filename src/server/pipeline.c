@@ -351,7 +351,7 @@ void pipeline_stop(struct pipeline *pipeline)
     }
 }
 
-void pipeline_free(struct pipeline *pipeline)
+void pipeline_halt(struct pipeline *pipeline)
 {
     pipeline_lock(pipeline);
     pipeline->stopping = true;
@@ -361,6 +361,12 @@ void pipeline_free(struct pipeline *pipeline)
     for (u32 i = 0; i < pipeline->thread_count; i++) {
         (void)pthread_join(pipeline->threads[i], NULL);
     }
+    pipeline->thread_count = 0;
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+    pipeline_halt(pipeline);
     for (u32 i = 0; i < ARRAY_COUNT(pipeline->queries); i++) {
         history_query_free(pipeline->queries[i]);
         changes_reader_free(pipeline->readers[i]);
