@@ -230,7 +230,7 @@ void port_world_end(struct port_world *world)
 
 void port_world_crash(struct port_world *world)
 {
-    port_world_gate_open(); // Some of what waits becomes durable, and is not answered.
+    port_world_gate_open();         // Some of what waits becomes durable, and is not answered.
     pipeline_halt(world->pipeline); // They may still look at what the port asked.
     tael_port_free(world->port);
     listener_close(&world->listener);
