@@ -356,25 +356,70 @@ static void test_more_than_the_server_takes_wait_and_go_in_order(void **state)
     puts_check(world);
 }
 
-static void test_several_clients_share_the_server(void **state)
+// Clients beside the world's own.
+static void others_open(struct world *world, struct tael_client **others, u32 count)
 {
-    struct world *world = *state;
-    box_open(world, 0);
-    struct tael_client *clients[8];
-    struct tael_client *own = world->client;
     const struct tael_options options = {.address = world->address};
-    for (u32 i = 0; i < 8; i++) {
-        world->client = clients[i] = tael_open(&options);
-        for (u32 k = 0; k < 60; k++) (void)put_submit(world, 0);
+    for (u32 i = 0; i < count; i++) {
+        others[i] = tael_open(&options);
+        assert_non_null(others[i]);
+    }
+}
+
+static void others_step(struct tael_client **others, u32 count)
+{
+    for (u32 i = 0; i < count; i++) assert_int_equal(tael_step(others[i]), TAEL_OK);
+}
+
+static void others_submit(struct world *world, struct tael_client **others, u32 count, u32 puts)
+{
+    struct tael_client *own = world->client;
+    for (u32 i = 0; i < count; i++) {
+        world->client = others[i];
+        for (u32 k = 0; k < puts; k++) (void)put_submit(world, 0);
     }
     world->client = own;
-    for (u32 i = 0; world->answered < 480; i++) {
+}
+
+static void others_await(struct world *world, struct tael_client **others, u32 count)
+{
+    for (u32 i = 0; world->answered < world->put_count; i++) {
         if (i == TURNS_MAX) fail_msg("%u answers", world->answered);
-        for (u32 k = 0; k < 8; k++) assert_int_equal(tael_step(clients[k]), TAEL_OK);
+        others_step(others, count);
         turn(world);
     }
     puts_check(world);
-    for (u32 i = 0; i < 8; i++) tael_close(clients[i]);
+    for (u32 i = 0; i < count; i++) tael_close(others[i]);
+}
+
+static void test_several_clients_share_the_server(void **state)
+{
+    struct world *world = *state;
+    struct tael_client *others[8];
+    box_open(world, 0);
+    others_open(world, others, 8);
+    others_submit(world, others, 8, 60);
+    others_await(world, others, 8);
+}
+
+// All that comes in between two looks of the server: more than it has buffers for.
+static void test_what_comes_in_leaves_room_for_answers(void **state)
+{
+    struct world *world = *state;
+    struct tael_client *others[8];
+    struct tael_server server;
+    box_open(world, 0);
+    others_open(world, others, 8);
+    for (u32 i = 0; i < 8; i++) {
+        for (u32 k = 0; !tael_server(others[i], &server); k++) {
+            if (k == TURNS_MAX) fail_msg("client %u is not let in", i);
+            others_step(others, 8);
+            turn(world);
+        }
+    }
+    others_submit(world, others, 8, 64);
+    for (u32 i = 0; i < 100; i++) others_step(others, 8); // As much as the sockets take.
+    others_await(world, others, 8);
 }
 
 static void test_lost_connections_change_nothing(void **state)
@@ -532,6 +577,7 @@ int main(void)
         TEST(test_raw_batches_are_answered_event_by_event),
         TEST(test_more_than_the_server_takes_wait_and_go_in_order),
         TEST(test_several_clients_share_the_server),
+        TEST(test_what_comes_in_leaves_room_for_answers),
         TEST(test_lost_connections_change_nothing),
         TEST(test_a_server_that_dies_answers_when_it_is_back),
         TEST(test_a_clean_restart_is_not_noticed),

@@ -56,7 +56,7 @@ static bool header_handle(struct connections *connections, struct connection *co
     }
     // Half-read messages leave enough buffers for replies.
     if (connections->receiving < RECEIVING_MAX)
-        connection->buffer = buffer_take(connections->pipeline);
+        connection->buffer = buffer_take_input(connections->pipeline);
     if (connection->buffer == NULL) {
         connection->paused = true; // Until a buffer is given back.
         connections->paused++;

@@ -103,13 +103,28 @@ void queue_put_back(struct queue *queue, void *item)
 
 // --- buffers and jobs ----------------------------------------------------------------------------
 
-struct buffer *buffer_take(struct pipeline *pipeline)
+// Takes a buffer, if more than `kept` are free.
+static struct buffer *buffer_take_beyond(struct pipeline *pipeline, u32 kept)
 {
+    struct buffer *buffer = NULL;
     pipeline_lock(pipeline);
-    struct buffer *buffer = pipeline->free_buffers;
-    if (buffer != NULL) pipeline->free_buffers = buffer->next;
+    if (pipeline->free_buffer_count > kept) {
+        buffer = pipeline->free_buffers;
+        pipeline->free_buffers = buffer->next;
+        pipeline->free_buffer_count--;
+    }
     pipeline_unlock(pipeline);
     return buffer;
+}
+
+struct buffer *buffer_take(struct pipeline *pipeline)
+{
+    return buffer_take_beyond(pipeline, 0);
+}
+
+struct buffer *buffer_take_input(struct pipeline *pipeline)
+{
+    return buffer_take_beyond(pipeline, BUFFERS_KEPT);
 }
 
 void buffer_give(struct pipeline *pipeline, struct buffer *buffer)
@@ -118,6 +133,7 @@ void buffer_give(struct pipeline *pipeline, struct buffer *buffer)
     pipeline_lock(pipeline);
     buffer->next = pipeline->free_buffers;
     pipeline->free_buffers = buffer;
+    pipeline->free_buffer_count++;
     pipeline_unlock(pipeline);
 }
 
@@ -151,6 +167,7 @@ static enum status memory_lay_out(struct pipeline *pipeline, struct failure *fai
         buffer->memory = at + i * BUFFER_SIZE;
         buffer->next = pipeline->free_buffers;
         pipeline->free_buffers = buffer;
+        pipeline->free_buffer_count++;
     }
     at += BUFFERS_MAX * BUFFER_SIZE;
     for (u32 i = 0; i < JOBS_MAX; i++) {

@@ -126,8 +126,10 @@ int pipeline_fd(const struct pipeline *pipeline);
 // Ends the process by the callback `fatal`. Any thread.
 _Noreturn void pipeline_fatal(struct pipeline *pipeline, const struct failure *failure);
 
-// A buffer, or NULL when too many are out. Any thread.
+// A buffer for an answer, or NULL when all are out. Any thread.
 struct buffer *buffer_take(struct pipeline *pipeline);
+// A buffer for what comes in, or NULL when the others are kept for answers. Any thread.
+struct buffer *buffer_take_input(struct pipeline *pipeline);
 void buffer_give(struct pipeline *pipeline, struct buffer *buffer);
 
 // Whether commands are refused for lack of space. Reads go on.

@@ -20,6 +20,9 @@
 
 #define JOBS_MAX      16u
 #define BUFFERS_MAX   320u
+// Of them, what comes in leaves so many for the answers to what came: else, with every buffer
+// holding a command that waits, none could be answered.
+#define BUFFERS_KEPT  64u
 #define WAITING_MAX   1024u
 #define PACK_SIZE_MAX MIB
 #define RETRY_NS      (10 * NS_PER_MS)
@@ -112,6 +115,7 @@ struct pipeline {
     pthread_mutex_t mutex;
     pthread_cond_t wakes[WAITER_COUNT];
     struct buffer *free_buffers;
+    u32 free_buffer_count;
     struct job *free_jobs[JOBS_MAX];
     u32 free_job_count;
     struct queue log_queue;
