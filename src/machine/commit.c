@@ -358,7 +358,7 @@ static enum status record_row(struct machine *machine, const struct history_set 
 }
 
 // When a record with this id was carried out before: tells whether it was this very one, and when.
-// Else the reply stays as it is.
+// Else the reply stays as it is. STATUS_CORRUPT when the log does not have it where it was.
 static enum status exists_tell(struct machine *machine, const struct plan *plan,
                                const struct source *source, struct command_reply *reply,
                                struct failure *failure)
@@ -376,6 +376,12 @@ static enum status exists_tell(struct machine *machine, const struct plan *plan,
         u8 before[COMPARE_SIZE];
         const u32 size = (u32)MIN(sizeof before, source->size - at);
         status = log->read(log->context, outcome_place(&outcome) + at, before, size, failure);
+        if (status == STATUS_OK && at == 0 && load_u128(before) != plan->unique_id) {
+            return failure_set(failure, STATUS_CORRUPT,
+                               "the request at place %llu of the log is not the one of row %llu",
+                               (unsigned long long)outcome_place(&outcome),
+                               (unsigned long long)row - 1);
+        }
         same = memcmp(before, source->record + at, size) == 0;
         at += size;
     }
