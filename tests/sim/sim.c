@@ -25,14 +25,16 @@ struct options {
     u64 runs;
     u64 steps;
     bool verbose;
-    bool all; // Every fault must have been seen to happen.
+    bool modules; // Worlds of modules, not of plain clients.
+    bool all;     // Every fault must have been seen to happen.
 };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--seed N] [--runs N] [--steps N] [--all] [--verbose]\n"
+    fprintf(stderr, "usage: sim [--modules] [--seed N] [--runs N] [--steps N] [--all] [--verbose]\n"
                     "  Runs N worlds of consecutive seeds for N steps each, then lets the disk of\n"
-                    "  each lie. --all fails when something of the repertoire never happened.\n");
+                    "  each lie; worlds of plain clients, or of modules. --all fails when "
+                    "something of the repertoire never happened.\n");
     return 2;
 }
 
@@ -49,6 +51,10 @@ static bool options_read(int count, char **words, struct options *out)
             out->all = true;
             continue;
         }
+        if (strcmp(words[i], "--modules") == 0) {
+            out->modules = true;
+            continue;
+        }
         if (strcmp(words[i], "--seed") == 0) value = &out->seed;
         if (strcmp(words[i], "--runs") == 0) value = &out->runs;
         if (strcmp(words[i], "--steps") == 0) value = &out->steps;
@@ -63,7 +69,27 @@ static bool options_read(int count, char **words, struct options *out)
 struct totals {
     u64 world[WORLD_COUNT_KINDS];
     u64 disk[DISK_COUNT_KINDS];
+    u64 checks[DESK_CHECKS];
+    struct desk_tally tallies[DESK_RECORDS_MAX];
+    u32 tally_count;
 };
+
+// Adds what a world did of each kind of record.
+static void tallies_add(struct totals *totals, const struct desk *desk)
+{
+    for (u32 i = 0; i < desk->tally_count; i++) {
+        const struct desk_tally *more = &desk->tallies[i];
+        u32 at = 0;
+        while (at < totals->tally_count && totals->tallies[at].record != more->record) at++;
+        struct desk_tally *tally = &totals->tallies[at];
+        if (at == totals->tally_count) totals->tally_count++;
+        tally->record = more->record;
+        tally->applied += more->applied;
+        tally->refused += more->refused;
+        tally->repeated += more->repeated;
+    }
+    for (u32 i = 0; i < DESK_CHECKS; i++) totals->checks[i] += desk->checks[i];
+}
 
 static void run(u64 seed, const struct options *options, struct totals *totals)
 {
@@ -71,7 +97,7 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
     if (world == NULL) abort();
     memset(world, 0, sizeof *world);
     current = world;
-    world_init(world, seed, options->verbose);
+    world_init(world, seed, options->modules, options->verbose);
     for (u64 i = 0; i < options->steps; i++) world_step(world);
     world_finish(world);
     struct digest state;
@@ -85,6 +111,7 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
     world_lie(world);
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) totals->world[i] += world->counts[i];
     for (u32 i = 0; i < DISK_COUNT_KINDS; i++) totals->disk[i] += world->disk.counts[i];
+    if (world->desk != NULL) tallies_add(totals, world->desk);
     current = NULL;
     world_free(world);
     free(world);
@@ -98,6 +125,45 @@ static u32 count_print(const char *where, const char *what, u64 count)
     return count == 0;
 }
 
+static struct desk_tally tally_of(const struct totals *totals, u32 record)
+{
+    for (u32 i = 0; i < totals->tally_count; i++) {
+        if (totals->tallies[i].record == record) return totals->tallies[i];
+    }
+    return (struct desk_tally){.record = record};
+}
+
+// Prints how often a kind of record was carried out, refused and given again. Returns 1 when it
+// never was carried out.
+static u32 record_print(const struct totals *totals, u32 record, const char *name, bool is_needed)
+{
+    const struct desk_tally tally = tally_of(totals, record);
+    const bool is_missing = is_needed && tally.applied == 0;
+    printf("record %-28s %12llu refused %8llu again %6llu%s\n", name,
+           (unsigned long long)tally.applied, (unsigned long long)tally.refused,
+           (unsigned long long)tally.repeated, is_missing ? "  never" : "");
+    return is_missing;
+}
+
+// What worlds of modules did and looked at. Returns how much never happened.
+static u32 desk_print(const struct totals *totals)
+{
+    u32 missing = 0;
+    for (u32 i = 0; i < DESK_CHECKS; i++) {
+        missing += count_print("check", desk_check_name((enum desk_check)i), totals->checks[i]);
+    }
+    missing += record_print(totals, 0x0101, "account", true);
+    missing += record_print(totals, 0x0102, "transfer", true);
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->schema->record_count; j++) {
+            const struct schema_record *record = modules[i]->schema->records[j];
+            if (record->kind != RECORD_COMMAND) continue;
+            missing += record_print(totals, record->number, record->name, true);
+        }
+    }
+    return missing;
+}
+
 int main(int count, char **words)
 {
     struct options options;
@@ -107,12 +173,15 @@ int main(int count, char **words)
     for (u64 i = 0; i < options.runs; i++) run(options.seed + i, &options, &totals);
     u32 missing = 0;
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) {
+        // Modules are not asked about what a lie of the disk may have changed.
+        if (options.modules && i == WORLD_QUESTIONS_REFUSED) continue;
         missing += count_print("world", world_count_name((enum world_count)i), totals.world[i]);
     }
     for (u32 i = 0; i < DISK_COUNT_KINDS; i++) {
         missing +=
             count_print("disk", disk_memory_count_name((enum disk_memory_count)i), totals.disk[i]);
     }
+    if (options.modules) missing += desk_print(&totals);
     if (missing == 0 || !options.all) return 0;
     fprintf(stderr, "%u of the repertoire never happened\n", missing);
     return 1;

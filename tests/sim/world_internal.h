@@ -19,6 +19,10 @@ static inline bool chance(struct world *world, u32 percent)
 {
     return random_chance(&world->random, percent);
 }
+static inline u128 world_log_id(const struct world *world)
+{
+    return (u128)world->seed << 64 | 0x7ae1;
+}
 // Tells the oracle of a frame that is durable and compares what it knows with what was answered
 // (`answered`: by a machine that lives; else the frame was found after a crash).
 void world_acknowledge(struct world *world, struct world_job *job, bool answered);

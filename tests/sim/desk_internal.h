@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the parts of the world of modules share.
+#ifndef TAEL_SIM_DESK_INTERNAL_H
+#define TAEL_SIM_DESK_INTERNAL_H
+
+#include "desk.h"
+#include "world_internal.h"
+
+// A check fails: the report begins with its name.
+void desk_fail(struct world *world, enum desk_check check, const char *format, ...)
+    PRINTF_LIKE(3, 4) __attribute__((noreturn));
+
+// --- lanes ---
+
+// Models and generators, and the commands that come before all others.
+void desk_lanes_init(struct world *world);
+void desk_lanes_free(struct desk *desk);
+// The next command of some lane, its body to be freed. False when there is none just now.
+bool desk_lanes_next(struct world *world, struct desk_command *out);
+// What the models say of a command that nobody gave before; they go on.
+void desk_lanes_expect(struct world *world, const struct desk_command *command, u64 now,
+                       struct desk_expected *out);
+// A tick told that it is `now`.
+void desk_lanes_tick(struct world *world, u64 now);
+// Compares models with a node at rest at the same frame: what is cheap, or everything. With
+// `has_history` also what must be read from the disk.
+void desk_lanes_compare(struct world *world, struct node *node, bool is_whole, bool has_history);
+
+// --- checks ---
+
+// Of a machine, whatever frame it is at.
+void desk_check_machine(struct world *world, const struct machine *machine);
+// Of the rows that a command of a frame that became durable left (L3, L11).
+void desk_check_rows(struct world *world, const struct world_job *job, u32 index);
+// Of one refusal (L8).
+void desk_check_refusal(struct world *world, const struct desk_command *command, u32 index,
+                        const struct command_reply *reply, const struct book_reply *expected);
+// A command was carried out: who owns what it opened.
+void desk_note_owner(struct desk *desk, const struct desk_command *command,
+                     const struct desk_expected *expected);
+
+#endif

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The lanes of the world of modules: which commands come next, and which model each belongs to. The
+// lane of books is here, since all others stand on it.
+#include "desk_internal.h"
+
+#include "modules/principal/principal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define OWNERS_FIRST 5u // Principals of the lane of books, as its generator has them.
+#define OWNERS_COUNT 2u
+
+#define BASE_BOOKS    2u
+#define BASE_CODES    4u
+#define BASE_ACCOUNTS 7u    // Of each book; the last two are of rules.
+#define BASE_DAY      20024 // The day on which the generator's entities open, mostly.
+
+static void *must(void *memory)
+{
+    if (memory == NULL) abort();
+    return memory;
+}
+
+static void command_set(struct desk *desk, struct desk_command *out, u16 record, const void *body,
+                        u32 size, u32 count)
+{
+    *out = (struct desk_command){.id = desk->next_id++,
+                                 .principal = OWNERS_FIRST,
+                                 .count = count,
+                                 .size = size,
+                                 .record = record};
+    out->body = must(malloc(size + 1));
+    memcpy(out->body, body, size);
+}
+
+// --- the beginning -------------------------------------------------------------------------------
+
+static struct desk_command *setup_add(struct desk *desk, u16 record, const void *body, u32 size)
+{
+    assert(desk->setup_count < DESK_SETUP_MAX);
+    struct desk_command *command = &desk->setup[desk->setup_count++];
+    command_set(desk, command, record, body, size, 1);
+    return command;
+}
+
+static void owners_setup(struct desk *desk)
+{
+    for (u64 id = OWNERS_FIRST; id < OWNERS_FIRST + OWNERS_COUNT; id++) {
+        const struct principal_open open = {
+            .principal_id = id, .kind = PRINCIPAL_PERSON, .name = "owner"};
+        setup_add(desk, 0x0501, &open, sizeof open)->principal = PRINCIPAL_OPERATOR;
+        book_model_principal(desk->books, id);
+    }
+}
+
+// Adds a command of several records of one size.
+static void setup_add_all(struct desk *desk, u16 record, const void *body, u32 size, u32 count)
+{
+    setup_add(desk, record, body, size * count)->count = count;
+}
+
+// Entities, charts, books and accounts as the generator would make them in time, so that a short
+// world has postings. On some accounts limits.
+static void books_setup(struct desk *desk)
+{
+    struct entity_open entities[BASE_BOOKS] = {0};
+    struct chart_add codes[BASE_CODES] = {0};
+    struct book_open books[BASE_BOOKS] = {0};
+    struct book_account_open accounts[BASE_BOOKS * BASE_ACCOUNTS] = {0};
+    const struct asset_open asset = {.asset = "HKD", .kind = ASSET_CURRENCY, .scale = 2};
+    for (u32 i = 0; i < BASE_CODES; i++) {
+        codes[i] =
+            (struct chart_add){.chart = 1, .code = (u16)(i + 1), .kind = KIND_ASSET, .name = "a"};
+    }
+    for (u32 i = 0; i < BASE_BOOKS; i++) {
+        entities[i] = (struct entity_open){.entity_id = i + 1,
+                                           .day = BASE_DAY,
+                                           .name = "a",
+                                           .jurisdiction = "HK",
+                                           .currency = "HKD"};
+        books[i] = (struct book_open){
+            .book = i + 1, .chart = 1, .entity_id = i + 1, .asset = "HKD", .name = "a"};
+        for (u32 j = 0; j < BASE_ACCOUNTS; j++) {
+            const bool is_of_rules = j + 2 >= BASE_ACCOUNTS;
+            const u32 rule = desk->book_random.ids_max + 1 + j + 2 - BASE_ACCOUNTS;
+            const u64 flags = random_below(&desk->random, 3);
+            accounts[i * BASE_ACCOUNTS + j] =
+                (struct book_account_open){.account_id = is_of_rules ? rule : j + 1,
+                                           .owner = is_of_rules ? BOOK_OWNER_RULES : 0,
+                                           .book = i + 1,
+                                           .code = (u16)(j % BASE_CODES + 1),
+                                           .flags = j == 2 ? (u16)(2 * flags) : 0,
+                                           .name = "a"};
+        }
+    }
+    setup_add(desk, 0x0301, &asset, sizeof asset);
+    setup_add_all(desk, 0x0302, codes, sizeof codes[0], BASE_CODES);
+    setup_add_all(desk, 0x0201, entities, sizeof entities[0], BASE_BOOKS);
+    setup_add_all(desk, 0x0303, books, sizeof books[0], BASE_BOOKS);
+    setup_add_all(desk, 0x0304, accounts, sizeof accounts[0], ARRAY_COUNT(accounts));
+}
+
+// --- books ---------------------------------------------------------------------------------------
+
+static void books_differ(void *context, const char *what)
+{
+    desk_fail(context, CHECK_BOOKS, "%s", what);
+}
+
+static void cells_differ(void *context, const char *what)
+{
+    desk_fail(context, CHECK_CELLS, "%s", what);
+}
+
+static bool books_next(struct desk *desk, struct desk_command *out)
+{
+    struct book_step *step = &desk->step;
+    do {
+        book_random_next(&desk->book_random, step);
+    } while (step->kind == BOOK_STEP_RESTART || step->kind == BOOK_STEP_CHECKPOINT);
+    switch (step->kind) {
+    case BOOK_STEP_EXPIRE: desk->leaps = true; return false;
+    case BOOK_STEP_RAW_ACCOUNTS:
+        command_set(desk, out, 0x0101, step->accounts,
+                    step->account_count * (u32)sizeof(struct account), step->account_count);
+        return true;
+    case BOOK_STEP_RAW_TRANSFER:
+        command_set(desk, out, 0x0102, &step->transfer, sizeof step->transfer, 1);
+        return true;
+    default: break;
+    }
+    const struct book_command *command = &step->command;
+    command_set(desk, out, command->record, command->body, command->size, command->count);
+    out->id = command->id;
+    out->principal = command->principal;
+    return true;
+}
+
+static void raw_expect(struct desk *desk, const struct desk_command *command,
+                       struct desk_expected *out)
+{
+    u32 results[BOOK_RANDOM_ACCOUNTS_MAX] = {0};
+    struct account accounts[BOOK_RANDOM_ACCOUNTS_MAX];
+    struct transfer transfer;
+    out->is_raw = true;
+    out->count = command->count;
+    assert(command->count <= BOOK_RANDOM_ACCOUNTS_MAX);
+    if (command->record == 0x0101) {
+        memcpy(accounts, command->body, command->size);
+        book_model_raw_accounts(desk->books, accounts, command->count, results);
+    } else {
+        memcpy(&transfer, command->body, sizeof transfer);
+        results[0] = book_model_raw_transfer(desk->books, &transfer);
+    }
+    for (u32 i = 0; i < out->count; i++) out->replies[i].result = results[i];
+}
+
+static void books_expect(struct desk *desk, const struct desk_command *command,
+                         struct desk_expected *out)
+{
+    const struct book_command asked = {.id = command->id,
+                                       .principal = command->principal,
+                                       .record = command->record,
+                                       .count = command->count,
+                                       .size = command->size,
+                                       .body = command->body};
+    bool is_repeated = false;
+    out->count = book_model_command(desk->books, &asked, out->replies, &is_repeated);
+    assert(!is_repeated); // Those do not come here.
+}
+
+static void books_compare(struct world *world, bool is_whole, bool has_history)
+{
+    struct desk *desk = world->desk;
+    struct book_compare *compare = &desk->compare;
+    desk->checks[CHECK_BOOKS]++;
+    desk->checks[CHECK_CELLS]++;
+    book_compare_accounts(compare);
+    compare->differs = cells_differ;
+    book_compare_cells(compare);
+    compare->differs = books_differ;
+    if (!is_whole) return;
+    book_compare_answers(compare);
+    book_compare_cursors(compare);
+    if (!has_history) return;
+    book_compare_entries(compare);
+    for (u32 i = 1; i < desk->book_random.numbers_max + 4; i++) {
+        book_compare_history(compare, i);
+    }
+}
+
+// --- all of them ---------------------------------------------------------------------------------
+
+void desk_lanes_init(struct world *world)
+{
+    struct desk *desk = world->desk;
+    desk->books = book_model_new(4096);
+    book_random_init(&desk->book_random, random_u64(&desk->random));
+    desk->compare = (struct book_compare){.ask = &desk->ask,
+                                          .model = desk->books,
+                                          .random = &desk->random,
+                                          .foreign_first = DESK_FOREIGN_FIRST,
+                                          .foreign_end = DESK_FOREIGN_END,
+                                          .differs = books_differ,
+                                          .context = world};
+    owners_setup(desk);
+    if (random_chance(&desk->random, 80)) books_setup(desk);
+}
+
+void desk_lanes_free(struct desk *desk)
+{
+    book_model_free(desk->books);
+}
+
+bool desk_lanes_next(struct world *world, struct desk_command *out)
+{
+    return books_next(world->desk, out);
+}
+
+void desk_lanes_expect(struct world *world, const struct desk_command *command, u64 now,
+                       struct desk_expected *out)
+{
+    struct desk *desk = world->desk;
+    (void)now;
+    switch (command->record >> 8) {
+    case 0x01: raw_expect(desk, command, out); break;
+    case 0x05: out->count = 1; break;
+    default: books_expect(desk, command, out); break;
+    }
+}
+
+void desk_lanes_tick(struct world *world, u64 now)
+{
+    struct desk *desk = world->desk;
+    (void)now;
+    if (desk->has_leapt) book_model_expire(desk->books);
+    desk->has_leapt = false;
+}
+
+void desk_lanes_compare(struct world *world, struct node *node, bool is_whole, bool has_history)
+{
+    struct desk *desk = world->desk;
+    struct node *before = desk->ask.node;
+    const u32 rate = world->disk.faults.read_error_rate;
+    world->disk.faults.read_error_rate = 0;
+    desk->ask.node = node;
+    // Between a leap and its tick what has expired is not told yet.
+    if (!desk->has_leapt) books_compare(world, is_whole, has_history);
+    desk->ask.node = before;
+    world->disk.faults.read_error_rate = rate;
+}
