@@ -9,8 +9,8 @@
 // a flipped bit, a command that ends the process and every recovery until an owner overrides it. A
 // world ends with a disk that lies: a write that is said to be durable is lost or lands elsewhere.
 //
-// A world is one of plain clients, whose sessions give batches of raw accounts and transfers, or one
-// of modules (desk.h). Both live on the same node and disk and go through the same.
+// A world is one of plain clients, whose sessions give batches of raw accounts and transfers, or
+// one of modules (desk.h). Both live on the same node and disk and go through the same.
 //
 // What is asserted: each reply equals the oracle's byte for byte; after every crash no acknowledged
 // frame is missing, one that was being written is there whole or not at all, and the state digest
