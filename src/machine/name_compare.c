@@ -10,7 +10,8 @@ static void differs(const struct name_compare *compare, const char *what)
     compare->differs(compare->context, what);
 }
 
-static void view_compare(const struct name_compare *compare, const struct name *view, const struct name *name)
+static void view_compare(const struct name_compare *compare, const struct name *view,
+                         const struct name *name)
 {
     if (memcmp(view->path, name->path, sizeof view->path) != 0 || view->kind != name->kind ||
         view->id != name->id || view->number != name->number ||
@@ -21,8 +22,8 @@ static void view_compare(const struct name_compare *compare, const struct name *
 }
 
 // Asks page by page and compares with what the model has.
-static void views_compare(struct name_compare *compare, const struct schema_record *question, const void *body,
-                          const struct name *const *expected, u32 count)
+static void views_compare(struct name_compare *compare, const struct schema_record *question,
+                          const void *body, const struct name *const *expected, u32 count)
 {
     struct module_answer answer = {0};
     const u32 room = (u32)random_between(compare->random, 1, 8) * (u32)sizeof(struct name);
@@ -52,7 +53,8 @@ void name_compare_lists(struct name_compare *compare)
     count = name_model_list(compare->model, list.prefix, expected);
     views_compare(compare, &name_schema_name_list, &list, expected, count);
     if (compare->model->count > 0) {
-        const struct name *name = compare->model->names[random_below(compare->random, compare->model->count)];
+        const struct name *name =
+            &compare->model->names[random_below(compare->random, compare->model->count)];
         of = (struct name_of){.kind = name->kind, .id = name->id, .number = name->number};
         memcpy(of.asset, name->asset, sizeof of.asset);
         count = name_model_of(compare->model, &of, expected);
@@ -80,8 +82,7 @@ void name_compare_found(struct name_compare *compare)
     u128 evidence[2];
     name_random_path(compare->random, question.path);
     struct module_answer answer = {0};
-    const u32 result =
-        node_ask(compare->ask, &name_schema_name_find, &question, 1024, &answer);
+    const u32 result = node_ask(compare->ask, &name_schema_name_find, &question, 1024, &answer);
     const struct name *expected = name_model_find(compare->model, question.path);
     const u32 refusal = name_path_check(question.path, evidence);
     if (result != (refusal != MODULE_DONE ? refusal : expected == NULL ? NAME_NOT_FOUND : 0)) {
