@@ -100,8 +100,10 @@ void name_compare_sums(struct name_compare *compare)
     do name_random_path(compare->random, question.prefix);
     while (name_path_check(question.prefix, evidence) != MODULE_DONE);
     if (random_chance(compare->random, 30)) memset(question.prefix, 0, sizeof question.prefix);
-    static const u32 books[] = {7, 8, 900, 901};
-    if (random_chance(compare->random, 50)) question.book = books[random_below(compare->random, 4)];
+    const struct name_model *model = compare->model;
+    // Books, or the ledger numbers of raw accounts.
+    const u64 one = random_below(compare->random, model->account_count);
+    if (random_chance(compare->random, 50)) question.book = model->accounts[one].number;
     else memcpy(question.asset, compare->model->assets[random_below(compare->random, 2)], 16);
     // In many turns or in one.
     struct module_answer answer = {.looks_max = (u32)random_below(compare->random, 5)};

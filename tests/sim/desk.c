@@ -137,8 +137,7 @@ static struct sent *sent_next(struct world *world)
 // Whether a tick is due before anything else.
 static bool tick_is_due(const struct machine *machine)
 {
-    // Frames come a microsecond apart.
-    return machine_next_due(machine) <= machine->timestamp + 100000;
+    return machine_next_due(machine) <= machine->timestamp + DESK_FRAME_NS;
 }
 
 static u32 setup_fill(struct desk *desk, struct frame_command *entries, const u8 **bodies,
@@ -266,7 +265,8 @@ static u64 done_at(struct world *world, const struct desk_command *command,
 }
 
 static void reply_check(struct world *world, const struct desk_command *command, u32 i,
-                        const struct applied_command *applied, struct book_reply *expected)
+                        const struct applied_command *applied, struct book_reply *expected,
+                        bool is_silent)
 {
     struct desk *desk = world->desk;
     const struct command_reply reply = reply_at(applied->reply, i);
@@ -277,7 +277,7 @@ static void reply_check(struct world *world, const struct desk_command *command,
     }
     desk->timestamp = reply.timestamp;
     if (reply.result != MODULE_DONE && reply.result == expected->result) {
-        desk_check_refusal(world, command, i, &reply, expected);
+        desk_check_refusal(world, command, i, &reply, expected, is_silent);
     }
     if (reply.result == expected->result && reply.posting == expected->posting &&
         reply.posting_result == expected->posting_result && reply.reserved == 0) {
@@ -302,7 +302,7 @@ static void replies_check(struct world *world, const struct desk_command *comman
     world->desk->checks[CHECK_REPLIES]++;
     for (u32 i = 0; i < expected->count; i++) {
         if (!expected->is_raw) {
-            reply_check(world, command, i, applied, &expected->replies[i]);
+            reply_check(world, command, i, applied, &expected->replies[i], expected->is_silent);
             continue;
         }
         struct create_result result;

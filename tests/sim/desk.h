@@ -17,12 +17,17 @@
 
 #include "follower.h"
 #include "machine/book_compare.h"
+#include "machine/name_compare.h"
+#include "modules/accrual/accrual_model.h"
 #include "modules/book/book_random.h"
+#include "modules/effect/effect_random.h"
+#include "modules/principal/principal_model.h"
 
 #define DESK_SENT_MAX     64u
 #define DESK_SETUP_MAX    40u
 #define DESK_RECORDS_MAX  128u
 #define DESK_OWNERS_MAX   1024u
+#define DESK_FRAME_NS     1000u
 #define DESK_LEAP_S       BOOK_RANDOM_EXPIRY_S
 #define DESK_REPEATED_MAX 16384u // A longer command is not given again.
 
@@ -81,6 +86,7 @@ struct answered {
 struct desk_expected {
     u32 count;
     bool is_raw;
+    bool is_silent; // The model does not say which value and limit a refusal tells.
     struct book_reply replies[BOOK_MODEL_RECORDS_MAX];
 };
 
@@ -127,10 +133,20 @@ struct desk {
     struct book_model *books;
     struct book_random book_random;
     struct book_step step;
+    struct name_model names;
+    struct principal_model principals;
+    struct effect_model effects;
+    struct effect_random effect_random;
+    u128 held; // Of what the sample module sends, and what it has posted.
+    u128 posted;
+    struct accrual_model loans;
+    u32 loans_max; // That the world may open,
+    u32 run_max;   // and in one command.
 
     struct follower follower;
     struct node_ask ask;
     struct book_compare compare;
+    struct name_compare name_compare;
     struct desk_ids ids;
     struct desk_owner owners[DESK_OWNERS_MAX];
     u32 owner_count;

@@ -27,15 +27,36 @@ void desk_lanes_tick(struct world *world, u64 now);
 // `has_history` also what must be read from the disk.
 void desk_lanes_compare(struct world *world, struct node *node, bool is_whole, bool has_history);
 
+// --- lanes beside that of books ---
+
+// A command with an id of its own, one record, given by the first owner; the body is copied.
+void desk_command_set(struct desk *desk, struct desk_command *out, u16 record, const void *body,
+                      u32 size);
+// Adds to the commands that come before all others.
+struct desk_command *desk_setup_add(struct desk *desk, u16 record, const void *body, u32 size);
+// Models of names, principals, effects and loans, and what each needs in the beginning.
+void desk_models_init(struct world *world);
+// The next command of one of them. False when there is none just now.
+bool desk_models_next(struct world *world, struct desk_command *out);
+// What the model of a command's module says: one record, checked before.
+void desk_models_expect(struct world *world, const struct desk_command *command, u64 now,
+                        struct desk_expected *out);
+// Entries and raw transfers were posted: names sum what is theirs.
+void desk_models_posted(struct desk *desk, const struct desk_command *command,
+                        const struct desk_expected *expected);
+void desk_models_tick(struct desk *desk, u64 now);
+void desk_models_compare(struct world *world, bool is_whole);
+
 // --- checks ---
 
 // Of a machine, whatever frame it is at.
 void desk_check_machine(struct world *world, const struct machine *machine);
 // Of the rows that a command of a frame that became durable left (L3, L11).
 void desk_check_rows(struct world *world, const struct world_job *job, u32 index);
-// Of one refusal (L8).
+// Of one refusal (L8). `is_silent`: the model does not know its value and limit.
 void desk_check_refusal(struct world *world, const struct desk_command *command, u32 index,
-                        const struct command_reply *reply, const struct book_reply *expected);
+                        const struct command_reply *reply, const struct book_reply *expected,
+                        bool is_silent);
 // A command was carried out: who owns what it opened.
 void desk_note_owner(struct desk *desk, const struct desk_command *command,
                      const struct desk_expected *expected);

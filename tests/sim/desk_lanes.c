@@ -23,12 +23,12 @@ static void *must(void *memory)
     return memory;
 }
 
-static void command_set(struct desk *desk, struct desk_command *out, u16 record, const void *body,
-                        u32 size, u32 count)
+void desk_command_set(struct desk *desk, struct desk_command *out, u16 record, const void *body,
+                      u32 size)
 {
     *out = (struct desk_command){.id = desk->next_id++,
                                  .principal = OWNERS_FIRST,
-                                 .count = count,
+                                 .count = 1,
                                  .size = size,
                                  .record = record};
     out->body = must(malloc(size + 1));
@@ -37,11 +37,11 @@ static void command_set(struct desk *desk, struct desk_command *out, u16 record,
 
 // --- the beginning -------------------------------------------------------------------------------
 
-static struct desk_command *setup_add(struct desk *desk, u16 record, const void *body, u32 size)
+struct desk_command *desk_setup_add(struct desk *desk, u16 record, const void *body, u32 size)
 {
     assert(desk->setup_count < DESK_SETUP_MAX);
     struct desk_command *command = &desk->setup[desk->setup_count++];
-    command_set(desk, command, record, body, size, 1);
+    desk_command_set(desk, command, record, body, size);
     return command;
 }
 
@@ -50,7 +50,7 @@ static void owners_setup(struct desk *desk)
     for (u64 id = OWNERS_FIRST; id < OWNERS_FIRST + OWNERS_COUNT; id++) {
         const struct principal_open open = {
             .principal_id = id, .kind = PRINCIPAL_PERSON, .name = "owner"};
-        setup_add(desk, 0x0501, &open, sizeof open)->principal = PRINCIPAL_OPERATOR;
+        desk_setup_add(desk, 0x0501, &open, sizeof open)->principal = PRINCIPAL_OPERATOR;
         book_model_principal(desk->books, id);
     }
 }
@@ -58,7 +58,7 @@ static void owners_setup(struct desk *desk)
 // Adds a command of several records of one size.
 static void setup_add_all(struct desk *desk, u16 record, const void *body, u32 size, u32 count)
 {
-    setup_add(desk, record, body, size * count)->count = count;
+    desk_setup_add(desk, record, body, size * count)->count = count;
 }
 
 // Entities, charts, books and accounts as the generator would make them in time, so that a short
@@ -69,7 +69,6 @@ static void books_setup(struct desk *desk)
     struct chart_add codes[BASE_CODES] = {0};
     struct book_open books[BASE_BOOKS] = {0};
     struct book_account_open accounts[BASE_BOOKS * BASE_ACCOUNTS] = {0};
-    const struct asset_open asset = {.asset = "HKD", .kind = ASSET_CURRENCY, .scale = 2};
     for (u32 i = 0; i < BASE_CODES; i++) {
         codes[i] =
             (struct chart_add){.chart = 1, .code = (u16)(i + 1), .kind = KIND_ASSET, .name = "a"};
@@ -95,11 +94,11 @@ static void books_setup(struct desk *desk)
                                            .name = "a"};
         }
     }
-    setup_add(desk, 0x0301, &asset, sizeof asset);
     setup_add_all(desk, 0x0302, codes, sizeof codes[0], BASE_CODES);
     setup_add_all(desk, 0x0201, entities, sizeof entities[0], BASE_BOOKS);
     setup_add_all(desk, 0x0303, books, sizeof books[0], BASE_BOOKS);
     setup_add_all(desk, 0x0304, accounts, sizeof accounts[0], ARRAY_COUNT(accounts));
+    book_random_grow_up(&desk->book_random);
 }
 
 // --- books ---------------------------------------------------------------------------------------
@@ -123,16 +122,18 @@ static bool books_next(struct desk *desk, struct desk_command *out)
     switch (step->kind) {
     case BOOK_STEP_EXPIRE: desk->leaps = true; return false;
     case BOOK_STEP_RAW_ACCOUNTS:
-        command_set(desk, out, 0x0101, step->accounts,
-                    step->account_count * (u32)sizeof(struct account), step->account_count);
+        desk_command_set(desk, out, 0x0101, step->accounts,
+                         step->account_count * (u32)sizeof(struct account));
+        out->count = step->account_count;
         return true;
     case BOOK_STEP_RAW_TRANSFER:
-        command_set(desk, out, 0x0102, &step->transfer, sizeof step->transfer, 1);
+        desk_command_set(desk, out, 0x0102, &step->transfer, sizeof step->transfer);
         return true;
     default: break;
     }
     const struct book_command *command = &step->command;
-    command_set(desk, out, command->record, command->body, command->size, command->count);
+    desk_command_set(desk, out, command->record, command->body, command->size);
+    out->count = command->count;
     out->id = command->id;
     out->principal = command->principal;
     return true;
@@ -147,8 +148,10 @@ static void raw_expect(struct desk *desk, const struct desk_command *command,
     out->is_raw = true;
     out->count = command->count;
     assert(command->count <= BOOK_RANDOM_ACCOUNTS_MAX);
-    if (command->record == 0x0101) {
-        memcpy(accounts, command->body, command->size);
+    memcpy(accounts, command->body, command->record == 0x0101 ? command->size : 0);
+    if (command->record == 0x0101 && accounts[0].ledger == DESK_FOREIGN_FIRST) {
+        for (u32 i = 0; i < out->count; i++) results[i] = (u32)CREATE_ACCOUNT_CREATED;
+    } else if (command->record == 0x0101) {
         book_model_raw_accounts(desk->books, accounts, command->count, results);
     } else {
         memcpy(&transfer, command->body, sizeof transfer);
@@ -206,6 +209,7 @@ void desk_lanes_init(struct world *world)
                                           .differs = books_differ,
                                           .context = world};
     owners_setup(desk);
+    desk_models_init(world);
     if (random_chance(&desk->random, 80)) books_setup(desk);
 }
 
@@ -216,27 +220,49 @@ void desk_lanes_free(struct desk *desk)
 
 bool desk_lanes_next(struct world *world, struct desk_command *out)
 {
-    return books_next(world->desk, out);
+    struct desk *desk = world->desk;
+    if (random_chance(&desk->random, desk->lane_percent)) return desk_models_next(world, out);
+    return books_next(desk, out);
+}
+
+// Why a command is refused before its module sees it; MODULE_DONE when it is not.
+static u32 whole_refusal(const struct desk *desk, const struct desk_command *command, u64 now)
+{
+    const struct principal_model_person *person =
+        principal_model_person(&desk->principals, command->principal);
+    if (person != NULL && person->is_closed) return MODULE_PRINCIPAL_CLOSED;
+    if (command->count != 1) return MODULE_MALFORMED;
+    return command->expires_at != 0 && now >= command->expires_at ? MODULE_EXPIRED : MODULE_DONE;
 }
 
 void desk_lanes_expect(struct world *world, const struct desk_command *command, u64 now,
                        struct desk_expected *out)
 {
     struct desk *desk = world->desk;
-    (void)now;
     switch (command->record >> 8) {
     case 0x01: raw_expect(desk, command, out); break;
-    case 0x05: out->count = 1; break;
+    case 0x05:
+    case 0x07:
+    case 0x08:
+    case 0x09:
+    case 0x7e:
+    case 0x7f:
+        out->count = 1;
+        out->replies[0].result = whole_refusal(desk, command, now);
+        if (out->replies[0].result != MODULE_DONE) break;
+        desk_models_expect(world, command, now, out);
+        break;
     default: books_expect(desk, command, out); break;
     }
+    desk_models_posted(desk, command, out);
 }
 
 void desk_lanes_tick(struct world *world, u64 now)
 {
     struct desk *desk = world->desk;
-    (void)now;
     if (desk->has_leapt) book_model_expire(desk->books);
     desk->has_leapt = false;
+    desk_models_tick(desk, now);
 }
 
 void desk_lanes_compare(struct world *world, struct node *node, bool is_whole, bool has_history)
@@ -247,7 +273,10 @@ void desk_lanes_compare(struct world *world, struct node *node, bool is_whole, b
     world->disk.faults.read_error_rate = 0;
     desk->ask.node = node;
     // Between a leap and its tick what has expired is not told yet.
-    if (!desk->has_leapt) books_compare(world, is_whole, has_history);
+    if (!desk->has_leapt) {
+        books_compare(world, is_whole, has_history);
+        desk_models_compare(world, is_whole);
+    }
     desk->ask.node = before;
     world->disk.faults.read_error_rate = rate;
 }

@@ -443,8 +443,11 @@ struct world_job *world_job_make(struct world *world)
     bool rotate = chance(world, 8) || history_active_full(&machine->history);
     if (rotate && history_can_rotate(&machine->history)) flags |= FRAME_ROTATE;
     struct frame_header *header = (void *)job->memory;
+    header->log_id = world->node.wal.tail.log_id;
+    header->epoch = world->node.wal.tail.epoch;
     header->position = machine->position + 1;
-    header->timestamp = MAX(world->events.now, machine->timestamp + 1) + leap_ns;
+    const u64 next = machine->timestamp + (world->desk == NULL ? 1 : DESK_FRAME_NS);
+    header->timestamp = MAX(world->events.now, next) + leap_ns;
     header->command_count = count;
     header->flags = flags;
     header->sequence = world->next_sequence;

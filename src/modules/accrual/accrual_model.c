@@ -131,14 +131,15 @@ static struct accrual_model_reply run_repay(struct accrual_model *model,
     return done;
 }
 
-// The machine tells what the account would have beside what the loans have.
+// The machine tells what the account would have beside what the loans have; what is held is not
+// had.
 static struct accrual_model_reply run_stray(const struct accrual_model *model,
                                             const struct accrual_stray *stray)
 {
     const u32 group = find_group(model, stray->group_id);
     if (group == model->group_count) return refuse(ACCRUAL_GROUP_NOT_FOUND, stray->group_id, 0);
     const u128 interest = accrual_model_sum(model, group).interest;
-    return refuse(MODULE_SUB_LEDGER_BROKEN, interest, interest + stray->amount);
+    return refuse(MODULE_SUB_LEDGER_BROKEN, interest, interest + (stray->held ? 0 : stray->amount));
 }
 
 static struct accrual_model_reply job_start(struct accrual_model *model, u64 principal, u128 job_id,
