@@ -356,6 +356,18 @@ static bool is_overridden(const struct oracle *oracle)
     return false;
 }
 
+// A command of the beginning: all of it must have been done.
+static void setup_note(struct world *world, const struct desk_expected *expected)
+{
+    const u32 done = expected->is_raw ? (u32)CREATE_ACCOUNT_CREATED : (u32)MODULE_DONE;
+    for (u32 i = 0; i < expected->count; i++) {
+        if (expected->replies[i].result == done) continue;
+        desk_fail(world, CHECK_REPLIES, "command %u of the beginning is refused with %u",
+                  world->desk->setup_done, expected->replies[i].result);
+    }
+    world->desk->setup_done++;
+}
+
 static void command_acknowledge(struct world *world, const struct world_job *job, u32 i, u64 now)
 {
     struct desk *desk = world->desk;
@@ -382,14 +394,7 @@ static void command_acknowledge(struct world *world, const struct world_job *job
     tally_count(desk, &command, &expected);
     world->counts[WORLD_EVENTS] += expected.count;
     answered_keep(desk, &command, applied);
-    if (desk->setup_done < desk->setup_count) {
-        if (expected.replies[0].result == expected.is_raw * (u32)CREATE_ACCOUNT_CREATED) {
-            desk->setup_done++;
-            return;
-        }
-        desk_fail(world, CHECK_REPLIES, "command %u of the beginning is refused with %u",
-                  desk->setup_done, expected.replies[0].result);
-    }
+    if (desk->setup_done < desk->setup_count) setup_note(world, &expected);
 }
 
 // Time has leapt when a frame, or an order behind it, lies far behind the last one.

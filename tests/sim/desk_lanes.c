@@ -4,6 +4,7 @@
 // lane of books is here, since all others stand on it.
 #include "desk_internal.h"
 
+#include "modules/constraint/constraint_model.h"
 #include "modules/principal/principal.h"
 
 #include <stdlib.h>
@@ -12,10 +13,13 @@
 #define OWNERS_FIRST 5u // Principals of the lane of books, as its generator has them.
 #define OWNERS_COUNT 2u
 
-#define BASE_BOOKS    2u
-#define BASE_CODES    4u
-#define BASE_ACCOUNTS 7u    // Of each book; the last two are of rules.
-#define BASE_DAY      20024 // The day on which the generator's entities open, mostly.
+#define BASE_BOOKS      3u // Two of one asset and two entities; one of another, with more decimals.
+#define BASE_ENTITIES   2u
+#define BASE_CODES      4u
+#define BASE_CELLS      4u
+#define BASE_CONVERSION 7u    // As the generator numbers them.
+#define BASE_ACCOUNTS   6u    // Of each book; the last two are of rules.
+#define BASE_DAY        20024 // That of the generator; three days later a month ends.
 
 static void *must(void *memory)
 {
@@ -61,43 +65,76 @@ static void setup_add_all(struct desk *desk, u16 record, const void *body, u32 s
     desk_setup_add(desk, record, body, size * count)->count = count;
 }
 
+// Of what is rare with random ids: rules between books, an account that is in cells.
+static void limits_setup(struct desk *desk)
+{
+    struct cell_open cells[BASE_CELLS] = {0};
+    struct cell_add members[BASE_CELLS] = {0};
+    const u32 pool = desk->book_random.ids_max + 1;
+    const struct due_open rule = {
+        .rule_id = 1, .a_account = pool, .b_account = pool, .a_book = 1, .b_book = 2};
+    const struct conversion_open conversion = {.rule_id = BASE_CONVERSION,
+                                               .a_pool = pool + 1,
+                                               .b_pool = pool,
+                                               .dust_account = pool + 1,
+                                               .a_book = 1,
+                                               .b_book = 3};
+    for (u32 i = 0; i < BASE_CELLS; i++) {
+        cells[i] = (struct cell_open){.cell = i + 1, .name = "a"};
+        members[i] = (struct cell_add){.account_id = 1, .cell = i + 1, .book = 1};
+    }
+    desk_setup_add(desk, 0x0406, &rule, sizeof rule);
+    desk_setup_add(desk, 0x0408, &conversion, sizeof conversion);
+    setup_add_all(desk, 0x0601, cells, sizeof cells[0], BASE_CELLS);
+    setup_add_all(desk, 0x0602, members, sizeof members[0], BASE_CELLS);
+}
+
 // Entities, charts, books and accounts as the generator would make them in time, so that a short
 // world has postings. On some accounts limits.
 static void books_setup(struct desk *desk)
 {
-    struct entity_open entities[BASE_BOOKS] = {0};
+    struct entity_open entities[BASE_ENTITIES] = {0};
     struct chart_add codes[BASE_CODES] = {0};
     struct book_open books[BASE_BOOKS] = {0};
-    struct book_account_open accounts[BASE_BOOKS * BASE_ACCOUNTS] = {0};
+    struct book_account_open accounts[BASE_BOOKS][BASE_ACCOUNTS] = {0};
+    const struct asset_open fund = {.asset = "fund-1", .kind = ASSET_FUND_UNIT, .scale = 4};
+    const char hkd[sizeof fund.asset] = "HKD";
     for (u32 i = 0; i < BASE_CODES; i++) {
+        static const u8 kinds[BASE_CODES] = {KIND_ASSET, KIND_INCOME, KIND_EXPENSE, KIND_EQUITY};
         codes[i] =
-            (struct chart_add){.chart = 1, .code = (u16)(i + 1), .kind = KIND_ASSET, .name = "a"};
+            (struct chart_add){.chart = 1, .code = (u16)(i + 1), .kind = kinds[i], .name = "a"};
     }
-    for (u32 i = 0; i < BASE_BOOKS; i++) {
+    for (u32 i = 0; i < BASE_ENTITIES; i++) {
         entities[i] = (struct entity_open){.entity_id = i + 1,
-                                           .day = BASE_DAY,
+                                           .day = BASE_DAY + 3 * (i32)i,
                                            .name = "a",
                                            .jurisdiction = "HK",
                                            .currency = "HKD"};
+    }
+    for (u32 i = 0; i < BASE_BOOKS; i++) {
         books[i] = (struct book_open){
-            .book = i + 1, .chart = 1, .entity_id = i + 1, .asset = "HKD", .name = "a"};
+            .book = i + 1, .chart = 1, .entity_id = i % BASE_ENTITIES + 1, .name = "a"};
+        memcpy(books[i].asset, i < 2 ? hkd : fund.asset, sizeof books[i].asset);
         for (u32 j = 0; j < BASE_ACCOUNTS; j++) {
             const bool is_of_rules = j + 2 >= BASE_ACCOUNTS;
             const u32 rule = desk->book_random.ids_max + 1 + j + 2 - BASE_ACCOUNTS;
-            const u64 flags = random_below(&desk->random, 3);
-            accounts[i * BASE_ACCOUNTS + j] =
-                (struct book_account_open){.account_id = is_of_rules ? rule : j + 1,
-                                           .owner = is_of_rules ? BOOK_OWNER_RULES : 0,
-                                           .book = i + 1,
-                                           .code = (u16)(j % BASE_CODES + 1),
-                                           .flags = j == 2 ? (u16)(2 * flags) : 0,
-                                           .name = "a"};
+            const u64 flags = 1 + random_below(&desk->random, 2);
+            accounts[i][j] = (struct book_account_open){.account_id = is_of_rules ? rule : j + 1,
+                                                        .owner = is_of_rules ? BOOK_OWNER_RULES : 0,
+                                                        .book = i + 1,
+                                                        .code = (u16)(j % BASE_CODES + 1),
+                                                        .flags = j == 2 ? (u16)(2 * flags) : 0,
+                                                        .name = "a"};
         }
     }
+    desk_setup_add(desk, 0x0301, &fund, sizeof fund);
     setup_add_all(desk, 0x0302, codes, sizeof codes[0], BASE_CODES);
-    setup_add_all(desk, 0x0201, entities, sizeof entities[0], BASE_BOOKS);
+    setup_add_all(desk, 0x0201, entities, sizeof entities[0], BASE_ENTITIES);
     setup_add_all(desk, 0x0303, books, sizeof books[0], BASE_BOOKS);
-    setup_add_all(desk, 0x0304, accounts, sizeof accounts[0], ARRAY_COUNT(accounts));
+    for (u32 i = 0; i < BASE_BOOKS; i++) {
+        setup_add_all(desk, 0x0304, accounts[i], sizeof accounts[0][0], BASE_ACCOUNTS);
+    }
+    limits_setup(desk);
     book_random_grow_up(&desk->book_random);
 }
 
@@ -113,9 +150,37 @@ static void cells_differ(void *context, const char *what)
     desk_fail(context, CHECK_CELLS, "%s", what);
 }
 
+// Settles a breach of an account, as far as the model knows; the generator hardly meets one.
+static bool settle_next(struct desk *desk, struct desk_command *out)
+{
+    const struct constraint_model *limits = book_model_constraints(desk->books);
+    struct breach_view breach;
+    for (u32 i = 0; constraint_model_breach_view(limits, i, &breach); i++) {
+        if (breach.book == 0 || breach.cured_at != 0) continue;
+        const struct breach_settle settle = {.breach = breach.breach};
+        desk_command_set(desk, out, 0x0607, &settle, sizeof settle);
+        return true;
+    }
+    return false;
+}
+
+// Closes the period of an entity as far as its days are closed. Likewise.
+static bool period_next(struct desk *desk, struct desk_command *out)
+{
+    struct entity entity;
+    const u32 one = (u32)random_below(&desk->random, 8);
+    if (!book_model_entity(desk->books, one, &entity)) return false;
+    const struct period_close close = {.entity_id = entity.entity_id, .through = entity.day - 1};
+    desk_command_set(desk, out, 0x0205, &close, sizeof close);
+    return true;
+}
+
 static bool books_next(struct desk *desk, struct desk_command *out)
 {
     struct book_step *step = &desk->step;
+    const u64 sort = random_below(&desk->random, 200);
+    if (sort < 4 && settle_next(desk, out)) return true;
+    if (sort == 4 && period_next(desk, out)) return true;
     do {
         book_random_next(&desk->book_random, step);
     } while (step->kind == BOOK_STEP_RESTART || step->kind == BOOK_STEP_CHECKPOINT);
