@@ -53,6 +53,7 @@ void desk_init(struct world *world)
     desk->ids.room = 1024;
     desk->ids.ids = must(calloc(desk->ids.room, sizeof(u128)));
     follower_init(&desk->follower, &world->genesis, world_log_id(world));
+    desk->follower.bug = world->bug;
     node_ask_init(&desk->ask, &desk->follower.node);
     desk_lanes_init(world);
 }
@@ -461,6 +462,7 @@ void desk_follow(struct world *world)
     struct digest state;
     struct failure failure;
     if (world->lying) return;
+    desk_check_machine(world, &world->node.machine);
     const struct disk_memory_faults faults = world->disk.faults;
     world->disk.faults = (struct disk_memory_faults){0};
     const enum status status =
@@ -474,7 +476,6 @@ void desk_follow(struct world *world)
     if (memcmp(&state, &world->state_durable, sizeof state) != 0) {
         desk_fail(world, CHECK_L6, "a machine that follows the log has another state");
     }
-    desk_check_machine(world, &world->node.machine);
     desk_lanes_compare(world, &desk->follower.node, false, true);
 }
 

@@ -54,8 +54,12 @@ static enum status frame_take(struct follower *follower, const struct frame_view
     enum status status = wal_append(&node->wal, &frame, failure);
     if (status != STATUS_OK) return status;
     request_source_durable(&node->source, node->wal.tail.place);
+    struct frame_command *commands = (void *)(follower->reader.buffer + sizeof *view->header);
+    plant_before(follower->bug, commands, view->header->command_count);
     status = machine_apply(&node->machine, view, follower->applied, failure);
     if (status != STATUS_OK) return status;
+    plant_after(follower->bug, &node->machine, commands, view->header->command_count,
+                follower->applied);
     machine_index(&node->machine, &node->indexer, view, follower->applied);
     return follower->applied->rotated ? node_seal_all(node, failure) : STATUS_OK;
 }

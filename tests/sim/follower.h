@@ -9,6 +9,7 @@
 
 #include "machine/recovery.h"
 #include "os/disk_memory.h"
+#include "plant.h"
 
 struct follower {
     struct disk_memory disk;
@@ -17,6 +18,7 @@ struct follower {
     bool is_reading;
     struct applied_frame *applied;
     void *resolved;
+    enum plant_bug bug; // That its machine has too.
 };
 
 // A node whose log has the genesis frame of the log that it will follow. Ends the process when the

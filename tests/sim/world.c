@@ -98,12 +98,13 @@ static void check_nothing(void *context)
     (void)context;
 }
 
-void world_init(struct world *world, u64 seed, bool is_of_modules, bool verbose)
+void world_init(struct world *world, const struct world_options *options)
 {
     memset(world, 0, sizeof *world);
-    world->seed = seed;
-    world->verbose = verbose;
-    random_init(&world->random, seed);
+    world->seed = options->seed;
+    world->verbose = options->verbose;
+    world->bug = options->bug;
+    random_init(&world->random, options->seed);
     disk_memory_init(&world->disk, random_u64(&world->random));
     struct ledger_random_config config = ledger_random_config_default();
     config.timestamp_start = 1000 * NS_PER_S;
@@ -116,7 +117,7 @@ void world_init(struct world *world, u64 seed, bool is_of_modules, bool verbose)
         .created_at = 999 * NS_PER_S,
         .accounts_max = 1u << 14,
         .holds_max = 1u << 16,
-        .flags = is_of_modules ? GENESIS_SAMPLE : 0,
+        .flags = options->is_of_modules ? GENESIS_SAMPLE : 0,
     };
     for (u32 i = 0; i < 4; i++) world->genesis.hash_key[i] = random_u64(&world->random);
     world->client_count = chance(world, 25) ? WORLD_CLIENTS_MAX : (u32)(1 + below(world, 12));
@@ -145,7 +146,7 @@ void world_init(struct world *world, u64 seed, bool is_of_modules, bool verbose)
     machine_state_digest(&world->node.machine, &world->state_durable);
     world->open = true;
     node_free(&world->node);
-    if (is_of_modules) desk_init(world);
+    if (options->is_of_modules) desk_init(world);
     if (below(world, 3) > 0) {
         world->disk.faults.write_error_rate = 600;
         world->disk.faults.sync_error_rate = 4000;
@@ -475,9 +476,13 @@ bool world_job_decide(struct world *world, struct world_job *job)
 {
     struct machine *machine = &world->node.machine;
     const struct frame_header *header = job->view.header;
+    struct frame_command *commands = (void *)(job->memory + sizeof *header);
     struct failure failure;
+    plant_before(world->bug, commands, header->command_count);
     enum status status = machine_apply(machine, &job->view, job->applied, &failure);
     if (!went(world, status, &failure, NULL)) return false;
+    plant_after(world->bug, machine, commands, header->command_count, job->applied);
+    plant_started(world->bug, machine, world->counts[WORLD_CRASHES]);
     machine_state_digest(machine, &job->state);
     job->decided = true;
     world->events.now = MAX(world->events.now, machine->timestamp);
@@ -557,7 +562,8 @@ static bool write_next(struct world *world)
         if (!job_at(world, i)->durable) job = job_at(world, i);
     }
     if (job == NULL) return true;
-    if (!world_job_write(world, job)) return false;
+    const bool is_skipped = world->bug == PLANT_UNWRITTEN && chance(world, 5);
+    if (!is_skipped && !world_job_write(world, job)) return false;
     job->durable = true;
     request_source_durable(&world->node.source, job->view.header->place + job->size);
     if (job->checkpoint) world->node.checkpoint.head.tail.previous = world->node.wal.tail.previous;

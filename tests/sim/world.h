@@ -141,6 +141,7 @@ struct world {
     bool lie_met;  // What it left was read and named.
     u64 lie_first; // The first frame acknowledged since, with the states from the one before it on.
     struct digest lie_states[WORLD_LIES_MAX];
+    enum plant_bug bug;
     struct desk *desk; // Of a world of modules; NULL of one of plain clients.
     u64 counts[WORLD_COUNT_KINDS];
     char trace[WORLD_TRACE_LINES][160];
@@ -148,9 +149,15 @@ struct world {
     bool verbose;
 };
 
-// A new log on an empty disk, for plain clients or for those of modules. `verbose` prints what
-// happens as it happens.
-void world_init(struct world *world, u64 seed, bool is_of_modules, bool verbose);
+struct world_options {
+    u64 seed;
+    bool is_of_modules;
+    bool verbose;       // What happens is printed as it happens.
+    enum plant_bug bug; // That the machines of a world of modules have.
+};
+
+// A new log on an empty disk, for plain clients or for those of modules.
+void world_init(struct world *world, const struct world_options *options);
 void world_free(struct world *world);
 // One step. Aborts when something is not as it must be, after world_report.
 void world_step(struct world *world);

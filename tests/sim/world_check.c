@@ -152,11 +152,11 @@ void world_recover(struct world *world)
     u64 last = world->node.wal.tail.sequence - 1;
     u64 known = oracle->sequence;
     if (last < known) {
-        world_fail(world, "frame %llu was acknowledged and is gone; the log ends at %llu",
+        world_fail(world, "L4: frame %llu was acknowledged and is gone; the log ends at %llu",
                    (unsigned long long)known, (unsigned long long)last);
     }
     if (last > known + 1 || last > world->written) {
-        world_fail(world, "the log ends at frame %llu, which was never written",
+        world_fail(world, "L4: the log ends at frame %llu, which was never written",
                    (unsigned long long)last);
     }
     if (last == known + 1) {
@@ -174,7 +174,7 @@ void world_recover(struct world *world)
     struct digest state;
     machine_state_digest(&world->node.machine, &state);
     if (memcmp(&state, &world->state_durable, sizeof state) != 0) {
-        world_fail(world, "the state after frame %llu is not the one that was live",
+        world_fail(world, "L4: the state after frame %llu is not the one that was live",
                    (unsigned long long)last);
     }
     if (world->node.machine.position != oracle->position) {
@@ -200,6 +200,8 @@ void world_recover(struct world *world)
         clients_return(world);
     } else {
         desk_return(world);
+        world->jobs[0].applied->resolved.items = world->resolved[0];
+        plant_recovered(world->bug, &world->node, world->jobs[0].applied);
         desk_follow(world);
     }
     world_check_sessions(world);
