@@ -341,7 +341,8 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
 {
     const struct frame_command *command = &frame->commands[index];
     const u8 *body = frame->bodies[index];
-    u64 place = frame->header->place + command->body_offset;
+    // What has no body is placed at the frame's beginning.
+    const u64 place = frame->header->place + (command->body_size > 0 ? command->body_offset : 0);
     struct applied_command *applied = &out->commands[index];
     u8 *reply = applied->reply;
     machine->position++;
@@ -361,10 +362,8 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         switch ((enum command_record)command->record) {
         case COMMAND_GENESIS: break;
         case COMMAND_TICK:
-            // A tick is the first command of its frame and has no body: what it does is placed at
-            // the frame's beginning.
-            assert(index == 0);
-            place = frame->header->place;
+            // A tick is the first command of its frame and has no body.
+            assert(index == 0 && command->body_size == 0);
             applied->timestamp +=
                 ledger_expire(&machine->ledger, applied->timestamp, place, LEDGER_BATCH_EVENTS_MAX);
             status = commit_pulse(machine, place, out, applied, failure);
