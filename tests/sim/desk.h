@@ -27,6 +27,7 @@
 #define DESK_SETUP_MAX    40u
 #define DESK_RECORDS_MAX  128u
 #define DESK_OWNERS_MAX   1024u
+#define DESK_PAST_MAX     64u
 #define DESK_FRAME_NS     1000u
 #define DESK_LEAP_S       BOOK_RANDOM_EXPIRY_S
 #define DESK_REPEATED_MAX 16384u // A longer command is not given again.
@@ -55,6 +56,7 @@ enum desk_check {
     CHECK_PRINCIPALS,
     CHECK_EFFECTS,
     CHECK_JOBS,
+    CHECK_PAST, // What was asked once is answered so for ever, by its position.
     DESK_CHECKS,
 };
 
@@ -104,6 +106,12 @@ struct desk_owner {
     u64 owner;
 };
 
+// An account as it was behind a command.
+struct desk_past {
+    u64 position;
+    struct account account;
+};
+
 // Ids that took effect.
 struct desk_ids {
     u128 *ids;
@@ -150,6 +158,8 @@ struct desk {
     struct desk_ids ids;
     struct desk_owner owners[DESK_OWNERS_MAX];
     u32 owner_count;
+    struct desk_past past[DESK_PAST_MAX]; // A ring.
+    u64 past_count;
     struct desk_tally tallies[DESK_RECORDS_MAX];
     u32 tally_count;
     u64 checks[DESK_CHECKS];

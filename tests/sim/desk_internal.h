@@ -27,6 +27,9 @@ void desk_lanes_tick(struct world *world, u64 now);
 // `has_history` also what must be read from the disk.
 void desk_lanes_compare(struct world *world, struct node *node, bool is_whole, bool has_history);
 
+// Keeps an account of the model as it is behind what was acknowledged, to be asked for later.
+void desk_lanes_remember(struct world *world);
+
 // --- lanes beside that of books ---
 
 // A command with an id of its own, one record, given by the first owner; the body is copied.

@@ -13,6 +13,8 @@
 #define OWNERS_FIRST 5u // Principals of the lane of books, as its generator has them.
 #define OWNERS_COUNT 2u
 
+#define PAST_ASKED 6u // Moments.
+
 #define BASE_BOOKS      3u // Two of one asset and two entities; one of another, with more decimals.
 #define BASE_ENTITIES   2u
 #define BASE_CODES      4u
@@ -239,6 +241,34 @@ static void books_expect(struct desk *desk, const struct desk_command *command,
     assert(!is_repeated); // Those do not come here.
 }
 
+// What is known of some moments that are over.
+static void past_compare(struct world *world)
+{
+    struct desk *desk = world->desk;
+    for (u32 i = 0; i < PAST_ASKED && desk->past_count > 0; i++) {
+        const u64 kept = MIN(desk->past_count, (u64)DESK_PAST_MAX);
+        const struct desk_past *past = &desk->past[random_below(&desk->random, kept)];
+        const struct balance question = {.account_id = past->account.id,
+                                         .book = past->account.ledger,
+                                         .position = past->position};
+        const struct trial_balance_row *row = (const void *)desk->ask.views;
+        struct module_answer answer = {0};
+        desk->checks[CHECK_PAST]++;
+        const u32 result =
+            node_ask(&desk->ask, &book_schema_balance, &question, NODE_ASK_SPACE, &answer);
+        if (result == MODULE_DONE && answer.count == 1 &&
+            row->debits_posted == past->account.debits_posted &&
+            row->credits_posted == past->account.credits_posted &&
+            row->debits_pending == past->account.debits_pending &&
+            row->credits_pending == past->account.credits_pending) {
+            continue;
+        }
+        desk_fail(world, CHECK_PAST, "account %llu on %u had another balance at position %llu",
+                  (unsigned long long)past->account.id, past->account.ledger,
+                  (unsigned long long)past->position);
+    }
+}
+
 static void books_compare(struct world *world, bool is_whole, bool has_history)
 {
     struct desk *desk = world->desk;
@@ -253,6 +283,7 @@ static void books_compare(struct world *world, bool is_whole, bool has_history)
     book_compare_answers(compare);
     book_compare_cursors(compare);
     if (!has_history) return;
+    past_compare(world);
     book_compare_entries(compare);
     for (u32 i = 1; i < desk->book_random.numbers_max + 4; i++) {
         book_compare_history(compare, i);
@@ -328,6 +359,16 @@ void desk_lanes_tick(struct world *world, u64 now)
     if (desk->has_leapt) book_model_expire(desk->books);
     desk->has_leapt = false;
     desk_models_tick(desk, now);
+}
+
+void desk_lanes_remember(struct world *world)
+{
+    struct desk *desk = world->desk;
+    const u32 count = book_model_account_count(desk->books);
+    if (desk->has_leapt || count == 0 || !random_chance(&desk->random, 20)) return;
+    const u32 row = (u32)random_below(&desk->random, count);
+    desk->past[desk->past_count++ % DESK_PAST_MAX] = (struct desk_past){
+        .position = world->oracle.position, .account = book_model_account(desk->books, row)};
 }
 
 void desk_lanes_compare(struct world *world, struct node *node, bool is_whole, bool has_history)

@@ -555,10 +555,10 @@ void desk_models_compare(struct world *world, bool is_whole)
     effects_compare(world, is_whole);
     loans_compare(world, is_whole);
     desk->checks[CHECK_NAMES]++;
-    name_compare_found(&desk->name_compare);
-    if (!is_whole) return;
     desk->checks[CHECK_PRINCIPALS]++;
+    name_compare_found(&desk->name_compare);
     principals_compare(world);
+    if (!is_whole) return;
     if (desk->setup_done < desk->setup_count) return;
     name_compare_lists(&desk->name_compare);
     for (u32 i = 0; i < 4; i++) name_compare_sums(&desk->name_compare);

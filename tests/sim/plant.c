@@ -7,14 +7,21 @@
 #include "machine/commit.h"
 #include "modules/accrual/accrual.h"
 #include "modules/entity/entity.h"
+#include "modules/name/name.h"
+#include "modules/principal/principal.h"
 
 #include <string.h>
 
-#define RECORD_ENTRY_POST 0x0401u
-#define RECORD_ENTRY_HOLD 0x0402u
-#define OWNER             5u    // Of most accounts.
-#define FORGOTTEN         8u    // Commands.
-#define LOANS_BOOK        1700u // Of the first group.
+#define RECORD_ENTRY_POST    0x0401u
+#define RECORD_ENTRY_HOLD    0x0402u
+#define RECORD_PRINCIPAL_KEY 0x0502u
+#define RECORD_NAME_SET      0x0701u
+#define RECORD_EFFECT_SETTLE 0x0903u
+#define OWNER                5u    // Of most accounts.
+#define OWNERS_LAST          6u    // Principals behind it are those of the lane of principals.
+#define FORGOTTEN            8u    // Commands.
+#define SAMPLE_NUMBER        1000u // Of the accounts that effects are about.
+#define LOANS_BOOK           1700u // Of the first group.
 
 const struct plant_description plants[PLANT_BUGS] = {
     [PLANT_HALF] = {"half", "L1", "an entry debits one unit more than it credits"},
@@ -27,6 +34,12 @@ const struct plant_description plants[PLANT_BUGS] = {
     [PLANT_OWNER] = {"owner", "L11", "nobody asks whose an account is"},
     [PLANT_CELL] = {"cell", "cells", "a cell forgets what is held"},
     [PLANT_SLICE] = {"slice", "jobs", "a start does a slice of a job once more"},
+    [PLANT_REPLY] = {"reply", "replies", "a refusal is told as another one"},
+    [PLANT_ASTRAY] = {"astray", "books", "an entry debits another account than it says"},
+    [PLANT_NAME] = {"name", "names", "a new name names something else"},
+    [PLANT_KEY] = {"key", "principals", "a principal's key is said to be of another command"},
+    [PLANT_SENT] = {"sent", "effects", "what was sent is posted with one unit too much"},
+    [PLANT_ROW] = {"row", "recovery", "history has another amount than was posted"},
 };
 
 enum plant_bug plant_find(const char *name)
@@ -87,6 +100,66 @@ static void cells_forget(struct machine *machine)
     for (u64 i = 0; i < machine->ledger.cells.count; i++) cells[i].debits_pending = 0;
 }
 
+// One unit from the first account of a book that has it to another one, both without limits.
+static void debit_stray(struct machine *machine)
+{
+    struct account *from = NULL;
+    for (u32 row = 0; row < machine->ledger.accounts.count; row++) {
+        struct account *account = account_at(machine, row);
+        const bool is_plain = account->flags == 0 && account_class(account) != 0;
+        if (!is_plain || account_has_cells(account)) continue;
+        if (from == NULL && account->debits_posted > 0) {
+            from = account;
+        } else if (from != NULL && from->ledger == account->ledger) {
+            from->debits_posted--;
+            account->debits_posted++;
+            return;
+        }
+    }
+}
+
+// The newest record of a module's first table; NULL when there is none.
+static void *newest_of(struct machine *machine, const struct module *module)
+{
+    const struct table *table = &machine->module_tables[module_index(module)].tables[0];
+    return table->count == 0 ? NULL : table_record(table, table->count - 1);
+}
+
+static void name_change(struct machine *machine)
+{
+    struct name *name = newest_of(machine, &name_module);
+    if (name != NULL) name->number++;
+}
+
+static void key_change(struct machine *machine)
+{
+    struct principal *principal = newest_of(machine, &principal_module);
+    if (principal != NULL && principal->principal_id > OWNERS_LAST) principal->key_position++;
+}
+
+// One more unit between the first two raw accounts of one number, which are the sample module's.
+static void sent_add(struct machine *machine)
+{
+    for (u32 row = 0; row + 1 < machine->ledger.accounts.count; row++) {
+        if (account_at(machine, row)->ledger != SAMPLE_NUMBER) continue;
+        account_at(machine, row)->debits_posted++;
+        account_at(machine, row + 1)->credits_posted++;
+        return;
+    }
+}
+
+// The last posting of a frame, as rows of history have it.
+static void row_change(const struct applied_frame *applied)
+{
+    const struct history_segment *segment = applied->segment;
+    for (u64 row = applied->end_row; row-- > applied->first_row;) {
+        struct outcome *outcome = &segment->live->rows[row - segment->first_row];
+        if (!outcome_is_transfer(outcome) || outcome->result != OUTCOME_CREATED) continue;
+        outcome->amount++;
+        return;
+    }
+}
+
 // One more unit of interest of the first group.
 static void control_pass(struct machine *machine)
 {
@@ -98,13 +171,14 @@ static void control_pass(struct machine *machine)
     account_at(machine, other)->credits_posted++;
 }
 
-static void replies_silence(const struct applied_command *applied)
+static void replies_change(const struct applied_command *applied, bool silences)
 {
     for (u32 at = 0; at + sizeof(struct command_reply) <= applied->reply_size;
          at += (u32)sizeof(struct command_reply)) {
         struct command_reply reply;
         memcpy(&reply, applied->reply + at, sizeof reply);
-        memset(reply.evidence, 0, sizeof reply.evidence);
+        if (silences) memset(reply.evidence, 0, sizeof reply.evidence);
+        else if (reply.result != MODULE_DONE) reply.result++;
         memcpy(applied->reply + at, &reply, sizeof reply);
     }
 }
@@ -123,32 +197,56 @@ static bool job_was_committed(const struct machine *machine)
     return false;
 }
 
+// What a bug makes of a command that was applied.
+static void command_change(enum plant_bug bug, struct machine *machine,
+                           const struct frame_command *command,
+                           const struct applied_command *applied)
+{
+    const u32 record = applied->result == COMMAND_DONE ? command->record : 0;
+    const bool is_new = command->record >= COMMAND_MODULES + 256 && applied->reply != NULL;
+    switch (bug) {
+    case PLANT_HALF:
+        if (record == RECORD_ENTRY_POST) half_post(machine);
+        break;
+    case PLANT_LIMIT:
+        if (record == RECORD_ENTRY_POST) limit_pass(machine);
+        break;
+    case PLANT_ASTRAY:
+        if (record == RECORD_ENTRY_POST) debit_stray(machine);
+        break;
+    case PLANT_CELL:
+        if (record == RECORD_ENTRY_HOLD) cells_forget(machine);
+        break;
+    case PLANT_NAME:
+        if (record == RECORD_NAME_SET) name_change(machine);
+        break;
+    case PLANT_KEY:
+        if (record == RECORD_PRINCIPAL_KEY) key_change(machine);
+        break;
+    case PLANT_SENT:
+        if (record == RECORD_EFFECT_SETTLE) sent_add(machine);
+        break;
+    case PLANT_CONTROL:
+        if (record == COMMAND_TICK && job_was_committed(machine)) control_pass(machine);
+        break;
+    case PLANT_SILENT:
+    case PLANT_REPLY:
+        if (is_new) replies_change(applied, bug == PLANT_SILENT);
+        break;
+    default: break;
+    }
+}
+
 void plant_after(enum plant_bug bug, struct machine *machine, struct frame_command *commands,
                  u32 count, const struct applied_frame *applied)
 {
+    if (bug == PLANT_ROW && count > 0) row_change(applied);
     for (u32 i = 0; bug != PLANT_NONE && i < count; i++) {
-        struct frame_command *command = &commands[i];
-        const bool is_done = applied->commands[i].result == COMMAND_DONE;
-        if (bug == PLANT_OWNER && command->correlation != 0) {
-            command->principal = command->correlation;
-            command->correlation = 0;
+        if (bug == PLANT_OWNER && commands[i].correlation != 0) {
+            commands[i].principal = commands[i].correlation;
+            commands[i].correlation = 0;
         }
-        if (bug == PLANT_HALF && is_done && command->record == RECORD_ENTRY_POST) {
-            half_post(machine);
-        }
-        if (bug == PLANT_LIMIT && is_done && command->record == RECORD_ENTRY_POST) {
-            limit_pass(machine);
-        }
-        if (bug == PLANT_CELL && is_done && command->record == RECORD_ENTRY_HOLD) {
-            cells_forget(machine);
-        }
-        if (bug == PLANT_CONTROL && command->record == COMMAND_TICK && job_was_committed(machine)) {
-            control_pass(machine);
-        }
-        if (bug == PLANT_SILENT && command->record >= COMMAND_MODULES + 256 &&
-            applied->commands[i].reply != NULL) {
-            replies_silence(&applied->commands[i]);
-        }
+        command_change(bug, machine, &commands[i], &applied->commands[i]);
     }
 }
 

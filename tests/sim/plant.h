@@ -19,6 +19,12 @@ enum plant_bug {
     PLANT_OWNER,     // Nobody asks whose an account is.
     PLANT_CELL,      // A cell forgets what is held.
     PLANT_SLICE,     // A start does a slice of a job that was done already.
+    PLANT_REPLY,     // A refusal is told as another one.
+    PLANT_ASTRAY,    // An entry debits another account than it says.
+    PLANT_NAME,      // A new name names something else.
+    PLANT_KEY,       // A principal's key is said to be of another command.
+    PLANT_SENT,      // What was sent is posted with one unit too much.
+    PLANT_ROW,       // History has another amount than was posted.
     PLANT_BUGS,
 };
 

@@ -122,8 +122,8 @@ u32 principal_model_run(struct principal_model *model, u64 caller, u16 record, c
                         u64 position)
 {
     const struct principal_close *close = body; // A reopening has its fields in the same places.
-    const struct principal_model_person *person = principal_model_person(model, caller);
-    if (person != NULL && person->is_closed) return MODULE_PRINCIPAL_CLOSED;
+    const bool is_ours = has_place(model, caller);
+    if (is_ours && model->people[place_of(model, caller)].is_closed) return MODULE_PRINCIPAL_CLOSED;
     switch (record) {
     case 0x0501: return run_open(model, caller, body, position);
     case 0x0502: return run_key(model, caller, body, position);
