@@ -167,6 +167,11 @@ u32 desk_fill(struct world *world, struct frame_command *entries, const u8 **bod
     u32 count = 0;
     u64 size = 0;
     *leap_ns = 0;
+    // Another writer has taken over: gateways must learn of it.
+    if (world->job_count == 0 && random_below(&desk->random, 25) == 0) {
+        world->node.wal.tail.epoch++;
+        world->counts[WORLD_EPOCHS]++;
+    }
     if (is_due || desk->leaps || (has_job && random_chance(&desk->random, 60))) {
         *leap_ns = desk->leaps && !is_due ? DESK_LEAP_S * NS_PER_S : 0;
         slots[count] = U32_MAX;
@@ -415,6 +420,7 @@ void desk_acknowledge(struct world *world, const struct world_job *job, bool is_
     struct oracle *oracle = &world->oracle;
     const struct frame_header *header = job->view.header;
     oracle_frame_begin(oracle, header);
+    desk->effects.epoch = header->epoch;
     time_note(desk, header->timestamp);
     for (u32 i = 0; i < header->command_count; i++) {
         oracle->position++;

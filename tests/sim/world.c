@@ -35,6 +35,7 @@ static const char *const count_names[] = {
     [WORLD_ROT_HARMLESS] = "rot-harmless",
     [WORLD_POISONED] = "poisoned",
     [WORLD_OVERRIDDEN] = "overridden",
+    [WORLD_EPOCHS] = "epochs",
     [WORLD_LIES] = "lies",
     [WORLD_LIES_MET] = "lies-met-at-work",
     [WORLD_LIES_NAMED] = "lies-named-by-verify",
