@@ -129,21 +129,30 @@ static enum status create_rows_take(struct verify *verify, const struct frame_vi
     return rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
 }
 
-// Takes the rows of a module's command: those of its records' places, and the evidence behind them.
-static enum status module_rows_take(struct verify *verify, const struct frame_view *view, u32 index)
+// Whether a row is what a tick, or a module's command, left: both say so by its place.
+static bool is_its_own(const struct frame_view *view, u32 index, const struct outcome *row)
 {
     const struct frame_command *command = &view->commands[index];
+    const u64 place = outcome_place(row);
     const u64 first = view->header->place + command->body_offset;
+    if (command->body_size > 0) return place >= first && place < first + command->body_size;
+    // What has no body is placed at the frame's beginning: what a tick does, and refusals.
+    const bool is_told = row->kind == OUTCOME_COMMAND;
+    if (place != view->header->place) return false;
+    return command->record == COMMAND_TICK ? !is_told : is_told && row->id == command->command_id;
+}
+
+// Takes the rows of a tick or of a module's command, and the evidence and snapshots behind them.
+static enum status own_rows_take(struct verify *verify, const struct frame_view *view, u32 index)
+{
     for (;;) {
         const struct outcome *row = NULL;
         enum status status =
             rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
         if (status == STATUS_OK) status = row_peek(verify, &row);
         if (status != STATUS_OK || row == NULL) return status;
-        const u64 place = outcome_place(row);
-        const bool is_its_own = place >= first && place < first + command->body_size;
         // One that was sent again left nothing; if this is damage instead, the outcome root tells.
-        if (!is_its_own && row->kind != OUTCOME_EVIDENCE) return STATUS_OK;
+        if (row->kind != OUTCOME_EVIDENCE && !is_its_own(view, index, row)) return STATUS_OK;
         verify->report->events += row->kind == OUTCOME_COMMAND;
         row_take(verify, row);
     }
@@ -164,12 +173,8 @@ static enum status commands_check(struct verify *verify, const struct frame_view
     for (u32 i = 0; i < header->command_count; i++) {
         const struct frame_command *command = &view->commands[i];
         verify->report->commands++;
-        if (command->record == COMMAND_TICK) {
-            enum status status = rows_take_kinds(verify, OUTCOME_EXPIRY, OUTCOME_EXPIRY);
-            if (status != STATUS_OK) return status;
-        }
-        if (command->record >= COMMAND_MODULES) {
-            enum status status = module_rows_take(verify, view, i);
+        if (command->record == COMMAND_TICK || command->record >= COMMAND_MODULES) {
+            enum status status = own_rows_take(verify, view, i);
             if (status != STATUS_OK) return status;
         }
         if (command->record != COMMAND_COMPAT) continue;
