@@ -35,6 +35,7 @@ static const char *const count_names[] = {
     [WORLD_ROT_HARMLESS] = "rot-harmless",
     [WORLD_POISONED] = "poisoned",
     [WORLD_OVERRIDDEN] = "overridden",
+    [WORLD_VERIFIED] = "verified",
     [WORLD_EPOCHS] = "epochs",
     [WORLD_LIES] = "lies",
     [WORLD_LIES_MET] = "lies-met-at-work",
@@ -723,5 +724,8 @@ void world_finish(struct world *world)
     world_check_sessions(world);
     world_check_accounts(world);
     for (u32 i = 0; i < 30; i++) world_question(world);
-    restart(world);
+    node_free(&world->node);
+    world->open = false;
+    world_verify(world);
+    world_recover(world);
 }

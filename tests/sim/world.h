@@ -92,6 +92,7 @@ enum world_count {
     WORLD_ROT_HARMLESS,
     WORLD_POISONED, // Commands that ended the process and each recovery.
     WORLD_OVERRIDDEN,
+    WORLD_VERIFIED,
     WORLD_EPOCHS, // Of worlds of modules.
     WORLD_LIES,   // Worlds whose disk said that a write was durable, and lost or misplaced it.
     WORLD_LIES_MET,

@@ -86,6 +86,26 @@ void world_poison(struct world *world)
     world_recover(world);
 }
 
+// --- what an auditor would do --------------------------------------------------------------------
+
+void world_verify(struct world *world)
+{
+    struct disk_memory scratch;
+    struct verify_report report;
+    struct failure failure;
+    assert(!world->open);
+    enum status status = verify_folder(&world->disk.disk, NULL, &report, &failure);
+    if (status != STATUS_OK) world_fail(world, "L5: verify: %s", failure.message);
+    disk_memory_init(&scratch, 1);
+    status = verify_replay(&world->disk.disk, &scratch.disk, NULL, &report, &failure);
+    if (status != STATUS_OK) world_fail(world, "L5: verify --replay: %s", failure.message);
+    if (memcmp(&report.replayed_state, &world->state_durable, sizeof world->state_durable) != 0) {
+        world_fail(world, "L4: replaying all of the log gives another state");
+    }
+    disk_memory_free(&scratch);
+    world->counts[WORLD_VERIFIED]++;
+}
+
 // --- a disk that lies ----------------------------------------------------------------------------
 
 static u64 lies_told(const struct world *world)

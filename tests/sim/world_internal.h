@@ -44,6 +44,9 @@ bool world_flush(struct world *world);
 // it a refusal. Everything must be at rest.
 void world_poison(struct world *world);
 
+// Verifies the folder of a node that is closed, and replays all of its log. The disk must not fail.
+void world_verify(struct world *world);
+
 // Opens the node from the disk as it is, through crashes, and compares it with what must be there.
 void world_recover(struct world *world);
 // Sessions answer their last requests again.
