@@ -182,7 +182,7 @@ static bool books_next(struct desk *desk, struct desk_command *out)
     struct book_step *step = &desk->step;
     const u64 sort = random_below(&desk->random, 200);
     if (sort < 4 && settle_next(desk, out)) return true;
-    if (sort == 4 && period_next(desk, out)) return true;
+    if (sort >= 4 && sort < 7 && period_next(desk, out)) return true;
     do {
         book_random_next(&desk->book_random, step);
     } while (step->kind == BOOK_STEP_RESTART || step->kind == BOOK_STEP_CHECKPOINT);
