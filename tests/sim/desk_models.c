@@ -127,7 +127,7 @@ static void names_post(struct desk *desk, struct desk_command *out)
                                            .amount = amount};
     }
     desk_command_set(desk, out, 0x0401, &entry, sizeof entry);
-    out->principal += random_chance(&desk->random, 10); // Whose they are not.
+    out->principal += random_chance(&desk->random, 25); // Whose they are not.
 }
 
 static struct name_model_account *named_account(struct desk *desk, u32 number, u128 id)
