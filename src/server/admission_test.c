@@ -540,11 +540,13 @@ static void test_a_session_ends_with_its_principal(void **state)
 }
 
 // Gives a command that opens principals from 8 on, the first with key 2, and waits until it is
-// decided. It is so large that it is not written by this thread: behind a gate it stays undurable,
-// and what comes then waits for the next frame, undecided.
+// decided. It is so large that it does not wait for a frame that is being written, a seal, say, and
+// is not written by this thread: behind a gate it stays undurable, and what comes then waits for
+// the next frame, undecided.
 static void write_begin(struct world *world, struct peer *peer)
 {
-    static struct principal_open opens[2000];
+    static struct principal_open opens[4000];
+    static_assert(sizeof opens > 256 * KIB, "as much as follows a frame at once");
     for (u32 i = 0; i < ARRAY_COUNT(opens); i++) opens[i] = open_of(8 + i, i == 0 ? 2 : 0, 0);
     struct tael_header header = {.head = {.command = TAEL_COMMAND},
                                  .command_id = ++world->last_id,
