@@ -49,6 +49,7 @@ void command_world_init(struct command_world *world, const struct genesis *genes
     world->reply = space(COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
     world->views = space(COMMAND_WORLD_SPACE);
     world->task = space(ANSWER_TASK_SIZE);
+    world->tick = space(COMMIT_TICK_SIZE_MAX);
     world->resolved = space(LEDGER_EVENTS_MAX * sizeof(struct transfer));
     world->applied.resolved.items = world->resolved;
     world->timestamp = 1000000;
@@ -65,6 +66,7 @@ void command_world_free(struct command_world *world)
     memory_release(world->reply, COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
     memory_release(world->views, COMMAND_WORLD_SPACE);
     memory_release(world->task, ANSWER_TASK_SIZE);
+    memory_release(world->tick, COMMIT_TICK_SIZE_MAX);
     memory_release(world->resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
 }
 
@@ -187,8 +189,12 @@ void command_world_tick(struct command_world *world, u64 seconds)
 
 void command_world_slice(struct command_world *world)
 {
-    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
-    command_world_frame(world, &tick, "");
+    struct machine *machine = &world->node.machine;
+    struct failure failure;
+    const struct frame_command tick = {
+        .record = COMMAND_TICK, .version = 1, .body_size = commit_tick_size(machine)};
+    command_world_must(commit_tick_body(machine, world->tick, &failure), &failure);
+    command_world_frame(world, &tick, world->tick);
 }
 
 u32 command_world_run(struct command_world *world, u128 command_id, u16 record, const void *body,

@@ -6,6 +6,8 @@
 // are one. What a slice may not do is refused and fails the job, which is a plan of its own.
 #include "machine/commit_internal.h"
 
+#include "modules/import/import.h"
+
 // Of the postings of a tick, those of its slice have other ids than those of modules' pulses.
 #define SLICE_INDEX 1u
 
@@ -16,12 +18,14 @@ static const struct module *module_of_job(const struct job_record *job)
     return module;
 }
 
-// The job whose turn it is, or NULL.
-static const struct job_record *job_next(const struct machine *machine)
+const struct job_record *commit_job_next(const struct machine *machine)
 {
     const struct module_tables *jobs = &machine->module_tables[module_index(&job_module)];
     const struct btree *turns = &jobs->orders[JOB_TABLE][JOB_ORDER_TURN];
     if (LIKELY(turns->count == 0)) return NULL;
+    const struct module_context context = commit_context(machine, &job_module);
+    const struct job_record *whole = job_of_kind(&context, JOB_KIND_IMPORT_WHOLE);
+    if (whole != NULL && whole->status == JOB_STATUS_COMMITTING) return whole;
     return table_record(&jobs->tables[JOB_TABLE], btree_row(turns, btree_first(turns)));
 }
 
@@ -46,12 +50,17 @@ static void slice_plan(const struct module *module, const struct module_context 
     job_move(job, job->holds ? JOB_EVENT_HOLD : JOB_EVENT_PASS, context->timestamp);
 }
 
-enum status commit_slice(struct machine *machine, u64 place, struct applied_frame *frame,
+enum status commit_slice(struct machine *machine, u64 place, const u8 *body, u32 size,
+                         u64 body_place, struct applied_frame *frame,
                          struct applied_command *applied, struct failure *failure)
 {
-    const struct job_record *next = job_next(machine);
+    const struct job_record *next = commit_job_next(machine);
     if (LIKELY(next == NULL)) return STATUS_OK;
     const struct job_record before = *next;
+    const struct tick tick = {.body = body, .size = size, .place = body_place};
+    if (import_has_job(&before)) {
+        return commit_import_slice(machine, &before, &tick, frame, applied, failure);
+    }
     const struct module *module = module_of_job(&before);
     struct module_context context = commit_context(machine, module);
     context.timestamp = applied->timestamp;

@@ -361,14 +361,17 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         switch ((enum command_record)command->record) {
         case COMMAND_GENESIS: break;
         case COMMAND_TICK:
-            // A tick is the first command of its frame and has no body: what it does is placed at
-            // the frame's beginning.
+            // A tick is the first command of its frame: what it does is placed at the frame's
+            // beginning, but for the records that an import has in its body.
             assert(index == 0);
             place = frame->header->place;
             applied->timestamp +=
                 ledger_expire(&machine->ledger, applied->timestamp, place, LEDGER_BATCH_EVENTS_MAX);
             status = commit_pulse(machine, place, out, applied, failure);
-            if (status == STATUS_OK) status = commit_slice(machine, place, out, applied, failure);
+            if (status == STATUS_OK) {
+                status = commit_slice(machine, place, body, command->body_size,
+                                      place + command->body_offset, out, applied, failure);
+            }
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
         case COMMAND_COMPAT:

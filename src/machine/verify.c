@@ -129,7 +129,8 @@ static enum status create_rows_take(struct verify *verify, const struct frame_vi
     return rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
 }
 
-// Takes the rows of a module's command: those of its records' places, and the evidence behind them.
+// Takes the rows of a module's command, or of a tick: those of its records' places, and the evidence
+// behind them. What a tick does without a record is placed at the frame's beginning.
 static enum status module_rows_take(struct verify *verify, const struct frame_view *view, u32 index)
 {
     const struct frame_command *command = &view->commands[index];
@@ -141,7 +142,9 @@ static enum status module_rows_take(struct verify *verify, const struct frame_vi
         if (status == STATUS_OK) status = row_peek(verify, &row);
         if (status != STATUS_OK || row == NULL) return status;
         const u64 place = outcome_place(row);
-        const bool is_its_own = place >= first && place < first + command->body_size;
+        const bool is_its_own =
+            (place >= first && place < first + command->body_size) ||
+            (command->record == COMMAND_TICK && place == view->header->place);
         // One that was sent again left nothing; if this is damage instead, the outcome root tells.
         if (!is_its_own && row->kind != OUTCOME_EVIDENCE) return STATUS_OK;
         verify->report->events += row->kind == OUTCOME_COMMAND;
@@ -168,7 +171,7 @@ static enum status commands_check(struct verify *verify, const struct frame_view
             enum status status = rows_take_kinds(verify, OUTCOME_EXPIRY, OUTCOME_EXPIRY);
             if (status != STATUS_OK) return status;
         }
-        if (command->record >= COMMAND_MODULES) {
+        if (command->record == COMMAND_TICK || command->record >= COMMAND_MODULES) {
             enum status status = module_rows_take(verify, view, i);
             if (status != STATUS_OK) return status;
         }

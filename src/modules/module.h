@@ -198,6 +198,7 @@ struct module_context {
     u64 position;
     u64 principal;
     u128 command_id;
+    u64 place;                  // Of the record in the log, while it decides on one.
     struct module_facts *facts; // While it decides.
     u128 log_id;                // Of the frame; changes when a copy of the log is served.
     u64 epoch;

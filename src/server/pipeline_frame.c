@@ -34,6 +34,11 @@ static const struct compat_operation *operation_of(const struct frame_command *e
                                            : compat_of_record(entry->record);
 }
 
+static bool is_of_module(const struct frame_command *entry)
+{
+    return entry->record >= COMMAND_MODULES && operation_of(entry) == NULL;
+}
+
 // What the creates of one kind that wait may add to their table.
 static u64 waiting_need(const struct pipeline *pipeline, enum compat_kind kind)
 {
@@ -88,20 +93,41 @@ static u64 rows_max(const struct frame_command *entry)
     return command_rows_max(module_record_of(entry->record), entry->count, entry->body_size);
 }
 
+// Makes the tick of a frame, with what it has to bring along. False when there is no buffer for it.
+static bool tick_make(struct pipeline *pipeline, struct pipeline_command *tick)
+{
+    struct machine *machine = &pipeline->node->machine;
+    const u32 size = commit_tick_size(machine);
+    *tick = (struct pipeline_command){
+        .entry = {.record = COMMAND_TICK, .version = 1, .body_size = size}};
+    if (LIKELY(size == 0)) return true;
+    tick->body = buffer_take(pipeline);
+    if (tick->body == NULL) return false;
+    struct failure failure;
+    if (commit_tick_body(machine, buffer_body(tick->body), &failure) != STATUS_OK) {
+        pipeline_fatal(pipeline, &failure);
+    }
+    memset(buffer_body(tick->body) + size, 0, align_up(size, PAGE_SIZE) - size);
+    return true;
+}
+
 // Moves commands from the queue into the job, as many as fit a frame and have a buffer for their
-// reply; with `tick`, one of time before them. Returns how many the job has.
+// reply; with `tick`, one of time before them, or alone. Returns how many the job has.
 static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
 {
     u32 count = 0;
     u64 packed = 0;
     u64 large = 0;
     u64 rows = HISTORY_COMMANDS_ROWS_MAX;
+    const bool holds_up = commit_holds_up(&pipeline->node->machine);
     if (tick) {
-        job->commands[count++] =
-            (struct pipeline_command){.entry = {.record = COMMAND_TICK, .version = 1}};
+        if (!tick_make(pipeline, &job->commands[0])) return 0;
+        count = 1;
+        if (job->commands[0].body != NULL) return count;
     }
     while (pipeline->waiting_count > 0 && count < FRAME_COMMANDS_MAX) {
         struct pipeline_command *command = &pipeline->waiting[pipeline->waiting_first];
+        if (UNLIKELY(holds_up) && is_of_module(&command->entry)) break;
         u64 space = body_space(command->entry.body_size);
         bool is_packed = command->entry.body_size <= BODY_PACKED_MAX;
         if (is_packed && packed + space > PACK_SIZE_MAX) break;
@@ -289,10 +315,13 @@ static void requests_add(struct pipeline *pipeline, const struct job *job)
 static bool tick_due(const struct pipeline *pipeline, u64 now)
 {
     const u64 next = machine_next_tick(&pipeline->node->machine);
-    if (pipeline->draining || next > now) return false;
+    // What waits is let in before a stop, so what it waits for goes on until then.
+    const bool is_waited_for =
+        pipeline->waiting_count > 0 && commit_holds_up(&pipeline->node->machine);
+    if ((pipeline->draining && !is_waited_for) || next > now) return false;
     if (next > 0 || machine_next_due(&pipeline->node->machine) <= now) return true;
     if (pipeline_is_full(pipeline)) return false; // Slices take space, and can wait.
-    const u64 pace = pipeline->waiting_count > 0 ? SLICE_PACE_NS : 1;
+    const u64 pace = pipeline->waiting_count > 0 && !is_waited_for ? SLICE_PACE_NS : 1;
     return now >= pipeline->last_slice + pace;
 }
 
