@@ -191,8 +191,7 @@ void command_world_slice(struct command_world *world)
 {
     struct machine *machine = &world->node.machine;
     struct failure failure;
-    const struct frame_command tick = {
-        .record = COMMAND_TICK, .version = 1, .body_size = commit_tick_size(machine)};
+    const struct frame_command tick = commit_tick(machine);
     command_world_must(commit_tick_body(machine, world->tick, &failure), &failure);
     command_world_frame(world, &tick, world->tick);
 }

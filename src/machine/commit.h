@@ -96,10 +96,10 @@ MUST_USE enum status commit_slice(struct machine *machine, u64 place, const u8 *
 // Whether commands of modules wait: an import is being carried out whole. Whoever logs commands
 // holds them back meanwhile; what comes all the same is refused (MODULE_HELD_UP).
 bool commit_holds_up(const struct machine *machine);
-// What the next tick has to bring along in its body, at most COMMIT_TICK_SIZE_MAX bytes, from the
-// log: the records that it carries out. Such a tick is alone in its frame. The size is 0 when it
-// has none. The status is that of reading.
-u32 commit_tick_size(struct machine *machine);
+// The next tick. One that carries out records has them in its body, at most COMMIT_TICK_SIZE_MAX
+// bytes, and is in the name of whose they are; it is alone in its frame.
+struct frame_command commit_tick(struct machine *machine);
+// Its body, from the log: as many bytes as it says. The status is that of reading.
 MUST_USE enum status commit_tick_body(struct machine *machine, u8 *out, struct failure *failure);
 // The context of a module as it is now.
 struct module_context commit_context(const struct machine *machine, const struct module *module);

@@ -472,12 +472,16 @@ static bool carry_next(struct machine *machine, struct work *work)
     return !is_ended(work, 0);
 }
 
-u32 commit_tick_size(struct machine *machine)
+struct frame_command commit_tick(struct machine *machine)
 {
+    struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
     struct work work;
-    u32 size = 0;
-    if (UNLIKELY(carry_next(machine, &work))) (void)carry_end(&work, &size);
-    return size;
+    if (LIKELY(!carry_next(machine, &work))) return tick;
+    (void)carry_end(&work, &tick.body_size);
+    if (tick.body_size == 0) return tick;
+    tick.principal = work.job.principal;
+    tick.command_id = work.job.job_id;
+    return tick;
 }
 
 enum status commit_tick_body(struct machine *machine, u8 *out, struct failure *failure)

@@ -3,7 +3,9 @@
 // Imports beside the same records commanded one by one in another log: what is refused and why, and
 // what stands afterwards, are the same, whatever starts, checkpoints and commands come in between.
 #include "base/random.h"
+#include "machine/changes.h"
 #include "machine/command_world.h"
+#include "machine/verify.h"
 #include "modules/book/book.h"
 #include "modules/entity/entity.h"
 #include "modules/entry/entry.h"
@@ -313,6 +315,87 @@ static void rows_compare(struct case_ *one, u8 good)
     }
 }
 
+// --- what others see of it -----------------------------------------------------------------------
+
+static struct history_view view_of(struct case_ *one)
+{
+    const struct machine *machine = &one->world.node.machine;
+    struct history_view view =
+        history_view_open(&one->world.node.machine.history,
+                          (const struct account *)(const void *)machine->ledger.accounts.memory,
+                          machine->history.next_row);
+    view.sees_modules = true;
+    return view;
+}
+
+// Of each row that was carried out the stream has the record as it came, in its order, as the
+// command of the tick that did it, by the principal of the import, behind what it posted.
+static void stream_check(struct case_ *one, u64 first_row, u64 first_position)
+{
+    struct changes_reader *reader = changes_reader_new(&one->world.node.wal);
+    struct history_view view = view_of(one);
+    u8 *bytes = aligned_alloc(64, 2 * MIB);
+    struct failure failure = {0};
+    u32 records = 0;
+    u32 postings = 0;
+    u64 position = first_position;
+    for (u64 from = first_row; from < view.row_end;) {
+        struct changes_page page = {.out = bytes, .room = 2 * MIB};
+        command_world_must(changes_read(reader, &view, from, 0, &page, &failure), &failure);
+        for (u32 at = 0; at < page.size;) {
+            const struct change *change = (const void *)(bytes + at);
+            at += (u32)align_up(sizeof *change + change->payload_size, CHANGES_ALIGNMENT);
+            assert_true(change->principal == one->world.principal);
+            assert_true(change->position >= position);
+            position = change->position;
+            postings += change->kind == CHANGE_KIND_TRANSFER;
+            if (change->kind != CHANGE_KIND_RECORD) continue;
+            const struct record *row = &one->rows[records++];
+            assert_int_equal(change->record, ENTRY_POST);
+            assert_int_equal(change->payload_size, row->size);
+            assert_memory_equal(change + 1, row->bytes, row->size);
+        }
+        assert_true(page.next > from);
+        from = page.next;
+    }
+    assert_int_equal(records, one->count);
+    assert_true(postings >= records);
+    history_view_close(&view);
+    changes_reader_free(reader);
+    free(bytes);
+}
+
+// The rows behind each position from `first` on, where history ended there.
+static void positions_check(struct case_ *one, u64 first, const u64 *ends)
+{
+    struct history_view view = view_of(one);
+    struct failure failure = {0};
+    for (u64 position = first; position <= one->world.node.machine.position; position++) {
+        u64 row = 0;
+        command_world_must(
+            past_row_by_position(&one->world.node, &view, position, &row, &failure), &failure);
+        assert_int_equal(row, ends[position - first]);
+    }
+    history_view_close(&view);
+}
+
+// The folder is whole, and its log decided again gives the same.
+static void folder_check(struct case_ *one)
+{
+    static struct verify_report report;
+    struct disk_memory scratch;
+    struct failure failure = {0};
+    assert_true(command_world_restart_from_checkpoint(&one->world));
+    command_world_close(&one->world);
+    disk_memory_init(&scratch, 3);
+    command_world_must(verify_folder(&one->world.disk.disk, NULL, &report, &failure), &failure);
+    command_world_must(
+        verify_replay(&one->world.disk.disk, &scratch.disk, NULL, &report, &failure), &failure);
+    assert_true(report.rows > 5000 && report.roots > 0 && report.replayed_checkpoint);
+    disk_memory_free(&scratch);
+    command_world_open(&one->world);
+}
+
 // --- tests ---------------------------------------------------------------------------------------
 
 static void rows_import(struct case_ *one, u128 id, u32 record, bool is_whole)
@@ -332,7 +415,7 @@ static void rows_import(struct case_ *one, u128 id, u32 record, bool is_whole)
 static void test_a_part_is_what_the_records_are_alone(void **state)
 {
     (void)state;
-    for (u64 seed = 1; seed <= 6; seed++) {
+    for (u64 seed = 1; seed <= 16; seed++) {
         struct case_ *one = case_begin(seed);
         for (u32 i = 0; i < 300; i++) random_entry_add(one);
         const u32 refused = rows_command(one, ENTRY_POST);
@@ -375,19 +458,28 @@ static void test_a_whole_one_is_all_or_nothing(void **state)
     // From here on nobody else changes anything, but raw accounts.
     const struct entity_open entity = {
         .entity_id = 2, .name = "f", .jurisdiction = "HK", .currency = "HKD", .day = OPEN_DAY};
-    u32 held_up = 0;
+    const struct machine *machine = &one->world.node.machine;
+    const u64 first_position = machine->position + 1;
+    const u64 first_row = machine->history.next_row;
+    u64 ends[64];
+    u32 count = 0;
     while (job_is_runnable(job_of(one, 70))) {
         assert_int_equal(command(one, &one->world, 0x0201, &entity, sizeof entity),
                          MODULE_HELD_UP);
-        held_up++;
+        ends[count++] = machine->history.next_row;
         command_world_slice(&one->world);
+        ends[count++] = machine->history.next_row;
+        assert_true(count < ARRAY_COUNT(ends));
     }
-    assert_true(held_up > 4);
+    assert_true(count > 8);
+    positions_check(one, first_position, ends);
+    stream_check(one, first_row, first_position);
     assert_int_equal(job_of(one, 70)->status, JOB_STATUS_COMMITTED);
     assert_int_equal(job_of(one, 70)->postings, 5000);
     rows_compare(one, IMPORT_ROW_DONE);
     states_compare(one);
     assert_int_equal(command(one, &one->world, 0x0201, &entity, sizeof entity), MODULE_DONE);
+    folder_check(one);
     // The same file once more: every row was carried out before, by this very content.
     rows_import(one, 71, ENTRY_POST, true);
     assert_int_equal(job_of(one, 71)->refused, 5000);

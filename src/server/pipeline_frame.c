@@ -97,9 +97,8 @@ static u64 rows_max(const struct frame_command *entry)
 static bool tick_make(struct pipeline *pipeline, struct pipeline_command *tick)
 {
     struct machine *machine = &pipeline->node->machine;
-    const u32 size = commit_tick_size(machine);
-    *tick = (struct pipeline_command){
-        .entry = {.record = COMMAND_TICK, .version = 1, .body_size = size}};
+    *tick = (struct pipeline_command){.entry = commit_tick(machine)};
+    const u32 size = tick->entry.body_size;
     if (LIKELY(size == 0)) return true;
     tick->body = buffer_take(pipeline);
     if (tick->body == NULL) return false;
