@@ -9,6 +9,7 @@
 #include "ledger/ledger_schema.h"
 #include "machine/commit.h"
 #include "modules/constraint/constraint.h"
+#include "modules/import/import.h"
 #include "modules/name/name.h"
 
 #include <stdlib.h>
@@ -506,6 +507,15 @@ static void own_verb_add(struct module_verbs *all, const struct cli_verb *verb)
     *verb_add(all) = *verb;
 }
 
+// Whether it is no record for a command line: a program fills it in.
+static bool has_blob(const struct schema_record *record)
+{
+    for (u32 i = 0; i < record->field_count; i++) {
+        if (record->fields[i].type == SCHEMA_BLOB) return true;
+    }
+    return false;
+}
+
 const struct cli_verb *module_verb_at(u32 index)
 {
     static struct module_verbs all;
@@ -514,11 +524,15 @@ const struct cli_verb *module_verb_at(u32 index)
         const struct schema_module *schema = modules[i]->schema;
         for (u32 j = 0; j < schema->record_count && !modules[i]->is_for_tests; j++) {
             const enum record_kind kind = schema->records[j]->kind;
-            if (kind == RECORD_COMMAND || kind == RECORD_QUERY) {
+            if ((kind == RECORD_COMMAND || kind == RECORD_QUERY) &&
+                !has_blob(schema->records[j])) {
                 record_verb_add(&all, schema->records[j]);
             }
         }
         if (modules[i] == &job_module) own_verb_add(&all, &job_wait_verb);
+        for (u32 j = 0; j < IMPORT_VERBS_COUNT && modules[i] == &import_module; j++) {
+            own_verb_add(&all, &import_verbs[j]);
+        }
     }
     return index < all.count ? &all.verbs[index] : NULL;
 }
