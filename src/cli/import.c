@@ -5,11 +5,9 @@
 //
 // Rows are read, sent and looked at by the server while nothing counts; what is refused is told,
 // and only then they are carried out, if that is asked for.
+#include "modules/import/import.h"
 #include "cli/cli.h"
 #include "cli/import_file.h"
-#include "modules/book/book.h"
-#include "modules/entry/entry.h"
-#include "modules/import/import.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +23,7 @@ struct call {
     const struct cli_call *cli;
     const struct import_options *options;
     const char *verb;
-    enum import_kind kind;
+    enum import_file_kind kind;
     struct tael_client *client;
     u64 timeout_ms;
     struct import_file *file;
@@ -259,8 +257,8 @@ static int problems_print(const struct call *call)
     const int code = problems_tell(call, problem_keep, &list);
     qsort(list.items, list.count, sizeof *list.items, problem_compare);
     if (code == EXIT_DONE) {
-        cli_print_rows(&cli_schema_import_problem, call->cli->form, list.items,
-                       sizeof *list.items, list.count);
+        cli_print_rows(&cli_schema_import_problem, call->cli->form, list.items, sizeof *list.items,
+                       list.count);
     }
     if (list.all > list.count) {
         (void)fprintf(stderr, "tael %s: %llu more; --refused FILE has them\n", call->verb,
@@ -348,14 +346,12 @@ static int import(struct call *call)
 {
     const struct import_open open = {
         .import_id = call->options->id,
-        .record = call->kind == IMPORT_ACCOUNTS ? book_schema_book_account_open.number
-                                                : entry_schema_entry_post.number,
+        .kind = call->kind == IMPORT_FILE_ACCOUNTS ? IMPORT_ACCOUNTS : IMPORT_ENTRIES,
         .is_whole = call->options->whole,
     };
     const struct import_run run = {.import_id = call->options->id};
     const u128 id = call->options->id;
-    int code =
-        command(call, &import_module, import_schema_import_open.number, &open, sizeof open);
+    int code = command(call, &import_module, import_schema_import_open.number, &open, sizeof open);
     if (code != EXIT_DONE) return code;
     code = rows_send(call);
     if (code == EXIT_DONE && call->sent == 0) code = EXIT_REFUSED; // There is nothing to run.
@@ -385,14 +381,14 @@ static int import_run(const struct cli_call *cli)
         .verb = cli->verb->name,
         .timeout_ms = (u64)port->deadline * 1000,
     };
-    const enum import_kind *own = cli->verb->context;
+    const enum import_file_kind *own = cli->verb->context;
     call.kind = *own;
     struct import_file_options file = {.kind = call.kind, .path = call.options->file};
-    if (call.kind != IMPORT_ACCOUNTS) {
+    if (call.kind != IMPORT_FILE_ACCOUNTS) {
         const struct import_book *book = cli_part(cli, &cli_schema_import_book)->head;
         file.book = book->book;
     }
-    if (call.kind == IMPORT_BALANCES) {
+    if (call.kind == IMPORT_FILE_BALANCES) {
         const struct import_opening *opening = cli_part(cli, &cli_schema_import_opening)->head;
         file.against = opening->against;
     }
@@ -408,7 +404,7 @@ static int import_run(const struct cli_call *cli)
     assert(call.client != NULL && call.batch != NULL && call.problems != NULL);
     cli_interrupt_install();
     const int code = tael_connect(call.client, call.timeout_ms) == TAEL_OK ? import(&call)
-                                                                            : fail_by_client(&call);
+                                                                           : fail_by_client(&call);
     tael_close(call.client);
     import_file_close(call.file);
     free(call.batch);
@@ -416,18 +412,19 @@ static int import_run(const struct cli_call *cli)
     return code;
 }
 
-#define ABOUT                                                                                      \
-    "The rows are sent to the server, which looks at each as if it were commanded behind those "   \
-    "before it; what is refused is printed with its line and the rule. Nothing counts yet: then "  \
-    "the import waits for `tael job commit` or `tael job cancel`, or goes on by itself with "      \
-    "--commit. With --whole all rows are carried out or none; else those that are good. A line "   \
+#define ABOUT                                                                                     \
+    "The rows are sent to the server, which looks at each as if it were commanded behind those "  \
+    "before it; what is refused is printed with its line and the rule. Nothing counts yet: then " \
+    "the import waits for `tael job commit` or `tael job cancel`, or goes on by itself with "     \
+    "--commit. With --whole all rows are carried out or none; else those that are good. A line "  \
     "that cannot be read is refused as a row is. "
-#define EXITS                                                                                      \
-    "0 every row is good, and carried out if --commit is given; 1 rows are refused, or the import " \
+#define EXITS                                                                                \
+    "0 every row is good, and carried out if --commit is given; 1 rows are refused, or the " \
+    "import "                                                                                \
     "is; 2 usage; 3 no server, no file, or interrupted"
 
-static const enum import_kind kinds[] = {IMPORT_ACCOUNTS, IMPORT_ENTRIES, IMPORT_TRANSFERS,
-                                         IMPORT_BALANCES};
+static const enum import_file_kind kinds[] = {IMPORT_FILE_ACCOUNTS, IMPORT_FILE_ENTRIES,
+                                              IMPORT_FILE_TRANSFERS, IMPORT_FILE_BALANCES};
 
 const struct cli_verb import_verbs[IMPORT_VERBS_COUNT] = {
     {
@@ -439,7 +436,7 @@ const struct cli_verb import_verbs[IMPORT_VERBS_COUNT] = {
         .exits = EXITS,
         .parts = {&cli_schema_import_options, &cli_schema_port_options, &cli_schema_form_options},
         .run = import_run,
-        .context = &kinds[IMPORT_ACCOUNTS],
+        .context = &kinds[IMPORT_FILE_ACCOUNTS],
     },
     {
         .name = "import entries",
@@ -454,11 +451,11 @@ const struct cli_verb import_verbs[IMPORT_VERBS_COUNT] = {
         .parts = {&cli_schema_import_options, &cli_schema_import_book, &cli_schema_port_options,
                   &cli_schema_form_options},
         .run = import_run,
-        .context = &kinds[IMPORT_ENTRIES],
+        .context = &kinds[IMPORT_FILE_ENTRIES],
     },
     {
         .name = "import transfers",
-        .summary = "posts transfers between two accounts from a file",
+        .summary = "posts transfers from a file",
         .about = ABOUT "Each line has id, day, debit_account_id, credit_account_id, amount, and if "
                        "wanted book, order_id, scenario, purpose, code; it becomes an entry of two "
                        "legs with this id and this day.",
@@ -467,21 +464,21 @@ const struct cli_verb import_verbs[IMPORT_VERBS_COUNT] = {
         .parts = {&cli_schema_import_options, &cli_schema_import_book, &cli_schema_port_options,
                   &cli_schema_form_options},
         .run = import_run,
-        .context = &kinds[IMPORT_TRANSFERS],
+        .context = &kinds[IMPORT_FILE_TRANSFERS],
     },
     {
         .name = "import balances",
-        .summary = "gives accounts the balances that a file has, of one or several days",
+        .summary = "gives accounts the balances that a file has",
         .about = ABOUT "Each line has account_id, day, debit or credit, and if wanted book: the "
                        "balance at the end of the day. The first one of an account is posted "
                        "against --against, of each later one the difference, with that day as its "
                        "effective day; so each day's trial balance is the file's. The entries' ids "
                        "follow from book, account and day: the same file is not posted twice.",
-        .example = "import balances opening.csv --id 4 --book 100 --against 3999 --whole --commit",
+        .example = "import balances b.csv --id 4 --book 100 --against 3999 --whole",
         .exits = EXITS,
         .parts = {&cli_schema_import_options, &cli_schema_import_book, &cli_schema_import_opening,
                   &cli_schema_port_options, &cli_schema_form_options},
         .run = import_run,
-        .context = &kinds[IMPORT_BALANCES],
+        .context = &kinds[IMPORT_FILE_BALANCES],
     },
 };

@@ -110,14 +110,13 @@ static void begin_find(struct import_file *file)
     file->is_json = first < file->size && file->text[first] == '{';
 }
 
-static const struct schema_record *line_record(enum import_kind kind, bool is_json)
+static const struct schema_record *line_record(enum import_file_kind kind, bool is_json)
 {
     switch (kind) {
-    case IMPORT_ACCOUNTS: return &book_schema_book_account_open;
-    case IMPORT_ENTRIES:
-        return is_json ? &entry_schema_entry_post : &cli_schema_import_leg;
-    case IMPORT_TRANSFERS: return &cli_schema_import_transfer;
-    case IMPORT_BALANCES: return &cli_schema_import_balance;
+    case IMPORT_FILE_ACCOUNTS: return &book_schema_book_account_open;
+    case IMPORT_FILE_ENTRIES: return is_json ? &entry_schema_entry_post : &cli_schema_import_leg;
+    case IMPORT_FILE_TRANSFERS: return &cli_schema_import_transfer;
+    case IMPORT_FILE_BALANCES: return &cli_schema_import_balance;
     }
     return NULL;
 }
@@ -128,9 +127,8 @@ enum status import_file_open(struct import_file **out, const struct import_file_
     struct import_file *file = calloc(1, sizeof *file);
     assert(file != NULL);
     file->options = *options;
-    enum status status = strcmp(options->path, "-") == 0
-                             ? input_read_all(file, failure)
-                             : input_map(file, options->path, failure);
+    enum status status = strcmp(options->path, "-") == 0 ? input_read_all(file, failure)
+                                                         : input_map(file, options->path, failure);
     if (status == STATUS_OK) {
         begin_find(file);
         file->record = line_record(options->kind, file->is_json);
@@ -186,8 +184,8 @@ static void csv_row_skip(struct csv_reader *reader)
 }
 
 // Reads the record of the next line. False behind the last; a line that is none has a status.
-static bool line_next(struct import_file *file, void *out, size_t capacity, u32 *line,
-                      size_t *used, enum status *status, struct failure *failure)
+static bool line_next(struct import_file *file, void *out, size_t capacity, u32 *line, size_t *used,
+                      enum status *status, struct failure *failure)
 {
     if (file->is_json) {
         const char *text = NULL;
@@ -234,8 +232,8 @@ static void leg_add(struct import_file_row *row, u32 book, u8 side, u128 account
 {
     struct entry_post *post = (void *)row->record;
     struct entry_leg *leg = (void *)(row->record + row->size);
-    *leg = (struct entry_leg){
-        .book = book, .side = side, .account_id = account_id, .amount = amount};
+    *leg =
+        (struct entry_leg){.book = book, .side = side, .account_id = account_id, .amount = amount};
     row->size += (u32)sizeof *leg;
     post->legs_count++;
 }
@@ -434,10 +432,10 @@ bool import_file_next(struct import_file *file, struct import_file_row *row)
 {
     row->is_bad = false;
     row->size = 0;
-    if (file->options.kind == IMPORT_ENTRIES && !file->is_json) return legs_next(file, row);
+    if (file->options.kind == IMPORT_FILE_ENTRIES && !file->is_json) return legs_next(file, row);
     for (;;) {
         _Alignas(16) u8 line[sizeof(struct import_transfer)];
-        const bool is_made = file->options.kind >= IMPORT_TRANSFERS;
+        const bool is_made = file->options.kind >= IMPORT_FILE_TRANSFERS;
         void *out = is_made ? line : row->record;
         const size_t capacity = is_made ? sizeof line : sizeof row->record;
         size_t used = 0;
@@ -448,7 +446,7 @@ bool import_file_next(struct import_file *file, struct import_file_row *row)
         row->is_bad = status != STATUS_OK;
         if (row->is_bad) return true;
         row->size = (u32)used;
-        if (file->options.kind == IMPORT_TRANSFERS) transfer_make(file, out, row);
-        if (file->options.kind != IMPORT_BALANCES || balance_make(file, out, row)) return true;
+        if (file->options.kind == IMPORT_FILE_TRANSFERS) transfer_make(file, out, row);
+        if (file->options.kind != IMPORT_FILE_BALANCES || balance_make(file, out, row)) return true;
     }
 }

@@ -11,17 +11,17 @@
 
 #define IMPORT_RECORD_SIZE_MAX (64u + 255u * 48u) // An entry of as many legs as one may have.
 
-enum import_kind {
-    IMPORT_ACCOUNTS,  // struct book_account_open.
-    IMPORT_ENTRIES,   // struct entry_post; in CSV a leg a line (struct import_leg).
-    IMPORT_TRANSFERS, // struct import_transfer, each an entry of two legs.
-    IMPORT_BALANCES,  // struct import_balance, each an entry that makes the balance so.
+enum import_file_kind {
+    IMPORT_FILE_ACCOUNTS,  // struct book_account_open.
+    IMPORT_FILE_ENTRIES,   // struct entry_post; in CSV a leg a line (struct import_leg).
+    IMPORT_FILE_TRANSFERS, // struct import_transfer, each an entry of two legs.
+    IMPORT_FILE_BALANCES,  // struct import_balance, each an entry that makes the balance so.
 };
 
 struct import_file;
 
 struct import_file_options {
-    enum import_kind kind;
+    enum import_file_kind kind;
     const char *path; // "-" is standard input.
     u32 book;         // Of rows that do not say theirs; 0: they must.
     u128 against;     // Of balances: the account of each book that takes the other side.

@@ -522,17 +522,16 @@ const struct cli_verb *module_verb_at(u32 index)
     const u32 first = all.count == 0 ? 0 : module_count; // They are made once.
     for (u32 i = first; i < module_count; i++) {
         const struct schema_module *schema = modules[i]->schema;
+        for (u32 j = 0; j < IMPORT_VERBS_COUNT && modules[i] == &import_module; j++) {
+            own_verb_add(&all, &import_verbs[j]);
+        }
         for (u32 j = 0; j < schema->record_count && !modules[i]->is_for_tests; j++) {
             const enum record_kind kind = schema->records[j]->kind;
-            if ((kind == RECORD_COMMAND || kind == RECORD_QUERY) &&
-                !has_blob(schema->records[j])) {
+            if ((kind == RECORD_COMMAND || kind == RECORD_QUERY) && !has_blob(schema->records[j])) {
                 record_verb_add(&all, schema->records[j]);
             }
         }
         if (modules[i] == &job_module) own_verb_add(&all, &job_wait_verb);
-        for (u32 j = 0; j < IMPORT_VERBS_COUNT && modules[i] == &import_module; j++) {
-            own_verb_add(&all, &import_verbs[j]);
-        }
     }
     return index < all.count ? &all.verbs[index] : NULL;
 }

@@ -77,8 +77,7 @@ static bool effects_fit(const struct machine *machine, const struct plan *plan)
     return effect_has_room(&effects, plan->effect_count);
 }
 
-bool plan_fits(const struct machine *machine, const struct module *module,
-                      const struct plan *plan)
+bool plan_fits(const struct machine *machine, const struct module *module, const struct plan *plan)
 {
     const struct table *tables = machine->module_tables[module_index(module)].tables;
     u64 counts[MODULE_TABLES_MAX];

@@ -24,9 +24,9 @@
 // Of one slice: what takes some milliseconds. A posting takes COMMAND_POSTING_BYTES at least.
 #define SLICE_ROWS  4096u
 #define SLICE_BYTES COMMIT_TICK_SIZE_MAX
-static_assert(2 * SLICE_ROWS +
-                      HISTORY_POSTING_ROWS_MAX * (SLICE_ROWS + SLICE_BYTES / COMMAND_POSTING_BYTES)
-                  <= HISTORY_COMMANDS_ROWS_MAX,
+static_assert(2 * SLICE_ROWS + HISTORY_POSTING_ROWS_MAX *
+                                   (SLICE_ROWS + SLICE_BYTES / COMMAND_POSTING_BYTES) <=
+                  HISTORY_COMMANDS_ROWS_MAX,
               "a frame of its own has room");
 static_assert(SLICE_BYTES <= COMPAT_BODY_SIZE_MAX, "it fits a buffer, and the machine's scratch");
 
@@ -91,8 +91,8 @@ static enum status row_read(struct work *work, u64 row, const u8 **out, struct f
             end = next->place + next->size;
         }
         work->read_end = 0;
-        enum status status = log->read(log->context, first->place, work->machine->body,
-                                       end - first->place, failure);
+        enum status status =
+            log->read(log->context, first->place, work->machine->body, end - first->place, failure);
         if (status != STATUS_OK) return status;
         work->read_from = first->place;
         work->read_end = end;
@@ -153,9 +153,8 @@ static u32 sum_judge(const struct machine *machine, const struct import_sum *sum
     if (ledger_account_left(&machine->ledger, sum->account_row, sum->debits, sum->credits) >= 0) {
         return 0;
     }
-    return account->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS
-               ? CREATE_TRANSFER_EXCEEDS_CREDITS
-               : CREATE_TRANSFER_EXCEEDS_DEBITS;
+    return account->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS ? CREATE_TRANSFER_EXCEEDS_CREDITS
+                                                                   : CREATE_TRANSFER_EXCEEDS_DEBITS;
 }
 
 // Whether the ledger takes the postings of a plan behind those of the good rows before; then they
@@ -228,9 +227,10 @@ static enum status row_try(struct work *work, const struct source *source,
     context.facts = &facts;
     plan_clear(plan);
     reply->result =
-        module->decide(&context, module_record_of(work->import.record), source->record, plan);
+        module->decide(&context, module_record_of(work->import.kind), source->record, plan);
     if (facts.status != STATUS_OK) return facts.status;
-    if (reply->result != MODULE_DONE) memcpy(reply->evidence, plan->evidence, sizeof plan->evidence);
+    if (reply->result != MODULE_DONE)
+        memcpy(reply->evidence, plan->evidence, sizeof plan->evidence);
     else if (!plan_fits(machine, module, plan)) reply->result = MODULE_FULL;
     return plan->unique_id == 0 ? STATUS_OK : exists_tell(machine, plan, source, reply, failure);
 }
@@ -239,7 +239,7 @@ static enum status row_try(struct work *work, const struct source *source,
 static enum status row_judge(struct work *work, u64 row, u64 timestamp, struct command_reply *reply,
                              u128 *key, bool *is_own, struct failure *failure)
 {
-    const struct module *module = module_of_record(work->import.record);
+    const struct module *module = module_of_record(work->import.kind);
     const struct import_row *one = row_at(work, row);
     struct source source = {.command_id = work->job.job_id,
                             .place = one->place,
@@ -368,7 +368,7 @@ static enum status carry_out(struct work *work, const struct tick *tick,
                              struct applied_frame *frame, struct applied_command *applied,
                              struct failure *failure)
 {
-    const struct module *module = module_of_record(work->import.record);
+    const struct module *module = module_of_record(work->import.kind);
     u32 bytes = 0;
     const u64 end = carry_end(work, &bytes);
     u32 at = 0;
@@ -395,7 +395,7 @@ static enum status carry_out(struct work *work, const struct tick *tick,
         }
         struct command_reply reply = {0};
         applied->timestamp++;
-        enum status status = commit_row(work->machine, work->import.record, work->job.principal,
+        enum status status = commit_row(work->machine, work->import.kind, work->job.principal,
                                         &source, &reply, frame, applied, failure);
         if (status != STATUS_OK) return status;
         at += (u32)align_up(row.size, IMPORT_ALIGNMENT);
@@ -447,8 +447,8 @@ enum status commit_import_slice(struct machine *machine, const struct job_record
     else if (is_looked_at(job)) status = look(&work, applied->timestamp, failure);
     else status = carry_out(&work, tick, frame, applied, failure);
     if (status == STATUS_OK) {
-        status = own_write(&work, IMPORT_TABLE_IMPORTS, work.import.number - 1, &work.import,
-                           failure);
+        status =
+            own_write(&work, IMPORT_TABLE_IMPORTS, work.import.number - 1, &work.import, failure);
     }
     if (status != STATUS_OK) return status;
     return record_write(machine, &job_module, JOB_TABLE, work.job.number - 1, &work.job, failure);

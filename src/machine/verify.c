@@ -129,8 +129,8 @@ static enum status create_rows_take(struct verify *verify, const struct frame_vi
     return rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
 }
 
-// Takes the rows of a module's command, or of a tick: those of its records' places, and the evidence
-// behind them. What a tick does without a record is placed at the frame's beginning.
+// Takes the rows of a module's command, or of a tick: those of its records' places, and the
+// evidence behind them. What a tick does without a record is placed at the frame's beginning.
 static enum status module_rows_take(struct verify *verify, const struct frame_view *view, u32 index)
 {
     const struct frame_command *command = &view->commands[index];
@@ -142,9 +142,8 @@ static enum status module_rows_take(struct verify *verify, const struct frame_vi
         if (status == STATUS_OK) status = row_peek(verify, &row);
         if (status != STATUS_OK || row == NULL) return status;
         const u64 place = outcome_place(row);
-        const bool is_its_own =
-            (place >= first && place < first + command->body_size) ||
-            (command->record == COMMAND_TICK && place == view->header->place);
+        const bool is_its_own = (place >= first && place < first + command->body_size) ||
+                                (command->record == COMMAND_TICK && place == view->header->place);
         // One that was sent again left nothing; if this is damage instead, the outcome root tells.
         if (!is_its_own && row->kind != OUTCOME_EVIDENCE) return STATUS_OK;
         verify->report->events += row->kind == OUTCOME_COMMAND;

@@ -6,8 +6,6 @@
 #include "base/checksum.h"
 #include "codec/record_binary.h"
 #include "ledger/ledger_schema.h"
-#include "modules/book/book.h"
-#include "modules/entry/entry.h"
 
 #define SCHEMA_MODULE import
 #define SCHEMA_TABLE  "modules/import/import.def"
@@ -42,8 +40,8 @@ static u64 account_head(const void *record)
     return (u64)sum->pass << 32 | sum->account_row;
 }
 
-static const struct module_order order_key = {
-    .order = {.head = key_head, .compare = key_compare}, .has = has_key};
+static const struct module_order order_key = {.order = {.head = key_head, .compare = key_compare},
+                                              .has = has_key};
 static const struct module_order order_account = {.order = {.head = account_head}};
 
 u64 import_row_of_key(const struct module_context *own, u128 key, u32 pass)
@@ -82,11 +80,6 @@ static u32 open_decide(const struct module_context *context, const struct import
         job_find_id(context, open->import_id) != NULL) {
         return IMPORT_EXISTS;
     }
-    plan->evidence[0] = open->record;
-    if (open->record != book_schema_book_account_open.number &&
-        open->record != entry_schema_entry_post.number) {
-        return IMPORT_RECORD_INVALID;
-    }
     if (last != NULL && is_under_way(context, last)) {
         plan->evidence[0] = last->import_id;
         plan->evidence[1] = last->principal;
@@ -97,7 +90,7 @@ static u32 open_decide(const struct module_context *context, const struct import
         .import_id = open->import_id,
         .principal = context->principal,
         .opened_at = context->timestamp,
-        .record = open->record,
+        .kind = open->kind,
         .number = (u32)count + 1,
         .status = IMPORT_OPEN,
         .is_whole = open->is_whole,
@@ -161,7 +154,7 @@ static u32 rows_decide(const struct module_context *context, const struct import
     plan->evidence[1] = 0;
     if (rows->count == 0 || rows->count > PLAN_BULK_MAX) return IMPORT_ROWS_MALFORMED;
     if (rows->count > IMPORT_ROWS_MAX - import.rows) return IMPORT_TOO_MANY_ROWS;
-    const struct schema_record *record = module_record_of(import.record);
+    const struct schema_record *record = module_record_of(import.kind);
     const u8 *bytes = (const u8 *)(rows + 1);
     struct import_row *staged =
         plan_add_bulk(plan, IMPORT_TABLE_ROWS, import.rows, rows->count, sizeof *staged);
@@ -254,7 +247,7 @@ static struct import_refused_row refused_view(const struct import_record *import
         .value = row->value,
         .limit = row->limit,
     };
-    const struct module *module = row->is_own ? &import_module : module_of_record(import->record);
+    const struct module *module = row->is_own ? &import_module : module_of_record(import->kind);
     const struct schema_result *result = module_result_of(module, row->result);
     if (row->result == MODULE_POSTING_REFUSED) {
         result =
@@ -314,7 +307,7 @@ static void import_check(const struct module_context *context)
     assert(last->rows <= module_record_count(context, IMPORT_TABLE_ROWS)); // I2
     for (u64 i = 0; i < last->rows; i++) {
         const struct import_row *row = module_record(context, IMPORT_TABLE_ROWS, i);
-        assert(row->import == last->number); // I2
+        assert(row->import == last->number);                                            // I2
         if (has_key(row)) assert(import_row_of_key(context, row->key, row->pass) == i); // I3
     }
     for (u64 i = 0; i < last->sums; i++) {

@@ -32,7 +32,7 @@
 #undef SCHEMA_MODULE
 
 #define IMPORT_ROWS_MAX  (1u << 24)
-#define IMPORT_ALIGNMENT 16u // Of what stands before a record, and of the record.
+#define IMPORT_ALIGNMENT 16u        // Of what stands before a record, and of the record.
 #define IMPORT_COUNT_MAX (1u << 20) // Of imports.
 
 enum { IMPORT_TABLE_IMPORTS, IMPORT_TABLE_ROWS, IMPORT_TABLE_SUMS };
