@@ -2893,22 +2893,25 @@ enum tael_import_result {
     TAEL_IMPORT_RESULT_ROWS_OUT_OF_TURN = 7,
     // The rows are not what their head says: the row and its line are told.
     TAEL_IMPORT_RESULT_ROWS_MALFORMED = 8,
-    // An import has at most 16777216 rows.
-    TAEL_IMPORT_RESULT_TOO_MANY_ROWS = 9,
     // No row came.
-    TAEL_IMPORT_RESULT_EMPTY = 10,
+    TAEL_IMPORT_RESULT_EMPTY = 9,
     // Another import was opened since, and has the place of its rows.
-    TAEL_IMPORT_RESULT_SUPERSEDED = 11,
+    TAEL_IMPORT_RESULT_SUPERSEDED = 10,
+};
+
+// Why a row of an import is refused, beside the reasons of its own module, or why its job failed.
+enum tael_import_job_result {
     // A row before it opens the same account or posts the same entry.
-    TAEL_IMPORT_RESULT_ROW_TWICE = 20,
+    TAEL_IMPORT_JOB_RESULT_ROW_TWICE = 20,
     // An imported entry is not a fact: what of it would go to suspense is not known before it is
     // posted.
-    TAEL_IMPORT_RESULT_FACT = 23,
+    TAEL_IMPORT_JOB_RESULT_FACT = 21,
     // Rows are refused, and the import is whole or not at all: how many, and the first one's line,
     // are told.
-    TAEL_IMPORT_RESULT_ROWS_REFUSED = 21,
-    // A row that was good is refused now: what stands before it was carried out. Its line is told.
-    TAEL_IMPORT_RESULT_HALTED = 22,
+    TAEL_IMPORT_JOB_RESULT_ROWS_REFUSED = 22,
+    // A row that was good is refused now, for lack of room: what stands before it was carried out.
+    // Its line is told.
+    TAEL_IMPORT_JOB_RESULT_HALTED = 23,
 };
 
 // Opens an import of records of one kind. Its rows take the place of those of the import before.

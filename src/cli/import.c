@@ -443,9 +443,8 @@ const struct cli_verb import_verbs[IMPORT_VERBS_COUNT] = {
         .summary = "posts entries from a file",
         .about = ABOUT "In CSV each line is a leg: entry_id, day, account_id, debit or credit, and "
                        "if wanted book, order_id, scenario, purpose, code; lines of one entry "
-                       "stand together, and an entry with a line that cannot be read is left out, "
-                       "its neighbour with it when the line is between the two. In NDJSON each "
-                       "line is an entry, as `tael entry post` takes it.",
+                       "stand together, and an entry with a line that cannot be read is left out. "
+                       "In NDJSON each line is an entry, as `tael entry post` takes it.",
         .example = "import entries journal.csv --id 2 --book 100",
         .exits = EXITS,
         .parts = {&cli_schema_import_options, &cli_schema_import_book, &cli_schema_port_options,

@@ -5,6 +5,7 @@
 
 #include "base/checksum.h"
 #include "cli/cli_schema.h"
+#include "codec/number.h"
 #include "codec/record_json.h"
 #include "codec/record_text.h"
 #include "modules/book/book.h"
@@ -45,6 +46,7 @@ struct import_file {
     struct import_leg leg;
     u32 leg_line; // 0: none is there.
     bool leg_is_bad;
+    u128 leg_entry; // Of a bad one, as far as it says; 0: it does not.
     struct failure leg_failure;
     // Places of the balances seen, as many as a power of two.
     struct known_balance *known;
@@ -183,6 +185,22 @@ static void csv_row_skip(struct csv_reader *reader)
     }
 }
 
+// The entry that a bad line says it is of, or 0. `reader` is where the line begins.
+static u128 entry_guess(const struct import_file *file, struct csv_reader reader)
+{
+    struct failure failure;
+    struct csv_cell cell = {0};
+    u128 number = 0;
+    for (u32 i = 0; i < file->csv.column_count && !csv_is_over(&reader); i++) {
+        if (csv_next(&reader, &cell, &failure) != STATUS_OK) return 0;
+        if (strcmp(file->csv.columns[i]->name, "entry_id") == 0) {
+            return number_parse_u128(cell.text, cell.size, &number) == NUMBER_OK ? number : 0;
+        }
+        if (cell.ends_row) return 0;
+    }
+    return 0;
+}
+
 // Reads the record of the next line. False behind the last; a line that is none has a status.
 static bool line_next(struct import_file *file, void *out, size_t capacity, u32 *line, size_t *used,
                       enum status *status, struct failure *failure)
@@ -252,12 +270,18 @@ static bool leg_see(struct import_file *file)
     if (file->leg_line != 0) return true;
     size_t used = 0;
     enum status status = STATUS_OK;
+    const struct csv_reader before = file->csv.reader;
     if (!line_next(file, &file->leg, sizeof file->leg, &file->leg_line, &used, &status,
                    &file->leg_failure)) {
         file->leg_line = 0;
         return false;
     }
+    if (status == STATUS_OK && file->leg.entry_id == 0) {
+        status = failure_set(&file->leg_failure, STATUS_INVALID,
+                             "line %u: entry_id: an entry's id must not be 0", file->leg_line);
+    }
     file->leg_is_bad = status != STATUS_OK;
+    file->leg_entry = file->leg_is_bad ? entry_guess(file, before) : file->leg.entry_id;
     return true;
 }
 
@@ -287,34 +311,33 @@ static void leg_take(struct import_file *file, struct import_file_row *row)
     }
 }
 
-// The lines of one entry. A line that is none may be of the entry before it or behind it: both are
-// left out, since none of them would be known to be whole.
+// The lines of one entry. A line that does not even say of which entry it is may be of the one
+// before it or of the one behind it: both are left out, since neither would be known to be whole.
 static bool legs_next(struct import_file *file, struct import_file_row *row)
 {
     if (!leg_see(file)) return false;
-    row->line = file->leg_line;
+    u128 entry_id = file->leg_entry;
     bool is_begun = false;
-    u128 entry_id = 0;
+    row->line = file->leg_line;
     while (leg_see(file)) {
+        if (entry_id == 0) entry_id = file->leg_entry;
+        if (file->leg_entry != entry_id && file->leg_entry != 0) break;
         if (file->leg_is_bad) {
             if (!row->is_bad) row->failure = file->leg_failure;
             row->is_bad = true;
+            if (file->leg_entry == 0) entry_id = 0; // That of the next one.
             file->leg_line = 0;
-            // The entry that goes on behind it, or begins there.
-            is_begun = false;
             continue;
         }
         if (!is_begun) {
             const struct import_leg *leg = &file->leg;
-            is_begun = true;
-            entry_id = leg->entry_id;
             struct entry_post *post = entry_begin(row, entry_id, leg->day);
+            is_begun = true;
             post->order_id = leg->order_id;
             post->scenario = leg->scenario;
             post->purpose = leg->purpose;
             post->code = leg->code;
         }
-        if (file->leg.entry_id != entry_id) break;
         leg_take(file, row);
     }
     return true;

@@ -33,6 +33,7 @@ static const struct {
     {"constraint_broken", MODULE_CONSTRAINT_BROKEN},
     {"principal_closed", MODULE_PRINCIPAL_CLOSED},
     {"sub_ledger_broken", MODULE_SUB_LEDGER_BROKEN},
+    {"held_up", MODULE_HELD_UP},
 };
 
 // A module's own name goes before one that all share: its `exists` is another one.

@@ -642,6 +642,44 @@ static void test_rows_that_are_none_are_refused(void **state)
     case_end(one);
 }
 
+// Raw accounts are made meanwhile, and take the room: a good row finds none. What stands before it
+// stays, and is told.
+static void test_what_finds_no_room_halts(void **state)
+{
+    (void)state;
+    struct case_ *one = case_begin(13);
+    const u64 used = one->world.node.machine.ledger.accounts.count;
+    const u32 room = one->world.genesis.accounts_max - (u32)used;
+    for (u32 i = 0; i < room - 8; i++) {
+        const struct book_account_open account = {
+            .account_id = 1000 + i, .book = BOOK, .code = 7, .name = "n"};
+        row_add(one, &account, sizeof account, "", 0);
+    }
+    rows_import(one, 70, ACCOUNT_OPEN, true);
+    assert_int_equal(job_of(one, 70)->refused, 0);
+    assert_int_equal(job_settle(one, JOB_COMMIT_, 70), MODULE_DONE);
+    while (job_of(one, 70)->argument <= job_of(one, 70)->total) {
+        command_world_slice(&one->world);
+    }
+    assert_true(job_of(one, 70)->argument < 2ull * one->count);
+    struct account raw[64] = {0};
+    struct create_result results[64];
+    for (u32 i = 0; i < ARRAY_COUNT(raw); i++) {
+        raw[i] = (struct account){.id = 1 + i, .ledger = 9, .code = 1};
+    }
+    command_world_create(&one->world, COMPAT_CREATE_ACCOUNTS, raw, 64, results);
+    while (job_is_runnable(job_of(one, 70))) command_world_slice(&one->world);
+    const struct job_record *job = job_of(one, 70);
+    assert_int_equal(job->status, JOB_STATUS_FAILED);
+    assert_int_equal(job->result, IMPORT_HALTED);
+    assert_int_equal(job->done + job->refused, one->count);
+    assert_int_equal(job->refused, 1);
+    // Of the 64, 8 had room that nobody wanted: 56 rows find none, the first of them is told.
+    assert_true(job->value == one->rows[one->count - 56].line);
+    assert_true(command_world_restart_from_checkpoint(&one->world));
+    case_end(one);
+}
+
 // A principal that is closed meanwhile carries out nothing.
 static void test_a_closed_principal_s_import_ends(void **state)
 {
@@ -676,6 +714,7 @@ int main(void)
         cmocka_unit_test(test_what_changed_since_is_seen),
         cmocka_unit_test(test_who_may_do_what_and_when),
         cmocka_unit_test(test_rows_that_are_none_are_refused),
+        cmocka_unit_test(test_what_finds_no_room_halts),
         cmocka_unit_test(test_a_closed_principal_s_import_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -687,6 +687,24 @@ def test_the_month_of_the_documentation(folder):
     assert done.startswith("ok: "), done
 
 
+def test_the_import_of_the_documentation(folder):
+    """Books from another system, docs/IMPORT.md: what is printed is what the page says."""
+    docs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/")
+    shown = 0
+    with server(folder, most="64") as (_, _):
+        for command, block in documented("IMPORT.md"):
+            words = [docs + word[5:] if word.startswith("docs/") else word for word in command]
+            has_bad = command[:2] in (["import", "accounts"], ["import", "entries"])
+            printed = run(*words, code=int(has_bad), folder=folder)
+            # How many records a table has is said apart from it.
+            block = re.sub(r"^[0-9]+ records\n", "", block, flags=re.MULTILINE)
+            assert block in ("", printed), (command, printed)
+            shown += block != ""
+    assert shown == 5, shown
+    done = run("verify", os.path.join(folder, "data"), "--replay")
+    assert done.startswith("ok: "), done
+
+
 def test_others_come_in_as_the_documentation_says(folder):
     """The commands of "Others than you" in docs/OPERATING.md, word for word, in a shell."""
     here = os.path.dirname(os.path.abspath(__file__))

@@ -153,7 +153,6 @@ static u32 rows_decide(const struct module_context *context, const struct import
     plan->evidence[0] = rows->count;
     plan->evidence[1] = 0;
     if (rows->count == 0 || rows->count > PLAN_BULK_MAX) return IMPORT_ROWS_MALFORMED;
-    if (rows->count > IMPORT_ROWS_MAX - import.rows) return IMPORT_TOO_MANY_ROWS;
     const struct schema_record *record = module_record_of(import.kind);
     const u8 *bytes = (const u8 *)(rows + 1);
     struct import_row *staged =
