@@ -191,7 +191,8 @@ void command_world_slice(struct command_world *world)
 {
     struct machine *machine = &world->node.machine;
     struct failure failure;
-    const struct frame_command tick = commit_tick(machine);
+    bool alone = false; // It always is, here.
+    const struct frame_command tick = commit_tick(machine, &alone);
     command_world_must(commit_tick_body(machine, world->tick, &failure), &failure);
     command_world_frame(world, &tick, world->tick);
 }

@@ -94,11 +94,12 @@ MUST_USE enum status commit_slice(struct machine *machine, u64 place, const u8 *
                                   u64 body_place, struct applied_frame *frame,
                                   struct applied_command *applied, struct failure *failure);
 // Whether commands of modules wait: an import is being carried out whole. Whoever logs commands
-// holds them back meanwhile; what comes all the same is refused (MODULE_HELD_UP).
+// holds them back meanwhile, from the tick on that begins it; what comes all the same is refused
+// (MODULE_HELD_UP).
 bool commit_holds_up(const struct machine *machine);
-// The next tick. One that carries out records has them in its body, at most COMMIT_TICK_SIZE_MAX
-// bytes, and is in the name of whose they are; it is alone in its frame.
-struct frame_command commit_tick(struct machine *machine);
+// The next tick, and whether it is to be alone in its frame. One that carries out records has them
+// in its body, at most COMMIT_TICK_SIZE_MAX bytes, and is in the name of whose they are.
+struct frame_command commit_tick(struct machine *machine, bool *alone);
 // Its body, from the log: as many bytes as it says. The status is that of reading.
 MUST_USE enum status commit_tick_body(struct machine *machine, u8 *out, struct failure *failure);
 // The context of a module as it is now.

@@ -9,7 +9,7 @@
 //
 // What an import of part carries out may find another state than was looked at; a row that is
 // refused then is left out as well. One that is whole is looked at a second time once it is
-// committed, and from there on until its last row is carried out nobody else's command is decided
+// committed, and from the first slice of that until its last row is carried out nobody else's command is decided
 // (MODULE_HELD_UP), so that all of its rows are.
 //
 // Rows are carried out by ticks that bring them along in their body, as they are in the log:
@@ -456,11 +456,17 @@ enum status commit_import_slice(struct machine *machine, const struct job_record
 
 // --- for the server ------------------------------------------------------------------------------
 
-bool commit_holds_up(const struct machine *machine)
+static bool is_committing_whole(const struct job_record *job)
 {
-    const struct job_record *job = commit_job_next(machine);
     return UNLIKELY(job != NULL) && job->kind == JOB_KIND_IMPORT_WHOLE &&
            job->status == JOB_STATUS_COMMITTING;
+}
+
+bool commit_holds_up(const struct machine *machine)
+{
+    // What is decided between the commit and the first slice is seen by that slice.
+    const struct job_record *job = commit_job_next(machine);
+    return is_committing_whole(job) && job->argument > 0;
 }
 
 // What the next slice carries out, as it is now; false when it is not about to carry out anything.
@@ -472,13 +478,15 @@ static bool carry_next(struct machine *machine, struct work *work)
     return !is_ended(work, 0);
 }
 
-struct frame_command commit_tick(struct machine *machine)
+struct frame_command commit_tick(struct machine *machine, bool *alone)
 {
     struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
     struct work work;
+    *alone = is_committing_whole(commit_job_next(machine));
     if (LIKELY(!carry_next(machine, &work))) return tick;
     (void)carry_end(&work, &tick.body_size);
     if (tick.body_size == 0) return tick;
+    *alone = true;
     tick.principal = work.job.principal;
     tick.command_id = work.job.job_id;
     return tick;

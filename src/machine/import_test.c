@@ -462,8 +462,11 @@ static void test_a_whole_one_is_all_or_nothing(void **state)
     u64 ends[64];
     u32 count = 0;
     while (job_is_runnable(job_of(one, 70))) {
-        assert_int_equal(command(one, &one->world, 0x0201, &entity, sizeof entity), MODULE_HELD_UP);
-        ends[count++] = machine->history.next_row;
+        if (job_of(one, 70)->argument > 0) {
+            assert_int_equal(command(one, &one->world, 0x0201, &entity, sizeof entity),
+                             MODULE_HELD_UP);
+            ends[count++] = machine->history.next_row;
+        }
         command_world_slice(&one->world);
         ends[count++] = machine->history.next_row;
         assert_true(count < ARRAY_COUNT(ends));

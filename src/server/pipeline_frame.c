@@ -93,11 +93,12 @@ static u64 rows_max(const struct frame_command *entry)
     return command_rows_max(module_record_of(entry->record), entry->count, entry->body_size);
 }
 
-// Makes the tick of a frame, with what it has to bring along. False when there is no buffer for it.
-static bool tick_make(struct pipeline *pipeline, struct pipeline_command *tick)
+// Makes the tick of a frame, with what it has to bring along; `*alone` when nothing else may be in
+// the frame. False when there is no buffer for it.
+static bool tick_make(struct pipeline *pipeline, struct pipeline_command *tick, bool *alone)
 {
     struct machine *machine = &pipeline->node->machine;
-    *tick = (struct pipeline_command){.entry = commit_tick(machine)};
+    *tick = (struct pipeline_command){.entry = commit_tick(machine, alone)};
     const u32 size = tick->entry.body_size;
     if (LIKELY(size == 0)) return true;
     tick->body = buffer_take(pipeline);
@@ -120,9 +121,10 @@ static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
     u64 rows = HISTORY_COMMANDS_ROWS_MAX;
     const bool holds_up = commit_holds_up(&pipeline->node->machine);
     if (tick) {
-        if (!tick_make(pipeline, &job->commands[0])) return 0;
+        bool alone = false;
+        if (!tick_make(pipeline, &job->commands[0], &alone)) return 0;
         count = 1;
-        if (job->commands[0].body != NULL) return count;
+        if (UNLIKELY(alone)) return count;
     }
     while (pipeline->waiting_count > 0 && count < FRAME_COMMANDS_MAX) {
         struct pipeline_command *command = &pipeline->waiting[pipeline->waiting_first];
