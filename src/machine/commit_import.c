@@ -9,8 +9,8 @@
 //
 // What an import of part carries out may find another state than was looked at; a row that is
 // refused then is left out as well. One that is whole is looked at a second time once it is
-// committed, and from the first slice of that until its last row is carried out nobody else's command is decided
-// (MODULE_HELD_UP), so that all of its rows are.
+// committed, and from the first slice of that until its last row is carried out nobody else's
+// command is decided (MODULE_HELD_UP), so that all of its rows are.
 //
 // Rows are carried out by ticks that bring them along in their body, as they are in the log:
 // history finds what a posting refers to where the posting was decided.
