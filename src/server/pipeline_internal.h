@@ -18,8 +18,8 @@
 
 #include <pthread.h>
 
-#define JOBS_MAX      16u
-#define BUFFERS_MAX   320u
+#define JOBS_MAX    16u
+#define BUFFERS_MAX 320u
 // Of them, what comes in leaves so many for the answers to what came: else, with every buffer
 // holding a command that waits, none could be answered.
 #define BUFFERS_KEPT  64u
