@@ -1866,6 +1866,10 @@ enum tael_constraint_result {
     TAEL_CONSTRAINT_RESULT_BREACH_OF_A_CONSTRAINT = 23,
     // The breach is cured.
     TAEL_CONSTRAINT_RESULT_BREACH_CURED = 24,
+    // The account is closed.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_CLOSED = 25,
+    // The account is frozen on this side.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_FROZEN = 26,
 };
 
 // A cell of a constraint, and how often it counts.
@@ -1968,7 +1972,7 @@ struct tael_constraint_close {
 TAEL_LAYOUT(sizeof(struct tael_constraint_close) == 16);
 
 // Settles the breach of an account: posts its amount from suspense to the account, within its
-// limit.
+// limit; one that is frozen on that side, or closed, takes nothing.
 #define TAEL_RECORD_BREACH_SETTLE 0x0607u
 struct tael_breach_settle {
     // The breach's number, as it is listed.
