@@ -596,7 +596,9 @@ def documented(name):
 
 
 def test_the_books_of_the_documentation(folder):
-    """The commands of docs/BOOKS.md, one after the other; its tables are what they print."""
+    """The commands of docs/BOOKS.md, one after the other; its tables are what they print, but for
+    times."""
+    time_of = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
     commands = documented("BOOKS.md")
     assert len(commands) > 18 and sum(block != "" for _, block in commands) >= 2, commands
     refused = 0
@@ -604,11 +606,51 @@ def test_the_books_of_the_documentation(folder):
         for command, block in commands:
             is_refused = command[:4] == ["entry", "post", "--entry-id", "4"]
             printed = run(*command, code=int(is_refused), folder=folder)
-            assert block in ("", printed), (command, printed)
+            assert block == "" or time_of.sub("T", block) == time_of.sub("T", printed), (command,
+                                                                                         printed)
             refused += is_refused and "day_in_closed_period" in printed
     assert refused == 1
     done = run("verify", os.path.join(folder, "data"), "--replay")
     assert done.startswith("ok: "), done
+
+
+def test_postings_are_shown_with_the_decimals_of_their_books(folder):
+    """An entry over two books shows each amount with its own; JSON and CSV have minor units."""
+    with server(folder, most="64") as (_, _):
+        for line in ("entity open --entity-id 1 --name n --jurisdiction HK --currency HKD "
+                     "--day 2026-12-24",
+                     "asset open --asset HKD --kind currency --scale 2",
+                     "asset open --asset JPY --kind currency --scale 0",
+                     "chart add --chart 1 --code 1 --kind asset --name a",
+                     "book open --book 7 --chart 1 --entity-id 1 --asset HKD --name h",
+                     "book open --book 8 --chart 1 --entity-id 1 --asset JPY --name j"):
+            run(*line.split(), folder=folder)
+        for book in ("7", "8"):
+            for number in ("1", "2"):
+                run("book", "account-open", "--book", book, "--account-id", number, "--code", "1",
+                    "--name", "a", folder=folder)
+        run("entry", "post", "--entry-id", "1", "--order-id", "5", "8:debit:1:1205",
+            "8:credit:2:1205", "7:debit:1:120550", "7:credit:2:120550", folder=folder)
+        run("entry", "reverse", "--entry-id", "2", "--reversed-id", "1", "1:5", folder=folder)
+        run("hold", "open", "--entry-id", "3", "--name", "a", "7:debit:1:7", "7:credit:2:7",
+            folder=folder)
+        run("hold", "open", "--entry-id", "4", "--name", "b", "8:debit:1:7", "8:credit:2:7",
+            folder=folder)
+        columns = ("entry_id  posting  book  debit_account_id  credit_account_id   amount",
+                   "       1        0     8                 1                  2     1205",
+                   "       1        1     7                 1                  2  1205.50")
+        printed = run("entry", "show", "1", folder=folder)
+        assert printed.splitlines() == [columns[0] + "  reversed", columns[1] + "         0",
+                                        columns[2] + "      0.05"], printed
+        printed = run("entry", "search", "--order-id", "5", folder=folder)
+        assert [line.split()[-1] for line in printed.splitlines()[1:]] == ["1205", "1205.50"]
+        printed = run("hold", "list", folder=folder)
+        assert [line.split()[-2] for line in printed.splitlines()] == ["amount", "0.07", "7"]
+        run("entry", "show", "99", folder=folder)
+        rows = objects(run("entry", "show", "1", "--json", folder=folder))
+        assert [row["amount"] for row in rows] == ["1205", "120550"] and "scale" not in rows[0]
+        csv = run("hold", "list", "--csv", folder=folder)
+        assert "scale" not in csv and csv.splitlines()[1].split(",")[8] == "7", csv
 
 
 def test_names_stand_for_numbers(folder):
