@@ -2358,6 +2358,8 @@ enum tael_job_kind {
     TAEL_JOB_KIND_ACCRUAL = 32257,
     // Loans take over what committed jobs staged; only in logs made for tests.
     TAEL_JOB_KIND_TIDYING = 32258,
+    // Entries are counted; only in logs made for tests.
+    TAEL_JOB_KIND_COUNTING = 32259,
 };
 
 // Why a command on jobs was refused, in order of precedence.

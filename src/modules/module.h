@@ -198,7 +198,7 @@ struct module_context {
     u64 position;
     u64 principal;
     u128 command_id;
-    struct module_facts *facts; // While it decides.
+    struct module_facts *facts; // While it decides and in jobs; NULL in questions and pulses.
     u128 log_id;                // Of the frame; changes when a copy of the log is served.
     u64 epoch;
     bool starts_armed; // Effects may be claimed until it is said otherwise (GENESIS_ARMED).
