@@ -258,6 +258,48 @@ def test_output_that_cannot_be_written_is_told(_folder):
     assert done.returncode == 3 and "writing the output" in done.stderr, done
 
 
+def test_a_closed_standard_file_is_no_other_file(folder):
+    """What is closed at the start gives its number to no log and no connection: nothing that is
+    printed goes there, nothing is read from there, and it is told."""
+    def shell(line):
+        return subprocess.run(["sh", "-c", line, TAEL], cwd=folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+                              timeout=60, check=False)
+
+    with server(folder, most="64") as (line, _):
+        compat = re.search(r"compat=(\S+)", line).group(1)
+        run("account", "create", "--id", "1", "--ledger", "1", "--code", "1", "--connect", compat)
+        for verb in ("account show 1 --connect " + compat, "query accounts --connect " + compat,
+                     "effect status --json", "effect status", "version", "tail",
+                     "export accounts", "calendar open --calendar HK"):
+            for redirection in (">&-", "<&- >&-"):
+                done = shell('"$0" %s %s' % (verb, redirection))
+                told = "writing the output" in done.stderr
+                if verb != "tail":  # Whoever reads a stream no more ends it.
+                    assert done.returncode == 3 and told, (verb, done)
+        for verb in ("entry post --from -", "account create --from - --connect " + compat):
+            done = shell('"$0" %s <&-' % verb)
+            assert done.returncode == 3 and "reading -: Bad file" in done.stderr, (verb, done)
+        assert shell('"$0" principal list --csv 2>&-').stdout.startswith("principal_id,")
+        assert shell('"$0" entity lst 2>&-').returncode == 2
+    for number in ("0", "1", "2"):
+        # Of a server too, whose first files are those of its folder.
+        with subprocess.Popen(["sh", "-c", 'exec "$0" serve --data closed --compat-port 0 '
+                               "--space-reserve 0 --accounts-max 64 --holds-max 64 %s>&-" % number,
+                               TAEL], cwd=folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            address = "unix:" + os.path.join(folder, "closed", "socket")
+            for _ in range(600):
+                asked = shell('"$0" principal list --connect %s' % address)
+                if asked.returncode == 0 or process.poll() is not None:
+                    break
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        assert process.returncode == (3 if number == "1" else 0), (number, process.returncode)
+        assert run("verify", os.path.join(folder, "closed"), "--replay").startswith("ok: ")
+
+
 def test_the_environment_is_told(folder):
     missing = os.path.join(folder, "missing")
     run("verify", missing, code=3)
