@@ -2362,6 +2362,24 @@ enum tael_job_kind {
     TAEL_JOB_KIND_COUNTING = 32259,
 };
 
+// Which jobs; as job_status, and all.
+enum tael_job_status_any {
+    // All.
+    TAEL_JOB_STATUS_ANY_ALL = 0,
+    // Those that are running.
+    TAEL_JOB_STATUS_ANY_RUNNING = 1,
+    // Those that wait.
+    TAEL_JOB_STATUS_ANY_STAGED = 2,
+    // Those that are about to count.
+    TAEL_JOB_STATUS_ANY_COMMITTING = 3,
+    // Those that count.
+    TAEL_JOB_STATUS_ANY_COMMITTED = 4,
+    // Those that were given up.
+    TAEL_JOB_STATUS_ANY_CANCELLED = 5,
+    // Those that could not go on.
+    TAEL_JOB_STATUS_ANY_FAILED = 6,
+};
+
 // Why a command on jobs was refused, in order of precedence.
 enum tael_job_result {
     // There is no such job.

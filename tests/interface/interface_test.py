@@ -658,6 +658,24 @@ def test_the_books_of_the_documentation(folder):
     assert done.startswith("ok: "), done
 
 
+def test_what_need_not_be_given_is_not_missed(folder):
+    """Each question whose flags need not be given is answered without them."""
+    asked = 0
+    with server(folder, most="64") as (_, _):
+        for row in objects(run("completion", "--json")):
+            text = run(row["verb"], *([row["action"]] if row["action"] else []), "--help")
+            if "A question over the tael port" in text and " [FLAGS]" in text.split(":")[0] and \
+                    "(required)" not in text:
+                words = [row["verb"], *([row["action"]] if row["action"] else [])]
+                done = subprocess.run([TAEL, *words], cwd=folder, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True, check=False)
+                # One that wants one of several is told which by its own rule.
+                told = "must be given" in done.stderr
+                assert done.returncode == int(told), (words, done)
+                asked += not told
+    assert asked >= 10, asked
+
+
 def test_postings_are_shown_with_the_decimals_of_their_books(folder):
     """An entry over two books shows each amount with its own; JSON and CSV have minor units."""
     with server(folder, most="64") as (_, _):
