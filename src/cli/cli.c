@@ -28,7 +28,8 @@ enum status cli_input_read(const char *path, char **text, size_t *size, struct f
 {
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
     if (file == NULL) {
-        return failure_set_errno(failure, STATUS_NOT_FOUND, errno, "opening %s", path);
+        return failure_set_errno(failure, STATUS_NOT_FOUND, errno, "opening %s",
+                                 text_quote(path, strlen(path)).text);
     }
     *text = malloc(INPUT_SIZE_MAX);
     assert(*text != NULL);
@@ -39,9 +40,12 @@ enum status cli_input_read(const char *path, char **text, size_t *size, struct f
     if (!more) return STATUS_OK;
     free(*text);
     *text = NULL;
-    if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "reading %s", path);
-    return failure_set(failure, STATUS_INVALID, "%s has more than %llu bytes", path,
-                       (unsigned long long)INPUT_SIZE_MAX);
+    if (error != 0) {
+        return failure_set_errno(failure, STATUS_IO, error, "reading %s",
+                                 text_quote(path, strlen(path)).text);
+    }
+    return failure_set(failure, STATUS_INVALID, "%s has more than %llu bytes",
+                       text_quote(path, strlen(path)).text, (unsigned long long)INPUT_SIZE_MAX);
 }
 
 // --- clients -------------------------------------------------------------------------------------

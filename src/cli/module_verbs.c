@@ -486,8 +486,8 @@ static int module_run(const struct cli_call *cli)
         .record = cli->verb->context,
         .timeout_ms = (u64)port->deadline * 1000,
     };
-    struct tael_options options = {.address = port->connect};
-    if (cli_identity_take(port->principal, port->key, &options, &failure) != STATUS_OK) {
+    struct tael_options options;
+    if (cli_identity_take(port, &options, &failure) != STATUS_OK) {
         return cli_fail(cli->verb->name, &failure);
     }
     call.client = tael_open(&options);

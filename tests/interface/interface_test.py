@@ -197,6 +197,11 @@ def test_usage_is_told(_folder):
     refused("did you mean --amount?", "transfer", "create", "--amout", "1")
     refused("--id, --ledger, --code are missing", "account", "create")
     refused("--id: \"x\" is not a decimal number", "account", "create", "--id", "x")
+    reverse = ("entry", "reverse", "--entry-id", "1", "--reversed-id", "1")
+    refused("POSTING:AMOUNT: amount is missing", *reverse, "0")
+    refused("CELL:COEFFICIENT: coefficient is missing", "constraint", "open", "--constraint", "1",
+            "--name", "a", "1")
+    refused(":AMOUNT: account_id is missing", "entry", "post", "--entry-id", "1", "1:debit")
     refused("ID: \"x\" is not a decimal number", "account", "show", "x")
     refused("ID is missing", "account", "show")
     refused("--limit: \"0\" is less than 1", "query", "accounts", "--limit", "0")
@@ -311,7 +316,19 @@ def test_the_environment_is_told(folder):
     said = run_both("account", "show", "1", "--connect", "127.0.0.1:1", "--deadline", "3",
                     code=3)[1]
     assert said.count("waiting for 127.0.0.1:1, for 3 s at most; connecting: ") == 1, said
-    refused("opening " + missing, "account", "create", "--from", missing, code=3)
+    # What is told is text, whatever was typed.
+    for word, shown_as in ((b"a\xff\n\x1b[2J", "a"), (b"x", "x"), (b"1:\xc3\xa9", "")):
+        for verb in ("query accounts", "entity list", "tail", "job wait 1", "project --to sqlite:x"):
+            done = subprocess.run([TAEL.encode(), *verb.encode().split(), b"--connect", word],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+            said = done.stderr.decode("ascii")
+            assert done.returncode == 2 and "--connect: \"" + shown_as in said, (verb, done)
+            assert "\n" not in said.rstrip("\n") and "\x1b" not in said, said
+        done = subprocess.run([TAEL.encode(), b"account", b"create", b"--from", word + b"/"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        said = done.stderr.decode("utf-8")
+        assert done.returncode == 3 and "opening \"" in said and "\x1b" not in said, done
+    refused("opening \"", "account", "create", "--from", missing, code=3)
     run("serve", "--data", os.path.join(folder, "no", "parent"), code=3)
     run("bench", "ordered", "--connect", "127.0.0.1:1", "--transfers", "1", "--no-probe", code=3)
 
@@ -874,6 +891,14 @@ def test_only_the_owner_posts(folder):
         rows = objects(by("1", "trial-balance", "--book", "100", "--json"))
         sums = {row["account_id"]: (row["debit"], row["credit"]) for row in rows}
         assert (sums["1"], sums["2"], sums["3"]) == (("10", "0"), ("0", "5"), ("0", "5")), sums
+
+
+def test_every_verb_comes_in_as_it_is_told(folder):
+    with server(folder, most="64") as (_, _):
+        run("key", "new", "k", folder=folder)
+        for verb in ("job show 1", "job wait 1", "tail --no-follow", "export accounts",
+                     "project --to sqlite:a", "job cancel 1"):
+            run(*verb.split(), "--principal", "7", "--key", "k", code=3, folder=folder)
 
 
 def test_keys_are_files_of_their_owner(folder):
