@@ -284,7 +284,7 @@ def test_a_closed_standard_file_is_no_other_file(folder):
                     assert done.returncode == 3 and told, (verb, done)
         for verb in ("entry post --from -", "account create --from - --connect " + compat):
             done = shell('"$0" %s <&-' % verb)
-            assert done.returncode == 3 and "reading -: Bad file" in done.stderr, (verb, done)
+            assert done.returncode == 3 and "reading standard input: Bad" in done.stderr, (verb, done)
         assert shell('"$0" principal list --csv 2>&-').stdout.startswith("principal_id,")
         assert shell('"$0" entity lst 2>&-').returncode == 2
     for number in ("0", "1", "2"):
@@ -318,7 +318,8 @@ def test_the_environment_is_told(folder):
     assert said.count("waiting for 127.0.0.1:1, for 3 s at most; connecting: ") == 1, said
     # What is told is text, whatever was typed.
     for word, shown_as in ((b"a\xff\n\x1b[2J", "a"), (b"x", "x"), (b"1:\xc3\xa9", "")):
-        for verb in ("query accounts", "entity list", "tail", "job wait 1", "project --to sqlite:x"):
+        for verb in ("query accounts", "entity list", "tail", "job wait 1",
+                     "project --to sqlite:x"):
             done = subprocess.run([TAEL.encode(), *verb.encode().split(), b"--connect", word],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
             said = done.stderr.decode("ascii")
@@ -670,6 +671,18 @@ def test_the_books_of_the_documentation(folder):
             assert block == "" or time_of.sub("T", block) == time_of.sub("T", printed), (command,
                                                                                          printed)
             refused += is_refused and refusals[tuple(command[:4])] in printed
+        # Days of a refusal are dates to people, numbers to programs.
+        late = ("entry", "post", "--entry-id", "99", "--day", "2027-01-01", "100:debit:1:1",
+                "100:credit:2:1")
+        printed = run(*late, code=1, folder=folder)
+        assert re.search("value *2027-01-01\nlimit *2026-12-28\n", printed), printed
+        printed = json.loads(run(*late, "--json", code=1, folder=folder))
+        assert (printed["value"], printed["limit"]) == ("20819", "20815"), printed
+        # What is no number is not told as one.
+        said = run_both("entry", "search", code=1, folder=folder)[1]
+        assert said.endswith(" must be given.\n"), said
+        said = run_both("trial-balance", "--book", "9", code=1, folder=folder)[1]
+        assert said.endswith("There is no such book. (9)\n"), said
     assert refused == len(refusals)
     done = run("verify", os.path.join(folder, "data"), "--replay")
     assert done.startswith("ok: "), done
