@@ -284,7 +284,8 @@ def test_a_closed_standard_file_is_no_other_file(folder):
                     assert done.returncode == 3 and told, (verb, done)
         for verb in ("entry post --from -", "account create --from - --connect " + compat):
             done = shell('"$0" %s <&-' % verb)
-            assert done.returncode == 3 and "reading standard input: Bad" in done.stderr, (verb, done)
+            told = "reading standard input: Bad" in done.stderr
+            assert done.returncode == 3 and told, (verb, done)
         assert shell('"$0" principal list --csv 2>&-').stdout.startswith("principal_id,")
         assert shell('"$0" entity lst 2>&-').returncode == 2
     for number in ("0", "1", "2"):
