@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 // A standard file that was closed by the caller would give its number to the next file opened, a
@@ -22,5 +23,7 @@ static bool standard_files_hold(void)
 int main(int argc, char **argv)
 {
     if (!standard_files_hold()) return EXIT_ENVIRONMENT;
+    // A limit on the size of files (ulimit -f) is an error of the write, and told, not an end.
+    (void)signal(SIGXFSZ, SIG_IGN);
     return cli_main(argc - 1, (const char *const *)argv + 1);
 }

@@ -306,6 +306,21 @@ def test_a_closed_standard_file_is_no_other_file(folder):
         assert run("verify", os.path.join(folder, "closed"), "--replay").startswith("ok: ")
 
 
+def test_a_limit_on_the_size_of_files_is_told(folder):
+    """What would be larger than `ulimit -f` lets a file be ends in words, and leaves the folder as
+    sound as it was."""
+    with server(folder, most="64") as (_, _):
+        run("asset", "open", "--asset", "HKD", "--kind", "currency", "--scale", "2", folder=folder)
+    for verb in ("restore data new", "verify data --replay", "serve --data data --compat-port 0",
+                 "serve --data fresh --compat-port 0 --space-reserve 0"):
+        done = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$0" ' + verb, TAEL], cwd=folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert done.returncode == 3 and "File too large" in done.stderr, (verb, done)
+    assert run("verify", "data", "--replay", folder=folder).startswith("ok: ")
+    assert not [name for name in os.listdir(folder) if "replay" in name], os.listdir(folder)
+
+
 def test_the_environment_is_told(folder):
     missing = os.path.join(folder, "missing")
     run("verify", missing, code=3)
