@@ -106,6 +106,11 @@ def test_every_verb_has_help_that_names_its_flags(_folder):
     help_text = run("help")
     for verb in VERBS:
         assert "tael %s " % verb in help_text, verb
+        for text in (help_text, run("help", verb)):
+            assert max(map(len, text.splitlines())) <= 80, text
+    # What verbs do stands in one column.
+    assert {re.match(r"  tael \S+ +", line).end() for line in help_text.splitlines()
+            if line.startswith("  tael ")} == {27}, help_text
     assert json.loads(run("help", "--json"))["help"] == help_text
     assert run("version") == "tael %s\n" % json.loads(run("version", "--json"))["version"]
     assert "complete -F _tael tael" in run("completion")
