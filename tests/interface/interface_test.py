@@ -685,6 +685,10 @@ def test_the_books_of_the_documentation(folder):
     refusals = {("entry", "post", "--entry-id", "4"): "day_in_closed_period",
                 ("entry", "reverse", "--entry-id", "10"): "not_the_owner"}
     refused = 0
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "../../docs/BOOKS.md"), encoding="utf-8") as file:
+        for line in re.findall(r"^    (printf .*)$", file.read(), re.M):
+            subprocess.run(["sh", "-c", line], cwd=folder, check=True)
     with server(folder, most="64") as (_, _):
         for command, block in commands:
             is_refused = tuple(command[:4]) in refusals
