@@ -1868,6 +1868,10 @@ enum tael_constraint_result {
     TAEL_CONSTRAINT_RESULT_BREACH_OF_A_CONSTRAINT = 23,
     // The breach is cured.
     TAEL_CONSTRAINT_RESULT_BREACH_CURED = 24,
+    // The account is closed.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_CLOSED = 25,
+    // The account is frozen on this side.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_FROZEN = 26,
 };
 
 // A cell of a constraint, and how often it counts.
@@ -1970,7 +1974,7 @@ struct tael_constraint_close {
 TAEL_LAYOUT(sizeof(struct tael_constraint_close) == 16);
 
 // Settles the breach of an account: posts its amount from suspense to the account, within its
-// limit.
+// limit; one that is frozen on that side, or closed, takes nothing.
 #define TAEL_RECORD_BREACH_SETTLE 0x0607u
 struct tael_breach_settle {
     // The breach's number, as it is listed.
@@ -2360,6 +2364,26 @@ enum tael_job_kind {
     TAEL_JOB_KIND_ACCRUAL = 32257,
     // Loans take over what committed jobs staged; only in logs made for tests.
     TAEL_JOB_KIND_TIDYING = 32258,
+    // Entries are counted; only in logs made for tests.
+    TAEL_JOB_KIND_COUNTING = 32259,
+};
+
+// Which jobs; as job_status, and all.
+enum tael_job_status_any {
+    // All.
+    TAEL_JOB_STATUS_ANY_ALL = 0,
+    // Those that are running.
+    TAEL_JOB_STATUS_ANY_RUNNING = 1,
+    // Those that wait.
+    TAEL_JOB_STATUS_ANY_STAGED = 2,
+    // Those that are about to count.
+    TAEL_JOB_STATUS_ANY_COMMITTING = 3,
+    // Those that count.
+    TAEL_JOB_STATUS_ANY_COMMITTED = 4,
+    // Those that were given up.
+    TAEL_JOB_STATUS_ANY_CANCELLED = 5,
+    // Those that could not go on.
+    TAEL_JOB_STATUS_ANY_FAILED = 6,
 };
 
 // Why a command on jobs was refused, in order of precedence.

@@ -154,11 +154,12 @@ MUST_USE enum status cli_connect(const char *verb, struct compat_client *client,
 
 struct tael_options;
 
-// Who a verb of the tael port comes in as, and by which key: as its flags say (0 and "" when they
-// were not given), or the environment, TAEL_PRINCIPAL and TAEL_KEY. STATUS_INVALID when that does
-// not go together. What `options` points to is the caller's, or the environment's.
-MUST_USE enum status cli_identity_take(u64 principal, const char *key, struct tael_options *options,
-                                       struct failure *failure);
+// Where a verb of the tael port connects to, who it comes in as, and by which key: as its flags say
+// (0 and "" when they were not given), or the environment, TAEL_PRINCIPAL and TAEL_KEY.
+// STATUS_INVALID when the address is none, or that does not go together. What `options` points to
+// is the caller's, or the environment's.
+MUST_USE enum status cli_identity_take(const struct port_options *port,
+                                       struct tael_options *options, struct failure *failure);
 
 // Of the verbs that are clients: a server that turns them away so often in a row, within some
 // tenths of a second, is not asked further (compat_client_options).

@@ -393,8 +393,8 @@ static int import_run(const struct cli_call *cli)
         file.against = opening->against;
     }
     struct failure failure = {0};
-    struct tael_options options = {.address = port->connect};
-    if (cli_identity_take(port->principal, port->key, &options, &failure) != STATUS_OK ||
+    struct tael_options options;
+    if (cli_identity_take(port, &options, &failure) != STATUS_OK ||
         import_file_open(&call.file, &file, &failure) != STATUS_OK) {
         return cli_fail(call.verb, &failure);
     }

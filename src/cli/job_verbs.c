@@ -81,11 +81,11 @@ static int wait_run(const struct cli_call *cli)
 {
     const struct port_options *port = cli_part(cli, &cli_schema_port_options)->head;
     const struct job_find *find = cli_part(cli, &job_schema_job_find)->head;
-    struct tael_options options = {.address = port->connect};
+    struct tael_options options;
     const u64 timeout_ms = (u64)port->deadline * 1000;
     struct failure failure = {0};
     if (record_check_arguments(cli_part(cli, &job_schema_job_find), &failure) != STATUS_OK ||
-        cli_identity_take(port->principal, port->key, &options, &failure) != STATUS_OK) {
+        cli_identity_take(port, &options, &failure) != STATUS_OK) {
         return cli_fail(cli->verb->name, &failure);
     }
     struct tael_client *client = tael_open(&options);

@@ -616,6 +616,7 @@ static enum status settled_tell(struct machine *machine, const struct module_con
     struct plan *plan = machine->settled_plan;
     plan_clear(plan);
     planner->settled(&own, effect, plan);
+    if (context->facts->status != STATUS_OK) return context->facts->status;
     plan->is_fact = true;
     assert(plan->unique_id == 0 && plan->settled == NULL && plan->posting_count <= postings_max);
     return plan_commit(machine, planner, plan, &told, reply, frame, applied, failure);

@@ -65,6 +65,8 @@ enum status commit_slice(struct machine *machine, u64 place, const u8 *body, u32
     struct module_context context = commit_context(machine, module);
     context.timestamp = applied->timestamp;
     context.principal = before.principal;
+    struct module_facts facts = {.failure = failure};
+    context.facts = &facts;
     const struct source source = {.command_id = before.job_id,
                                   .place = place,
                                   .index = SLICE_INDEX,
@@ -75,6 +77,7 @@ enum status commit_slice(struct machine *machine, u64 place, const u8 *body, u32
     plan->has_job = true;
     plan->job = before;
     slice_plan(module, &context, plan);
+    if (facts.status != STATUS_OK) return facts.status;
     struct command_reply reply = {0};
     enum status status =
         plan_commit(machine, module, plan, &source, &reply, frame, applied, failure);
