@@ -19,7 +19,6 @@
 #include "base/checksum.h"
 #include "codec/record_binary.h"
 #include "modules/import/import.h"
-#include "modules/principal/principal.h"
 
 // Of one slice: what takes some milliseconds. A posting takes COMMAND_POSTING_BYTES at least.
 #define SLICE_ROWS  4096u
@@ -417,18 +416,6 @@ static enum status carry_out(struct work *work, const struct tick *tick,
     return STATUS_OK;
 }
 
-// Ends the job when it may not go on: nothing of it is carried out any more.
-static bool is_ended(struct work *work, u64 timestamp)
-{
-    const struct module_context context = commit_context(work->machine, &principal_module);
-    if (principal_is_closed(&context, work->job.principal)) {
-        job_fail(work, MODULE_PRINCIPAL_CLOSED, work->job.principal, 0, timestamp);
-        return true;
-    }
-    const bool is_committed = work->job.status == JOB_STATUS_COMMITTING;
-    return is_committed && work->import.is_whole && whole_fails(work, timestamp);
-}
-
 static struct work work_begin(struct machine *machine, const struct job_record *job)
 {
     const struct module_context own = own_context(machine);
@@ -442,10 +429,11 @@ enum status commit_import_slice(struct machine *machine, const struct job_record
     struct work work = work_begin(machine, job);
     work.job.slices++;
     work.job.advanced_at = applied->timestamp;
+    const bool is_whole = job->status == JOB_STATUS_COMMITTING && work.import.is_whole;
+    const bool has_ended = is_whole && whole_fails(&work, applied->timestamp);
     enum status status = STATUS_OK;
-    if (is_ended(&work, applied->timestamp)) status = STATUS_OK;
-    else if (is_looked_at(job)) status = look(&work, applied->timestamp, failure);
-    else status = carry_out(&work, tick, frame, applied, failure);
+    if (!has_ended && is_looked_at(job)) status = look(&work, applied->timestamp, failure);
+    else if (!has_ended) status = carry_out(&work, tick, frame, applied, failure);
     if (status == STATUS_OK) {
         status =
             own_write(&work, IMPORT_TABLE_IMPORTS, work.import.number - 1, &work.import, failure);
@@ -475,7 +463,7 @@ static bool carry_next(struct machine *machine, struct work *work)
     const struct job_record *job = commit_job_next(machine);
     if (LIKELY(job == NULL) || !import_has_job(job) || is_looked_at(job)) return false;
     *work = work_begin(machine, job);
-    return !is_ended(work, 0);
+    return !(work->import.is_whole && job->refused > 0); // Then it ends.
 }
 
 struct frame_command commit_tick(struct machine *machine, bool *alone)
