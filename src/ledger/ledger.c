@@ -171,13 +171,6 @@ void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved)
     undo->active = false;
 }
 
-void key_put(struct ledger *ledger, u64 hash, u32 slot)
-{
-    struct history_live *live = ledger->history->active->live;
-    history_live_put(live, hash, slot, live->row_count - 1);
-    if (UNLIKELY(ledger->undo->active)) (void)undo_push(ledger, UNDO_KEY, slot);
-}
-
 void resolution_put(struct ledger *ledger, u128 pending_id)
 {
     const struct history_live *live = ledger->history->active->live;
@@ -187,10 +180,9 @@ void resolution_put(struct ledger *ledger, u128 pending_id)
     key_put(ledger, hash, slot);
 }
 
-void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp)
+void balances_snapshot(struct ledger *ledger, u32 account_row, u64 timestamp)
 {
     struct account *account = account_at(ledger, account_row);
-    if (LIKELY(++*account_postings(account) < HISTORY_BALANCE_INTERVAL)) return;
     *account_postings(account) = 0;
     struct outcome *debits = history_append(ledger->history);
     *debits = (struct outcome){
