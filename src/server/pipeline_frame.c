@@ -214,6 +214,13 @@ static void checkpoint_start(struct pipeline *pipeline)
     pipeline->checkpoint_place = pipeline->next_place;
 }
 
+void due_look(struct pipeline *pipeline)
+{
+    const struct machine *machine = &pipeline->node->machine;
+    pipeline->next_tick = machine_next_tick(machine);
+    pipeline->next_due = pipeline->next_tick > 0 ? pipeline->next_tick : machine_next_due(machine);
+}
+
 // Decides the frame while the log thread writes it.
 static void job_decide(struct pipeline *pipeline, struct job *job)
 {
@@ -226,6 +233,7 @@ static void job_decide(struct pipeline *pipeline, struct job *job)
     struct failure failure;
     enum status status = machine_apply(&node->machine, &job->view, &job->applied, &failure);
     if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
+    due_look(pipeline);
     if (job->checkpoint) checkpoint_start(pipeline);
     pipeline_lock(pipeline);
     if (job->checkpoint) pipeline->checkpoint_sequence = job->view.header->sequence;
@@ -288,9 +296,8 @@ static void requests_add(struct pipeline *pipeline, const struct job *job)
 // slices there is one between two looks at what came in.
 static bool tick_due(const struct pipeline *pipeline, u64 now)
 {
-    const u64 next = machine_next_tick(&pipeline->node->machine);
-    if (pipeline->draining || next > now) return false;
-    if (next > 0 || machine_next_due(&pipeline->node->machine) <= now) return true;
+    if (pipeline->draining || pipeline->next_tick > now) return false;
+    if (pipeline->next_tick > 0 || pipeline->next_due <= now) return true;
     if (pipeline_is_full(pipeline)) return false; // Slices take space, and can wait.
     const u64 pace = pipeline->waiting_count > 0 ? SLICE_PACE_NS : 1;
     return now >= pipeline->last_slice + pace;
@@ -441,9 +448,9 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     bool went_on = answers_go_on(pipeline);
     if (closed || went_on) answers_hand_out(pipeline);
     u64 wait = pipeline->waiting_changes == NULL ? U64_MAX : changes_run(pipeline);
-    u64 expiry = machine_next_due(&pipeline->node->machine);
-    if (expiry != U64_MAX) wait = MIN(wait, expiry > now ? expiry - now : RETRY_NS);
-    const bool advances = machine_next_tick(&pipeline->node->machine) == 0 && !pipeline->draining;
+    const u64 due = pipeline->next_due;
+    if (due != U64_MAX) wait = MIN(wait, due > now ? due - now : RETRY_NS);
+    const bool advances = pipeline->next_tick == 0 && !pipeline->draining;
     // Behind a frame that is being written, its end wakes this thread.
     if (advances) wait = pipeline->flying_count == 0 && closed ? 0 : MIN(wait, RETRY_NS);
     if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) {
