@@ -4,9 +4,9 @@
 //
 // A fresh machine of 10,000 accounts takes full batches of transfers, each in a frame of its own,
 // and indexes each behind it. Prints for deciding and for indexing the instructions, the
-// processor's cycles and its time, by transfer. Instructions repeat to a few in ten thousand on
-// whatever machine, however busy it is, so two revisions are compared by them; where the kernel
-// does not let them be counted there is a 0.
+// processor's cycles and its time, by account and by transfer. Instructions repeat to a few in
+// ten thousand, however busy the machine is, so two revisions are compared by them; where the
+// kernel does not let them be counted there is a 0.
 #include "base/random.h"
 #include "machine/machine.h"
 #include "os/disk_memory.h"
@@ -173,12 +173,22 @@ static void transfers_make(struct bench *bench, u32 frames)
     }
 }
 
-static void part_print(const char *name, const struct counts *counts, u64 transfers)
+static void part_print(const char *name, const struct counts *counts, u64 events)
 {
     (void)printf(" %9s %6.1f instructions %6.1f cycles %6.1f ns;", name,
-                 (double)counts->values[COUNTER_INSTRUCTIONS] / (double)transfers,
-                 (double)counts->values[COUNTER_CYCLES] / (double)transfers,
-                 (double)counts->values[COUNTER_TIME] / (double)transfers);
+                 (double)counts->values[COUNTER_INSTRUCTIONS] / (double)events,
+                 (double)counts->values[COUNTER_CYCLES] / (double)events,
+                 (double)counts->values[COUNTER_TIME] / (double)events);
+}
+
+// Prints what was counted for so many events, and begins anew.
+static void parts_print(struct bench *bench, const char *what, u64 events)
+{
+    (void)printf("%7llu %-10s", (unsigned long long)events, what);
+    part_print("deciding", &bench->decided, events);
+    part_print("indexing", &bench->indexed, events);
+    (void)putchar('\n');
+    bench->decided = bench->indexed = (struct counts){0};
 }
 
 static void round_run(struct bench *bench, u32 frames)
@@ -199,14 +209,11 @@ static void round_run(struct bench *bench, u32 frames)
     must(machine_indexer_init(&bench->indexer, &failure), &failure);
     frame_run(bench, &entry, NULL);
     bench->session = bench->machine.position;
-    accounts_make(bench);
     bench->decided = bench->indexed = (struct counts){0};
+    accounts_make(bench);
+    parts_print(bench, "accounts", ACCOUNTS);
     transfers_make(bench, frames);
-    const u64 transfers = (u64)frames * LEDGER_BATCH_EVENTS_MAX;
-    (void)printf("%llu transfers:", (unsigned long long)transfers);
-    part_print("deciding", &bench->decided, transfers);
-    part_print("indexing", &bench->indexed, transfers);
-    (void)putchar('\n');
+    parts_print(bench, "transfers", (u64)frames * LEDGER_BATCH_EVENTS_MAX);
     machine_indexer_free(&bench->indexer);
     machine_free(&bench->machine);
     disk_memory_free(&bench->disk);
