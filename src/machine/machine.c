@@ -524,6 +524,14 @@ void machine_indexer_free(struct machine_indexer *indexer)
     indexer->leaves = NULL;
 }
 
+// Whether a row is of an account that a client sent, and not of one that a plan made.
+static bool is_sent_account(const struct machine *machine, const struct outcome *outcome)
+{
+    return outcome->kind == OUTCOME_ACCOUNT &&
+           (outcome->result != OUTCOME_CREATED ||
+            account_class(ledger_account(&machine->ledger, outcome->debit_row)) == 0);
+}
+
 // Indexes the rows [from, to) of one command whose events begin at `events`, which are at `place`
 // in the log.
 static void index_command(struct machine *machine, struct history_segment *segment, u64 from,
@@ -538,16 +546,12 @@ static void index_command(struct machine *machine, struct history_segment *segme
         const struct outcome *outcome = &segment->live->rows[at];
         const void *record = NULL;
         u32 number = 0;
-        bool is_account = outcome->kind == OUTCOME_ACCOUNT;
-        bool is_planned = is_account && outcome->result == OUTCOME_CREATED &&
-                          account_class(ledger_account(&machine->ledger, outcome->debit_row)) != 0;
-        if (is_planned) {
-            record = ledger_account(&machine->ledger, outcome->debit_row);
-        } else if (is_account || outcome->kind == OUTCOME_TRANSFER) {
+        if (LIKELY(outcome->kind == OUTCOME_TRANSFER) || is_sent_account(machine, outcome)) {
             record = events;
             events += sizeof(struct transfer);
-        }
-        if (UNLIKELY(outcome->kind == OUTCOME_POSTING && outcome->result == OUTCOME_CREATED)) {
+        } else if (outcome->kind == OUTCOME_ACCOUNT) {
+            record = ledger_account(&machine->ledger, outcome->debit_row);
+        } else if (outcome->kind == OUTCOME_POSTING && outcome->result == OUTCOME_CREATED) {
             struct posting_references references = {0};
             if (outcome->flags & OUTCOME_REFERENCES) {
                 memcpy(&references, body + (outcome_place(outcome) - place), sizeof references);
