@@ -10,8 +10,10 @@
 //   turnover  sums over a book of 100,000 accounts, by code and by name prefix
 //   project   the change stream of raw transfers into a file of SQLite: indexes made afterwards,
 //             and live
+//   import    a file of transfers, staged, looked at and carried out, in part and whole; and the
+//             same number of entries of four legs before
 //
-//   bench-port TAEL FOLDER raw|entries|past|turnover|project [COUNT]
+//   bench-port TAEL FOLDER raw|entries|past|turnover|project|import [COUNT]
 //
 // FOLDER is made, and stays. Each row stands beside a reference in the same run.
 #include "base/random.h"
@@ -505,10 +507,62 @@ static void run_project(const char *tael, const char *folder, u64 count)
     server_stop();
 }
 
+// --- imports -------------------------------------------------------------------------------------
+
+static void transfers_write(const char *path, u64 count)
+{
+    FILE *file = fopen(path, "w");
+    if (file == NULL) give_up(path, "cannot be made");
+    (void)fputs("id,day,debit_account_id,credit_account_id,amount\n", file);
+    for (u64 i = 0; i < count; i++) {
+        const u64 debit = random_below(&source, ACCOUNTS);
+        const u64 credit = (debit + 1 + random_below(&source, ACCOUNTS - 1)) % ACCOUNTS;
+        (void)fprintf(file, "%llu,2026-01-01,%llu,%llu,%llu\n",
+                      (unsigned long long)(random_u64(&source) | 1), (unsigned long long)debit + 1,
+                      (unsigned long long)credit + 1,
+                      (unsigned long long)random_below(&source, 10000) + 1);
+    }
+    if (fclose(file) != 0) give_up(path, "cannot be written");
+}
+
+static void import_measure(const char *tael, const char *folder, u64 count, bool is_whole,
+                           struct bench_row *row)
+{
+    char path[512];
+    char line[2048];
+    (void)snprintf(path, sizeof path, "%s/import.csv", folder);
+    transfers_write(path, count);
+    (void)snprintf(line, sizeof line,
+                   "%s import transfers %s --id %u --book 100 --commit %s --json --deadline 600 "
+                   "--connect unix:%s/socket",
+                   tael, path, is_whole ? 2 : 1, is_whole ? "--whole" : "", folder);
+    const u64 began = now_ns();
+    if (number_of(line, "postings") != (double)count) give_up(line, "rows are refused");
+    row->name = is_whole ? "transfers imported whole" : "transfers imported";
+    row->value = (double)count / ((double)(now_ns() - began) / 1e9);
+    bench_row_print(row);
+}
+
+static void run_import(const char *tael, const char *folder, u64 count)
+{
+    server_start(tael, folder);
+    books_make(ACCOUNTS);
+    const u64 batches = MAX(count / BATCH_ENTRIES, (u64)1);
+    const double seconds = send_all(entry_schema_entry_post.number, BATCH_ENTRIES,
+                                    sizeof(struct entry_of_four), batches, entries_make);
+    struct bench_row row = {.unit = "/s",
+                            .reference_name = "entries of 4 legs",
+                            .reference = (double)(batches * BATCH_ENTRIES) / seconds};
+    import_measure(tael, folder, count, false, &row);
+    import_measure(tael, folder, count, true, &row);
+    server_stop();
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        (void)fprintf(stderr, "bench-port TAEL FOLDER raw|entries|past|turnover|project [COUNT]\n");
+        (void)fprintf(stderr, "bench-port TAEL FOLDER raw|entries|past|turnover|project|import "
+                              "[COUNT]\n");
         return 2;
     }
     const u64 count = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
@@ -522,6 +576,8 @@ int main(int argc, char **argv)
         run_turnover(argv[1], argv[2], count == 0 ? 400000 : count);
     } else if (strcmp(argv[3], "project") == 0) {
         run_project(argv[1], argv[2], count == 0 ? 1000000 : count);
+    } else if (strcmp(argv[3], "import") == 0) {
+        run_import(argv[1], argv[2], count == 0 ? 1000000 : count);
     } else {
         give_up(argv[3], "no such measurement");
     }
