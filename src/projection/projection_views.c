@@ -144,9 +144,10 @@ static const char *const views[][2] = {
     {"open_holds",
      "SELECT h.ledger, h.\"row\", h.id, h.debit_account_id, h.credit_account_id, h.amount, "
      "datetime(h.timestamp / 1000000000, 'unixepoch') AS since,\n"
-     "CASE WHEN h.timeout > 0 THEN datetime(h.timestamp / 1000000000 + h.timeout, 'unixepoch') "
-     "END AS expires\n"
-     "FROM transfer h WHERE h.kind = 'hold' AND NOT EXISTS "
+     "CASE WHEN coalesce(nullif(h.timeout, 0), e.timeout_s) > 0 THEN datetime(h.timestamp / "
+     "1000000000 + coalesce(nullif(h.timeout, 0), e.timeout_s), 'unixepoch') END AS expires\n"
+     "FROM transfer h LEFT JOIN entry_hold e ON e.\"row\" = h.cause_row\n"
+     "WHERE h.kind = 'hold' AND NOT EXISTS "
      "(SELECT 1 FROM transfer r WHERE r.held_row = h.\"row\")"},
     {"holds",
      "SELECT h.ledger, h.\"row\", h.id, h.debit_account_id, h.credit_account_id, h.amount, "

@@ -545,6 +545,26 @@ def test_the_questions_of_the_documentation(folder):
         database.close()
 
 
+def test_holds_of_books_expire_in_sql_when_they_do(folder):
+    with server(folder):
+        books(folder)
+        for number, seconds in ((7, "86400"), (8, "0"), (9, "90")):
+            run("hold", "open", "--entry-id", str(number), "--timeout-s", seconds,
+                "100:debit:1:5", "100:credit:2:3", "100:credit:3:2", folder=folder)
+        project(folder, "a.db")
+        known = {int(row["hold_id"]): row["expires_at"]
+                 for row in objects(run("hold", "list", "--json", folder=folder))}
+        with contextlib.closing(sqlite3.connect(os.path.join(folder, "a.db"))) as database:
+            rows = database.execute(
+                "SELECT e.entry_id, o.expires FROM open_holds o JOIN transfer t "
+                "ON t.\"row\" = o.\"row\" JOIN entry_hold e ON e.\"row\" = t.cause_row").fetchall()
+        assert len(rows) == 6, rows
+        for hold, expires in rows:
+            wanted = int(known[int(hold)])
+            assert expires == (None if wanted == 0 else time.strftime(
+                "%Y-%m-%d %H:%M:%S", time.gmtime(wanted // 10**9))), (hold, expires, wanted)
+
+
 def main():
     global TAEL
     TAEL = os.path.abspath(sys.argv[1])
