@@ -10,8 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAUSE_NS   (100 * NS_PER_MS)
-#define BAR_LENGTH 40u
+#define PAUSE_MIN_NS (2 * NS_PER_MS) // Between two questions, twice as long each time,
+#define PAUSE_MAX_NS (128 * NS_PER_MS)
+#define BAR_LENGTH   40u
 
 // A bar on a terminal, over what it said before.
 static void bar_put(const struct job_record *job, bool is_terminal)
@@ -65,12 +66,12 @@ int cli_job_wait(const char *verb, struct tael_client *client, u128 job_id, u64 
                  struct job_record *job)
 {
     const bool is_terminal = isatty(STDERR_FILENO) == 1;
-    for (;;) {
+    for (u64 pause_ns = PAUSE_MIN_NS;; pause_ns = MIN(2 * pause_ns, PAUSE_MAX_NS)) {
         const int code = job_ask(verb, client, job_id, timeout_ms, job);
         if (code != EXIT_DONE) return code;
         bar_put(job, is_terminal);
         if (!job_is_runnable(job) || cli_is_interrupted()) break;
-        const struct timespec pause = {.tv_nsec = (long)PAUSE_NS};
+        const struct timespec pause = {.tv_nsec = (long)pause_ns};
         (void)nanosleep(&pause, NULL);
     }
     if (is_terminal) (void)fputc('\n', stderr);
