@@ -5,7 +5,7 @@ DATA ?= data
 PORT ?= 3000
 SEED ?= 1
 
-.PHONY: build run test check bench sim bless format clean help
+.PHONY: build run test check bench depth sim bless format clean help
 
 # The release: optimised, hardened, with assertions and debug information.
 build: build/build.ninja
@@ -26,7 +26,12 @@ check: build
 	@tools/suites check
 
 bench: build
-	@if [ -x bench/run ]; then exec bench/run; else echo "no bench/run yet" >&2; exit 1; fi
+	@exec bench/run
+
+# What the modules add to the ledger, each beside a reference.
+depth: build
+	@ninja -C build --quiet benches
+	@exec bench/depth
 
 # A world of plain clients and one of modules, on a virtual disk and clock.
 sim: build
@@ -49,6 +54,7 @@ help:
 	@echo "make test     unit, table, model and simulator tests; the official client"
 	@echo "make check    style, static analysis, sanitizers"
 	@echo "make bench    the benchmarks, against an in-memory probe"
+	@echo "make depth    those of what the modules add, beside references"
 	@echo "make sim      long runs of the simulator, SEED=$(SEED)"
 	@echo "make bless    renews the golden files; read the difference"
 	@echo "make format   formats every source file"

@@ -5,12 +5,13 @@
 // Opens the loans of 64 groups (8 products, 8 entities), accrues a day by a job, commits it, gives
 // up a second one in the middle, and accrues a third. Prints one line a part: how many frames, the
 // processor's time in all and of the longest frame, the time that passed in the longest one, and
-// the postings. Indexing of history is another thread's and not counted.
+// the postings; then rows of what is asked, beside a loop that does the same sums over as many
+// records in memory. Indexing of history is another thread's and not counted.
 #include "modules/accrual/accrual.h"
 #include "machine/commit.h"
 #include "os/disk_memory.h"
+#include "row.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -135,11 +136,58 @@ static void loans_open(struct bench *bench, u32 loans)
     part_end(bench, "opening", 0);
 }
 
+// A day's interest on as many records, and nothing else. Returns the processor's time.
+static u64 loop_run(u32 loans)
+{
+    struct accrual_loan *records = calloc(loans, sizeof *records);
+    assert(records != NULL);
+    for (u32 i = 0; i < loans; i++) {
+        records[i] = (struct accrual_loan){.principal = 100000 + i,
+                                           .rate_numerator = 300 + i % 1500,
+                                           .rate_denominator = 10000,
+                                           .through = FIRST_DAY};
+    }
+    const u64 start = now(CLOCK_THREAD_CPUTIME_ID);
+    for (u32 i = 0; i < loans; i++) {
+        struct accrual_loan *loan = &records[i];
+        const u64 year = 365ull * loan->rate_denominator;
+        const u128 interest = loan->principal * 1000000 * loan->rate_numerator + loan->remainder;
+        loan->accrued += interest / year;
+        loan->remainder = (u64)(interest % year);
+        loan->through++;
+    }
+    const u64 taken = now(CLOCK_THREAD_CPUTIME_ID) - start;
+    assert(records[loans - 1].accrued > 0);
+    free(records);
+    return taken;
+}
+
+static void rows_print(const struct bench *bench, u32 loans)
+{
+    const double loop_ns = (double)loop_run(loans);
+    const struct bench_row whole = {.name = "a day's interest, whole",
+                                    .value = (double)bench->time / 1e9,
+                                    .unit = "s",
+                                    .reference_name = "loop over the records",
+                                    .reference = loop_ns / 1e9};
+    const struct bench_row slice = {.name = "a day's interest, longest slice",
+                                    .value = (double)bench->longest / 1e6,
+                                    .unit = "ms",
+                                    .reference_name = "loop over a slice's",
+                                    .reference = loop_ns / 1e6 * JOB_SLICE_MEMBERS / loans};
+    bench_row_print(&whole);
+    bench_row_print(&slice);
+}
+
 static void day_run(struct bench *bench, u128 job_id, i32 day, const char *name)
 {
+    const u32 loans = (u32)bench->machine.module_tables[module_index(&accrual_module)]
+                          .tables[ACCRUAL_TABLE_LOANS]
+                          .count;
     const struct accrual_run run = {.job_id = job_id, .day = day};
     frame_run(bench, 0x7e04, &run, sizeof run);
     while (!job_is_settled(job_of(bench, job_id))) frame_run(bench, COMMAND_TICK, "", 0);
+    rows_print(bench, loans);
     part_end(bench, name, job_of(bench, job_id)->postings);
 }
 

@@ -4,20 +4,27 @@
 //
 //   raw       raw transfers in batches of 8,189, two in flight, and those of `tael bench ordered`
 //             over the compat port; the ratio of the two in one run
-//   entries   entries of four legs in batches of 4,000, two in flight
+//   entries   entries of four legs in batches of 4,000, two in flight, and raw transfers before
 //   past      balances as of random effective days, positions and times, and statements of a day,
 //             over the entries of many business days: p50, p99 and the slowest
 //   turnover  sums over a book of 100,000 accounts, by code and by name prefix
+//   project   the change stream of raw transfers into a file of SQLite: indexes made afterwards,
+//             and live
+//   import    a file of transfers, staged, looked at and carried out, in part and whole; and the
+//             same number of entries of four legs before
 //
-//   bench-port TAEL FOLDER raw|entries|past|turnover [COUNT]
+//   bench-port TAEL FOLDER raw|entries|past|turnover|project|import [COUNT]
+//
+// FOLDER is made, and stays. Each row stands beside a reference in the same run.
 #include "base/random.h"
 #include "modules/book/book.h"
 #include "modules/entity/entity.h"
 #include "modules/entry/entry.h"
 #include "modules/name/name.h"
+#include "row.h"
 
 #include <signal.h>
-#include <stdio.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <tael.h>
@@ -34,6 +41,7 @@
 static struct tael_client *client;
 static struct random source;
 static pid_t server;
+static volatile u64 sink; // What keeps the compiler from dropping the work.
 
 static void give_up(const char *what, const char *why)
 {
@@ -148,27 +156,31 @@ static void raw_make(void *body, u64 first, u32 count)
     }
 }
 
+// Runs a command of tael that prints JSON. Returns the number of that name.
+static double number_of(const char *line, const char *name)
+{
+    static char text[65536];
+    char key[64];
+    (void)snprintf(key, sizeof key, "\"%s\":", name);
+    FILE *pipe = popen(line, "r"); // NOLINT(cert-env33-c): of who runs the benchmark.
+    const size_t size = pipe == NULL ? 0 : fread(text, 1, sizeof text - 1, pipe);
+    text[size] = 0;
+    const char *at = strstr(text, key);
+    if (pipe == NULL || pclose(pipe) != 0 || at == NULL) give_up(line, "no answer");
+    at += strlen(key);
+    return strtod(at + (*at == '"'), NULL);
+}
+
 static double compat_rate(const char *tael, u64 count)
 {
     char line[1024];
-    char *text = calloc(1, 65536);
     (void)snprintf(line, sizeof line, "%s bench ordered --transfers %llu --no-probe --json", tael,
                    (unsigned long long)count);
-    FILE *pipe = popen(line, "r"); // NOLINT(cert-env33-c): of who runs the benchmark.
-    if (pipe == NULL || text == NULL || fread(text, 1, 65535, pipe) == 0) {
-        give_up("tael bench", "no answer");
-    }
-    (void)pclose(pipe);
-    const char *rate = strstr(text, "\"transfers_per_s\":");
-    const double value = rate == NULL ? 0 : strtod(rate + 18, NULL);
-    free(text);
-    return value;
+    return number_of(line, "transfers_per_s");
 }
 
-static void run_raw(const char *tael, const char *folder, u64 count)
+static void raw_accounts_make(void)
 {
-    const double compat = compat_rate(tael, count);
-    server_start(tael, folder);
     static struct account accounts[ACCOUNTS];
     for (u32 i = 0; i < ACCOUNTS; i++) {
         accounts[i] = (struct account){.id = 1 + i, .ledger = RAW_LEDGER, .code = 1};
@@ -176,13 +188,27 @@ static void run_raw(const char *tael, const char *folder, u64 count)
     for (u32 i = 0; i < ACCOUNTS; i += 5000) {
         command(TAEL_RECORD_ACCOUNT, accounts + i, 5000 * sizeof accounts[0], 5000);
     }
-    const u64 batches = count / TAEL_RAW_MAX;
+}
+
+// Makes raw transfers. Returns how many a second.
+static double raw_rate(u64 count)
+{
+    const u64 batches = MAX(count / TAEL_RAW_MAX, (u64)1);
     const double seconds =
         send_all(TAEL_RECORD_TRANSFER, TAEL_RAW_MAX, sizeof(struct transfer), batches, raw_make);
-    const double rate = (double)(batches * TAEL_RAW_MAX) / seconds;
+    return (double)(batches * TAEL_RAW_MAX) / seconds;
+}
+
+static void run_raw(const char *tael, const char *folder, u64 count)
+{
+    struct bench_row row = {
+        .name = "raw transfers, tael port", .unit = "/s", .reference_name = "compat port"};
+    row.reference = compat_rate(tael, count);
+    server_start(tael, folder);
+    raw_accounts_make();
+    row.value = raw_rate(count);
     server_stop();
-    (void)printf("raw transfers/s: tael port %.0f, compat port %.0f, ratio %.2f\n", rate, compat,
-                 rate / compat);
+    bench_row_print(&row);
 }
 
 // --- entries -------------------------------------------------------------------------------------
@@ -249,13 +275,16 @@ static void run_entries(const char *tael, const char *folder, u64 count)
 {
     server_start(tael, folder);
     books_make(ACCOUNTS);
+    raw_accounts_make();
+    struct bench_row row = {
+        .name = "entries of 4 legs", .unit = "/s", .reference_name = "raw transfers, tael port"};
+    row.reference = raw_rate(count);
     const u64 batches = count / BATCH_ENTRIES;
     const double seconds = send_all(entry_schema_entry_post.number, BATCH_ENTRIES,
                                     sizeof(struct entry_of_four), batches, entries_make);
     server_stop();
-    (void)printf("entries of four legs/s: %.0f (%.0f postings/s)\n",
-                 (double)(batches * BATCH_ENTRIES) / seconds,
-                 2.0 * (double)(batches * BATCH_ENTRIES) / seconds);
+    row.value = (double)(batches * BATCH_ENTRIES) / seconds;
+    bench_row_print(&row);
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -282,18 +311,35 @@ static int u64_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void times_print(const char *what, u64 *times, u32 count)
+// Of `count` times a quantile in ms; orders them.
+static double quantile_ms(u64 *times, u32 count, u32 of_hundred)
 {
     qsort(times, count, sizeof *times, u64_compare);
-    const u64 middle = times[(count - 1) / 2], late = times[count - 1 - count / 100];
-    (void)printf("%-34s p50 %8.3f ms  p99 %8.3f ms  slowest %8.3f ms\n", what, (double)middle / 1e6,
-                 (double)late / 1e6, (double)times[count - 1] / 1e6);
+    const u64 at = (u64)(count - 1) * of_hundred / 100;
+    return (double)times[at] / 1e6;
+}
+
+// Two rows: the middle one and the slowest one of a hundred, beside those of the reference.
+static void times_print(const char *what, u64 *times, const char *reference_name, u64 *references,
+                        u32 count)
+{
+    for (u32 late = 0; late < 2; late++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "%s, %s", what, late ? "p99" : "p50");
+        const struct bench_row row = {.name = name,
+                                      .value = quantile_ms(times, count, late ? 99 : 50),
+                                      .unit = "ms",
+                                      .reference_name = reference_name,
+                                      .reference = quantile_ms(references, count, late ? 99 : 50)};
+        bench_row_print(&row);
+    }
 }
 
 // Two postings an entry: `count` postings over so many business days.
 static void run_past(const char *tael, const char *folder, u64 count)
 {
     enum { DAYS = 40 };
+    enum { PAST_NOW, PAST_DAY, PAST_POSITION, PAST_STATEMENT, PAST_KINDS };
     static u64 times[QUESTIONS];
     server_start(tael, folder);
     books_make(ACCOUNTS);
@@ -314,8 +360,9 @@ static void run_past(const char *tael, const char *folder, u64 count)
     const u64 last = tael_position(client);
     (void)printf("%llu postings over %d business days, an eighth dated back, %u accounts\n",
                  (unsigned long long)(2 * first), DAYS, ACCOUNTS);
-    for (u32 kind = 0; kind < 3; kind++) {
-        static const char *const names[] = {"balance at the end of a day", "balance at a position",
+    static u64 references[QUESTIONS];
+    for (u32 kind = 0; kind < PAST_KINDS; kind++) {
+        static const char *const names[] = {NULL, "balance at a day's end", "balance at a position",
                                             "statement of a day"};
         for (u32 i = 0; i < QUESTIONS; i++) {
             const u128 account = 1 + random_below(&source, ACCOUNTS);
@@ -323,20 +370,45 @@ static void run_past(const char *tael, const char *folder, u64 count)
             struct balance balance = {.account_id = account, .book = 100};
             const struct statement statement = {
                 .account_id = account, .book = 100, .from_day = day, .to_day = day};
-            if (kind == 0) balance.day = day;
-            else balance.position = random_between(&source, before.position + 5, last);
-            times[i] = kind == 2
-                           ? ask_ns(book_schema_statement.number, &statement, sizeof statement)
-                           : ask_ns(book_schema_balance.number, &balance, sizeof balance);
+            if (kind == PAST_DAY) balance.day = day;
+            if (kind == PAST_POSITION) {
+                balance.position = random_between(&source, before.position + 5, last);
+            }
+            u64 *times_of = kind == PAST_NOW ? references : times;
+            times_of[i] = kind == PAST_STATEMENT
+                              ? ask_ns(book_schema_statement.number, &statement, sizeof statement)
+                              : ask_ns(book_schema_balance.number, &balance, sizeof balance);
         }
-        times_print(names[kind], times, QUESTIONS);
+        if (kind != PAST_NOW) {
+            times_print(names[kind], times, "balance now", references, QUESTIONS);
+        }
     }
     server_stop();
 }
 
+// What a sum over the records of so many accounts costs at least: a loop over them in memory.
+static void loop_measure(u64 *times, u32 count, u32 accounts)
+{
+    struct account *records = calloc(accounts, sizeof *records);
+    if (records == NULL) give_up("the loop", "no memory");
+    for (u32 i = 0; i < accounts; i++) records[i].debits_posted = i;
+    for (u32 i = 0; i < count; i++) {
+        const u64 began = now_ns();
+        u128 debits = 0, credits = 0;
+        for (u32 j = 0; j < accounts; j++) {
+            debits += records[j].debits_posted;
+            credits += records[j].credits_posted;
+        }
+        sink = (u64)(debits + credits);
+        times[i] = now_ns() - began;
+    }
+    free(records);
+}
+
 static void run_turnover(const char *tael, const char *folder, u64 count)
 {
-    static u64 times[20];
+    static u64 times[20], references[20];
+    static const char *const loop = "loop over the records";
     static struct name_set sets[2000];
     server_start(tael, folder);
     entry_accounts = 100000;
@@ -350,6 +422,7 @@ static void run_turnover(const char *tael, const char *folder, u64 count)
     }
     (void)send_all(entry_schema_entry_post.number, BATCH_ENTRIES, sizeof(struct entry_of_four),
                    count / BATCH_ENTRIES, entries_make);
+    loop_measure(references, ARRAY_COUNT(references), entry_accounts);
     const struct turnover_list by_code = {.book = 100};
     const struct turnover_list by_account = {.book = 100, .group = TURNOVER_BY_ACCOUNT};
     struct name_balance by_prefix = {.book = 100};
@@ -357,22 +430,139 @@ static void run_turnover(const char *tael, const char *folder, u64 count)
     for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
         times[i] = ask_ns(book_schema_turnover_list.number, &by_code, sizeof by_code);
     }
-    times_print("turnover of 100,000 by code", times, ARRAY_COUNT(times));
+    times_print("turnover of 100,000 by code", times, loop, references, ARRAY_COUNT(times));
     for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
         times[i] = ask_ns(name_schema_name_balance.number, &by_prefix, sizeof by_prefix);
     }
-    times_print("balances of 100,000 by prefix", times, ARRAY_COUNT(times));
+    times_print("sum of 100,000 by name", times, loop, references, ARRAY_COUNT(times));
     for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
         times[i] = ask_ns(book_schema_turnover_list.number, &by_account, sizeof by_account);
     }
-    times_print("turnover of 100,000, each listed", times, ARRAY_COUNT(times));
+    times_print("turnover of 100,000, listed", times, loop, references, ARRAY_COUNT(times));
+    server_stop();
+}
+
+// --- projection ----------------------------------------------------------------------------------
+
+static void sql(sqlite3 *file, const char *text)
+{
+    if (sqlite3_exec(file, text, NULL, NULL, NULL) != SQLITE_OK) {
+        give_up("SQLite", sqlite3_errmsg(file));
+    }
+}
+
+// Rows a second of SQLite alone: as many columns as a transfer has, all of them integers.
+static double sqlite_rate(const char *folder, u64 count)
+{
+    enum { COLUMNS = 14, TRANSACTION = 100000 };
+    char path[512];
+    sqlite3 *file = NULL;
+    sqlite3_stmt *insert = NULL;
+    (void)snprintf(path, sizeof path, "%s/plain.db", folder);
+    if (sqlite3_open(path, &file) != SQLITE_OK) give_up(path, "cannot be made");
+    sql(file, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"
+              "CREATE TABLE plain (a, b, c, d, e, f, g, h, i, j, k, l, m, n)");
+    static const char text[] =
+        "INSERT INTO plain VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    if (sqlite3_prepare_v2(file, text, -1, &insert, NULL) != SQLITE_OK) {
+        give_up("SQLite", sqlite3_errmsg(file));
+    }
+    const u64 began = now_ns();
+    for (u64 row = 0; row < count; row++) {
+        if (row % TRANSACTION == 0) sql(file, row == 0 ? "BEGIN" : "COMMIT; BEGIN");
+        for (i32 i = 1; i <= COLUMNS; i++) {
+            (void)sqlite3_bind_int64(insert, i, (i64)(random_u64(&source) >> 1));
+        }
+        if (sqlite3_step(insert) != SQLITE_DONE || sqlite3_reset(insert) != SQLITE_OK) {
+            give_up("SQLite", sqlite3_errmsg(file));
+        }
+    }
+    sql(file, "COMMIT");
+    const double seconds = (double)(now_ns() - began) / 1e9;
+    (void)sqlite3_finalize(insert);
+    (void)sqlite3_close(file);
+    return (double)count / seconds;
+}
+
+static void run_project(const char *tael, const char *folder, u64 count)
+{
+    server_start(tael, folder);
+    raw_accounts_make();
+    (void)raw_rate(count);
+    struct bench_row row = {.unit = "/s", .reference_name = "rows of SQLite alone"};
+    row.reference = sqlite_rate(folder, count);
+    for (u32 live = 0; live < 2; live++) {
+        char line[2048];
+        const char *indexes = live ? "live" : "after";
+        (void)snprintf(line, sizeof line,
+                       "%s project --to sqlite:%s/%s.db --indexes %s --connect unix:%s/socket "
+                       "--json",
+                       tael, folder, indexes, indexes, folder);
+        const u64 began = now_ns();
+        const double changes = number_of(line, "changes");
+        row.name = live ? "projection, indexes live" : "projection, indexes afterwards";
+        row.value = changes * 1e9 / (double)(now_ns() - began);
+        bench_row_print(&row);
+    }
+    server_stop();
+}
+
+// --- imports -------------------------------------------------------------------------------------
+
+static void transfers_write(const char *path, u64 count)
+{
+    FILE *file = fopen(path, "w");
+    if (file == NULL) give_up(path, "cannot be made");
+    (void)fputs("id,day,debit_account_id,credit_account_id,amount\n", file);
+    for (u64 i = 0; i < count; i++) {
+        const u64 debit = random_below(&source, ACCOUNTS);
+        const u64 credit = (debit + 1 + random_below(&source, ACCOUNTS - 1)) % ACCOUNTS;
+        (void)fprintf(file, "%llu,2026-01-01,%llu,%llu,%llu\n",
+                      (unsigned long long)(random_u64(&source) | 1), (unsigned long long)debit + 1,
+                      (unsigned long long)credit + 1,
+                      (unsigned long long)random_below(&source, 10000) + 1);
+    }
+    if (fclose(file) != 0) give_up(path, "cannot be written");
+}
+
+static void import_measure(const char *tael, const char *folder, u64 count, bool is_whole,
+                           struct bench_row *row)
+{
+    char path[512];
+    char line[2048];
+    (void)snprintf(path, sizeof path, "%s/import.csv", folder);
+    transfers_write(path, count);
+    (void)snprintf(line, sizeof line,
+                   "%s import transfers %s --id %u --book 100 --commit %s --json --deadline 600 "
+                   "--connect unix:%s/socket",
+                   tael, path, is_whole ? 2 : 1, is_whole ? "--whole" : "", folder);
+    const u64 began = now_ns();
+    if (number_of(line, "postings") != (double)count) give_up(line, "rows are refused");
+    row->name = is_whole ? "transfers imported whole" : "transfers imported";
+    row->value = (double)count / ((double)(now_ns() - began) / 1e9);
+    bench_row_print(row);
+}
+
+static void run_import(const char *tael, const char *folder, u64 count)
+{
+    server_start(tael, folder);
+    books_make(ACCOUNTS);
+    const u64 batches = MAX(count / BATCH_ENTRIES, (u64)1);
+    const double seconds = send_all(entry_schema_entry_post.number, BATCH_ENTRIES,
+                                    sizeof(struct entry_of_four), batches, entries_make);
+    struct bench_row row = {.unit = "/s",
+                            .reference_name = "entries of 4 legs",
+                            .reference = (double)(batches * BATCH_ENTRIES) / seconds};
+    import_measure(tael, folder, count, false, &row);
+    import_measure(tael, folder, count, true, &row);
     server_stop();
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        (void)fprintf(stderr, "bench-port TAEL FOLDER raw|entries|past|turnover [COUNT]\n");
+        (void)fprintf(stderr, "bench-port TAEL FOLDER raw|entries|past|turnover|project|import "
+                              "[COUNT]\n");
         return 2;
     }
     const u64 count = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
@@ -384,6 +574,10 @@ int main(int argc, char **argv)
         run_past(argv[1], argv[2], count == 0 ? 10000000 : count);
     } else if (strcmp(argv[3], "turnover") == 0) {
         run_turnover(argv[1], argv[2], count == 0 ? 400000 : count);
+    } else if (strcmp(argv[3], "project") == 0) {
+        run_project(argv[1], argv[2], count == 0 ? 1000000 : count);
+    } else if (strcmp(argv[3], "import") == 0) {
+        run_import(argv[1], argv[2], count == 0 ? 1000000 : count);
     } else {
         give_up(argv[3], "no such measurement");
     }

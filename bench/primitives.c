@@ -15,8 +15,8 @@
 #include "base/sort.h"
 #include "ledger/ledger_cell.h"
 #include "os/disk_memory.h"
+#include "row.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -511,6 +511,8 @@ struct row {
     void (*reference)(void);
 };
 
+#define CELLS_ROW "posting, 16 touched cells"
+
 static const struct row rows[] = {
     {"checksum, 1 MiB", BODY_SIZE, 0, run_checksum, "memcpy", run_memcpy},
     {"checksum, 256 bytes", 0, 1000, run_checksum_header, "memcpy", run_memcpy_header},
@@ -538,7 +540,7 @@ static const struct row rows[] = {
     {"btree insert, ascending", 0, ORDERED_COUNT, run_btree_build_ascending, "keyed hash",
      reference_index_ordered_build},
     {"btree walk", 0, ORDERED_COUNT, run_btree_walk, "array", reference_sorted_walk},
-    {"posting, 16 touched cells", 0, PLAN_COUNT, run_plans_with_cells, "no cells", reference_plans},
+    {CELLS_ROW, 0, PLAN_COUNT, run_plans_with_cells, "posting without cells", reference_plans},
 };
 
 static u64 time_of(void (*run)(void))
@@ -556,9 +558,7 @@ static void row_print(const struct row *row)
         subject_ns = MIN(subject_ns, subject);
         reference_ns = MIN(reference_ns, reference);
     }
-    const char *unit = row->size != 0 ? "GB/s" : "ns";
     double subject = (double)subject_ns, reference = (double)reference_ns;
-    const double ratio = reference / subject;
     if (row->size != 0) {
         subject = (double)row->size / subject;
         reference = (double)row->size / reference;
@@ -566,8 +566,17 @@ static void row_print(const struct row *row)
         subject /= (double)row->count;
         reference /= (double)row->count;
     }
-    printf("%-28s %9.2f %-4s | %-14s %9.2f %-4s | %6.2f times as fast\n", row->name, subject, unit,
-           row->reference_name, reference, unit, ratio);
+    const struct bench_row printed = {.name = row->name,
+                                      .value = subject,
+                                      .unit = row->size != 0 ? "GB/s" : "ns",
+                                      .reference_name = row->reference_name,
+                                      .reference = reference};
+    bench_row_print(&printed);
+    if (strcmp(row->name, CELLS_ROW) != 0) return;
+    struct bench_row cell = printed;
+    cell.name = "a touched cell";
+    cell.value = (subject - reference) / (2 * CELL_COUNT);
+    bench_row_print(&cell);
 }
 
 static int order_u64(const void *a, const void *b)

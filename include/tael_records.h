@@ -44,6 +44,8 @@ enum tael_module_result {
     TAEL_MODULE_RESULT_SUB_LEDGER_BROKEN = 210,
     // The principal that asks is closed.
     TAEL_MODULE_RESULT_PRINCIPAL_CLOSED = 211,
+    // An import is being carried out whole: commands wait until it is done.
+    TAEL_MODULE_RESULT_HELD_UP = 212,
 };
 
 // --- entity ---
@@ -1866,6 +1868,10 @@ enum tael_constraint_result {
     TAEL_CONSTRAINT_RESULT_BREACH_OF_A_CONSTRAINT = 23,
     // The breach is cured.
     TAEL_CONSTRAINT_RESULT_BREACH_CURED = 24,
+    // The account is closed.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_CLOSED = 25,
+    // The account is frozen on this side.
+    TAEL_CONSTRAINT_RESULT_ACCOUNT_FROZEN = 26,
 };
 
 // A cell of a constraint, and how often it counts.
@@ -1968,7 +1974,7 @@ struct tael_constraint_close {
 TAEL_LAYOUT(sizeof(struct tael_constraint_close) == 16);
 
 // Settles the breach of an account: posts its amount from suspense to the account, within its
-// limit.
+// limit; one that is frozen on that side, or closed, takes nothing.
 #define TAEL_RECORD_BREACH_SETTLE 0x0607u
 struct tael_breach_settle {
     // The breach's number, as it is listed.
@@ -2350,10 +2356,34 @@ enum tael_job_event {
 
 // What a job does.
 enum tael_job_kind {
+    // Carries out an import, whole or not at all.
+    TAEL_JOB_KIND_IMPORT_WHOLE = 2561,
+    // Carries out an import without the rows that are refused.
+    TAEL_JOB_KIND_IMPORT_PART = 2562,
     // Interest on loans; only in logs made for tests.
     TAEL_JOB_KIND_ACCRUAL = 32257,
     // Loans take over what committed jobs staged; only in logs made for tests.
     TAEL_JOB_KIND_TIDYING = 32258,
+    // Entries are counted; only in logs made for tests.
+    TAEL_JOB_KIND_COUNTING = 32259,
+};
+
+// Which jobs; as job_status, and all.
+enum tael_job_status_any {
+    // All.
+    TAEL_JOB_STATUS_ANY_ALL = 0,
+    // Those that are running.
+    TAEL_JOB_STATUS_ANY_RUNNING = 1,
+    // Those that wait.
+    TAEL_JOB_STATUS_ANY_STAGED = 2,
+    // Those that are about to count.
+    TAEL_JOB_STATUS_ANY_COMMITTING = 3,
+    // Those that count.
+    TAEL_JOB_STATUS_ANY_COMMITTED = 4,
+    // Those that were given up.
+    TAEL_JOB_STATUS_ANY_CANCELLED = 5,
+    // Those that could not go on.
+    TAEL_JOB_STATUS_ANY_FAILED = 6,
 };
 
 // Why a command on jobs was refused, in order of precedence.
@@ -2836,5 +2866,246 @@ struct tael_effect_status_view {
     uint8_t reserved[2];
 };
 TAEL_LAYOUT(sizeof(struct tael_effect_status_view) == 64);
+
+// --- import ---
+
+// What a row is: the number of a record.
+enum tael_import_kind {
+    // It opens an account in a book (book_account_open).
+    TAEL_IMPORT_KIND_ACCOUNTS = 772,
+    // It posts an entry (entry_post).
+    TAEL_IMPORT_KIND_ENTRIES = 1025,
+};
+
+// What is known of a row.
+enum tael_import_row_status {
+    // It came, and was not looked at.
+    TAEL_IMPORT_ROW_STATUS_STAGED = 1,
+    // Nothing stands against it.
+    TAEL_IMPORT_ROW_STATUS_GOOD = 2,
+    // A rule refuses it.
+    TAEL_IMPORT_ROW_STATUS_REFUSED = 3,
+    // It was carried out.
+    TAEL_IMPORT_ROW_STATUS_DONE = 4,
+};
+
+// Where an import is.
+enum tael_import_status {
+    // Rows come.
+    TAEL_IMPORT_STATUS_OPEN = 1,
+    // They are its job's.
+    TAEL_IMPORT_STATUS_RUN = 2,
+    // It was given up before it was run.
+    TAEL_IMPORT_STATUS_CANCELLED = 3,
+};
+
+// Why a command on imports was refused, in order of precedence.
+enum tael_import_result {
+    // An import's id must not be 0.
+    TAEL_IMPORT_RESULT_ID_MUST_NOT_BE_ZERO = 1,
+    // An import or a job of this id exists.
+    TAEL_IMPORT_RESULT_EXISTS = 2,
+    // Another import is under way; a log has one at a time.
+    TAEL_IMPORT_RESULT_UNDER_WAY = 3,
+    // There is no such import.
+    TAEL_IMPORT_RESULT_NOT_FOUND = 4,
+    // The import is another principal's.
+    TAEL_IMPORT_RESULT_NOT_THE_OWNER = 5,
+    // The import was run or given up: it takes no more rows.
+    TAEL_IMPORT_RESULT_NOT_OPEN = 6,
+    // Another number of rows came before.
+    TAEL_IMPORT_RESULT_ROWS_OUT_OF_TURN = 7,
+    // The rows are not what their head says: the row and its line are told.
+    TAEL_IMPORT_RESULT_ROWS_MALFORMED = 8,
+    // No row came.
+    TAEL_IMPORT_RESULT_EMPTY = 9,
+    // Another import was opened since, and has the place of its rows.
+    TAEL_IMPORT_RESULT_SUPERSEDED = 10,
+};
+
+// Why a row of an import is refused, beside the reasons of its own module, or why its job failed.
+enum tael_import_job_result {
+    // A row before it opens the same account or posts the same entry.
+    TAEL_IMPORT_JOB_RESULT_ROW_TWICE = 20,
+    // An imported entry is not a fact: what of it would go to suspense is not known before it is
+    // posted.
+    TAEL_IMPORT_JOB_RESULT_FACT = 21,
+    // Rows are refused, and the import is whole or not at all: how many, and the first one's line,
+    // are told.
+    TAEL_IMPORT_JOB_RESULT_ROWS_REFUSED = 22,
+    // A row that was good is refused now, for lack of room: what stands before it was carried out.
+    // Its line is told.
+    TAEL_IMPORT_JOB_RESULT_HALTED = 23,
+};
+
+// Opens an import of records of one kind. Its rows take the place of those of the import before.
+#define TAEL_RECORD_IMPORT_OPEN 0x0a01u
+struct tael_import_open {
+    // Chosen by the client, as the ids of jobs are; not 0.
+    struct tael_u128 import_id;
+    // What its rows are.
+    uint16_t kind;
+    // It is carried out whole or not at all; else without the rows that are refused.
+    bool is_whole;
+    // Zero.
+    uint8_t reserved[13];
+};
+TAEL_LAYOUT(sizeof(struct tael_import_open) == 32);
+
+// Rows of an import, behind those that came before: each a line number, a size and a record.
+#define TAEL_RECORD_IMPORT_ROWS 0x0a02u
+struct tael_import_rows {
+    // The import.
+    struct tael_u128 import_id;
+    // How many rows came before: these are refused unless it is so.
+    uint64_t first;
+    // How many they are; 1 to 8192.
+    uint32_t count;
+    // Each begins at a multiple of 16: u32 line, u32 size, u64 zero, then the record of that size,
+    // then zeros.
+    uint32_t rows_size;
+};
+TAEL_LAYOUT(sizeof(struct tael_import_rows) == 32);
+
+// Begins the job of an import, whose id is the import's: every row is looked at, and what is good
+// is carried out once the job is committed.
+#define TAEL_RECORD_IMPORT_RUN 0x0a03u
+struct tael_import_run {
+    // The import.
+    struct tael_u128 import_id;
+    // It is committed by itself when all rows were looked at; else it waits for `job commit` or
+    // `job cancel`.
+    bool goes_on;
+    // Zero.
+    uint8_t reserved[15];
+};
+TAEL_LAYOUT(sizeof(struct tael_import_run) == 32);
+
+// Gives up an import that was not run yet.
+#define TAEL_RECORD_IMPORT_CANCEL 0x0a04u
+struct tael_import_cancel {
+    // The import.
+    struct tael_u128 import_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_import_cancel) == 16);
+
+// An import.
+#define TAEL_RECORD_IMPORT_RECORD 0x0a10u
+struct tael_import_record {
+    // Chosen by the client.
+    struct tael_u128 import_id;
+    // Who opened it.
+    uint64_t principal;
+    // When.
+    uint64_t opened_at;
+    // Rows that came.
+    uint64_t rows;
+    // Counts from 1.
+    uint32_t number;
+    // Number of its job; 0 before it is run.
+    uint32_t job;
+    // Accounts that the rows looked at so far touch.
+    uint32_t sums;
+    // What its rows are.
+    uint16_t kind;
+    // Where it is.
+    uint8_t status;
+    // It is carried out whole or not at all.
+    bool is_whole;
+    // Zero.
+    uint8_t reserved[72];
+};
+TAEL_LAYOUT(sizeof(struct tael_import_record) == 128);
+
+// A row of the import under way, or of the last one.
+#define TAEL_RECORD_IMPORT_ROW 0x0a11u
+struct tael_import_row {
+    // What must be there once: of a good row.
+    struct tael_u128 key;
+    // Of a refusal: the value that the rule refuses.
+    struct tael_u128 value;
+    // And the limit that it breaks.
+    struct tael_u128 limit;
+    // Of the record in the log.
+    uint64_t place;
+    // Checksum of the record.
+    uint64_t content;
+    // Of the record.
+    uint32_t size;
+    // The line that it stands on in the file.
+    uint32_t line;
+    // Number of its import.
+    uint32_t import;
+    // In which it was found good.
+    uint32_t pass;
+    // Of a refusal: which of its postings, from 0, the ledger refuses.
+    uint32_t posting;
+    // And why: a result of the ledger.
+    uint32_t posting_result;
+    // What is known of it.
+    uint8_t status;
+    // Of a refusal: its number among those of its module, or of those that all share.
+    uint8_t result;
+    // The refusal is the import's own, not that of the record's module.
+    bool is_own;
+    // Zero.
+    uint8_t reserved[37];
+};
+TAEL_LAYOUT(sizeof(struct tael_import_row) == 128);
+
+// What the good rows of an import do to an account.
+#define TAEL_RECORD_IMPORT_SUM 0x0a12u
+struct tael_import_sum {
+    // They debit so much.
+    struct tael_u128 debits;
+    // They credit so much.
+    struct tael_u128 credits;
+    // Row of the account in the ledger.
+    uint32_t account_row;
+    // In which it was summed.
+    uint32_t pass;
+    // Zero.
+    uint8_t reserved[24];
+};
+TAEL_LAYOUT(sizeof(struct tael_import_sum) == 64);
+
+// The imports, in the order in which they were opened.
+#define TAEL_RECORD_IMPORT_LIST 0x0a20u
+struct tael_import_list {
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_import_list) == 16);
+
+// The rows of an import that are refused, each with its line and the reason; they are kept until
+// the next import is opened.
+#define TAEL_RECORD_IMPORT_REFUSED 0x0a21u
+struct tael_import_refused {
+    // The import.
+    struct tael_u128 import_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_import_refused) == 16);
+
+// A row that is refused.
+#define TAEL_RECORD_IMPORT_REFUSED_ROW 0x0a30u
+struct tael_import_refused_row {
+    // The value that the rule refuses.
+    struct tael_u128 value;
+    // The limit that it breaks.
+    struct tael_u128 limit;
+    // The line that it stands on in the file.
+    uint32_t line;
+    // The refusal: its number among those of the record's module, or of those that all share.
+    uint32_t result;
+    // Its name.
+    char name[56];
+    // What it means.
+    char reason[128];
+    // Which row of the import, from 0.
+    uint64_t row;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_import_refused_row) == 240);
 
 #endif

@@ -3,7 +3,8 @@
 """tools/meson_test.py FOLDER [ARGUMENT...]: runs the unit tests of a build folder.
 
 Counts the cases inside each program, as cmocka prints them; a program that fails without naming
-a case counts as one failure. Prints what failed, then `PASSED FAILED` as the last line.
+a case counts as one failure. Prints what failed and what was skipped, then `PASSED FAILED` as the
+last line.
 """
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 
 OK = re.compile(r"^\[       OK \] ", re.M)
+SKIPPED = re.compile(r"^\[  SKIPPED \] (test_\w+)$", re.M)
 BAD = re.compile(r"^\[  FAILED  \] (?!\S+: \d+ test)(\w+)$", re.M)
 
 
@@ -30,6 +32,8 @@ def main() -> int:
                 text = program.get("stdout", "") + "\n" + program.get("stderr", "")
                 cases = len(OK.findall(text))
                 bad = len(set(BAD.findall(text)))
+                for case in sorted(set(SKIPPED.findall(text))):
+                    print("skipped:", program["name"], case)
                 if program["result"] == "SKIP":
                     print("skipped:", program["name"])
                 elif program["result"] in ("OK", "EXPECTEDFAIL"):

@@ -4,11 +4,16 @@
 //
 // A page goes FROZEN -> BUSY -> FROZEN each time the owner saves a record of it, and FROZEN -> BUSY
 // -> DONE when the copier copies it. Whoever moves it to BUSY has it for the length of one memcpy,
-// so the other may spin. The copier takes saved records from their images and reads none of them in
-// place, where the owner may be writing.
+// so the other spins; and pauses when that takes longer: the one that has it then waits for a
+// processor, which the copier, who gives way to others, gets from a pause alone. The copier takes
+// saved records from their images and reads none of them in place, where the owner may be writing.
 #include "base/table.h"
 
 #include "os/memory.h"
+#include "os/thread.h"
+
+#define SPINS_MAX 2000u // Several times as long as a copy.
+#define PAUSE_NS  (20 * NS_PER_US)
 
 static u64 capacity_pages(const struct table *table)
 {
@@ -63,19 +68,25 @@ static u64 page_word(const struct table *table, enum table_page_state state)
     return table->freezes * 4 + state;
 }
 
-// Takes a page for one copy, spinning while the other thread has it. Returns false when it is done.
+// Waits while the other thread has a page. Returns what its word is then.
+static u64 page_await(const struct table_page *page, u64 busy)
+{
+    for (u32 i = 0;; i++) {
+        const u64 word = atomic_load_explicit(&page->word, memory_order_acquire);
+        if (word != busy) return word;
+        if (i >= SPINS_MAX) thread_pause(PAUSE_NS);
+    }
+}
+
+// Takes a page for one copy, once the other thread does not have it. Returns false when it is done.
 static bool page_claim(struct table *table, struct table_page *page)
 {
-    u64 busy = page_word(table, TABLE_PAGE_BUSY);
-    u64 word = atomic_load_explicit(&page->word, memory_order_acquire);
+    const u64 busy = page_word(table, TABLE_PAGE_BUSY);
     for (;;) {
+        u64 word = page_await(page, busy);
         if (word == page_word(table, TABLE_PAGE_DONE)) return false;
-        if (word == busy) {
-            word = atomic_load_explicit(&page->word, memory_order_acquire);
-            continue;
-        }
         if (!atomic_compare_exchange_weak_explicit(&page->word, &word, busy, memory_order_acquire,
-                                                   memory_order_acquire)) {
+                                                   memory_order_relaxed)) {
             continue;
         }
         if (word != page_word(table, TABLE_PAGE_FROZEN)) { // What it says is of an older freeze.

@@ -26,9 +26,12 @@ int cli_fail(const char *verb, const struct failure *failure)
 
 enum status cli_input_read(const char *path, char **text, size_t *size, struct failure *failure)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    const bool is_standard = strcmp(path, "-") == 0;
+    const struct text_quoted quoted = text_quote(path, strlen(path));
+    const char *shown = is_standard ? "standard input" : quoted.text;
+    FILE *file = is_standard ? stdin : fopen(path, "re");
     if (file == NULL) {
-        return failure_set_errno(failure, STATUS_NOT_FOUND, errno, "opening %s", path);
+        return failure_set_errno(failure, STATUS_NOT_FOUND, errno, "opening %s", shown);
     }
     *text = malloc(INPUT_SIZE_MAX);
     assert(*text != NULL);
@@ -39,8 +42,8 @@ enum status cli_input_read(const char *path, char **text, size_t *size, struct f
     if (!more) return STATUS_OK;
     free(*text);
     *text = NULL;
-    if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "reading %s", path);
-    return failure_set(failure, STATUS_INVALID, "%s has more than %llu bytes", path,
+    if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "reading %s", shown);
+    return failure_set(failure, STATUS_INVALID, "%s has more than %llu bytes", shown,
                        (unsigned long long)INPUT_SIZE_MAX);
 }
 

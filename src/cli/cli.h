@@ -75,6 +75,8 @@ void cli_help_print(const struct cli_verb *verb, struct text *out);
 extern const struct cli_verb serve_verb, verify_verb, dump_verb, override_verb, restore_verb,
     bench_verb, completion_verb, version_verb, help_verb, tail_verb, project_verb, export_verb,
     job_wait_verb;
+#define IMPORT_VERBS_COUNT 4u
+extern const struct cli_verb import_verbs[IMPORT_VERBS_COUNT];
 #define LEDGER_VERBS_COUNT 12u
 extern const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT];
 #define KEY_VERBS_COUNT 3u
@@ -82,6 +84,15 @@ extern const struct cli_verb key_verbs[KEY_VERBS_COUNT];
 // The verbs of the modules' commands and questions, made from their descriptions; NULL behind the
 // last.
 const struct cli_verb *module_verb_at(u32 index);
+
+// --- Jobs ---
+
+struct tael_client;
+struct job_record;
+// Asks how far a job is until it stands still, or until an interrupt; with a bar on a terminal.
+// Returns the exit code, which is told; of EXIT_DONE the job is as it was last.
+int cli_job_wait(const char *verb, struct tael_client *client, u128 job_id, u64 timeout_ms,
+                 struct job_record *job);
 
 // --- Output ---
 
@@ -143,11 +154,12 @@ MUST_USE enum status cli_connect(const char *verb, struct compat_client *client,
 
 struct tael_options;
 
-// Who a verb of the tael port comes in as, and by which key: as its flags say (0 and "" when they
-// were not given), or the environment, TAEL_PRINCIPAL and TAEL_KEY. STATUS_INVALID when that does
-// not go together. What `options` points to is the caller's, or the environment's.
-MUST_USE enum status cli_identity_take(u64 principal, const char *key, struct tael_options *options,
-                                       struct failure *failure);
+// Where a verb of the tael port connects to, who it comes in as, and by which key: as its flags say
+// (0 and "" when they were not given), or the environment, TAEL_PRINCIPAL and TAEL_KEY.
+// STATUS_INVALID when the address is none, or that does not go together. What `options` points to
+// is the caller's, or the environment's.
+MUST_USE enum status cli_identity_take(const struct port_options *port,
+                                       struct tael_options *options, struct failure *failure);
 
 // Of the verbs that are clients: a server that turns them away so often in a row, within some
 // tenths of a second, is not asked further (compat_client_options).

@@ -15,14 +15,39 @@ static void paragraph_print(const char *words, struct text *out)
     text_append_char(out, '\n');
 }
 
+// The length of what follows `prefix` in the longest name of the verbs, or of a verb's actions.
+static size_t names_width(const char *prefix)
+{
+    const size_t size = strlen(prefix);
+    size_t width = 0;
+    for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
+        const char *name = cli_verb_at(i)->name;
+        if (strncmp(name, prefix, size) != 0 || strchr(name + size, ' ') != NULL) continue;
+        width = MAX(width, strlen(name + size));
+    }
+    return width;
+}
+
+// A name, and beside it what it does.
+static void summary_print(const char *lead, const char *name, size_t width, const char *summary,
+                          struct text *out)
+{
+    const size_t indent = strlen(lead) + width + 2;
+    size_t column = indent;
+    text_append_format(out, "%s%-*s  ", lead, (int)width, name);
+    text_append_wrapped(out, summary, indent, LINE_WIDTH, &column);
+    text_append_char(out, '\n');
+}
+
 static void general_print(struct text *out)
 {
+    const size_t width = names_width("");
     text_append_string(
         out, "tael: a durable double-entry ledger that TigerBeetle's official clients drive\n\n");
     for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
         const struct cli_verb *verb = cli_verb_at(i);
         if (strchr(verb->name, ' ') != NULL) continue;
-        text_append_format(out, "  tael %-11s %s\n", verb->name, verb->summary);
+        summary_print("  tael ", verb->name, width, verb->summary, out);
     }
     text_append_char(out, '\n');
     paragraph_print(
@@ -42,10 +67,13 @@ static void actions_print(const struct cli_verb *verb, struct text *out)
     line[usage.size] = 0;
     paragraph_print(line, out);
     text_append_char(out, '\n');
+    char prefix[64];
+    (void)snprintf(prefix, sizeof prefix, "%s ", verb->name);
+    const size_t width = names_width(prefix);
     for (u32 i = 0; cli_verb_at(i) != NULL; i++) {
         const struct cli_verb *action = cli_verb_at(i);
         if (strncmp(action->name, verb->name, size) != 0 || action->name[size] != ' ') continue;
-        text_append_format(out, "  %-18s %s\n", action->name + size + 1, action->summary);
+        summary_print("  ", action->name + size + 1, width, action->summary, out);
     }
     text_append_format(out, "\n`tael %s ACTION --help` tells about one.\n", verb->name);
 }

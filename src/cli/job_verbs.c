@@ -10,8 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAUSE_NS   (100 * NS_PER_MS)
-#define BAR_LENGTH 40u
+#define PAUSE_MIN_NS (2 * NS_PER_MS) // Between two questions, twice as long each time,
+#define PAUSE_MAX_NS (128 * NS_PER_MS)
+#define BAR_LENGTH   40u
 
 // A bar on a terminal, over what it said before.
 static void bar_put(const struct job_record *job, bool is_terminal)
@@ -28,25 +29,26 @@ static void bar_put(const struct job_record *job, bool is_terminal)
     (void)fflush(stderr);
 }
 
-static int ask_fail(const struct cli_call *cli, struct tael_client *client)
+static int ask_fail(const char *verb, struct tael_client *client)
 {
     struct failure failure = {0};
     (void)failure_set(&failure, STATUS_IO, "%s", tael_problem(client));
-    return cli_fail(cli->verb->name, &failure);
+    return cli_fail(verb, &failure);
 }
 
 // The job as it is now.
-static int job_ask(const struct cli_call *cli, struct tael_client *client, u64 timeout_ms,
+static int job_ask(const char *verb, struct tael_client *client, u128 job_id, u64 timeout_ms,
                    struct job_record *job)
 {
+    const struct job_find find = {.job_id = job_id};
     const struct tael_question question = {
         .record = job_schema_job_find.number,
         .version = 1,
-        .body_size = sizeof(struct job_find),
-        .body = cli_part(cli, &job_schema_job_find)->head,
+        .body_size = sizeof find,
+        .body = &find,
     };
     struct tael_answer answer;
-    if (tael_ask(client, &question, timeout_ms, &answer) != TAEL_OK) return ask_fail(cli, client);
+    if (tael_ask(client, &question, timeout_ms, &answer) != TAEL_OK) return ask_fail(verb, client);
     if (answer.result == TAEL_RESULT_DONE && answer.body_size >= sizeof *job) {
         memcpy(job, answer.body, sizeof *job);
         return EXIT_DONE;
@@ -56,20 +58,20 @@ static int job_ask(const struct cli_call *cli, struct tael_client *client, u64 t
         const struct schema_result *known = module_result_of(&job_module, answer.replies[0].result);
         text = known == NULL ? "refused" : known->sentence;
     }
-    (void)fprintf(stderr, "tael %s: %s\n", cli->verb->name, text);
+    (void)fprintf(stderr, "tael %s: %s\n", verb, text);
     return EXIT_REFUSED;
 }
 
-static int wait_until_still(const struct cli_call *cli, struct tael_client *client, u64 timeout_ms,
-                            struct job_record *job)
+int cli_job_wait(const char *verb, struct tael_client *client, u128 job_id, u64 timeout_ms,
+                 struct job_record *job)
 {
     const bool is_terminal = isatty(STDERR_FILENO) == 1;
-    for (;;) {
-        const int code = job_ask(cli, client, timeout_ms, job);
+    for (u64 pause_ns = PAUSE_MIN_NS;; pause_ns = MIN(2 * pause_ns, PAUSE_MAX_NS)) {
+        const int code = job_ask(verb, client, job_id, timeout_ms, job);
         if (code != EXIT_DONE) return code;
         bar_put(job, is_terminal);
         if (!job_is_runnable(job) || cli_is_interrupted()) break;
-        const struct timespec pause = {.tv_nsec = (long)PAUSE_NS};
+        const struct timespec pause = {.tv_nsec = (long)pause_ns};
         (void)nanosleep(&pause, NULL);
     }
     if (is_terminal) (void)fputc('\n', stderr);
@@ -79,10 +81,12 @@ static int wait_until_still(const struct cli_call *cli, struct tael_client *clie
 static int wait_run(const struct cli_call *cli)
 {
     const struct port_options *port = cli_part(cli, &cli_schema_port_options)->head;
-    const struct tael_options options = {.address = port->connect};
+    const struct job_find *find = cli_part(cli, &job_schema_job_find)->head;
+    struct tael_options options;
     const u64 timeout_ms = (u64)port->deadline * 1000;
     struct failure failure = {0};
-    if (record_check_arguments(cli_part(cli, &job_schema_job_find), &failure) != STATUS_OK) {
+    if (record_check_arguments(cli_part(cli, &job_schema_job_find), &failure) != STATUS_OK ||
+        cli_identity_take(port, &options, &failure) != STATUS_OK) {
         return cli_fail(cli->verb->name, &failure);
     }
     struct tael_client *client = tael_open(&options);
@@ -90,8 +94,8 @@ static int wait_run(const struct cli_call *cli)
     _Alignas(16) struct job_record job = {0};
     cli_interrupt_install();
     int code = tael_connect(client, timeout_ms) == TAEL_OK
-                   ? wait_until_still(cli, client, timeout_ms, &job)
-                   : ask_fail(cli, client);
+                   ? cli_job_wait(cli->verb->name, client, find->job_id, timeout_ms, &job)
+                   : ask_fail(cli->verb->name, client);
     tael_close(client);
     if (code != EXIT_DONE) return code;
     cli_print_rows(&job_schema_job_record, cli->form, &job, sizeof job, 1);

@@ -5,23 +5,31 @@
 #include "cli/cli.h"
 #include "client/key_file.h"
 #include "codec/number.h"
+#include "server/address.h"
 
 #include <stdlib.h>
 #include <tael.h>
 
-enum status cli_identity_take(u64 principal, const char *key, struct tael_options *options,
+enum status cli_identity_take(const struct port_options *port, struct tael_options *options,
                               struct failure *failure)
 {
     const char *said = getenv("TAEL_PRINCIPAL");
-    options->principal = principal;
-    options->key_file = key[0] != 0 ? key : getenv("TAEL_KEY");
+    struct address address;
+    if (address_parse(port->connect, &address, failure) != STATUS_OK) {
+        return failure_wrap(failure, "--connect");
+    }
+    *options = (struct tael_options){
+        .address = port->connect,
+        .principal = port->principal,
+        .key_file = port->key[0] != 0 ? port->key : getenv("TAEL_KEY"),
+    };
     if (options->key_file != NULL && options->key_file[0] == 0) options->key_file = NULL;
-    if (principal == 0 && said != NULL && said[0] != 0) {
+    if (port->principal == 0 && said != NULL && said[0] != 0) {
         u128 number = 0;
         if (number_parse_u128(said, strlen(said), &number) != NUMBER_OK || number == 0 ||
             number > U64_MAX) {
-            return failure_set(failure, STATUS_INVALID, "TAEL_PRINCIPAL is \"%.40s\", no principal",
-                               said);
+            return failure_set(failure, STATUS_INVALID, "TAEL_PRINCIPAL is %s, no principal",
+                               text_quote(said, strlen(said)).text);
         }
         options->principal = (u64)number;
     }

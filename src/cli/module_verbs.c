@@ -3,12 +3,16 @@
 // The verbs of the modules: one for each command and question that a module describes, with its
 // fields as flags. They speak through libtael.
 #include "cli/cli.h"
+#include "codec/civil.h"
 #include "codec/number.h"
 #include "codec/record_binary.h"
 #include "codec/record_json.h"
 #include "ledger/ledger_schema.h"
 #include "machine/commit.h"
+#include "modules/book/book.h"
 #include "modules/constraint/constraint.h"
+#include "modules/entry/entry.h"
+#include "modules/import/import.h"
 #include "modules/name/name.h"
 
 #include <stdlib.h>
@@ -54,10 +58,20 @@ static u128 wide(struct tael_u128 value)
     return (u128)value.high << 64 | value.low;
 }
 
-// A number of the evidence as text: constraints and sub-ledgers have signed ones.
-static void evidence_print(const struct schema_result *result, struct tael_u128 number,
-                           char out[48])
+// A number of the evidence as text: constraints and sub-ledgers have signed ones, and people read
+// days as dates.
+static void evidence_print(const struct schema_result *result, enum cli_form form,
+                           struct tael_u128 number, char out[48])
 {
+    const i64 day = (i32)number.low;
+    const bool is_day = form == CLI_TABLE && result != NULL && result->unit == UNIT_DAYS &&
+                        wide(number) != 0 && wide(number) <= U32_MAX;
+    if (is_day && day >= CIVIL_DAY_MIN && day <= CIVIL_DAY_MAX) {
+        char date[CIVIL_DATE_SIZE];
+        civil_print_date((i32)day, date);
+        (void)snprintf(out, 48, "%s", date);
+        return;
+    }
     const bool is_signed =
         result == schema_find_result(&module_schema_module_result, MODULE_CONSTRAINT_BROKEN) ||
         result == schema_find_result(&module_schema_module_result, MODULE_SUB_LEDGER_BROKEN) ||
@@ -87,8 +101,8 @@ static struct record_result result_make(const struct call *call, u32 index,
     }
     const struct module *module = module_of_record(call->record->number);
     const struct schema_result *known = module_result_of(module, reply->result);
-    evidence_print(known, reply->evidence[0], row.value);
-    evidence_print(known, reply->evidence[1], row.limit);
+    evidence_print(known, call->cli->form, reply->evidence[0], row.value);
+    evidence_print(known, call->cli->form, reply->evidence[1], row.limit);
     if (known == NULL) {
         (void)snprintf(row.result, sizeof row.result, "unknown result %u", reply->result);
         return row;
@@ -229,10 +243,17 @@ static int question_refused(const struct call *call, const struct tael_answer *a
     if (answer->result != TAEL_RESULT_REFUSED) return refusal_print(call, answer);
     const struct module *module = module_of_record(call->record->number);
     const struct schema_result *known = module_result_of(module, answer->replies[0].result);
-    char value[NUMBER_SIZE_MAX];
-    (void)number_print_u128(wide(answer->replies[0].evidence[0]), value);
-    (void)fprintf(stderr, "tael %s: %s (%s)\n", call->cli->verb->name,
-                  known == NULL ? "refused" : known->sentence, value);
+    const struct tael_u128 *evidence = answer->replies[0].evidence;
+    char value[2][48];
+    for (u32 i = 0; i < 2; i++) evidence_print(known, CLI_TABLE, evidence[i], value[i]);
+    (void)fprintf(stderr, "tael %s: %s", call->cli->verb->name,
+                  known == NULL ? "refused" : known->sentence);
+    // What is no number, such as a name, is not in the evidence.
+    if (wide(evidence[0]) != 0 || wide(evidence[1]) != 0) {
+        (void)fprintf(stderr, " (%s%s%s)", value[0], wide(evidence[1]) != 0 ? ", " : "",
+                      wide(evidence[1]) != 0 ? value[1] : "");
+    }
+    (void)fputc('\n', stderr);
     return EXIT_REFUSED;
 }
 
@@ -275,6 +296,94 @@ static u8 *views_gather(struct call *call, const struct schema_record **view, u3
     return views;
 }
 
+// --- amounts of postings -------------------------------------------------------------------------
+
+// History does not know how many decimals a book's asset has, so tables of postings and holds get
+// them from the balance of an account in the book. Both records have `book` and
+// `debit_account_id`; behind a row of theirs stands the scale (`scale_field`).
+struct scaled {
+    struct schema_record record;
+    struct schema_field fields[32];
+    u32 stride;
+    u8 *rows;
+};
+
+static bool has_scale_elsewhere(const struct schema_record *view)
+{
+    return view == &entry_schema_entry_posting || view == &entry_schema_hold_row;
+}
+
+static struct scaled scaled_init(const struct schema_record *view, u32 count)
+{
+    struct scaled scaled = {.record = *view};
+    assert(view->field_count < ARRAY_COUNT(scaled.fields));
+    memcpy(scaled.fields, view->fields, view->field_count * sizeof *view->fields);
+    scaled.fields[view->field_count] = (struct schema_field){
+        .name = "scale",
+        .type = SCHEMA_U8,
+        .offset = view->size,
+        .size = 1,
+        .count = 1,
+        .flags = FIELD_DETAIL,
+        .doc = "Digits behind the point of the book's asset.",
+    };
+    scaled.record.field_count++;
+    scaled.record.size += 16;
+    scaled.stride = (u32)align_up(scaled.record.size, 16);
+    scaled.rows = calloc(MAX(count, 1u), scaled.stride);
+    assert(scaled.rows != NULL);
+    return scaled;
+}
+
+static u128 field_of(const struct schema_record *record, const char *name, const void *row)
+{
+    const struct schema_field *field = schema_find_field(record, name, strlen(name));
+    assert(field != NULL);
+    return field_get(field, 0, row);
+}
+
+static int scale_ask(const struct call *call, u32 book, u128 account_id, u8 *scale)
+{
+    _Alignas(16) const struct balance balance = {.book = book, .account_id = account_id};
+    const struct tael_question question = {.record = book_schema_balance.number,
+                                           .version = 1,
+                                           .body_size = sizeof balance,
+                                           .body = &balance};
+    struct tael_answer answer;
+    if (tael_ask(call->client, &question, call->timeout_ms, &answer) != TAEL_OK) {
+        return client_fail(call);
+    }
+    if (answer.result != TAEL_RESULT_DONE) return refusal_print(call, &answer);
+    *scale = (u8)field_of(&book_schema_trial_balance_row, "scale", answer.body);
+    return EXIT_DONE;
+}
+
+// A table of postings or holds, amounts with the decimals of their books.
+static int scaled_print(const struct call *call, const struct schema_record *view, const u8 *views,
+                        u32 count)
+{
+    struct scaled scaled = scaled_init(view, count);
+    scaled.record.fields = scaled.fields;
+    const size_t stride = align_up(view->size, 16);
+    int code = EXIT_DONE;
+    for (u32 i = 0; i < count && code == EXIT_DONE; i++) {
+        const u8 *row = views + i * stride;
+        u8 *out = scaled.rows + (size_t)i * scaled.stride;
+        const u32 book = (u32)field_of(view, "book", row);
+        u8 *scale = out + view->size;
+        memcpy(out, row, view->size);
+        u32 same = 0; // The first row of this book.
+        while (field_of(view, "book", views + same * stride) != book) same++;
+        if (same < i) *scale = scaled.rows[(size_t)same * scaled.stride + view->size];
+        else code = scale_ask(call, book, field_of(view, "debit_account_id", row), scale);
+    }
+    if (code == EXIT_DONE) {
+        cli_print_rows(&scaled.record, CLI_TABLE, scaled.rows, scaled.stride, count);
+    }
+    free(scaled.rows);
+    return code;
+}
+
 static int question_run(struct call *call)
 {
     const struct schema_record *view = NULL;
@@ -286,15 +395,17 @@ static int question_run(struct call *call)
     }
     u8 *views = views_gather(call, &view, &count, &code);
     if (views == NULL) return code;
-    if (view != NULL) {
+    if (view != NULL && call->cli->form == CLI_TABLE && has_scale_elsewhere(view)) {
+        code = scaled_print(call, view, views, count);
+    } else if (view != NULL) {
         cli_print_rows(view, call->cli->form, views, align_up(view->size, 16), count);
     }
-    if (call->cli->form == CLI_TABLE) {
+    if (call->cli->form == CLI_TABLE && code == EXIT_DONE) {
         (void)fflush(stdout);
         (void)fprintf(stderr, "%u %s\n", count, count == 1 ? "record" : "records");
     }
     free(views);
-    return EXIT_DONE;
+    return code;
 }
 
 // --- names ---------------------------------------------------------------------------------------
@@ -394,8 +505,8 @@ static int module_run(const struct cli_call *cli)
         .record = cli->verb->context,
         .timeout_ms = (u64)port->deadline * 1000,
     };
-    struct tael_options options = {.address = port->connect};
-    if (cli_identity_take(port->principal, port->key, &options, &failure) != STATUS_OK) {
+    struct tael_options options;
+    if (cli_identity_take(port, &options, &failure) != STATUS_OK) {
         return cli_fail(cli->verb->name, &failure);
     }
     call.client = tael_open(&options);
@@ -506,15 +617,27 @@ static void own_verb_add(struct module_verbs *all, const struct cli_verb *verb)
     *verb_add(all) = *verb;
 }
 
+// Whether it is no record for a command line: a program fills it in.
+static bool has_blob(const struct schema_record *record)
+{
+    for (u32 i = 0; i < record->field_count; i++) {
+        if (record->fields[i].type == SCHEMA_BLOB) return true;
+    }
+    return false;
+}
+
 const struct cli_verb *module_verb_at(u32 index)
 {
     static struct module_verbs all;
     const u32 first = all.count == 0 ? 0 : module_count; // They are made once.
     for (u32 i = first; i < module_count; i++) {
         const struct schema_module *schema = modules[i]->schema;
+        for (u32 j = 0; j < IMPORT_VERBS_COUNT && modules[i] == &import_module; j++) {
+            own_verb_add(&all, &import_verbs[j]);
+        }
         for (u32 j = 0; j < schema->record_count && !modules[i]->is_for_tests; j++) {
             const enum record_kind kind = schema->records[j]->kind;
-            if (kind == RECORD_COMMAND || kind == RECORD_QUERY) {
+            if ((kind == RECORD_COMMAND || kind == RECORD_QUERY) && !has_blob(schema->records[j])) {
                 record_verb_add(&all, schema->records[j]);
             }
         }

@@ -19,8 +19,8 @@ bool cli_stream_open(struct cli_stream *stream, const char *verb, const struct p
                      u64 row, u32 flags, bool follows, int *code)
 {
     struct failure failure = {0};
-    struct tael_options options = {.address = port->connect};
-    if (cli_identity_take(port->principal, port->key, &options, &failure) != STATUS_OK) {
+    struct tael_options options;
+    if (cli_identity_take(port, &options, &failure) != STATUS_OK) {
         *code = cli_fail(verb, &failure);
         return false;
     }

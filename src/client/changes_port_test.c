@@ -74,8 +74,6 @@ static int teardown(void **state)
     struct world *world = *state;
     for (u32 i = 0; i < world->subscriber_count; i++) tael_close(world->subscribers[i].client);
     tael_close(world->client);
-    port_world_gate_open();
-    port_world_buffers_await(&world->server);
     port_world_end(&world->server);
     free(world);
     return 0;

@@ -98,8 +98,6 @@ static int teardown(void **state)
     struct world *world = *state;
     server_pause(world);
     tael_close(world->client);
-    port_world_gate_open();
-    port_world_buffers_await(&world->server);
     port_world_end(&world->server);
     free(world);
     return 0;

@@ -225,9 +225,10 @@ static enum status take_item(const struct schema_record *item, const char *value
         if (schema_field_is_reserved(field)) continue;
         const size_t size = field == last ? strlen(value) : strcspn(value, ":");
         if (size == 0 || (field != last && value[size] == 0)) {
+            const struct schema_field *missing = size == 0 ? field : field + 1;
+            while (schema_field_is_reserved(missing)) missing++;
             return failure_set(failure, STATUS_INVALID,
-                               "%s is missing: fields are parted by colons",
-                               size == 0 ? field->name : (field + 1)->name);
+                               "%s is missing: fields are parted by colons", missing->name);
         }
         const enum status status = field_parse(item, field, value, size, out, failure);
         if (status != STATUS_OK) {

@@ -85,50 +85,52 @@ static void record_print(const struct schema_record *record, struct text *out)
                        record->size);
 }
 
-static void enumeration_print(const struct schema_enumeration *enumeration, struct text *out)
+// The beginning of an enumeration, and one of its values up to what it equals.
+static void enum_begin(const char *name, const char *doc, struct text *out)
 {
     text_append_char(out, '\n');
-    comment_print("", enumeration->doc, out);
-    text_append_format(out, "enum tael_%s {\n", enumeration->name);
+    comment_print("", doc, out);
+    text_append_format(out, "enum tael_%s {\n", name);
+}
+
+static void enumerator_begin(const char *enumeration, const char *name, const char *doc,
+                             struct text *out)
+{
+    comment_print("    ", doc, out);
+    text_append_string(out, "    TAEL_");
+    upper_print(enumeration, out);
+    text_append_char(out, '_');
+    upper_print(name, out);
+    text_append_string(out, " = ");
+}
+
+static void enumeration_print(const struct schema_enumeration *enumeration, struct text *out)
+{
+    enum_begin(enumeration->name, enumeration->doc, out);
     for (u32 i = 0; i < enumeration->row_count; i++) {
-        comment_print("    ", enumeration->rows[i].doc, out);
-        text_append_string(out, "    TAEL_");
-        upper_print(enumeration->name, out);
-        text_append_char(out, '_');
-        upper_print(enumeration->rows[i].name, out);
-        text_append_format(out, " = %u,\n", enumeration->rows[i].number);
+        enumerator_begin(enumeration->name, enumeration->rows[i].name, enumeration->rows[i].doc,
+                         out);
+        text_append_format(out, "%u,\n", enumeration->rows[i].number);
     }
     text_append_string(out, "};\n");
 }
 
 static void flags_print(const struct schema_flags *flags, struct text *out)
 {
-    text_append_char(out, '\n');
-    comment_print("", flags->doc, out);
-    text_append_format(out, "enum tael_%s {\n", flags->name);
+    enum_begin(flags->name, flags->doc, out);
     for (u32 i = 0; i < flags->row_count; i++) {
-        comment_print("    ", flags->rows[i].doc, out);
-        text_append_string(out, "    TAEL_");
-        upper_print(flags->name, out);
-        text_append_char(out, '_');
-        upper_print(flags->rows[i].name, out);
-        text_append_format(out, " = 1 << %u,\n", flags->rows[i].bit);
+        enumerator_begin(flags->name, flags->rows[i].name, flags->rows[i].doc, out);
+        text_append_format(out, "1 << %u,\n", flags->rows[i].bit);
     }
     text_append_string(out, "};\n");
 }
 
 static void results_print(const struct schema_results *results, struct text *out)
 {
-    text_append_char(out, '\n');
-    comment_print("", results->doc, out);
-    text_append_format(out, "enum tael_%s {\n", results->name);
+    enum_begin(results->name, results->doc, out);
     for (u32 i = 0; i < results->row_count; i++) {
-        comment_print("    ", results->rows[i].sentence, out);
-        text_append_string(out, "    TAEL_");
-        upper_print(results->name, out);
-        text_append_char(out, '_');
-        upper_print(results->rows[i].name, out);
-        text_append_format(out, " = %u,\n", results->rows[i].number);
+        enumerator_begin(results->name, results->rows[i].name, results->rows[i].sentence, out);
+        text_append_format(out, "%u,\n", results->rows[i].number);
     }
     text_append_string(out, "};\n");
 }

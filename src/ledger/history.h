@@ -320,7 +320,15 @@ static inline void history_prefetch_id(const struct history *history, u64 hash)
 u32 history_live_find(const struct history_live *live, u64 hash, u128 id, u32 *slot);
 // Puts a key into the slot found, for the row appended last. Returns nothing; the table has room
 // for every key of a full segment.
-void history_live_put(struct history_live *live, u64 hash, u32 slot, u32 row_in_segment);
+static inline void history_live_put(struct history_live *live, u64 hash, u32 slot,
+                                    u32 row_in_segment)
+{
+    assert(live->id_slots[slot] == 0);
+    assert(live->key_count < HISTORY_KEYS_MAX);
+    __atomic_store_n(&live->id_slots[slot], (hash >> 32) << 32 | (u64)(row_in_segment + 1),
+                     __ATOMIC_RELAXED);
+    live->key_count++;
+}
 static inline u64 history_hash_id(const struct history *history, u128 id)
 {
     return hash_u128(&history->key, id);

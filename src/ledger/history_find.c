@@ -24,15 +24,6 @@ u32 history_live_find(const struct history_live *live, u64 hash, u128 id, u32 *s
     return 0;
 }
 
-void history_live_put(struct history_live *live, u64 hash, u32 slot, u32 row_in_segment)
-{
-    assert(live->id_slots[slot] == 0);
-    assert(live->key_count < HISTORY_KEYS_MAX);
-    __atomic_store_n(&live->id_slots[slot], (hash >> 32) << 32 | (u64)(row_in_segment + 1),
-                     __ATOMIC_RELAXED);
-    live->key_count++;
-}
-
 // Visits the rows of the entries with `key` in a sealed section, in order, until `visit` says no.
 // Reads only pages that the fences leave open: mostly one.
 static enum status sealed_visit(struct history *history, const struct history_segment *segment,

@@ -171,13 +171,6 @@ void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved)
     undo->active = false;
 }
 
-void key_put(struct ledger *ledger, u64 hash, u32 slot)
-{
-    struct history_live *live = ledger->history->active->live;
-    history_live_put(live, hash, slot, live->row_count - 1);
-    if (UNLIKELY(ledger->undo->active)) (void)undo_push(ledger, UNDO_KEY, slot);
-}
-
 void resolution_put(struct ledger *ledger, u128 pending_id)
 {
     const struct history_live *live = ledger->history->active->live;
@@ -187,10 +180,9 @@ void resolution_put(struct ledger *ledger, u128 pending_id)
     key_put(ledger, hash, slot);
 }
 
-void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp)
+void balances_snapshot(struct ledger *ledger, u32 account_row, u64 timestamp)
 {
     struct account *account = account_at(ledger, account_row);
-    if (LIKELY(++*account_postings(account) < HISTORY_BALANCE_INTERVAL)) return;
     *account_postings(account) = 0;
     struct outcome *debits = history_append(ledger->history);
     *debits = (struct outcome){
@@ -390,10 +382,15 @@ u32 ledger_number_class(const struct ledger *ledger, u32 number)
     return first == ROW_NONE ? LEDGER_NUMBER_FREE : account_class(account_at(ledger, first));
 }
 
-static enum status account_index(struct ledger *ledger, u32 row, struct failure *failure)
+static u64 account_hash_of(const struct ledger *ledger, const struct account *account)
+{
+    return account_hash(ledger, account_class(account), account->ledger, account->id);
+}
+
+// `hash` is the account's.
+static enum status account_index(struct ledger *ledger, u32 row, u64 hash, struct failure *failure)
 {
     const struct account *account = account_at(ledger, row);
-    u64 hash = account_hash(ledger, account_class(account), account->ledger, account->id);
     enum status status = index_insert(&ledger->account_index, hash, row, failure);
     // Neighbours are mostly on the same ledger.
     if (status != STATUS_OK ||
@@ -407,8 +404,7 @@ static enum status account_index(struct ledger *ledger, u32 row, struct failure 
 static void account_unindex(struct ledger *ledger, u32 row)
 {
     const struct account *account = account_at(ledger, row);
-    u64 hash = account_hash(ledger, account_class(account), account->ledger, account->id);
-    index_remove(&ledger->account_index, hash, row);
+    index_remove(&ledger->account_index, account_hash_of(ledger, account), row);
     if (number_first(ledger, account->ledger) == row) {
         index_remove(&ledger->number_index, number_hash(ledger, account->ledger), row);
     }
@@ -460,10 +456,9 @@ struct account_decision {
     enum status status;
 };
 
-static enum create_account_result account_insert(struct ledger *ledger,
-                                                 const struct account *account, u16 owner_class,
-                                                 u64 timestamp, struct account_decision *decision,
-                                                 struct failure *failure)
+static enum create_account_result
+account_insert(struct ledger *ledger, const struct account *account, u16 owner_class, u64 hash,
+               u64 timestamp, struct account_decision *decision, struct failure *failure)
 {
     if (ledger->accounts.count == ledger->accounts.capacity) {
         decision->status = failure_set(failure, STATUS_FULL, "more than %llu accounts",
@@ -476,7 +471,7 @@ static enum create_account_result account_insert(struct ledger *ledger,
     *record = *account;
     record->timestamp = timestamp;
     account_set_class(record, owner_class);
-    decision->status = account_index(ledger, row, failure);
+    decision->status = account_index(ledger, row, hash, failure);
     if (ledger->undo->active) (void)undo_push(ledger, UNDO_ACCOUNT_CREATE, row);
     ledger->account_timestamp_max = timestamp;
     return CREATE_ACCOUNT_CREATED;
@@ -538,7 +533,7 @@ static enum create_account_result account_decide(struct ledger *ledger,
         if (decision->status != STATUS_OK) return CREATE_ACCOUNT_CREATED;
         decision->timestamp = timestamp;
     }
-    return account_insert(ledger, account, owner_class, timestamp, decision, failure);
+    return account_insert(ledger, account, owner_class, hash, timestamp, decision, failure);
 }
 
 static void account_outcome(struct ledger *ledger, const struct account *account, u64 place,
@@ -648,7 +643,8 @@ enum status ledger_load(struct ledger *ledger, const struct ledger_state *state,
     ledger->holds.count = state->hold_count;
     ledger->hold_free = state->hold_free;
     for (u32 row = 0; row < state->account_count; row++) {
-        enum status status = account_index(ledger, row, failure);
+        u64 hash = account_hash_of(ledger, account_at(ledger, row));
+        enum status status = account_index(ledger, row, hash, failure);
         if (status != STATUS_OK) return status;
     }
     heap_clear(&ledger->expiries);

@@ -84,9 +84,22 @@ static inline void account_touch(struct ledger *ledger, u32 row)
 }
 
 // Takes the slot of a key for the row appended last.
-void key_put(struct ledger *ledger, u64 hash, u32 slot);
-// Appends balance snapshots of the account if they are due.
-void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp);
+static inline void key_put(struct ledger *ledger, u64 hash, u32 slot)
+{
+    struct history_live *live = ledger->history->active->live;
+    history_live_put(live, hash, slot, live->row_count - 1);
+    if (UNLIKELY(ledger->undo->active)) (void)undo_push(ledger, UNDO_KEY, slot);
+}
+// Appends the rows that tell the balances of an account, and begins to count its postings anew.
+void balances_snapshot(struct ledger *ledger, u32 account_row, u64 timestamp);
+// Counts a posting of the account; its balances follow it when that is due.
+static inline void posting_count(struct ledger *ledger, u32 account_row, u64 timestamp)
+{
+    u16 *postings = account_postings(account_at(ledger, account_row));
+    if (UNLIKELY(++*postings >= HISTORY_BALANCE_INTERVAL)) {
+        balances_snapshot(ledger, account_row, timestamp);
+    }
+}
 
 // What a posting does to two accounts, for the cells that they are in.
 struct cell_posting {

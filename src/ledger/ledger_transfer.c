@@ -25,6 +25,9 @@ struct ahead {
 struct run {
     struct ledger *ledger;
     const struct ledger_batch *batch;
+    const struct ledger_rows *rows; // The batch's; not NULL: it is a plan.
+    u64 place_step;                 // From the place of an event to that of the next.
+    enum outcome_kind kind;         // Of the rows that events leave.
     struct history_set *set;
     struct failure *failure;
     enum status status; // Of reading old rows; not STATUS_OK ends the batch and the process.
@@ -69,9 +72,9 @@ static inline void ahead_slots(struct run *run, u32 i, struct ahead *ahead)
                            1);
         return;
     }
-    if (run->batch->rows != NULL) {
-        ahead->debit_row = run->batch->rows[i].debit + 1;
-        ahead->credit_row = run->batch->rows[i].credit + 1;
+    if (UNLIKELY(run->rows != NULL)) {
+        ahead->debit_row = run->rows[i].debit + 1;
+        ahead->credit_row = run->rows[i].credit + 1;
         return;
     }
     ahead->debit_hash = history_hash_id(history, transfer->debit_account_id);
@@ -101,7 +104,7 @@ static inline void ahead_accounts(const struct run *run, const struct transfer *
         }
         return;
     }
-    if (run->batch->rows == NULL) {
+    if (LIKELY(run->rows == NULL)) {
         ahead->debit_row = index_first(&ledger->account_index, ahead->debit_hash, &cursor);
         ahead->credit_row = index_first(&ledger->account_index, ahead->credit_hash, &cursor);
     }
@@ -117,7 +120,7 @@ static inline u32 account_resolve(const struct run *run, u128 id, u32 candidate)
     if (candidate == 0) return ROW_NONE;
     const struct account *account = ledger_account(ledger, candidate - 1);
     u16 owner_class = account_class(account);
-    if (UNLIKELY(run->batch->rows != NULL)) {
+    if (UNLIKELY(run->rows != NULL)) {
         assert(owner_class == run->batch->owner_class); // L11: the machine has looked.
         return candidate - 1;
     }
@@ -245,8 +248,7 @@ static enum create_transfer_result transfer_exists(struct run *run, const struct
 static u64 event_place(const struct run *run, const struct transfer *t)
 {
     const struct transfer *first = run->batch->events;
-    if (run->batch->rows != NULL) return run->batch->place;
-    return run->batch->place + (u64)(t - first) * sizeof *t;
+    return run->batch->place + (u64)(t - first) * run->place_step;
 }
 
 // Appends the row of a created transfer and takes its id.
@@ -263,11 +265,11 @@ static struct outcome *transfer_outcome(struct run *run, const struct transfer *
     outcome->credit_row = credit_row;
     outcome->flags = t->flags;
     outcome->code = code;
-    outcome->kind = run->batch->rows != NULL ? OUTCOME_POSTING : OUTCOME_TRANSFER;
-    if (UNLIKELY(run->batch->has_references)) {
+    outcome->kind = (u8)run->kind;
+    if (UNLIKELY(run->rows != NULL && run->batch->has_references)) {
         const struct transfer *first = run->batch->events;
         outcome->flags |= OUTCOME_REFERENCES;
-        if (run->batch->rows[t - first].is_dated) outcome->flags |= OUTCOME_DATED;
+        if (run->rows[t - first].is_dated) outcome->flags |= OUTCOME_DATED;
     }
     outcome->result = OUTCOME_CREATED;
     outcome_set_place(outcome, event_place(run, t));
@@ -467,9 +469,10 @@ static enum create_transfer_result decide_single(struct run *run, const struct t
     }
     result = overflow_check(t, debit, credit, amount, timestamp);
     if (UNLIKELY(result != CREATE_TRANSFER_CREATED)) return result;
-    const bool is_plan = run->batch->rows != NULL; // Its limits are looked at when it is in.
-    if (exceeds_credits(debit, amount) && !is_plan) return CREATE_TRANSFER_EXCEEDS_CREDITS;
-    if (exceeds_debits(credit, amount) && !is_plan) return CREATE_TRANSFER_EXCEEDS_DEBITS;
+    if (LIKELY(run->rows == NULL)) { // Those of a plan are looked at when it is in.
+        if (exceeds_credits(debit, amount)) return CREATE_TRANSFER_EXCEEDS_CREDITS;
+        if (exceeds_debits(credit, amount)) return CREATE_TRANSFER_EXCEEDS_DEBITS;
+    }
     return transfer_apply(run, t, ahead, debit_row, credit_row, amount, timestamp);
 }
 
@@ -741,11 +744,11 @@ static void event_refuse(struct run *run, u32 i, u32 result, u64 timestamp, u64 
         .credit_row = ROW_NONE,
         .flags = t->flags,
         .code = t->code,
-        .kind = run->batch->rows != NULL ? OUTCOME_POSTING : OUTCOME_TRANSFER,
+        .kind = (u8)run->kind,
         .result = (u8)result,
     };
     outcome_set_place(outcome, event_place(run, t));
-    if (run->batch->rows != NULL || !ledger_result_is_transient(result)) return;
+    if (run->rows != NULL || !ledger_result_is_transient(result)) return;
     struct history_segment *active = ledger->history->active;
     u32 slot = 0;
     u32 found = history_live_find(active->live, id_hash, t->id, &slot);
@@ -796,15 +799,18 @@ enum status ledger_create_transfers(struct ledger *ledger, const struct ledger_b
 {
     assert(batch->count <= LEDGER_EVENTS_MAX);
     const struct transfer *events = batch->events;
+    const bool is_plan = batch->rows != NULL;
     struct run run = {
         .ledger = ledger,
         .batch = batch,
+        .rows = batch->rows,
+        .place_step = is_plan ? 0 : sizeof(struct transfer),
+        .kind = is_plan ? OUTCOME_POSTING : OUTCOME_TRANSFER,
         .set = history_set_acquire(ledger->history),
         .failure = failure,
     };
     u32 chain = ROW_NONE; // First event of the open chain.
     bool broken = false;
-    const bool is_plan = batch->rows != NULL;
     for (u32 step = 0; step < batch->count + AHEAD_SLOTS && run.status == STATUS_OK; step++) {
         if (step < batch->count) {
             ahead_slots(&run, step, &run.ring[step % AHEAD_RING]);

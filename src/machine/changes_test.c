@@ -431,22 +431,17 @@ static void test_files_of_the_log(void **state)
     u64 *first_rows = calloc(BULK_FRAMES, sizeof *first_rows);
     u64 *positions = calloc(BULK_FRAMES, sizeof *positions);
     u64 early = 0, early_row = 0;
-    transfer_create(stream, (struct transfer){.id = 50,
-                                              .debit_account_id = 1,
-                                              .credit_account_id = 2,
-                                              .amount = 1,
-                                              .ledger = 7,
-                                              .code = 1,
-                                              .timeout = 3600,
-                                              .flags = TRANSFER_PENDING});
-    transfer_create(stream, (struct transfer){.id = 51,
-                                              .debit_account_id = 1,
-                                              .credit_account_id = 2,
-                                              .amount = 1,
-                                              .ledger = 7,
-                                              .code = 1,
-                                              .timeout = 10,
-                                              .flags = TRANSFER_PENDING});
+    const u32 timeouts[] = {3600, 10};
+    for (u32 i = 0; i < ARRAY_COUNT(timeouts); i++) {
+        transfer_create(stream, (struct transfer){.id = 50 + i,
+                                                  .debit_account_id = 1,
+                                                  .credit_account_id = 2,
+                                                  .amount = 1,
+                                                  .ledger = 7,
+                                                  .code = 1,
+                                                  .timeout = timeouts[i],
+                                                  .flags = TRANSFER_PENDING});
+    }
     for (u32 frame = 0; frame < BULK_FRAMES; frame++) {
         for (u32 i = 0; i < BULK_COUNT; i++) {
             batch[i] = (struct transfer){.id = 1000 + (u128)frame * BULK_COUNT + i,

@@ -33,6 +33,7 @@ static const struct {
     {"constraint_broken", MODULE_CONSTRAINT_BROKEN},
     {"principal_closed", MODULE_PRINCIPAL_CLOSED},
     {"sub_ledger_broken", MODULE_SUB_LEDGER_BROKEN},
+    {"held_up", MODULE_HELD_UP},
 };
 
 // A module's own name goes before one that all share: its `exists` is another one.
@@ -486,6 +487,12 @@ static void run_ask(struct table_runner *runner)
     u32 body_size = 0;
     if (!table_members_given(runner, question, runner->merged)) return;
     if (!parse(runner, question, runner->merged, body, sizeof body, &body_size)) return;
+    // What the port would refuse is not asked.
+    struct failure failure = {0};
+    if (record_binary_check(question, body, body_size, &failure) != STATUS_OK) {
+        table_complain_text(runner, failure.message, word, size);
+        return;
+    }
     if (!table_word_if(runner, "->") || table_row_is_done(runner)) {
         table_complain_text(runner, "the row expects nothing", "", 0);
         return;

@@ -3,6 +3,7 @@
 // The tables of the business modules hold, no result of theirs is left without a row, and the
 // harness complains of what is wrong.
 #include "machine/command_table.h"
+#include "modules/import/import.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,6 +39,7 @@ static const char *const table_files[] = {
     "effect/tables/arming.txt",
     "effect/tables/places.txt",
     "job/tables/jobs.txt",
+    "import/tables/imports.txt",
     "accrual/tables/loans.txt",
 };
 
@@ -78,6 +80,8 @@ static void test_every_result_has_a_row(void **state)
         missing += report->results[i][MODULE_DONE] == 0;
         for (u32 j = 0; j < modules[i]->schema->results_count; j++) {
             const struct schema_results *results = modules[i]->schema->results[j];
+            // No command is refused by these (machine/import_test.c).
+            if (results == &import_schema_import_job_result) continue;
             for (u32 k = 0; k < results->row_count; k++) {
                 missing += count_seen(report, modules[i], &results->rows[k]) == 0;
             }

@@ -49,6 +49,7 @@ void command_world_init(struct command_world *world, const struct genesis *genes
     world->reply = space(COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
     node_ask_init(&world->ask, &world->node);
     world->views = world->ask.views;
+    world->tick = space(COMMIT_TICK_SIZE_MAX);
     world->resolved = space(LEDGER_EVENTS_MAX * sizeof(struct transfer));
     world->applied.resolved.items = world->resolved;
     world->timestamp = 1000000;
@@ -64,6 +65,7 @@ void command_world_free(struct command_world *world)
     memory_release(world->pack, COMMAND_WORLD_SPACE);
     memory_release(world->reply, COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
     node_ask_free(&world->ask);
+    memory_release(world->tick, COMMIT_TICK_SIZE_MAX);
     memory_release(world->resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
 }
 
@@ -186,8 +188,12 @@ void command_world_tick(struct command_world *world, u64 seconds)
 
 void command_world_slice(struct command_world *world)
 {
-    const struct frame_command tick = {.record = COMMAND_TICK, .version = 1};
-    command_world_frame(world, &tick, "");
+    struct machine *machine = &world->node.machine;
+    struct failure failure;
+    bool alone = false; // It always is, here.
+    const struct frame_command tick = commit_tick(machine, &alone);
+    command_world_must(commit_tick_body(machine, world->tick, &failure), &failure);
+    command_world_frame(world, &tick, world->tick);
 }
 
 u32 command_world_run(struct command_world *world, u128 command_id, u16 record, const void *body,

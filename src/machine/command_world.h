@@ -28,6 +28,7 @@ struct command_world {
     u8 *reply;                    // Of the last frame's commands, COMMAND_WORLD_SPACE each.
     struct node_ask ask;          // For questions.
     u8 *views;                    // Of the last answer: those of `ask`.
+    u8 *tick;                     // What a tick brings along.
     void *resolved;
     u64 timestamp;   // Of the last frame; the next is 1,000 ns later, or more.
     u32 frame_flags; // Of the frames to come.

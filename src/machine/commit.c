@@ -77,8 +77,7 @@ static bool effects_fit(const struct machine *machine, const struct plan *plan)
     return effect_has_room(&effects, plan->effect_count);
 }
 
-static bool plan_fits(const struct machine *machine, const struct module *module,
-                      const struct plan *plan)
+bool plan_fits(const struct machine *machine, const struct module *module, const struct plan *plan)
 {
     const struct table *tables = machine->module_tables[module_index(module)].tables;
     u64 counts[MODULE_TABLES_MAX];
@@ -194,10 +193,8 @@ static bool keeps_place(const struct module_order *order, const void *before, co
     return order->order.compare == NULL || order->order.compare(before, after) == 0;
 }
 
-// Makes a record of a table as it shall be, or a new one behind the last, and moves its row in the
-// orders and the index of its table to where it belongs then.
-static enum status record_write(struct machine *machine, const struct module *module, u32 number,
-                                u64 row, const void *image, struct failure *failure)
+enum status record_write(struct machine *machine, const struct module *module, u32 number, u64 row,
+                         const void *image, struct failure *failure)
 {
     struct module_tables *own = &machine->module_tables[module_index(module)];
     const struct module_table *description = &module->tables[number];
@@ -387,11 +384,9 @@ static enum status record_is_same(struct machine *machine, const struct plan *pl
     return STATUS_OK;
 }
 
-// When a record with this id was carried out before: tells whether it was this very one, and when.
-// Else the reply stays as it is.
-static enum status exists_tell(struct machine *machine, const struct plan *plan,
-                               const struct source *source, struct command_reply *reply,
-                               struct failure *failure)
+enum status exists_tell(struct machine *machine, const struct plan *plan,
+                        const struct source *source, struct command_reply *reply,
+                        struct failure *failure)
 {
     struct history_set *set = history_set_acquire(&machine->history);
     struct outcome outcome = {0};
@@ -644,6 +639,7 @@ static enum status settled_tell(struct machine *machine, const struct module_con
     struct plan *plan = machine->settled_plan;
     plan_clear(plan);
     planner->settled(&own, effect, plan);
+    if (context->facts->status != STATUS_OK) return context->facts->status;
     plan->is_fact = true;
     assert(plan->unique_id == 0 && plan->settled == NULL && plan->posting_count <= postings_max);
     return plan_commit(machine, planner, plan, &told, reply, frame, applied, failure);
@@ -661,6 +657,7 @@ static enum status record_decide(struct machine *machine, const struct frame_com
     context.timestamp = applied->timestamp;
     context.principal = command->principal;
     context.command_id = command->command_id;
+    context.place = source->place;
     struct plan *plan = machine->plan;
     struct module_facts facts = {.failure = failure};
     context.facts = &facts;
@@ -675,6 +672,7 @@ static enum status record_decide(struct machine *machine, const struct frame_com
     const u64 by_size = MAX(record_binary_size(record, body) / COMMAND_POSTING_BYTES, (u64)1);
     const u64 postings_max = MAX(by_size, (u64)record->postings_max);
     assert(plan->posting_count <= postings_max);
+    plan->is_fact |= source->is_fact;
     if (plan->settled != NULL) {
         // First what may be refused; a plan of the effect module never is.
         assert(plan->posting_count == 0 && plan->account_count == 0 && plan->effect_count == 0);
@@ -696,6 +694,7 @@ static u32 whole_refusal(const struct machine *machine, const struct frame_comma
     // The port knows who is closed; this one was on its way before it did (L11).
     const struct module_context context = commit_context(machine, &principal_module);
     if (principal_is_closed(&context, command->principal)) return MODULE_PRINCIPAL_CLOSED;
+    if (commit_holds_up(machine)) return MODULE_HELD_UP;
     switch (commit_command_check(machine, command->record, body, command->body_size, command->count,
                                  &failure)) {
     case STATUS_OK: break;
@@ -753,6 +752,20 @@ static enum status records_decide(struct machine *machine, const struct frame_co
         reply_add(applied, &reply);
     }
     return STATUS_OK;
+}
+
+enum status commit_row(struct machine *machine, u32 record, u64 principal,
+                       const struct source *source, struct command_reply *reply,
+                       struct applied_frame *frame, struct applied_command *applied,
+                       struct failure *failure)
+{
+    const struct frame_command command = {
+        .record = (u16)record, .principal = principal, .command_id = source->command_id};
+    enum status status = record_decide(machine, &command, module_record_of(record), source->record,
+                                       source, reply, frame, applied, failure);
+    reply->timestamp = applied->timestamp;
+    if (status == STATUS_OK) reply_keep(machine, &command, source, reply);
+    return status;
 }
 
 enum status commit_command(struct machine *machine, const struct frame_command *command,

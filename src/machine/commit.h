@@ -19,6 +19,7 @@
 // A record's plan has at most a posting for each so many bytes of the record, or as many as the
 // record's description says (postings_max), so that a command bounds what it leaves in history.
 #define COMMAND_POSTING_BYTES 32u
+#define COMMIT_TICK_SIZE_MAX  (256u * KIB)
 // Rows of history that a command of a record, of so many of them and bytes, may leave: those of its
 // postings, one a record, and one more of evidence. One with more than HISTORY_COMMANDS_ROWS_MAX is
 // not accepted.
@@ -88,8 +89,19 @@ MUST_USE enum status commit_pulse(struct machine *machine, u64 place, struct app
 // When the next tick has something to do for a module, in nanoseconds; U64_MAX for never.
 u64 commit_next_due(const struct machine *machine);
 // Advances the job that waits longest by one slice, or concludes it; nothing when none is running.
-MUST_USE enum status commit_slice(struct machine *machine, u64 place, struct applied_frame *frame,
+// `body`, of `size` bytes at `body_place` in the log, is what the tick has brought along.
+MUST_USE enum status commit_slice(struct machine *machine, u64 place, const u8 *body, u32 size,
+                                  u64 body_place, struct applied_frame *frame,
                                   struct applied_command *applied, struct failure *failure);
+// Whether commands of modules wait: an import is being carried out whole. Whoever logs commands
+// holds them back meanwhile, from the tick on that begins it; what comes all the same is refused
+// (MODULE_HELD_UP).
+bool commit_holds_up(const struct machine *machine);
+// The next tick, and whether it is to be alone in its frame. One that carries out records has them
+// in its body, at most COMMIT_TICK_SIZE_MAX bytes, and is in the name of whose they are.
+struct frame_command commit_tick(struct machine *machine, bool *alone);
+// Its body, from the log: as many bytes as it says. The status is that of reading.
+MUST_USE enum status commit_tick_body(struct machine *machine, u8 *out, struct failure *failure);
 // The context of a module as it is now.
 struct module_context commit_context(const struct machine *machine, const struct module *module);
 

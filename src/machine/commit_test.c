@@ -303,6 +303,17 @@ static void test_an_override_makes_a_command_a_refusal(void **state)
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 5);
 }
 
+// Carries out `count` records as one command. Returns how many were refused as full.
+static u32 run_until_full(struct command_world *world, u128 id, u16 record, const void *records,
+                          size_t size, u32 count)
+{
+    assert_int_equal(command_world_run(world, id, record, records, count * (u32)size, count),
+                     count);
+    u32 full = 0;
+    for (u32 i = 0; i < count; i++) full += command_world_reply(world, i).result == MODULE_FULL;
+    return full;
+}
+
 // Opens `count` entities with ids from `first` on. Returns how many were refused as full.
 static u32 entities_open(struct command_world *world, u128 id, u128 first, u32 count)
 {
@@ -312,10 +323,7 @@ static u32 entities_open(struct command_world *world, u128 id, u128 first, u32 c
         opens[i] = (struct entity_open){
             .entity_id = first + i, .name = "a", .jurisdiction = "HK", .currency = "HKD", .day = 1};
     }
-    const u32 size = count * (u32)sizeof *opens;
-    assert_int_equal(command_world_run(world, id, 0x0201, opens, size, count), count);
-    u32 full = 0;
-    for (u32 i = 0; i < count; i++) full += command_world_reply(world, i).result == MODULE_FULL;
+    const u32 full = run_until_full(world, id, 0x0201, opens, sizeof *opens, count);
     free(opens);
     return full;
 }
@@ -348,10 +356,7 @@ static u32 cells_open(struct command_world *world, u128 id, u32 first, u32 count
     for (u32 i = 0; i < count; i++) {
         opens[i] = (struct cell_open){.cell = first + i, .name = "a"};
     }
-    const u32 size = count * (u32)sizeof *opens;
-    assert_int_equal(command_world_run(world, id, 0x0601, opens, size, count), count);
-    u32 full = 0;
-    for (u32 i = 0; i < count; i++) full += command_world_reply(world, i).result == MODULE_FULL;
+    const u32 full = run_until_full(world, id, 0x0601, opens, sizeof *opens, count);
     free(opens);
     return full;
 }

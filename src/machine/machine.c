@@ -341,8 +341,9 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
 {
     const struct frame_command *command = &frame->commands[index];
     const u8 *body = frame->bodies[index];
+    const u64 frame_place = frame->header->place;
     // What has no body is placed at the frame's beginning.
-    const u64 place = frame->header->place + (command->body_size > 0 ? command->body_offset : 0);
+    const u64 place = frame_place + (command->body_size > 0 ? command->body_offset : 0);
     struct applied_command *applied = &out->commands[index];
     u8 *reply = applied->reply;
     machine->position++;
@@ -362,12 +363,16 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
         switch ((enum command_record)command->record) {
         case COMMAND_GENESIS: break;
         case COMMAND_TICK:
-            // A tick is the first command of its frame and has no body.
-            assert(index == 0 && command->body_size == 0);
-            applied->timestamp +=
-                ledger_expire(&machine->ledger, applied->timestamp, place, LEDGER_BATCH_EVENTS_MAX);
-            status = commit_pulse(machine, place, out, applied, failure);
-            if (status == STATUS_OK) status = commit_slice(machine, place, out, applied, failure);
+            // A tick is the first command of its frame: what it does is placed at the frame's
+            // beginning, but for the records that an import has in its body.
+            assert(index == 0);
+            applied->timestamp += ledger_expire(&machine->ledger, applied->timestamp, frame_place,
+                                                LEDGER_BATCH_EVENTS_MAX);
+            status = commit_pulse(machine, frame_place, out, applied, failure);
+            if (status == STATUS_OK) {
+                status = commit_slice(machine, frame_place, body, command->body_size, place, out,
+                                      applied, failure);
+            }
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;
         case COMMAND_COMPAT:
@@ -520,6 +525,14 @@ void machine_indexer_free(struct machine_indexer *indexer)
     indexer->leaves = NULL;
 }
 
+// Whether a row is of an account that a client sent, and not of one that a plan made.
+static bool is_sent_account(const struct machine *machine, const struct outcome *outcome)
+{
+    return outcome->kind == OUTCOME_ACCOUNT &&
+           (outcome->result != OUTCOME_CREATED ||
+            account_class(ledger_account(&machine->ledger, outcome->debit_row)) == 0);
+}
+
 // Indexes the rows [from, to) of one command whose events begin at `events`, which are at `place`
 // in the log.
 static void index_command(struct machine *machine, struct history_segment *segment, u64 from,
@@ -534,16 +547,12 @@ static void index_command(struct machine *machine, struct history_segment *segme
         const struct outcome *outcome = &segment->live->rows[at];
         const void *record = NULL;
         u32 number = 0;
-        bool is_account = outcome->kind == OUTCOME_ACCOUNT;
-        bool is_planned = is_account && outcome->result == OUTCOME_CREATED &&
-                          account_class(ledger_account(&machine->ledger, outcome->debit_row)) != 0;
-        if (is_planned) {
-            record = ledger_account(&machine->ledger, outcome->debit_row);
-        } else if (is_account || outcome->kind == OUTCOME_TRANSFER) {
+        if (LIKELY(outcome->kind == OUTCOME_TRANSFER) || is_sent_account(machine, outcome)) {
             record = events;
             events += sizeof(struct transfer);
-        }
-        if (UNLIKELY(outcome->kind == OUTCOME_POSTING && outcome->result == OUTCOME_CREATED)) {
+        } else if (outcome->kind == OUTCOME_ACCOUNT) {
+            record = ledger_account(&machine->ledger, outcome->debit_row);
+        } else if (outcome->kind == OUTCOME_POSTING && outcome->result == OUTCOME_CREATED) {
             struct posting_references references = {0};
             if (outcome->flags & OUTCOME_REFERENCES) {
                 memcpy(&references, body + (outcome_place(outcome) - place), sizeof references);

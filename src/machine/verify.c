@@ -135,11 +135,13 @@ static bool is_its_own(const struct frame_view *view, u32 index, const struct ou
     const struct frame_command *command = &view->commands[index];
     const u64 place = outcome_place(row);
     const u64 first = view->header->place + command->body_offset;
-    if (command->body_size > 0) return place >= first && place < first + command->body_size;
-    // What has no body is placed at the frame's beginning: what a tick does, and refusals.
+    if (place >= first && place < first + command->body_size) return true;
+    // What a tick does without a record, and the refusal of a command that has no body, is placed
+    // at the frame's beginning.
     const bool is_told = row->kind == OUTCOME_COMMAND;
     if (place != view->header->place) return false;
-    return command->record == COMMAND_TICK ? !is_told : is_told && row->id == command->command_id;
+    if (command->record == COMMAND_TICK) return !is_told;
+    return is_told && command->body_size == 0 && row->id == command->command_id;
 }
 
 // Takes the rows of a tick or of a module's command, and the evidence and snapshots behind them.

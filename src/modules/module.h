@@ -199,7 +199,8 @@ struct module_context {
     u64 position;
     u64 principal;
     u128 command_id;
-    struct module_facts *facts; // While it decides.
+    u64 place;                  // Of the record in the log, while it decides on one.
+    struct module_facts *facts; // While it decides and in jobs; NULL in questions and pulses.
     u128 log_id;                // Of the frame; changes when a copy of the log is served.
     u64 epoch;
     bool starts_armed; // Effects may be claimed until it is said otherwise (GENESIS_ARMED).
@@ -339,6 +340,9 @@ u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position,
 // The id of posting `index` of the record that its module knows by `unique_id`; likewise.
 u128 plan_unique_posting_id(const struct ledger *ledger, u16 module_number, u128 unique_id,
                             u32 index);
+// The same for who sees history alone.
+u128 history_posting_id(const struct history *history, u16 module_number, u128 unique_id,
+                        u32 index);
 
 // Walks over the postings of a record that a module took by its unique id, in their order: all
 // zero at first. False behind the last one, when there is no such record, and when history cannot

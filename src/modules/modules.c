@@ -94,7 +94,12 @@ u128 plan_posting_id(const struct ledger *ledger, u128 command_id, u64 position,
 u128 plan_unique_posting_id(const struct ledger *ledger, u16 module_number, u128 unique_id,
                             u32 index)
 {
-    const struct hash_key *key = &ledger->history->resolution_key;
+    return history_posting_id(ledger->history, module_number, unique_id, index);
+}
+
+u128 history_posting_id(const struct history *history, u16 module_number, u128 unique_id, u32 index)
+{
+    const struct hash_key *key = &history->resolution_key;
     u64 name = (u64)module_number << 32 | index;
     u64 low = hash_u64(key, hash_u128(key, unique_id), 2 * name);
     u64 high = hash_u64(key, low, 2 * name + 1);

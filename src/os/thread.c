@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Wishes of threads to the scheduler of Linux.
+// Wishes of threads to the scheduler of Linux, and pauses.
 #include "os/thread.h"
-
-#include "base/base.h"
 
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HURRY_SLICE_NS (100 * NS_PER_US)
@@ -30,4 +29,11 @@ void thread_hurry(void)
 void thread_give_way(int nice)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
+}
+
+void thread_pause(u64 nanoseconds)
+{
+    assert(nanoseconds < NS_PER_S);
+    const struct timespec time = {.tv_nsec = (long)nanoseconds};
+    (void)nanosleep(&time, NULL); // A signal ends it early, which does no harm.
 }

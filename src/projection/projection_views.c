@@ -27,6 +27,12 @@
 #define LEFT(limb)  "(((" limb ") % 1000000000 + 1000000000) % 1000000000)"
 #define CARRY(limb) "((" limb ") - " LEFT(limb) ") / 1000000000"
 
+// The day that was open for a book's entity when a module made the posting `t`; else NULL.
+#define OPEN_DAY                                                                       \
+    "(SELECT o.day FROM book_open b JOIN business_day o ON o.entity_id = b.entity_id " \
+    "WHERE b.book = t.ledger AND t.cause_row IS NOT NULL AND o.row_from < t.\"row\" "  \
+    "AND (o.row_to IS NULL OR o.row_to > t.\"row\"))"
+
 static const char *const views[][2] = {
     {"posting_part",
      "SELECT \"row\", ledger, debit_account_id AS account_id, 'debits_posted' AS part, "
@@ -99,13 +105,19 @@ static const char *const views[][2] = {
     {"posting",
      "SELECT t.\"row\", t.position, t.timestamp, date(t.timestamp / 1000000000, 'unixepoch') "
      "AS made_on,\n"
-     "coalesce(nullif(e.day, '1970-01-01'), (SELECT d.day FROM book_open b JOIN business_day d "
-     "ON d.entity_id = b.entity_id WHERE b.book = t.ledger AND t.cause_row IS NOT NULL "
-     "AND d.row_from < t.\"row\" AND (d.row_to IS NULL OR d.row_to > t.\"row\")),\n"
-     "date(t.timestamp / 1000000000, 'unixepoch')) AS effective_day,\n"
-     "t.id, t.ledger, t.debit_account_id, t.credit_account_id, t.amount, t.code, e.entry_id,\n"
-     "coalesce(nullif(e.order_id, 0), nullif(t.user_data_128, 0)) AS order_id, t.kind\n"
+     "coalesce(nullif(coalesce(e.day, h.day, v.day, d.day, c.day, y.day), '1970-01-01'), " OPEN_DAY
+     ",\ndate(t.timestamp / 1000000000, 'unixepoch')) AS effective_day, " OPEN_DAY " AS open_day,\n"
+     "t.id, t.ledger, t.debit_account_id, t.credit_account_id, t.amount, t.code, "
+     "coalesce(e.entry_id, h.entry_id, v.entry_id, d.entry_id, c.entry_id, y.entry_id) "
+     "AS entry_id,\n"
+     "coalesce(nullif(coalesce(e.order_id, h.order_id, v.order_id, d.order_id, c.order_id, "
+     "y.order_id), 0), nullif(t.user_data_128, 0)) AS order_id, t.kind, t.asked_by\n"
      "FROM transfer t LEFT JOIN entry_post e ON e.\"row\" = t.cause_row\n"
+     "LEFT JOIN entry_hold_post h ON h.\"row\" = t.cause_row\n"
+     "LEFT JOIN entry_reverse v ON v.\"row\" = t.cause_row\n"
+     "LEFT JOIN due_post d ON d.\"row\" = t.cause_row\n"
+     "LEFT JOIN conversion_post c ON c.\"row\" = t.cause_row\n"
+     "LEFT JOIN year_close y ON y.\"row\" = t.cause_row\n"
      "WHERE t.kind IN ('transfer', 'post')"},
     {"posting_side",
      "SELECT \"row\", timestamp, made_on, effective_day, id, entry_id, order_id, ledger, "
@@ -132,9 +144,10 @@ static const char *const views[][2] = {
     {"open_holds",
      "SELECT h.ledger, h.\"row\", h.id, h.debit_account_id, h.credit_account_id, h.amount, "
      "datetime(h.timestamp / 1000000000, 'unixepoch') AS since,\n"
-     "CASE WHEN h.timeout > 0 THEN datetime(h.timestamp / 1000000000 + h.timeout, 'unixepoch') "
-     "END AS expires\n"
-     "FROM transfer h WHERE h.kind = 'hold' AND NOT EXISTS "
+     "CASE WHEN coalesce(nullif(h.timeout, 0), e.timeout_s) > 0 THEN datetime(h.timestamp / "
+     "1000000000 + coalesce(nullif(h.timeout, 0), e.timeout_s), 'unixepoch') END AS expires\n"
+     "FROM transfer h LEFT JOIN entry_hold e ON e.\"row\" = h.cause_row\n"
+     "WHERE h.kind = 'hold' AND NOT EXISTS "
      "(SELECT 1 FROM transfer r WHERE r.held_row = h.\"row\")"},
     {"holds",
      "SELECT h.ledger, h.\"row\", h.id, h.debit_account_id, h.credit_account_id, h.amount, "

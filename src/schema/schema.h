@@ -144,7 +144,8 @@ struct schema_result {
     u32 number; // Never used again for something else.
     u32 http_status;
     const char *sentence;
-    bool transient; // The same request may succeed later, when the state is another.
+    bool transient;       // The same request may succeed later, when the state is another.
+    enum field_unit unit; // Of the evidence of a refusal: days are printed as dates.
 };
 // The order of the rows is the precedence in which rules are checked.
 struct schema_results {

@@ -60,6 +60,10 @@ static enum status check_enumeration(const struct schema_record *record,
          "%s.%s: a field of names is one number without a bound", of, field->name);
     RULE(field->type == (flags ? flags->type : enumeration->type),
          "%s.%s: its type is not that of %s", of, field->name, field->enumeration);
+    const bool is_asked = record->kind == RECORD_COMMAND || record->kind == RECORD_QUERY;
+    RULE(!is_asked || flags || field->flags & FIELD_REQUIRED ||
+             schema_find_value_number(enumeration, 0),
+         "%s.%s: what need not be given has a value 0 in %s", of, field->name, field->enumeration);
     return STATUS_OK;
 }
 

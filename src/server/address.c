@@ -17,6 +17,21 @@ enum {
     SOCKET_SEND_SIZE = 2 << 20,
 };
 
+// The beginning of a text as a message shows it. Addresses are ASCII; libtael has no more of codec.
+struct shown {
+    char text[65];
+};
+
+static struct shown show(const char *text)
+{
+    struct shown shown = {{0}};
+    for (size_t i = 0; text[i] != 0 && i + 1 < sizeof shown.text; i++) {
+        shown.text[i] = text[i];
+        if (text[i] < 0x20 || text[i] > 0x7e) shown.text[i] = '?';
+    }
+    return shown;
+}
+
 static bool port_is_valid(const char *port)
 {
     u32 value = 0;
@@ -73,10 +88,11 @@ enum status address_parse(const char *text, struct address *out, struct failure 
         }
     }
     if (strlen(port) > 5 || !port_is_valid(port)) {
-        return failure_set(failure, STATUS_INVALID, "\"%.32s\" is no port from 1 to 65535", port);
+        return failure_set(failure, STATUS_INVALID, "\"%.32s\" is no port from 1 to 65535",
+                           show(port).text);
     }
     if (host_size == 0 || host_size >= sizeof out->host) {
-        return failure_set(failure, STATUS_INVALID, "\"%.64s\" names no host", text);
+        return failure_set(failure, STATUS_INVALID, "\"%s\" names no host", show(text).text);
     }
     *out = (struct address){0};
     memcpy(out->host, host, host_size);
@@ -100,7 +116,7 @@ enum status address_look_up(const struct address *address, struct address_places
     struct addrinfo *found = NULL;
     const int error = getaddrinfo(address->host, address->port, &hints, &found);
     if (error != 0) {
-        return failure_set(failure, STATUS_NOT_FOUND, "looking up %s: %s", address->host,
+        return failure_set(failure, STATUS_NOT_FOUND, "looking up %s: %s", show(address->host).text,
                            gai_strerror(error));
     }
     for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {

@@ -4,6 +4,7 @@
 #include "server/listener.h"
 
 #include "codec/number.h"
+#include "codec/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -101,7 +102,8 @@ static enum status place_parse(const char *text, struct place *out, struct failu
     const char *port = colon == NULL ? text : colon + 1;
     u128 number = 0;
     if (number_parse_u128(port, strlen(port), &number) != NUMBER_OK || number > UINT16_MAX) {
-        return failure_set(failure, STATUS_INVALID, "\"%.64s\" is no port from 0 to 65535", port);
+        return failure_set(failure, STATUS_INVALID, "%s is no port from 0 to 65535",
+                           text_quote(port, strlen(port)).text);
     }
     out->port = (u16)number;
     return STATUS_OK;

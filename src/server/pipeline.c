@@ -258,6 +258,7 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pipeline->told_position = node->machine.position;
     pipeline->told_timestamp = node->machine.timestamp;
     pipeline->told_rows = node->machine.history.next_row;
+    due_look(pipeline);
     pipeline->checkpoint_place = node->checkpoint_place;
     pipeline->durable = node->wal.tail.sequence - 1;
     pipeline->indexed = node->indexer.sequence;

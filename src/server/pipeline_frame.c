@@ -34,6 +34,11 @@ static const struct compat_operation *operation_of(const struct frame_command *e
                                            : compat_of_record(entry->record);
 }
 
+static bool is_of_module(const struct frame_command *entry)
+{
+    return entry->record >= COMMAND_MODULES && operation_of(entry) == NULL;
+}
+
 // What the creates of one kind that wait may add to their table.
 static u64 waiting_need(const struct pipeline *pipeline, enum compat_kind kind)
 {
@@ -88,20 +93,48 @@ static u64 rows_max(const struct frame_command *entry)
     return command_rows_max(module_record_of(entry->record), entry->count, entry->body_size);
 }
 
+// Whether commands of modules wait (commit.h). No job is running, mostly.
+static bool holds_up(const struct pipeline *pipeline)
+{
+    return UNLIKELY(pipeline->next_tick == 0) && commit_holds_up(&pipeline->node->machine);
+}
+
+// Makes the tick of a frame, with what it has to bring along; `*alone` when nothing else may be in
+// the frame. False when there is no buffer for it.
+static bool tick_make(struct pipeline *pipeline, struct pipeline_command *tick, bool *alone)
+{
+    struct machine *machine = &pipeline->node->machine;
+    *tick = (struct pipeline_command){.entry = commit_tick(machine, alone)};
+    const u32 size = tick->entry.body_size;
+    if (LIKELY(size == 0)) return true;
+    tick->body = buffer_take(pipeline);
+    if (tick->body == NULL) return false;
+    struct failure failure;
+    if (commit_tick_body(machine, buffer_body(tick->body), &failure) != STATUS_OK) {
+        pipeline_fatal(pipeline, &failure);
+    }
+    memset(buffer_body(tick->body) + size, 0, align_up(size, PAGE_SIZE) - size);
+    return true;
+}
+
 // Moves commands from the queue into the job, as many as fit a frame and have a buffer for their
-// reply; with `tick`, one of time before them. Returns how many the job has.
+// reply; with `tick`, one of time before them, or alone. Returns how many the job has.
 static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
 {
     u32 count = 0;
     u64 packed = 0;
     u64 large = 0;
     u64 rows = HISTORY_COMMANDS_ROWS_MAX;
+    const bool are_held = holds_up(pipeline);
     if (tick) {
-        job->commands[count++] =
-            (struct pipeline_command){.entry = {.record = COMMAND_TICK, .version = 1}};
+        bool alone = false;
+        if (!tick_make(pipeline, &job->commands[0], &alone)) return 0;
+        count = 1;
+        if (UNLIKELY(alone)) return count;
     }
     while (pipeline->waiting_count > 0 && count < FRAME_COMMANDS_MAX) {
         struct pipeline_command *command = &pipeline->waiting[pipeline->waiting_first];
+        if (UNLIKELY(are_held) && is_of_module(&command->entry)) break;
         u64 space = body_space(command->entry.body_size);
         bool is_packed = command->entry.body_size <= BODY_PACKED_MAX;
         if (is_packed && packed + space > PACK_SIZE_MAX) break;
@@ -214,6 +247,13 @@ static void checkpoint_start(struct pipeline *pipeline)
     pipeline->checkpoint_place = pipeline->next_place;
 }
 
+void due_look(struct pipeline *pipeline)
+{
+    const struct machine *machine = &pipeline->node->machine;
+    pipeline->next_tick = machine_next_tick(machine);
+    pipeline->next_due = pipeline->next_tick > 0 ? pipeline->next_tick : machine_next_due(machine);
+}
+
 // Decides the frame while the log thread writes it.
 static void job_decide(struct pipeline *pipeline, struct job *job)
 {
@@ -226,6 +266,7 @@ static void job_decide(struct pipeline *pipeline, struct job *job)
     struct failure failure;
     enum status status = machine_apply(&node->machine, &job->view, &job->applied, &failure);
     if (status != STATUS_OK) pipeline_fatal(pipeline, &failure);
+    due_look(pipeline);
     if (job->checkpoint) checkpoint_start(pipeline);
     pipeline_lock(pipeline);
     if (job->checkpoint) pipeline->checkpoint_sequence = job->view.header->sequence;
@@ -288,11 +329,12 @@ static void requests_add(struct pipeline *pipeline, const struct job *job)
 // slices there is one between two looks at what came in.
 static bool tick_due(const struct pipeline *pipeline, u64 now)
 {
-    const u64 next = machine_next_tick(&pipeline->node->machine);
-    if (pipeline->draining || next > now) return false;
-    if (next > 0 || machine_next_due(&pipeline->node->machine) <= now) return true;
+    // What waits is let in before a stop, so what it waits for goes on until then.
+    const bool is_waited_for = pipeline->waiting_count > 0 && holds_up(pipeline);
+    if ((pipeline->draining && !is_waited_for) || pipeline->next_tick > now) return false;
+    if (pipeline->next_tick > 0 || pipeline->next_due <= now) return true;
     if (pipeline_is_full(pipeline)) return false; // Slices take space, and can wait.
-    const u64 pace = pipeline->waiting_count > 0 ? SLICE_PACE_NS : 1;
+    const u64 pace = pipeline->waiting_count > 0 && !is_waited_for ? SLICE_PACE_NS : 1;
     return now >= pipeline->last_slice + pace;
 }
 
@@ -441,9 +483,9 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now)
     bool went_on = answers_go_on(pipeline);
     if (closed || went_on) answers_hand_out(pipeline);
     u64 wait = pipeline->waiting_changes == NULL ? U64_MAX : changes_run(pipeline);
-    u64 expiry = machine_next_due(&pipeline->node->machine);
-    if (expiry != U64_MAX) wait = MIN(wait, expiry > now ? expiry - now : RETRY_NS);
-    const bool advances = machine_next_tick(&pipeline->node->machine) == 0 && !pipeline->draining;
+    const u64 due = pipeline->next_due;
+    if (due != U64_MAX) wait = MIN(wait, due > now ? due - now : RETRY_NS);
+    const bool advances = pipeline->next_tick == 0 && !pipeline->draining;
     // Behind a frame that is being written, its end wakes this thread.
     if (advances) wait = pipeline->flying_count == 0 && closed ? 0 : MIN(wait, RETRY_NS);
     if (pipeline->waiting_count > 0 && pipeline->flying_count == 0) {

@@ -18,8 +18,8 @@
 
 #include <pthread.h>
 
-#define JOBS_MAX      16u
-#define BUFFERS_MAX   320u
+#define JOBS_MAX    16u
+#define BUFFERS_MAX 320u
 // Of them, what comes in leaves so many for the answers to what came: else, with every buffer
 // holding a command that waits, none could be answered.
 #define BUFFERS_KEPT  64u
@@ -92,6 +92,8 @@ struct pipeline {
     u64 waiting_since; // When the first of what waits came, about.
     u64 last_large;    // When a large command last went into a frame; 0 never.
     u64 last_slice;    // When a job was last advanced.
+    u64 next_due;      // machine_next_due and machine_next_tick behind the last frame decided:
+    u64 next_tick;     // only a frame changes them.
     u64 last_active;   // When a frame was last closed or answered.
     u32 small_frames;  // In a row, up to the last one.
     bool last_was_seal;
@@ -183,6 +185,8 @@ void job_release(struct pipeline *pipeline, struct job *job);
 
 // Closes a frame of what waits. False when there is nothing to close or it has to wait.
 bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now);
+// Looks when time has something to do, as the machine now is.
+void due_look(struct pipeline *pipeline);
 // Whether every frame is durable and history has it.
 bool pipeline_all_is_indexed(struct pipeline *pipeline);
 

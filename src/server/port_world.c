@@ -224,6 +224,7 @@ void port_world_begin(struct port_world *world)
 void port_world_end(struct port_world *world)
 {
     port_world_gate_open();
+    port_world_buffers_await(world);
     port_world_stop(world);
     disk_memory_free(&world->disk);
 }

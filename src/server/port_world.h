@@ -35,7 +35,7 @@ struct port_world {
 
 // Makes a new disk, opens a log on it and makes the accounts.
 void port_world_begin(struct port_world *world);
-// Stops the server cleanly and frees everything.
+// Waits until every buffer is given back, stops the server cleanly and frees everything.
 void port_world_end(struct port_world *world);
 // Opens what is on the disk and serves it at `path`; and stops.
 void port_world_start(struct port_world *world);

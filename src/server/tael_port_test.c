@@ -52,8 +52,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *world = *state;
-    port_world_gate_open();
-    port_world_buffers_await(&world->server);
     port_world_end(&world->server);
     free(world);
     return 0;

@@ -23,7 +23,8 @@ VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", 
          "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
          "cell", "constraint", "breach", "name", "hold", "tail", "project", "export",
-         "due", "conversion", "year", "rule", "key", "principal", "effect", "job")
+         "due", "conversion", "year", "rule", "key", "principal", "effect", "job",
+         "import")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
@@ -106,6 +107,11 @@ def test_every_verb_has_help_that_names_its_flags(_folder):
     help_text = run("help")
     for verb in VERBS:
         assert "tael %s " % verb in help_text, verb
+        for text in (help_text, run("help", verb)):
+            assert max(map(len, text.splitlines())) <= 80, text
+    # What verbs do stands in one column.
+    assert {re.match(r"  tael \S+ +", line).end() for line in help_text.splitlines()
+            if line.startswith("  tael ")} == {27}, help_text
     assert json.loads(run("help", "--json"))["help"] == help_text
     assert run("version") == "tael %s\n" % json.loads(run("version", "--json"))["version"]
     assert "complete -F _tael tael" in run("completion")
@@ -197,6 +203,11 @@ def test_usage_is_told(_folder):
     refused("did you mean --amount?", "transfer", "create", "--amout", "1")
     refused("--id, --ledger, --code are missing", "account", "create")
     refused("--id: \"x\" is not a decimal number", "account", "create", "--id", "x")
+    reverse = ("entry", "reverse", "--entry-id", "1", "--reversed-id", "1")
+    refused("POSTING:AMOUNT: amount is missing", *reverse, "0")
+    refused("CELL:COEFFICIENT: coefficient is missing", "constraint", "open", "--constraint", "1",
+            "--name", "a", "1")
+    refused(":AMOUNT: account_id is missing", "entry", "post", "--entry-id", "1", "1:debit")
     refused("ID: \"x\" is not a decimal number", "account", "show", "x")
     refused("ID is missing", "account", "show")
     refused("--limit: \"0\" is less than 1", "query", "accounts", "--limit", "0")
@@ -258,6 +269,64 @@ def test_output_that_cannot_be_written_is_told(_folder):
     assert done.returncode == 3 and "writing the output" in done.stderr, done
 
 
+def test_a_closed_standard_file_is_no_other_file(folder):
+    """What is closed at the start gives its number to no log and no connection: nothing that is
+    printed goes there, nothing is read from there, and it is told."""
+    def shell(line):
+        return subprocess.run(["sh", "-c", line, TAEL], cwd=folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+                              timeout=60, check=False)
+
+    with server(folder, most="64") as (line, _):
+        compat = re.search(r"compat=(\S+)", line).group(1)
+        run("account", "create", "--id", "1", "--ledger", "1", "--code", "1", "--connect", compat)
+        for verb in ("account show 1 --connect " + compat, "query accounts --connect " + compat,
+                     "effect status --json", "effect status", "version", "tail",
+                     "export accounts", "calendar open --calendar HK"):
+            for redirection in (">&-", "<&- >&-"):
+                done = shell('"$0" %s %s' % (verb, redirection))
+                told = "writing the output" in done.stderr
+                if verb != "tail":  # Whoever reads a stream no more ends it.
+                    assert done.returncode == 3 and told, (verb, done)
+        for verb in ("entry post --from -", "account create --from - --connect " + compat):
+            done = shell('"$0" %s <&-' % verb)
+            told = "reading standard input: Bad" in done.stderr
+            assert done.returncode == 3 and told, (verb, done)
+        assert shell('"$0" principal list --csv 2>&-').stdout.startswith("principal_id,")
+        assert shell('"$0" entity lst 2>&-').returncode == 2
+    for number in ("0", "1", "2"):
+        # Of a server too, whose first files are those of its folder.
+        with subprocess.Popen(["sh", "-c", 'exec "$0" serve --data closed --compat-port 0 '
+                               "--space-reserve 0 --accounts-max 64 --holds-max 64 %s>&-" % number,
+                               TAEL], cwd=folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            address = "unix:" + os.path.join(folder, "closed", "socket")
+            for _ in range(600):
+                asked = shell('"$0" principal list --connect %s' % address)
+                if asked.returncode == 0 or process.poll() is not None:
+                    break
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        assert process.returncode == (3 if number == "1" else 0), (number, process.returncode)
+        assert run("verify", os.path.join(folder, "closed"), "--replay").startswith("ok: ")
+
+
+def test_a_limit_on_the_size_of_files_is_told(folder):
+    """What would be larger than `ulimit -f` lets a file be ends in words, and leaves the folder as
+    sound as it was."""
+    with server(folder, most="64") as (_, _):
+        run("asset", "open", "--asset", "HKD", "--kind", "currency", "--scale", "2", folder=folder)
+    for verb in ("restore data new", "verify data --replay", "serve --data data --compat-port 0",
+                 "serve --data fresh --compat-port 0 --space-reserve 0"):
+        done = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$0" ' + verb, TAEL], cwd=folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert done.returncode == 3 and "File too large" in done.stderr, (verb, done)
+    assert run("verify", "data", "--replay", folder=folder).startswith("ok: ")
+    assert not [name for name in os.listdir(folder) if "replay" in name], os.listdir(folder)
+
+
 def test_the_environment_is_told(folder):
     missing = os.path.join(folder, "missing")
     run("verify", missing, code=3)
@@ -269,7 +338,20 @@ def test_the_environment_is_told(folder):
     said = run_both("account", "show", "1", "--connect", "127.0.0.1:1", "--deadline", "3",
                     code=3)[1]
     assert said.count("waiting for 127.0.0.1:1, for 3 s at most; connecting: ") == 1, said
-    refused("opening " + missing, "account", "create", "--from", missing, code=3)
+    # What is told is text, whatever was typed.
+    for word, shown_as in ((b"a\xff\n\x1b[2J", "a"), (b"x", "x"), (b"1:\xc3\xa9", "")):
+        for verb in ("query accounts", "entity list", "tail", "job wait 1",
+                     "project --to sqlite:x"):
+            done = subprocess.run([TAEL.encode(), *verb.encode().split(), b"--connect", word],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+            said = done.stderr.decode("ascii")
+            assert done.returncode == 2 and "--connect: \"" + shown_as in said, (verb, done)
+            assert "\n" not in said.rstrip("\n") and "\x1b" not in said, said
+        done = subprocess.run([TAEL.encode(), b"account", b"create", b"--from", word + b"/"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        said = done.stderr.decode("utf-8")
+        assert done.returncode == 3 and "opening \"" in said and "\x1b" not in said, done
+    refused("opening \"", "account", "create", "--from", missing, code=3)
     run("serve", "--data", os.path.join(folder, "no", "parent"), code=3)
     run("bench", "ordered", "--connect", "127.0.0.1:1", "--transfers", "1", "--no-probe", code=3)
 
@@ -596,19 +678,97 @@ def documented(name):
 
 
 def test_the_books_of_the_documentation(folder):
-    """The commands of docs/BOOKS.md, one after the other; its tables are what they print."""
+    """The commands of docs/BOOKS.md, one after the other; its tables are what they print, but for
+    times."""
+    time_of = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
     commands = documented("BOOKS.md")
     assert len(commands) > 18 and sum(block != "" for _, block in commands) >= 2, commands
+    refusals = {("entry", "post", "--entry-id", "4"): "day_in_closed_period",
+                ("entry", "reverse", "--entry-id", "10"): "not_the_owner"}
     refused = 0
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "../../docs/BOOKS.md"), encoding="utf-8") as file:
+        for line in re.findall(r"^    (printf .*)$", file.read(), re.M):
+            subprocess.run(["sh", "-c", line], cwd=folder, check=True)
     with server(folder, most="64") as (_, _):
         for command, block in commands:
-            is_refused = command[:4] == ["entry", "post", "--entry-id", "4"]
+            is_refused = tuple(command[:4]) in refusals
             printed = run(*command, code=int(is_refused), folder=folder)
-            assert block in ("", printed), (command, printed)
-            refused += is_refused and "day_in_closed_period" in printed
-    assert refused == 1
+            assert block == "" or time_of.sub("T", block) == time_of.sub("T", printed), (command,
+                                                                                         printed)
+            refused += is_refused and refusals[tuple(command[:4])] in printed
+        # Days of a refusal are dates to people, numbers to programs.
+        late = ("entry", "post", "--entry-id", "99", "--day", "2027-01-01", "100:debit:1:1",
+                "100:credit:2:1")
+        printed = run(*late, code=1, folder=folder)
+        assert re.search("value *2027-01-01\nlimit *2026-12-28\n", printed), printed
+        printed = json.loads(run(*late, "--json", code=1, folder=folder))
+        assert (printed["value"], printed["limit"]) == ("20819", "20815"), printed
+        # What is no number is not told as one.
+        said = run_both("entry", "search", code=1, folder=folder)[1]
+        assert said.endswith(" must be given.\n"), said
+        said = run_both("trial-balance", "--book", "9", code=1, folder=folder)[1]
+        assert said.endswith("There is no such book. (9)\n"), said
+    assert refused == len(refusals)
     done = run("verify", os.path.join(folder, "data"), "--replay")
     assert done.startswith("ok: "), done
+
+
+def test_what_need_not_be_given_is_not_missed(folder):
+    """Each question whose flags need not be given is answered without them."""
+    asked = 0
+    with server(folder, most="64") as (_, _):
+        for row in objects(run("completion", "--json")):
+            text = run(row["verb"], *([row["action"]] if row["action"] else []), "--help")
+            if "A question over the tael port" in text and " [FLAGS]" in text.split(":")[0] and \
+                    "(required)" not in text:
+                words = [row["verb"], *([row["action"]] if row["action"] else [])]
+                done = subprocess.run([TAEL, *words], cwd=folder, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True, check=False)
+                # One that wants one of several is told which by its own rule.
+                told = "must be given" in done.stderr
+                assert done.returncode == int(told), (words, done)
+                asked += not told
+    assert asked >= 10, asked
+
+
+def test_postings_are_shown_with_the_decimals_of_their_books(folder):
+    """An entry over two books shows each amount with its own; JSON and CSV have minor units."""
+    with server(folder, most="64") as (_, _):
+        for line in ("entity open --entity-id 1 --name n --jurisdiction HK --currency HKD "
+                     "--day 2026-12-24",
+                     "asset open --asset HKD --kind currency --scale 2",
+                     "asset open --asset JPY --kind currency --scale 0",
+                     "chart add --chart 1 --code 1 --kind asset --name a",
+                     "book open --book 7 --chart 1 --entity-id 1 --asset HKD --name h",
+                     "book open --book 8 --chart 1 --entity-id 1 --asset JPY --name j"):
+            run(*line.split(), folder=folder)
+        for book in ("7", "8"):
+            for number in ("1", "2"):
+                run("book", "account-open", "--book", book, "--account-id", number, "--code", "1",
+                    "--name", "a", folder=folder)
+        run("entry", "post", "--entry-id", "1", "--order-id", "5", "8:debit:1:1205",
+            "8:credit:2:1205", "7:debit:1:120550", "7:credit:2:120550", folder=folder)
+        run("entry", "reverse", "--entry-id", "2", "--reversed-id", "1", "1:5", folder=folder)
+        run("hold", "open", "--entry-id", "3", "--name", "a", "7:debit:1:7", "7:credit:2:7",
+            folder=folder)
+        run("hold", "open", "--entry-id", "4", "--name", "b", "8:debit:1:7", "8:credit:2:7",
+            folder=folder)
+        columns = ("entry_id  posting  book  debit_account_id  credit_account_id   amount",
+                   "       1        0     8                 1                  2     1205",
+                   "       1        1     7                 1                  2  1205.50")
+        printed = run("entry", "show", "1", folder=folder)
+        assert printed.splitlines() == [columns[0] + "  reversed", columns[1] + "         0",
+                                        columns[2] + "      0.05"], printed
+        printed = run("entry", "search", "--order-id", "5", folder=folder)
+        assert [line.split()[-1] for line in printed.splitlines()[1:]] == ["1205", "1205.50"]
+        printed = run("hold", "list", folder=folder)
+        assert [line.split()[-2] for line in printed.splitlines()] == ["amount", "0.07", "7"]
+        run("entry", "show", "99", folder=folder)
+        rows = objects(run("entry", "show", "1", "--json", folder=folder))
+        assert [row["amount"] for row in rows] == ["1205", "120550"] and "scale" not in rows[0]
+        csv = run("hold", "list", "--csv", folder=folder)
+        assert "scale" not in csv and csv.splitlines()[1].split(",")[8] == "7", csv
 
 
 def test_names_stand_for_numbers(folder):
@@ -682,6 +842,24 @@ def test_the_month_of_the_documentation(folder):
     assert by_account["3900"]["credit"] == "3181620"
     for code in ("4000", "5000", "5100", "5200", "5300", "5400"):
         assert by_account[code]["debit"] == by_account[code]["credit"] == "0", code
+    done = run("verify", os.path.join(folder, "data"), "--replay")
+    assert done.startswith("ok: "), done
+
+
+def test_the_import_of_the_documentation(folder):
+    """Books from another system, docs/IMPORT.md: what is printed is what the page says."""
+    docs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/")
+    shown = 0
+    with server(folder, most="64") as (_, _):
+        for command, block in documented("IMPORT.md"):
+            words = [docs + word[5:] if word.startswith("docs/") else word for word in command]
+            has_bad = command[:2] in (["import", "accounts"], ["import", "entries"])
+            printed = run(*words, code=int(has_bad), folder=folder)
+            # How many records a table has is said apart from it.
+            block = re.sub(r"^[0-9]+ records\n", "", block, flags=re.MULTILINE)
+            assert block in ("", printed), (command, printed)
+            shown += block != ""
+    assert shown == 5, shown
     done = run("verify", os.path.join(folder, "data"), "--replay")
     assert done.startswith("ok: "), done
 
@@ -770,6 +948,14 @@ def test_only_the_owner_posts(folder):
         rows = objects(by("1", "trial-balance", "--book", "100", "--json"))
         sums = {row["account_id"]: (row["debit"], row["credit"]) for row in rows}
         assert (sums["1"], sums["2"], sums["3"]) == (("10", "0"), ("0", "5"), ("0", "5")), sums
+
+
+def test_every_verb_comes_in_as_it_is_told(folder):
+    with server(folder, most="64") as (_, _):
+        run("key", "new", "k", folder=folder)
+        for verb in ("job show 1", "job wait 1", "tail --no-follow", "export accounts",
+                     "project --to sqlite:a", "job cancel 1"):
+            run(*verb.split(), "--principal", "7", "--key", "k", code=3, folder=folder)
 
 
 def test_keys_are_files_of_their_owner(folder):

@@ -284,6 +284,6 @@ void plant_recovered(enum plant_bug bug, struct node *node, struct applied_frame
     if (bug == PLANT_FORGOTTEN) notes_forget(machine);
     if (bug != PLANT_SLICE) return;
     const enum status status =
-        commit_slice(machine, node->wal.tail.place, scratch, &applied, &failure);
+        commit_slice(machine, node->wal.tail.place, NULL, 0, 0, scratch, &applied, &failure);
     assert(status == STATUS_OK);
 }

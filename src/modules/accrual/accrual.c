@@ -3,6 +3,8 @@
 // Deciding on loans, and accruing their interest.
 #include "modules/accrual/accrual.h"
 
+#include "modules/entry/entry.h"
+
 #define SCHEMA_MODULE accrual
 #define SCHEMA_TABLE  "modules/accrual/accrual.def"
 #include "schema/make_descriptors.h"
@@ -196,12 +198,10 @@ static u32 stray_decide(const struct module_context *context, const struct accru
 
 // --- the job -------------------------------------------------------------------------------------
 
-// Begins a job over all loans.
 static u32 job_decide(const struct module_context *context, struct job_start start,
                       struct plan *plan)
 {
     const struct job_record *other = job_of_kind(context, start.kind);
-    start.total = module_record_count(context, ACCRUAL_TABLE_LOANS);
     plan->evidence[0] = start.job_id;
     if (start.job_id == 0) return ACCRUAL_ID_MUST_NOT_BE_ZERO;
     // One that is not settled and has this id is this one: repeated, it exists.
@@ -215,17 +215,38 @@ static u32 job_decide(const struct module_context *context, struct job_start sta
 static u32 run_decide(const struct module_context *context, const struct accrual_run *run,
                       struct plan *plan)
 {
-    return job_decide(
-        context,
-        (struct job_start){
-            .job_id = run->job_id, .day = run->day, .kind = JOB_KIND_ACCRUAL, .holds = run->holds},
-        plan);
+    return job_decide(context,
+                      (struct job_start){
+                          .job_id = run->job_id,
+                          .total = module_record_count(context, ACCRUAL_TABLE_LOANS),
+                          .day = run->day,
+                          .kind = JOB_KIND_ACCRUAL,
+                          .holds = run->holds,
+                      },
+                      plan);
 }
 
 static u32 tidy_decide(const struct module_context *context, const struct accrual_tidy *tidy,
                        struct plan *plan)
 {
-    return job_decide(context, (struct job_start){.job_id = tidy->job_id, .kind = JOB_KIND_TIDYING},
+    return job_decide(context,
+                      (struct job_start){
+                          .job_id = tidy->job_id,
+                          .total = module_record_count(context, ACCRUAL_TABLE_LOANS),
+                          .kind = JOB_KIND_TIDYING,
+                      },
+                      plan);
+}
+
+static u32 count_decide(const struct module_context *context, const struct accrual_count *count,
+                        struct plan *plan)
+{
+    return job_decide(context,
+                      (struct job_start){
+                          .job_id = count->job_id,
+                          .total = count->entries,
+                          .kind = JOB_KIND_COUNTING,
+                      },
                       plan);
 }
 
@@ -253,6 +274,22 @@ static void tidying_slice(const struct module_context *context, u32 budget, stru
     }
 }
 
+// Counts the entries that there are, by their postings in history.
+static void counting_slice(const struct module_context *context, u32 budget, struct job_record *job)
+{
+    const u64 end = MIN(job->total, job->cursor + budget);
+    while (job->cursor < end) {
+        struct module_postings walk = {0};
+        struct outcome outcome;
+        job->cursor++;
+        if (module_posting_next(context, entry_module.number, job->cursor, &walk, &outcome)) {
+            job->done++;
+        } else {
+            job->refused++;
+        }
+    }
+}
+
 // Takes over a run of loans, whose place in the table is the job's argument.
 static bool tidying_conclude(const struct module_context *context, struct plan *plan)
 {
@@ -272,6 +309,10 @@ static void accrual_slice(const struct module_context *context, u32 budget, stru
     struct job_record *job = &plan->job;
     if (job->kind == JOB_KIND_TIDYING) {
         tidying_slice(context, budget, job);
+        return;
+    }
+    if (job->kind == JOB_KIND_COUNTING) {
+        counting_slice(context, budget, job);
         return;
     }
     const u32 count = (u32)MIN(job->total - job->cursor, (u64)MIN(budget, PLAN_BULK_MAX));
@@ -294,6 +335,7 @@ static bool accrual_conclude(const struct module_context *context, struct plan *
 {
     struct job_record *job = &plan->job;
     if (job->kind == JOB_KIND_TIDYING) return tidying_conclude(context, plan);
+    if (job->kind == JOB_KIND_COUNTING) return true; // It posts nothing.
     for (u64 row = 0; row < module_record_count(context, ACCRUAL_TABLE_GROUPS); row++) {
         const struct accrual_group_state *group = group_at(context, row);
         const struct control *control = table_record(context->controls, group->interest_control);
@@ -357,6 +399,7 @@ static u32 accrual_decide(const struct module_context *context, const struct sch
     if (record == &accrual_schema_accrual_repay) return repay_decide(context, body, plan);
     if (record == &accrual_schema_accrual_run) return run_decide(context, body, plan);
     if (record == &accrual_schema_accrual_tidy) return tidy_decide(context, body, plan);
+    if (record == &accrual_schema_accrual_count) return count_decide(context, body, plan);
     if (record == &accrual_schema_accrual_stray) return stray_decide(context, body, plan);
     return MODULE_UNKNOWN;
 }

@@ -58,6 +58,11 @@ const struct book_account *book_account_find(const struct module_context *contex
     return module_find(&own, TABLE_ACCOUNTS, row);
 }
 
+bool book_account_is_open(const struct book_account *known, bool is_debit)
+{
+    return !known->is_closed && (known->frozen & (is_debit ? FROZEN_DEBITS : FROZEN_CREDITS)) == 0;
+}
+
 // --- commands ------------------------------------------------------------------------------------
 
 // The codes of ISO 4217 that are metals: silver, gold, platinum, palladium.

@@ -42,6 +42,9 @@ const struct asset *book_asset_find(const struct module_context *context, const 
 const struct chart_code *book_code_find(const struct module_context *context, u32 chart, u16 code);
 // What its book knows of the account of this row in the ledger.
 const struct book_account *book_account_find(const struct module_context *context, u32 row);
+// Whether postings of our choice may debit (or else credit) the account: it is neither closed nor
+// frozen on this side.
+bool book_account_is_open(const struct book_account *known, bool is_debit);
 // The accounts of a book, from the newest (book->account_last) to the oldest (`previous`): the one
 // in a row of the module's table. `own` is the module's context.
 const struct book_account *book_account_at(const struct module_context *own, u64 row);

@@ -490,6 +490,10 @@ static struct book_reply settle_breach(struct book_model *model, const u8 *body)
     if (reply.result != MODULE_DONE) return reply;
     struct model_account *account = &model->accounts[row];
     struct model_account *suspense = model_suspense(model, account->number);
+    if (account->is_closed) return refused(CONSTRAINT_ACCOUNT_CLOSED, account->id, 0);
+    if (account->frozen & (account->flags & 2 ? FROZEN_DEBITS : FROZEN_CREDITS)) {
+        return refused(CONSTRAINT_ACCOUNT_FROZEN, account->id, account->frozen);
+    }
     posting.debit = account->flags & 2 ? account : suspense;
     posting.credit = account->flags & 2 ? suspense : account;
     posting.when.day = find_entity(model, find_book(model, account->number)->entity_id)->day;

@@ -219,6 +219,13 @@ static u32 breach_settle_decide(const struct module_context *context,
     if (breach->cured_at != 0) return CONSTRAINT_BREACH_CURED;
     const struct account *account = ledger_account(ledger, breach->account_row);
     const bool is_debit = (account->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) != 0;
+    const struct book_account *known = book_account_find(context, breach->account_row);
+    assert(known != NULL); // Entries alone open breaches of accounts, and they post to books.
+    if (!book_account_is_open(known, is_debit)) {
+        plan->evidence[0] = account->id;
+        plan->evidence[1] = known->is_closed ? 0 : known->frozen;
+        return known->is_closed ? CONSTRAINT_ACCOUNT_CLOSED : CONSTRAINT_ACCOUNT_FROZEN;
+    }
     const u32 suspense = ledger_class_account_row(ledger, account->ledger, BOOK_SUSPENSE_ID);
     struct plan_posting *posting = plan_add_posting(plan);
     posting->debit_row = is_debit ? breach->account_row : suspense;

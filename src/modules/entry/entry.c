@@ -56,8 +56,7 @@ u32 entry_account_is_open(const struct module_context *context, u32 row, u8 side
     const struct book_account *known = book_account_find(context, row);
     plan->evidence[0] = ledger_account(context->ledger, row)->id;
     plan->evidence[1] = known->is_closed ? 0 : known->frozen;
-    const u8 barred = side == SIDE_DEBIT ? FROZEN_DEBITS : FROZEN_CREDITS;
-    if (!known->is_closed && (known->frozen & barred) == 0) return MODULE_DONE;
+    if (book_account_is_open(known, side == SIDE_DEBIT)) return MODULE_DONE;
     plan->unique_id = entry_id; // Posted before the account was stopped, it exists.
     return known->is_closed ? ENTRY_ACCOUNT_CLOSED : ENTRY_ACCOUNT_FROZEN;
 }

@@ -54,6 +54,17 @@ u32 entry_find_ask(const struct module_context *context, const struct schema_rec
     return MODULE_DONE;
 }
 
+// Which posting of its entry has this id: those of the rows beside it need not be read.
+static u32 posting_index(const struct history *history, u128 entry_id, u128 posting_id)
+{
+    u32 index = 0;
+    while (history_posting_id(history, entry_module.number, entry_id, index) != posting_id) {
+        index++;
+        assert(index < PLAN_POSTINGS_MAX); // Entries alone have references.
+    }
+    return index;
+}
+
 // The view of a posting's row.
 static enum status posting_view(const struct history_view *view, const struct outcome *outcome,
                                 struct entry_posting *out, struct failure *failure)
@@ -136,6 +147,8 @@ static enum status search_look(struct history_query *query, struct history_view 
         status = history_row(view->history, view->set, rows[i], &outcome, failure);
         if (status != STATUS_OK || (outcome.flags & OUTCOME_REFERENCES) == 0) continue;
         status = posting_view(view, &outcome, &posting, failure);
+        if (status != STATUS_OK) break;
+        posting.posting = posting_index(view->history, posting.entry_id, outcome.id);
         (void)answer_add(answer, &posting);
     }
     if (!page.ended) store_u64(answer->cursor, page.next);

@@ -139,6 +139,19 @@ struct order {
     struct entry_day to_day;
 };
 
+// What a command says, a struct due_post or conversion_post.
+#define ORDER_OF(post)                        \
+    ((struct order){                          \
+        .entry_id = (post)->entry_id,         \
+        .day = (post)->day,                   \
+        .from_book = (post)->from_book,       \
+        .rule_id = (post)->rule_id,           \
+        .from_account = (post)->from_account, \
+        .to_account = (post)->to_account,     \
+        .amount = (post)->amount,             \
+        .code = (post)->code,                 \
+    })
+
 static u32 order_check(const struct module_context *context, struct order *order, u8 kind,
                        u8 from_side, struct plan *plan)
 {
@@ -208,16 +221,7 @@ static u32 order_end(const struct order *order, struct plan *plan)
 static u32 due_post_decide(const struct module_context *context, const struct due_post *post,
                            struct plan *plan)
 {
-    struct order order = {
-        .entry_id = post->entry_id,
-        .day = post->day,
-        .from_book = post->from_book,
-        .rule_id = post->rule_id,
-        .from_account = post->from_account,
-        .to_account = post->to_account,
-        .amount = post->amount,
-        .code = post->code,
-    };
+    struct order order = ORDER_OF(post);
     const u32 refusal = order_check(context, &order, RULE_DUE, SIDE_CREDIT, plan);
     if (refusal != MODULE_DONE) return refusal;
     order_post(&order, true, order.from_rule_row, order.from_row, order.amount, plan);
@@ -270,16 +274,7 @@ static u32 convert_to_coarse(const struct module_context *context, struct order 
 static u32 conversion_post_decide(const struct module_context *context,
                                   const struct conversion_post *post, struct plan *plan)
 {
-    struct order order = {
-        .entry_id = post->entry_id,
-        .day = post->day,
-        .from_book = post->from_book,
-        .rule_id = post->rule_id,
-        .from_account = post->from_account,
-        .to_account = post->to_account,
-        .amount = post->amount,
-        .code = post->code,
-    };
+    struct order order = ORDER_OF(post);
     const u32 refusal = order_check(context, &order, RULE_CONVERSION, SIDE_DEBIT, plan);
     if (refusal != MODULE_DONE) return refusal;
     const u8 from = scale_of(context, order.from_book);

@@ -139,7 +139,7 @@ static u32 list_ask(const struct module_context *context, const struct job_list 
     answer->record = &job_schema_job_record;
     for (; row < count && looks < ANSWER_LOOKS_MAX; row++, looks++) {
         const struct job_record *job = job_at(context, row);
-        if (question->status != 0 && question->status != job->status) continue;
+        if (question->status != JOBS_ALL && question->status != job->status) continue;
         if (!answer_add(answer, job)) break;
     }
     memset(answer->cursor, 0, sizeof answer->cursor);
