@@ -379,8 +379,17 @@ static void effects_compare(struct world *world, bool is_whole)
 
 // --- loans ---------------------------------------------------------------------------------------
 
+static bool has_entry(void *context, u128 entry_id)
+{
+    struct entry_posting posting;
+    const struct desk *desk = context;
+    return book_model_entry_posting(desk->books, entry_id, 0, &posting);
+}
+
 static void loans_init(struct desk *desk)
 {
+    desk->loans.context = desk;
+    desk->loans.has_entry = has_entry;
     const bool is_large = random_chance(&desk->random, 15);
     desk->loans_max = is_large ? 10000 : 600; // Then a job takes more than one slice.
     desk->run_max = is_large ? 3000 : 30;

@@ -27,7 +27,7 @@ static u32 find_group(const struct accrual_model *model, u128 group_id)
     return i;
 }
 
-static struct job_record *find_job(struct accrual_model *model, u128 job_id)
+struct job_record *accrual_model_find_job(struct accrual_model *model, u128 job_id)
 {
     for (u32 i = 0; i < model->job_count; i++) {
         if (model->jobs[i].job_id == job_id) return &model->jobs[i];
@@ -142,8 +142,24 @@ static struct accrual_model_reply run_stray(const struct accrual_model *model,
     return refuse(MODULE_SUB_LEDGER_BROKEN, interest, interest + (stray->held ? 0 : stray->amount));
 }
 
-static struct accrual_model_reply job_start(struct accrual_model *model, u64 principal, u128 job_id,
-                                            u16 kind, i32 day, bool holds)
+struct job_record *accrual_model_job(struct accrual_model *model, u64 principal, u128 job_id,
+                                     u16 kind, u64 total, bool holds)
+{
+    assert(model->job_count < ACCRUAL_MODEL_JOBS_MAX);
+    struct job_record *job = &model->jobs[model->job_count++];
+    *job = (struct job_record){.job_id = job_id,
+                               .total = total,
+                               .principal = principal,
+                               .number = model->job_count,
+                               .kind = kind,
+                               .status = JOB_STATUS_RUNNING,
+                               .holds = holds};
+    job_turn(model, job);
+    return job;
+}
+
+// Why no job of a kind and an id begins now.
+static struct accrual_model_reply job_judge(struct accrual_model *model, u128 job_id, u16 kind)
 {
     if (job_id == 0) return refuse(ACCRUAL_ID_MUST_NOT_BE_ZERO, 0, 0);
     for (u32 i = 0; i < model->job_count; i++) {
@@ -152,18 +168,28 @@ static struct accrual_model_reply job_start(struct accrual_model *model, u64 pri
             return refuse(ACCRUAL_JOB_UNDER_WAY, other->job_id, 0);
         }
     }
-    if (find_job(model, job_id) != NULL) return refuse(ACCRUAL_JOB_EXISTS, job_id, 0);
-    assert(model->job_count < ACCRUAL_MODEL_JOBS_MAX);
-    struct job_record *job = &model->jobs[model->job_count++];
-    *job = (struct job_record){.job_id = job_id,
-                               .total = model->loan_count,
-                               .principal = principal,
-                               .number = model->job_count,
-                               .day = day,
-                               .kind = kind,
-                               .status = JOB_STATUS_RUNNING,
-                               .holds = holds};
-    job_turn(model, job);
+    if (accrual_model_find_job(model, job_id) == NULL) return done;
+    return refuse(ACCRUAL_JOB_EXISTS, job_id, 0);
+}
+
+static struct accrual_model_reply run_accrual(struct accrual_model *model, u64 principal,
+                                              const struct accrual_run *run)
+{
+    const struct accrual_model_reply reply = job_judge(model, run->job_id, JOB_KIND_ACCRUAL);
+    if (reply.result != MODULE_DONE) return reply;
+    accrual_model_job(model, principal, run->job_id, JOB_KIND_ACCRUAL, model->loan_count,
+                      run->holds)
+        ->day = run->day;
+    return done;
+}
+
+// Jobs that never wait to be committed.
+static struct accrual_model_reply run_other(struct accrual_model *model, u64 principal, u128 job_id,
+                                            u16 kind, u64 total)
+{
+    const struct accrual_model_reply reply = job_judge(model, job_id, kind);
+    if (reply.result != MODULE_DONE) return reply;
+    accrual_model_job(model, principal, job_id, kind, total, false);
     return done;
 }
 
@@ -171,7 +197,7 @@ static struct accrual_model_reply job_start(struct accrual_model *model, u64 pri
 static struct accrual_model_reply job_settle(struct accrual_model *model, u64 principal,
                                              u128 job_id, bool is_cancel)
 {
-    struct job_record *job = find_job(model, job_id);
+    struct job_record *job = accrual_model_find_job(model, job_id);
     if (job == NULL) return refuse(JOB_NOT_FOUND, job_id, 0);
     if (job->principal != principal) return refuse(JOB_NOT_THE_OWNER, job_id, job->principal);
     if (is_over(job)) return refuse(JOB_SETTLED, job->status, 0);
@@ -187,15 +213,17 @@ static struct accrual_model_reply job_settle(struct accrual_model *model, u64 pr
 struct accrual_model_reply accrual_model_run(struct accrual_model *model, u64 principal, u16 record,
                                              const void *body)
 {
-    const struct accrual_run *run = body;
+    const struct accrual_count *count = body;
     switch (record) {
     case 0x7e01: return run_group(model, body);
     case 0x7e02: return run_open(model, body);
     case 0x7e03: return run_repay(model, body);
     case 0x7e05: return run_stray(model, body);
-    case 0x7e04:
-        return job_start(model, principal, run->job_id, JOB_KIND_ACCRUAL, run->day, run->holds);
-    case 0x7e06: return job_start(model, principal, load_u128(body), JOB_KIND_TIDYING, 0, false);
+    case 0x7e04: return run_accrual(model, principal, body);
+    case 0x7e06:
+        return run_other(model, principal, load_u128(body), JOB_KIND_TIDYING, model->loan_count);
+    case 0x7e07:
+        return run_other(model, principal, count->job_id, JOB_KIND_COUNTING, count->entries);
     default: return job_settle(model, principal, load_u128(body), record == 0x0801);
     }
 }
@@ -203,9 +231,15 @@ struct accrual_model_reply accrual_model_run(struct accrual_model *model, u64 pr
 // --- ticks ---------------------------------------------------------------------------------------
 
 // Looks at one member of a job.
-static void member_look(struct accrual_model *model, struct job_record *job,
-                        struct accrual_model_loan *loan)
+static void member_look(struct accrual_model *model, struct job_record *job, u64 member)
 {
+    struct accrual_model_loan *loan = &model->loans[member];
+    if (job->kind == JOB_KIND_COUNTING) {
+        const bool is_there = model->has_entry(model->context, member + 1);
+        job->done += is_there;
+        job->refused += !is_there;
+        return;
+    }
     if (job->kind == JOB_KIND_TIDYING) {
         job->done +=
             loan->staged_by != 0 && model->jobs[loan->staged_by - 1].status == JOB_STATUS_COMMITTED;
@@ -257,16 +291,26 @@ void accrual_model_tick(struct accrual_model *model)
         if (other->status != JOB_STATUS_RUNNING && other->status != JOB_STATUS_COMMITTING) continue;
         if (job == NULL || model->turns[i] < model->turns[job->number - 1]) job = other;
     }
+    for (u32 i = 0; i < model->job_count; i++) {
+        struct job_record *first = &model->jobs[i];
+        if (first->kind != model->first_kind) continue;
+        if (first->status == JOB_STATUS_COMMITTING) job = first;
+    }
     if (job == NULL) return;
     job->slices++;
     job_turn(model, job);
+    if (job->kind >> 8 != accrual_module.number) {
+        model->other_slice(model->context, job);
+        return;
+    }
     if (job->status == JOB_STATUS_COMMITTING) {
         if (job->kind == JOB_KIND_TIDYING) tidying_commit(model, job);
+        else if (job->kind == JOB_KIND_COUNTING) job->status = JOB_STATUS_COMMITTED;
         else accrual_commit(model, job);
         return;
     }
     const u64 end = MIN(job->total, job->cursor + 8192);
-    for (; job->cursor < end; job->cursor++) member_look(model, job, &model->loans[job->cursor]);
+    for (; job->cursor < end; job->cursor++) member_look(model, job, job->cursor);
     if (job->cursor < job->total) return;
     job->status = job->holds ? JOB_STATUS_STAGED : JOB_STATUS_COMMITTING;
 }
@@ -345,7 +389,7 @@ u16 accrual_random_command(const struct accrual_model *model, struct random *ran
                            u32 run_max, u8 *body, u32 *size)
 {
     static const u16 records[] = {0x7e01, 0x7e02, 0x7e02, 0x7e03, 0x7e03, 0x7e03, 0x7e04, 0x7e04,
-                                  0x7e04, 0x7e05, 0x7e06, 0x0801, 0x0802, 0x0802, 0x0802};
+                                  0x7e04, 0x7e05, 0x7e06, 0x7e07, 0x0801, 0x0802, 0x0802, 0x0802};
     const u16 record = records[random_below(random, ARRAY_COUNT(records))];
     const u64 day = random_below(random, 400);
     const bool is_new = random_chance(random, 92);
@@ -370,6 +414,11 @@ u16 accrual_random_command(const struct accrual_model *model, struct random *ran
         run->day = FIRST_DAY + 1 + (i32)day;
         run->holds = random_chance(random, 50);
         *size = sizeof *run;
+    } else if (record == 0x7e07) {
+        struct accrual_count *count = (void *)body;
+        count->job_id = is_new ? (*next_id)++ : random_job(model, random);
+        count->entries = random_below(random, random_chance(random, 10) ? 9000 : 400);
+        *size = sizeof *count;
     } else {
         const bool starts = record == 0x7e06 && is_new;
         const u128 id = starts ? (*next_id)++ : random_job(model, random);

@@ -48,6 +48,12 @@ struct accrual_model {
     u32 group_count;
     u32 job_count;
     u32 book_first; // Groups are on ledger numbers from here on.
+    // Of `context`: whether an entry was posted, which one kind of job counts; a slice of a job of
+    // another module, one of which may be of a kind that goes before all others when it commits.
+    void *context;
+    bool (*has_entry)(void *context, u128 entry_id);
+    void (*other_slice)(void *context, struct job_record *job);
+    u16 first_kind;
 };
 
 struct accrual_model_reply {
@@ -61,7 +67,13 @@ struct accrual_model_sums {
     u128 interest;  // In whole minor units.
 };
 
-// Decides a command of the accrual module, 0x7e01 to 0x7e06, or of the job module.
+// Begins a job of another module, whose id no job has.
+struct job_record *accrual_model_job(struct accrual_model *model, u64 principal, u128 job_id,
+                                     u16 kind, u64 total, bool holds);
+// The job of an id, or NULL.
+struct job_record *accrual_model_find_job(struct accrual_model *model, u128 job_id);
+
+// Decides a command of the accrual module, 0x7e01 to 0x7e07, or of the job module.
 struct accrual_model_reply accrual_model_run(struct accrual_model *model, u64 principal, u16 record,
                                              const void *body);
 // A slice of the job whose turn it is, or a part of its conclusion.
