@@ -58,6 +58,8 @@ void desk_init(struct world *world)
     follower_init(&desk->follower, &world->genesis, world_log_id(world));
     desk->follower.bug = world->bug;
     node_ask_init(&desk->ask, &desk->follower.node);
+    desk->next_row = (u128)1 << 100;
+    desk->tick_body = must(aligned_alloc(PAGE_SIZE, COMMIT_TICK_SIZE_MAX));
     desk_lanes_init(world);
 }
 
@@ -76,6 +78,7 @@ void desk_free(struct world *world)
     node_ask_free(&desk->ask);
     follower_free(&desk->follower);
     free(desk->answered);
+    free(desk->tick_body);
     free(desk->ids.ids);
     free(desk);
     world->desk = NULL;
@@ -144,6 +147,25 @@ static bool tick_is_due(const struct machine *machine)
     return machine_next_due(machine) <= machine->timestamp + DESK_FRAME_NS;
 }
 
+// The next tick, with the rows of an import that it carries out. A device reads well meanwhile: the
+// server that cannot make one has died.
+static struct frame_command tick_make(struct world *world, bool *is_alone)
+{
+    struct machine *machine = &world->node.machine;
+    const u32 rate = world->disk.faults.read_error_rate;
+    struct failure failure;
+    world->disk.faults.read_error_rate = 0;
+    const struct frame_command tick = commit_tick(machine, is_alone);
+    const enum status status = commit_tick_body(machine, world->desk->tick_body, &failure);
+    world->disk.faults.read_error_rate = rate;
+    if (status == STATUS_OK) return tick;
+    // What the machine makes of rows that are not those that came is what is looked at then.
+    if (status != STATUS_CORRUPT || !world->lying)
+        desk_fail(world, CHECK_L4, "%s", failure.message);
+    memset(world->desk->tick_body, 0, tick.body_size);
+    return tick;
+}
+
 static u32 setup_fill(struct desk *desk, struct frame_command *entries, const u8 **bodies,
                       u32 *slots, u32 wanted)
 {
@@ -172,14 +194,17 @@ u32 desk_fill(struct world *world, struct frame_command *entries, const u8 **bod
         world->node.wal.tail.epoch++;
         world->counts[WORLD_EPOCHS]++;
     }
-    if (is_due || desk->leaps || (has_job && random_chance(&desk->random, 60))) {
+    const bool is_held_up = commit_holds_up(machine);
+    const bool advances = has_job && random_chance(&desk->random, 60);
+    if (is_due || desk->leaps || advances || is_held_up) {
+        bool is_alone = false;
         *leap_ns = desk->leaps && !is_due ? DESK_LEAP_S * NS_PER_S : 0;
         slots[count] = U32_MAX;
-        bodies[count] = NULL;
-        entries[count++] = (struct frame_command){.record = COMMAND_TICK, .version = 1};
+        bodies[count] = desk->tick_body;
+        entries[count++] = tick_make(world, &is_alone);
         world->counts[WORLD_TICKS]++;
         if (*leap_ns > 0) desk->leaps = false;
-        if (is_due || *leap_ns > 0 || desk->gives_one) return count;
+        if (is_due || *leap_ns > 0 || is_alone || is_held_up || desk->gives_one) return count;
     }
     const bool is_large = random_chance(&desk->random, 10);
     u32 wanted = 1 + (u32)random_below(&desk->random, is_large ? most - 2 : 4);
@@ -436,6 +461,9 @@ void desk_acknowledge(struct world *world, const struct world_job *job, bool is_
             desk_fail(world, CHECK_REPLIES, "a command at another position");
         }
         if (job->view.commands[i].record == COMMAND_TICK) {
+            const struct frame_command *tick = &job->view.commands[i];
+            desk_import_carried(world, job->memory + tick->body_offset, tick->body_size,
+                                tick->principal);
             desk_lanes_tick(world, now);
         } else {
             command_acknowledge(world, job, i, now);

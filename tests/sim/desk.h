@@ -27,6 +27,7 @@
 #define DESK_SETUP_MAX    40u
 #define DESK_RECORDS_MAX  128u
 #define DESK_OWNERS_MAX   1024u
+#define DESK_IMPORTS_MAX  1024u
 #define DESK_PAST_MAX     64u
 #define DESK_FRAME_NS     1000u
 #define DESK_LEAP_S       BOOK_RANDOM_EXPIRY_S
@@ -106,6 +107,17 @@ struct desk_owner {
     u64 owner;
 };
 
+// An import, and what its job will make of it.
+struct desk_import {
+    u128 id;
+    u64 principal;
+    u64 rows;
+    u64 refused; // Of those.
+    u32 line;    // Of the first one that is.
+    u8 status;   // enum import_status.
+    bool is_whole;
+};
+
 // An account as it was behind a command.
 struct desk_past {
     u64 position;
@@ -148,6 +160,10 @@ struct desk {
     u128 held; // Of what the sample module sends, and what it has posted.
     u128 posted;
     struct accrual_model loans;
+    struct desk_import imports[DESK_IMPORTS_MAX];
+    u32 import_count;
+    u128 next_row; // Ids for the model of books, of rows that are carried out.
+    u8 *tick_body; // COMMIT_TICK_SIZE_MAX bytes, of the tick being made.
     u32 loans_max; // That the world may open,
     u32 run_max;   // and in one command.
 

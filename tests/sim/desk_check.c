@@ -140,11 +140,14 @@ static bool id_add(struct desk_ids *ids, u128 id)
 }
 
 // The class of the accounts that a command posts to; of a tick those of loans, whose jobs it
-// advances. What an effect's end posts is the sample module's, whose accounts are raw.
-static u32 class_of(u32 record)
+// advances, or of books when it brings rows of an import along. What an effect's end posts is the
+// sample module's, whose accounts are raw.
+static u32 class_of(const struct frame_command *command)
 {
-    const struct module *module = module_of_record(record);
-    if (record == COMMAND_TICK) return ACCRUAL_ACCOUNT_CLASS;
+    const struct module *module = module_of_record(command->record);
+    if (command->record == COMMAND_TICK) {
+        return command->body_size > 0 ? BOOK_ACCOUNT_CLASS : ACCRUAL_ACCOUNT_CLASS;
+    }
     if (module == NULL || module == &effect_module) return sample_module.account_class;
     return module->account_class;
 }
@@ -163,7 +166,8 @@ static const struct desk_owner *owner_of(const struct desk *desk, const struct a
 static bool is_own(const struct desk *desk, const struct account *account,
                    const struct frame_command *command)
 {
-    const bool is_entry = command->record == 0x0401 || command->record == 0x0402;
+    const bool is_carried = command->record == COMMAND_TICK && command->body_size > 0;
+    const bool is_entry = command->record == 0x0401 || command->record == 0x0402 || is_carried;
     const struct desk_owner *owner = owner_of(desk, account);
     if (!is_entry || account->id == BOOK_SUSPENSE_ID) return true;
     return owner != NULL && owner->owner == command->principal;
@@ -182,8 +186,7 @@ static void posting_check(struct world *world, const struct outcome *row,
     const struct account *sides[2] = {ledger_account(ledger, row->debit_row),
                                       ledger_account(ledger, row->credit_row)};
     for (u32 i = 0; i < 2; i++) {
-        if (account_class(sides[i]) == class_of(command->record) &&
-            is_own(desk, sides[i], command)) {
+        if (account_class(sides[i]) == class_of(command) && is_own(desk, sides[i], command)) {
             continue;
         }
         desk_fail(world, CHECK_L11, "a %x of principal %llu posts to another's account %llu on %u",

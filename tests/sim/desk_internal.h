@@ -50,6 +50,21 @@ void desk_models_posted(struct desk *desk, const struct desk_command *command,
 void desk_models_tick(struct desk *desk, u64 now);
 void desk_models_compare(struct world *world, bool is_whole);
 
+// --- imports ---
+
+// The next command on imports. False when there is none just now.
+bool desk_import_next(struct desk *desk, struct desk_command *out);
+void desk_import_expect(struct desk *desk, const struct desk_command *command,
+                        struct desk_expected *out);
+// A tick advances the job of an import; `context` is the desk.
+void desk_import_slice(void *context, struct job_record *job);
+// A tick carried out the rows in its body, in the name of this principal.
+void desk_import_carried(struct world *world, const u8 *body, u32 size, u64 principal);
+// Two accounts of a book that names are of. Returns the book.
+u32 desk_named_pair(struct desk *desk, u128 ids[2]);
+// An entry_post of such accounts was carried out.
+void desk_named_post(struct desk *desk, const u8 *body);
+
 // --- checks ---
 
 // Of a machine, whatever frame it is at.

@@ -341,6 +341,7 @@ void desk_lanes_expect(struct world *world, const struct desk_command *command, 
     case 0x07:
     case 0x08:
     case 0x09:
+    case 0x0a:
     case 0x7e:
     case 0x7f:
         out->count = 1;

@@ -159,13 +159,28 @@ void desk_models_posted(struct desk *desk, const struct desk_command *command,
     }
     // Of those of a single record: others are of the lane of books.
     if (command->record != 0x0401 || command->count != 1 || result != MODULE_DONE) return;
+    desk_named_post(desk, command->body);
+}
+
+void desk_named_post(struct desk *desk, const u8 *body)
+{
     struct entry_post post;
-    memcpy(&post, command->body, sizeof post);
+    memcpy(&post, body, sizeof post);
     for (u32 i = 0; i < post.legs_count; i++) {
         struct entry_leg leg;
-        memcpy(&leg, command->body + sizeof post + i * sizeof leg, sizeof leg);
+        memcpy(&leg, body + sizeof post + i * sizeof leg, sizeof leg);
         named_add(desk, leg.book, leg.account_id, leg.side == SIDE_DEBIT, leg.amount);
     }
+}
+
+u32 desk_named_pair(struct desk *desk, u128 ids[2])
+{
+    const u32 first = pick(desk, NAMED_OF_BOOKS);
+    u32 second = first;
+    while (second == first || second % 2 != first % 2) second = pick(desk, NAMED_OF_BOOKS);
+    ids[0] = NAMED_IDS_OF_BOOKS + first;
+    ids[1] = NAMED_IDS_OF_BOOKS + second;
+    return NAMED_BOOKS_FIRST + first % 2;
 }
 
 static bool names_next(struct desk *desk, struct desk_command *out)
@@ -390,6 +405,8 @@ static void loans_init(struct desk *desk)
 {
     desk->loans.context = desk;
     desk->loans.has_entry = has_entry;
+    desk->loans.other_slice = desk_import_slice;
+    desk->loans.first_kind = JOB_KIND_IMPORT_WHOLE;
     const bool is_large = random_chance(&desk->random, 15);
     desk->loans_max = is_large ? 10000 : 600; // Then a job takes more than one slice.
     desk->run_max = is_large ? 3000 : 30;
@@ -511,8 +528,9 @@ bool desk_models_next(struct world *world, struct desk_command *out)
 {
     struct desk *desk = world->desk;
     bool is_new = false;
-    switch (pick(desk, 5)) {
+    switch (pick(desk, 6)) {
     case 0: is_new = names_next(desk, out); break;
+    case 3: is_new = desk_import_next(desk, out); break;
     case 1: is_new = principals_next(desk, out); break;
     case 2: is_new = loans_next(desk, out); break;
     default: is_new = effects_next(desk, out); break;
@@ -547,6 +565,7 @@ void desk_models_expect(struct world *world, const struct desk_command *command,
         refuse(out, reply.result, reply.evidence);
         break;
     case 0x09: effects_expect(desk, command, &asker, out); break;
+    case 0x0a: desk_import_expect(desk, command, out); break;
     case 0x7f: sample_expect(desk, command, &asker, out); break;
     default: loans_expect(desk, command, out); break;
     }
