@@ -261,7 +261,7 @@ static void member_look(struct accrual_model *model, struct job_record *job, u64
 // What an accrual staged counts now.
 static void accrual_commit(struct accrual_model *model, struct job_record *job)
 {
-    u128 before[ACCRUAL_MODEL_GROUPS_MAX];
+    u128 before[ACCRUAL_MODEL_GROUPS_MAX] = {0};
     for (u32 i = 0; i < model->group_count; i++) before[i] = accrual_model_sum(model, i).interest;
     for (u32 i = 0; i < model->loan_count; i++) {
         struct accrual_model_loan *loan = &model->loans[i];
