@@ -57,7 +57,8 @@ enum desk_check {
     CHECK_PRINCIPALS,
     CHECK_EFFECTS,
     CHECK_JOBS,
-    CHECK_PAST, // What was asked once is answered so for ever, by its position.
+    CHECK_PAST,    // What was asked once is answered so for ever, by its position.
+    CHECK_CHANGES, // The change stream folds into the balances.
     DESK_CHECKS,
 };
 

@@ -50,6 +50,9 @@ void desk_models_posted(struct desk *desk, const struct desk_command *command,
 void desk_models_tick(struct desk *desk, u64 now);
 void desk_models_compare(struct world *world, bool is_whole);
 
+// Folds the change stream of a node at rest into balances, and compares them with its ledger.
+void desk_changes_compare(struct world *world, struct node *node);
+
 // --- imports ---
 
 // The next command on imports. False when there is none just now.
