@@ -360,6 +360,11 @@ void desk_lanes_tick(struct world *world, u64 now)
     if (desk->has_leapt) book_model_expire(desk->books);
     desk->has_leapt = false;
     desk_models_tick(desk, now);
+    world->counts[WORLD_JOBS_ENDED] = 0;
+    for (u32 i = 0; i < desk->loans.job_count; i++) {
+        const bool has_failed = desk->loans.jobs[i].result == MODULE_PRINCIPAL_CLOSED;
+        world->counts[WORLD_JOBS_ENDED] += has_failed;
+    }
 }
 
 void desk_lanes_remember(struct world *world)

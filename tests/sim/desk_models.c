@@ -212,6 +212,24 @@ static bool principals_next(struct desk *desk, struct desk_command *out)
     return true;
 }
 
+// Closes a principal whose job goes on just now: it is to end with him.
+static bool owner_close_next(struct desk *desk, struct desk_command *out)
+{
+    for (u32 i = desk->loans.job_count; i-- > 0;) {
+        const struct job_record *job = &desk->loans.jobs[i];
+        const struct principal_model_person *person =
+            principal_model_person(&desk->principals, job->principal);
+        const bool goes_on =
+            job->status == JOB_STATUS_RUNNING || job->status == JOB_STATUS_COMMITTING;
+        if (!goes_on || person == NULL || !person->exists) continue;
+        const struct principal_close close = {.principal_id = job->principal};
+        desk_command_set(desk, out, 0x0503, &close, sizeof close);
+        out->principal = PRINCIPAL_OPERATOR;
+        return true;
+    }
+    return false;
+}
+
 static void principals_compare(struct world *world)
 {
     struct desk *desk = world->desk;
@@ -401,8 +419,17 @@ static bool has_entry(void *context, u128 entry_id)
     return book_model_entry_posting(desk->books, entry_id, 0, &posting);
 }
 
+static bool is_closed(void *context, u64 principal)
+{
+    const struct desk *desk = context;
+    const struct principal_model_person *person =
+        principal_model_person(&desk->principals, principal);
+    return person != NULL && person->is_closed;
+}
+
 static void loans_init(struct desk *desk)
 {
+    desk->loans.is_closed = is_closed;
     desk->loans.context = desk;
     desk->loans.has_entry = has_entry;
     desk->loans.other_slice = desk_import_slice;
@@ -428,6 +455,13 @@ static bool loans_next(struct desk *desk, struct desk_command *out)
     if (record == 0x7e02 && desk->loans.loan_count >= desk->loans_max) return false;
     desk_command_set(desk, out, record, body, size);
     out->principal += random_chance(&desk->random, 10);
+    // Somebody who may be closed while a job goes on in his name.
+    if (random_chance(&desk->random, 20)) {
+        out->principal = principal_model_id(&desk->principals, 2 + pick(desk, 3));
+    }
+    if (record != 0x0801 && record != 0x0802) return true;
+    const struct job_record *job = accrual_model_find_job(&desk->loans, load_u128(body));
+    if (job != NULL && random_chance(&desk->random, 80)) out->principal = job->principal;
     return true;
 }
 
@@ -528,6 +562,7 @@ bool desk_models_next(struct world *world, struct desk_command *out)
 {
     struct desk *desk = world->desk;
     bool is_new = false;
+    if (random_chance(&desk->random, 60) && owner_close_next(desk, out)) return true;
     switch (pick(desk, 6)) {
     case 0: is_new = names_next(desk, out); break;
     case 3: is_new = desk_import_next(desk, out); break;

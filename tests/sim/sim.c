@@ -271,7 +271,7 @@ int main(int count, char **words)
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) {
         // Worlds of plain clients show all that comes of a lie of the disk.
         if (options.modules && i > WORLD_LIES) continue;
-        if (!options.modules && (i == WORLD_EPOCHS || i == WORLD_IMPORTED)) continue;
+        if (!options.modules && i >= WORLD_EPOCHS && i < WORLD_LIES) continue;
         missing += count_print("world", world_count_name((enum world_count)i), totals.world[i]);
     }
     for (u32 i = 0; i < DISK_COUNT_KINDS; i++) {

@@ -38,6 +38,7 @@ static const char *const count_names[] = {
     [WORLD_VERIFIED] = "verified",
     [WORLD_EPOCHS] = "epochs",
     [WORLD_IMPORTED] = "rows-imported",
+    [WORLD_JOBS_ENDED] = "jobs-ended-with-principal",
     [WORLD_LIES] = "lies",
     [WORLD_LIES_MET] = "lies-met-at-work",
     [WORLD_LIES_NAMED] = "lies-named-by-verify",

@@ -93,9 +93,10 @@ enum world_count {
     WORLD_POISONED, // Commands that ended the process and each recovery.
     WORLD_OVERRIDDEN,
     WORLD_VERIFIED,
-    WORLD_EPOCHS,   // Of worlds of modules; those,
-    WORLD_IMPORTED, // too: rows.
-    WORLD_LIES,     // Worlds whose disk said that a write was durable, and lost or misplaced it.
+    WORLD_EPOCHS,     // Of worlds of modules; those,
+    WORLD_IMPORTED,   // too: rows;
+    WORLD_JOBS_ENDED, // With their principal.
+    WORLD_LIES,       // Worlds whose disk said that a write was durable, and lost or misplaced it.
     WORLD_LIES_MET,
     WORLD_LIES_NAMED,
     WORLD_LIES_REFUSED,

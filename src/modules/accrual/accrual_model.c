@@ -297,8 +297,14 @@ void accrual_model_tick(struct accrual_model *model)
         if (first->status == JOB_STATUS_COMMITTING) job = first;
     }
     if (job == NULL) return;
-    job->slices++;
     job_turn(model, job);
+    if (model->is_closed(model->context, job->principal)) {
+        job->status = JOB_STATUS_FAILED;
+        job->result = MODULE_PRINCIPAL_CLOSED;
+        job->value = job->principal;
+        return;
+    }
+    job->slices++;
     if (job->kind >> 8 != accrual_module.number) {
         model->other_slice(model->context, job);
         return;

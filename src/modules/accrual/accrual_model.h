@@ -48,10 +48,12 @@ struct accrual_model {
     u32 group_count;
     u32 job_count;
     u32 book_first; // Groups are on ledger numbers from here on.
-    // Of `context`: whether an entry was posted, which one kind of job counts; a slice of a job of
-    // another module, one of which may be of a kind that goes before all others when it commits.
+    // Of `context`: whether an entry was posted, which one kind of job counts; whether a principal
+    // is closed, whose jobs end then; a slice of a job of another module, one of which may be of a
+    // kind that goes before all others when it commits.
     void *context;
     bool (*has_entry)(void *context, u128 entry_id);
+    bool (*is_closed)(void *context, u64 principal);
     void (*other_slice)(void *context, struct job_record *job);
     u16 first_kind;
 };
