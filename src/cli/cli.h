@@ -135,7 +135,7 @@ void cli_bar_put(u64 done, u64 total, u64 count, const char *counted);
 // Ends the line of the bar.
 void cli_bar_end(void);
 
-// Reads a whole file, standard input for "-", of at most 64 MiB, into memory that the caller frees.
+// Reads a whole file, standard input for "-", of at most 4 GiB, into memory that the caller frees.
 // STATUS_NOT_FOUND, STATUS_IO, STATUS_INVALID when it is larger.
 MUST_USE enum status cli_input_read(const char *path, char **text, size_t *size,
                                     struct failure *failure);

@@ -11,15 +11,11 @@
 #include "modules/book/book.h"
 #include "modules/entry/entry.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#define LEGS_MAX  255u
-#define INPUT_MAX (4ull << 30) // It is kept in memory.
+#define LEGS_MAX 255u
 
 // The last balance of an account that a line had.
 struct known_balance {
@@ -53,41 +49,6 @@ struct import_file {
 
 // --- the text ------------------------------------------------------------------------------------
 
-static enum status input_read(struct import_file *file, int fd, struct failure *failure)
-{
-    const char *path = file->options.path;
-    size_t capacity = 0;
-    for (;;) {
-        if (file->size == capacity) {
-            capacity = MAX(2 * capacity, (size_t)MIB);
-            file->text = realloc(file->text, capacity);
-            assert(file->text != NULL);
-        }
-        const ssize_t got = read(fd, file->text + file->size, capacity - file->size);
-        if (got < 0 && errno == EINTR && !cli_is_interrupted()) continue;
-        if (got < 0) return failure_set_errno(failure, STATUS_IO, errno, "reading %s", path);
-        if (got == 0) return STATUS_OK;
-        file->size += (size_t)got;
-        if (file->size > INPUT_MAX) {
-            return failure_set(failure, STATUS_INVALID, "%s is larger than 4 GiB", path);
-        }
-    }
-}
-
-static enum status input_open(struct import_file *file, struct failure *failure)
-{
-    const char *path = file->options.path;
-    if (strcmp(path, "-") == 0) return input_read(file, STDIN_FILENO, failure);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        const enum status status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
-        return failure_set_errno(failure, status, errno, "opening %s", path);
-    }
-    const enum status status = input_read(file, fd, failure);
-    (void)close(fd);
-    return status;
-}
-
 static void begin_find(struct import_file *file)
 {
     static const char mark[] = "\xef\xbb\xbf"; // What some programs begin UTF-8 with.
@@ -114,7 +75,7 @@ enum status import_file_open(struct import_file **out, const struct import_file_
     struct import_file *file = calloc(1, sizeof *file);
     assert(file != NULL);
     file->options = *options;
-    enum status status = input_open(file, failure);
+    enum status status = cli_input_read(options->path, &file->text, &file->size, failure);
     if (status == STATUS_OK) {
         begin_find(file);
         file->record = line_record(options->kind, file->is_json);
