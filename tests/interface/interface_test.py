@@ -198,6 +198,8 @@ def test_usage_is_told(_folder):
         run(verb, code=2)
     refused("did you mean verify?", "verfy")
     refused("no action \"shw\"", "account", "shw")
+    refused("there is no verb \"shw it\"", "help", "shw", "it")
+    refused("there is no verb \"a?b\"", "help", "a\x1bb")
     refused("--foo is no flag of tael transfer create", "transfer", "create", "--foo", "1")
     refused("did you mean --amount?", "transfer", "create", "--amout", "1")
     refused("--id, --ledger, --code are missing", "account", "create")
@@ -224,7 +226,7 @@ def test_usage_is_told(_folder):
     refused("--clients: \"0\" is less than 1", "bench", "ordered", "--clients", "0")
     refused("--cluster: \"-1\" is negative", "serve", "--data", "x", "--cluster", "-1")
     refused("--data needs a value", "serve", "--data")
-    refused("there is no verb query x", "help", "query", "x")
+    refused("there is no verb \"query x\"", "help", "query", "x")
     refused("--deadline is given twice", "query", "accounts", "--deadline", "1", "--deadline", "2")
     refused("--json is given twice", "query", "accounts", "--json", "--json")
     transfer = ("transfer", "create", "--id", "1", "--debit-account-id", "1",
