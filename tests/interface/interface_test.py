@@ -933,6 +933,28 @@ def test_only_the_owner_posts(folder):
         assert (sums["1"], sums["2"], sums["3"]) == (("10", "0"), ("0", "5"), ("0", "5")), sums
 
 
+def test_a_dump_says_what_was_asked_of_modules(folder):
+    with server(folder, most="64") as (_, _):
+        with open(os.path.join(folder, "two"), "w", encoding="ascii") as file:
+            for chart in (1, 2):
+                file.write('{"chart":%d,"code":1000,"kind":"asset","name":"bank"}\n' % chart)
+        run("chart", "add", "--from", "two", folder=folder)
+        run("entry", "post", "--entry-id", "9", "7:debit:1:5", "7:credit:2:5", code=1,
+            folder=folder)
+    rows = objects(run("dump", "data", "--events", "--json", folder=folder))
+    asked = [row for row in rows if row.get("record") == "module"]
+    assert [(row["operation"], row["events"]) for row in asked] == [
+        ("chart_add", 2), ("entry_post", 1)], asked
+    events = [row for row in rows if "event" in row]
+    assert [(row["position"], row["index"]) for row in events] == [(2, 0), (2, 1), (3, 0)], events
+    assert [row["event"].get("chart") for row in events] == [1, 2, None], events
+    assert events[2]["event"]["legs"][1] == {"book": 7, "side": "credit", "account_id": "2",
+                                             "amount": "5"}, events[2]
+    table = run("dump", "data", "--events", folder=folder)
+    assert '        {"position":2,"index":1,"event":{"chart":2,"code":1000,' in table, table
+    assert "event" not in run("dump", "data", "--json", folder=folder).replace('"events"', "")
+
+
 def test_every_verb_comes_in_as_it_is_told(folder):
     with server(folder, most="64") as (_, _):
         run("key", "new", "k", folder=folder)
