@@ -766,6 +766,22 @@ def test_postings_are_shown_with_the_decimals_of_their_books(folder):
         printed = run("hold", "list", folder=folder)
         assert [line.split()[-2] for line in printed.splitlines()] == ["amount", "0.07", "7"]
         run("entry", "show", "99", folder=folder)
+        # A rule of two books has the decimals of the finer one.
+        run("asset", "open", "--asset", "HKDX", "--kind", "coin", "--scale", "3", folder=folder)
+        run("book", "open", "--book", "9", "--chart", "1", "--entity-id", "1", "--asset", "HKDX",
+            "--name", "x", folder=folder)
+        for book, number, owner in (("9", "1", "1"), ("9", "3", str(2**64 - 1)),
+                                    ("9", "4", str(2**64 - 1)), ("7", "3", str(2**64 - 1))):
+            run("book", "account-open", "--book", book, "--account-id", number, "--code", "1",
+                "--owner", owner, "--name", "a", folder=folder)
+        run("conversion", "open", "--rule-id", "1", "--a-book", "7", "--a-pool", "3", "--b-book",
+            "9", "--b-pool", "3", "--dust-account", "4", folder=folder)
+        run("conversion", "post", "--entry-id", "5", "--rule-id", "1", "--from-book", "9",
+            "--from-account", "1", "--to-account", "1", "--amount", "1237", folder=folder)
+        printed = run("rule", "list", folder=folder).splitlines()
+        assert [line.split()[-1] for line in printed] == ["dust", "0.007"], printed
+        rules = objects(run("rule", "list", "--json", folder=folder))
+        assert rules[0]["dust"] == "7" and "scale" not in rules[0], rules
         rows = objects(run("entry", "show", "1", "--json", folder=folder))
         assert [row["amount"] for row in rows] == ["1205", "120550"] and "scale" not in rows[0]
         csv = run("hold", "list", "--csv", folder=folder)
