@@ -298,7 +298,8 @@ static u8 *views_gather(struct call *call, const struct schema_record **view, u3
 // --- amounts of postings -------------------------------------------------------------------------
 
 // History does not know how many decimals a book's asset has, nor does a rule, which is of two
-// books. Tables get them from the balance of an account in each book; behind a row stands its scale.
+// books. Tables get them from the balance of an account in each book; a row's scale stands behind
+// it.
 struct book_scale {
     u32 book;
     u8 scale;
