@@ -33,11 +33,12 @@ depth: build
 	@ninja -C build --quiet benches
 	@exec bench/depth
 
-# One run of the whole server on a virtual disk, clock and network.
+# A world of plain clients and one of modules, on a virtual disk and clock.
 sim: build
 	@tools/suites configure
 	@ninja -C build --quiet tests/sim/sim
 	@build/tests/sim/sim --seed $(SEED) --steps 20000
+	@build/tests/sim/sim --modules --seed $(SEED) --steps 5000
 
 # Renews the golden files; read the difference before committing it.
 bless: build
@@ -54,7 +55,7 @@ help:
 	@echo "make check    style, static analysis, sanitizers"
 	@echo "make bench    the benchmarks, against an in-memory probe"
 	@echo "make depth    those of what the modules add, beside references"
-	@echo "make sim      one long run of the simulator, SEED=$(SEED)"
+	@echo "make sim      long runs of the simulator, SEED=$(SEED)"
 	@echo "make bless    renews the golden files; read the difference"
 	@echo "make format   formats every source file"
 	@echo "make clean    removes what was built"

@@ -5,8 +5,8 @@
 //
 // book_model [SEED [STEPS]] runs so many steps of that seed alone.
 #include "codec/record_binary.h"
-#include "codec/record_json.h"
-#include "ledger/ledger_schema.h"
+#include "codec/text.h"
+#include "machine/book_compare.h"
 #include "machine/command_world.h"
 #include "modules/book/book_random.h"
 #include "modules/constraint/constraint_model.h"
@@ -23,8 +23,6 @@
 #define STEPS_OF_A_SEED 8000u
 #define RESULTS_MAX     256u
 #define ASK_EVERY       100u
-#define ENTRIES_ASKED   12u
-#define LISTED_MAX      300u // Accounts or postings of a ledger number that are compared.
 
 // The replies to a command, whole.
 struct kept {
@@ -46,6 +44,7 @@ struct run {
     struct command_world world;
     struct book_model *model;
     struct book_random random;
+    struct book_compare compare;
     struct book_step step;
     u64 replies;
     // How often each result came, by the index of the record's module.
@@ -65,15 +64,6 @@ struct plan_of_runs {
 };
 
 // --- messages ------------------------------------------------------------------------------------
-
-static void print_record(const struct schema_record *record, const u8 *body)
-{
-    char text[32768];
-    struct json_writer writer = json_writer_init(text, sizeof text - 1);
-    record_json_write(record, RECORD_JSON_OMIT_ZERO, body, &writer);
-    text[MIN(writer.text.size, sizeof text - 1)] = 0;
-    (void)fprintf(stderr, "  %s %s\n", record->name, text);
-}
 
 static void print_evidence(const char *who, u32 result, u32 posting, u32 posting_result,
                            const u128 evidence[2])
@@ -129,7 +119,7 @@ static void reply_compare(struct run *run, struct waiting *waiting, u32 index, u
         return;
     }
     const struct schema_record *record = commit_record(&run->world.node.machine, number);
-    if (record != NULL && expected->result < MODULE_FULL) print_record(record, body);
+    if (record != NULL && expected->result < MODULE_FULL) book_compare_print(record, body);
     print_evidence("model", expected->result, expected->posting, expected->posting_result,
                    expected->evidence);
     print_evidence("machine", reply.result, reply.posting, reply.posting_result, reply.evidence);
@@ -256,408 +246,9 @@ static void run_raw_transfer(struct run *run)
 
 // --- state ---------------------------------------------------------------------------------------
 
-static void accounts_compare(const struct run *run)
+static void compare_differs(void *context, const char *what)
 {
-    const struct ledger *ledger = &run->world.node.machine.ledger;
-    if (ledger->accounts.count != book_model_account_count(run->model)) {
-        differs(run, "another number of accounts");
-    }
-    for (u32 row = 0; row < ledger->accounts.count; row++) {
-        const struct account expected = book_model_account(run->model, row);
-        struct account account = *ledger_account(ledger, row);
-        account.reserved = 0;
-        account.timestamp = 0;
-        if (memcmp(&expected, &account, sizeof account) != 0) differs(run, "another account");
-    }
-}
-
-// Asks; the views are in world->views.
-static u32 ask(struct run *run, const struct schema_record *question, const void *body)
-{
-    struct module_answer answer = {0};
-    const u32 result =
-        command_world_ask(&run->world, question, body, (u32)COMMAND_WORLD_SPACE, &answer);
-    if (result != MODULE_DONE) differs(run, "a question is refused");
-    assert_true(is_zero(answer.cursor, sizeof answer.cursor));
-    return answer.count;
-}
-
-static void entities_compare(struct run *run)
-{
-    struct entity expected;
-    const struct entity_list all = {0};
-    struct entity *views = (void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &entity_schema_entity_list, &all);
-    for (; i < count && book_model_entity(run->model, i, &expected); i++) {
-        assert_true(views[i].opened_at > 0);
-        views[i].opened_at = 0;
-        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another entity");
-    }
-    if (i < count || book_model_entity(run->model, i, &expected)) differs(run, "other entities");
-}
-
-static void calendars_compare(struct run *run)
-{
-    struct calendar expected;
-    struct calendar_exception day;
-    const struct calendar_list all = {0};
-    u32 i = 0;
-    const u32 count = ask(run, &entity_schema_calendar_list, &all);
-    for (; i < count && book_model_calendar(run->model, i, &expected); i++) {
-        const struct calendar *views = (const void *)run->world.views;
-        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another calendar");
-    }
-    if (i < count || book_model_calendar(run->model, i, &expected)) {
-        differs(run, "other calendars");
-    }
-    for (i = 0; book_model_calendar(run->model, i, &expected); i++) {
-        struct calendar_days question = {0};
-        memcpy(question.calendar, expected.calendar, sizeof question.calendar);
-        const u32 days = ask(run, &entity_schema_calendar_days, &question);
-        struct calendar_exception *views = (void *)run->world.views;
-        u32 j = 0;
-        for (; j < days && book_model_calendar_day(run->model, expected.calendar, j, &day); j++) {
-            views[j].key = 0;
-            if (memcmp(&views[j], &day, sizeof day) != 0) differs(run, "another day of a calendar");
-        }
-        if (j < days || book_model_calendar_day(run->model, expected.calendar, j, &day)) {
-            differs(run, "other days of a calendar");
-        }
-    }
-}
-
-static void closed_days_compare(struct run *run)
-{
-    struct entity entity;
-    struct business_day expected;
-    for (u32 i = 0; book_model_entity(run->model, i, &entity); i++) {
-        const struct day_list question = {.entity_id = entity.entity_id};
-        const u32 count = ask(run, &entity_schema_day_list, &question);
-        struct business_day *views = (void *)run->world.views;
-        u64 row_end = 0;
-        u32 j = 0;
-        for (; j < count && book_model_closed_day(run->model, entity.entity_id, j, &expected);
-             j++) {
-            if (views[j].row_end <= row_end) differs(run, "rows of closed days do not rise");
-            assert_true(views[j].closed_at > 0);
-            row_end = views[j].row_end;
-            views[j].key = 0;
-            views[j].closed_at = 0;
-            views[j].row_end = 0;
-            views[j].final_row = 0;
-            if (memcmp(&views[j], &expected, sizeof expected) != 0) {
-                differs(run, "another closed day");
-            }
-        }
-        if (j < count || book_model_closed_day(run->model, entity.entity_id, j, &expected)) {
-            differs(run, "other closed days");
-        }
-    }
-}
-
-static void assets_compare(struct run *run)
-{
-    struct asset expected;
-    const struct asset_list all = {0};
-    const struct asset *views = (const void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &book_schema_asset_list, &all);
-    for (; i < count && book_model_asset(run->model, i, &expected); i++) {
-        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another asset");
-    }
-    if (i < count || book_model_asset(run->model, i, &expected)) differs(run, "other assets");
-}
-
-static void codes_compare(struct run *run)
-{
-    struct chart_code expected;
-    const struct chart_list all = {0};
-    struct chart_code *views = (void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &book_schema_chart_list, &all);
-    for (; i < count && book_model_chart_code(run->model, i, &expected); i++) {
-        views[i].key = 0;
-        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another code");
-    }
-    if (i < count || book_model_chart_code(run->model, i, &expected)) differs(run, "other codes");
-}
-
-static void trial_balance_compare(struct run *run, u32 book)
-{
-    struct trial_balance_row expected;
-    const struct trial_balance question = {.book = book};
-    const struct trial_balance_row *views = (const void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &book_schema_trial_balance, &question);
-    for (; i < count && book_model_trial_balance(run->model, book, i, &expected); i++) {
-        if (memcmp(&views[i], &expected, sizeof expected) != 0) {
-            print_record(&book_schema_trial_balance_row, (const u8 *)&expected);
-            print_record(&book_schema_trial_balance_row, (const u8 *)&views[i]);
-            differs(run, "another row of a trial balance");
-        }
-    }
-    if (i < count || book_model_trial_balance(run->model, book, i, &expected)) {
-        differs(run, "other rows of a trial balance");
-    }
-}
-
-static void account_list_compare(struct run *run, u32 book, bool only_stopped)
-{
-    struct account_row expected;
-    const struct account_list question = {.book = book, .only_stopped = only_stopped};
-    struct account_row *views = (void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &book_schema_account_list, &question);
-    for (; i < count && book_model_account_row_view(run->model, book, only_stopped, i, &expected);
-         i++) {
-        views[i].since = views[i].since > 0;
-        if (memcmp(&views[i], &expected, sizeof expected) == 0) continue;
-        print_record(&book_schema_account_row, (const u8 *)&expected);
-        print_record(&book_schema_account_row, (const u8 *)&views[i]);
-        differs(run, "another account of a book");
-    }
-    if (i < count || book_model_account_row_view(run->model, book, only_stopped, i, &expected)) {
-        differs(run, "other accounts of a book");
-    }
-}
-
-static void holds_compare(struct run *run)
-{
-    struct hold_row expected;
-    const struct hold_list all = {0};
-    struct hold_row *views = (void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &entry_schema_hold_list, &all);
-    for (; i < count && book_model_hold(run->model, i, &expected); i++) {
-        views[i].expires_at = views[i].expires_at > 0;
-        if (memcmp(&views[i], &expected, sizeof expected) == 0) continue;
-        print_record(&entry_schema_hold_row, (const u8 *)&expected);
-        print_record(&entry_schema_hold_row, (const u8 *)&views[i]);
-        differs(run, "another hold");
-    }
-    if (i < count || book_model_hold(run->model, i, &expected)) differs(run, "other holds");
-}
-
-static void rules_compare(struct run *run)
-{
-    struct rule_row expected;
-    const struct rule_list all = {0};
-    const struct rule_row *views = (const void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &entry_schema_rule_list, &all);
-    for (; i < count && book_model_rule(run->model, i, &expected); i++) {
-        if (memcmp(&views[i], &expected, sizeof expected) == 0) continue;
-        print_record(&entry_schema_rule_row, (const u8 *)&expected);
-        print_record(&entry_schema_rule_row, (const u8 *)&views[i]);
-        differs(run, "another rule");
-    }
-    if (i < count || book_model_rule(run->model, i, &expected)) differs(run, "other rules");
-}
-
-// Some entries, from their postings to what reversed them.
-static void entries_compare(struct run *run)
-{
-    struct entry_posting expected;
-    for (u32 k = 0; k < ENTRIES_ASKED; k++) {
-        const u64 draw = random_u64(&run->random.random);
-        const struct entry_show question = {.entry_id = book_model_entry_any(run->model, draw)};
-        if (question.entry_id == 0) return;
-        struct entry_posting *views = (void *)run->world.views;
-        u32 i = 0;
-        const u32 count = ask(run, &entry_schema_entry_show, &question);
-        for (; i < count && book_model_entry_posting(run->model, question.entry_id, i, &expected);
-             i++) {
-            assert_true(views[i].timestamp > 0);
-            views[i].timestamp = 0;
-            if (memcmp(&views[i], &expected, sizeof expected) == 0) continue;
-            print_record(&entry_schema_entry_posting, (const u8 *)&expected);
-            print_record(&entry_schema_entry_posting, (const u8 *)&views[i]);
-            differs(run, "another posting of an entry");
-        }
-        if (i < count || book_model_entry_posting(run->model, question.entry_id, i, &expected)) {
-            differs(run, "other postings of an entry");
-        }
-    }
-}
-
-static void books_compare(struct run *run)
-{
-    struct book expected;
-    const struct book_list all = {0};
-    struct book *views = (void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &book_schema_book_list, &all);
-    for (; i < count && book_model_book(run->model, i, &expected); i++) {
-        views[i].account_last = 0;
-        if (memcmp(&views[i], &expected, sizeof expected) != 0) differs(run, "another book");
-    }
-    if (i < count || book_model_book(run->model, i, &expected)) differs(run, "other books");
-    for (i = 0; book_model_book(run->model, i, &expected); i++) {
-        trial_balance_compare(run, (u32)expected.book);
-        account_list_compare(run, (u32)expected.book, false);
-        account_list_compare(run, (u32)expected.book, true);
-    }
-}
-
-static void cells_compare(struct run *run)
-{
-    struct cell_view expected;
-    const struct cell_list all = {0};
-    const struct constraint_model *model = book_model_constraints(run->model);
-    const struct cell_view *views = (const void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &constraint_schema_cell_list, &all);
-    for (; i < count && constraint_model_cell(model, i, &expected); i++) {
-        if (memcmp(&views[i], &expected, sizeof expected) == 0) continue;
-        print_record(&constraint_schema_cell_view, (const u8 *)&expected);
-        print_record(&constraint_schema_cell_view, (const u8 *)&views[i]);
-        differs(run, "another cell");
-    }
-    if (i < count || constraint_model_cell(model, i, &expected)) differs(run, "other cells");
-}
-
-static void constraints_compare(struct run *run)
-{
-    struct constraint_view expected;
-    const struct constraint_list all = {0};
-    const struct constraint_model *model = book_model_constraints(run->model);
-    struct constraint_view *views = (void *)run->world.views;
-    u32 i = 0;
-    const u32 count = ask(run, &constraint_schema_constraint_list, &all);
-    for (; i < count && constraint_model_constraint(model, i, &expected); i++) {
-        assert_true(views[i].since > 0);
-        views[i].since = 0;
-        if (memcmp(&views[i], &expected, sizeof expected) == 0) continue;
-        print_record(&constraint_schema_constraint_view, (const u8 *)&expected);
-        print_record(&constraint_schema_constraint_view, (const u8 *)&views[i]);
-        differs(run, "another constraint");
-    }
-    if (i < count || constraint_model_constraint(model, i, &expected)) {
-        differs(run, "other constraints");
-    }
-}
-
-static void breaches_compare(struct run *run)
-{
-    struct breach_view expected;
-    const struct breach_list all = {0};
-    const struct constraint_model *model = book_model_constraints(run->model);
-    struct breach_view *views = (void *)run->world.views;
-    u64 opened_at = 0;
-    u32 i = 0;
-    const u32 count = ask(run, &constraint_schema_breach_list, &all);
-    for (; i < count && constraint_model_breach_view(model, i, &expected); i++) {
-        struct breach_view *view = &views[i];
-        assert_true(view->opened_at >= opened_at && view->opened_position > 0);
-        assert_true((view->cured_at == 0) == (view->cured_position == 0));
-        assert_true(view->cured_at == 0 || view->cured_at > view->opened_at);
-        opened_at = view->opened_at;
-        view->opened_at = 0;
-        view->opened_position = 0;
-        view->cured_at = view->cured_at > 0;
-        view->cured_position = 0;
-        if (memcmp(view, &expected, sizeof expected) == 0) continue;
-        print_record(&constraint_schema_breach_view, (const u8 *)&expected);
-        print_record(&constraint_schema_breach_view, (const u8 *)view);
-        differs(run, "another breach");
-    }
-    if (i < count || constraint_model_breach_view(model, i, &expected)) {
-        differs(run, "other breaches");
-    }
-}
-
-// What history's lists have on a ledger number.
-static void history_compare(struct run *run, u32 number)
-{
-    struct transfer postings[LISTED_MAX];
-    struct transfer expected;
-    u32 rows[LISTED_MAX];
-    u32 row = 0;
-    u32 i = 0;
-    const u32 accounts = command_world_accounts(&run->world, number, LISTED_MAX, rows);
-    for (; row < book_model_account_count(run->model) && i < LISTED_MAX; row++) {
-        if (book_model_account(run->model, row).ledger != number) continue;
-        if (i == accounts || rows[i++] != row) differs(run, "other accounts in a list");
-    }
-    if (i != accounts) differs(run, "more accounts in a list");
-    const u32 count = command_world_postings(&run->world, number, 0, LISTED_MAX, postings);
-    for (i = 0; i < count && book_model_posting(run->model, number, i, &expected); i++) {
-        postings[i].id = 0;
-        postings[i].timestamp = 0;
-        postings[i].pending_id = 0;
-        postings[i].timeout = 0;
-        postings[i].flags &= (u16)~TRANSFER_LINKED;
-        if (memcmp(&postings[i], &expected, sizeof expected) != 0) {
-            print_record(&ledger_schema_transfer, (const u8 *)&expected);
-            print_record(&ledger_schema_transfer, (const u8 *)&postings[i]);
-            differs(run, "another posting");
-        }
-    }
-    if (i < count || (i < LISTED_MAX && book_model_posting(run->model, number, i, &expected))) {
-        differs(run, "another number of postings");
-    }
-}
-
-// Whether the model's trial balance has this row.
-static bool has_balance(const struct run *run, u32 book, const struct trial_balance_row *row)
-{
-    struct trial_balance_row expected;
-    for (u32 i = 0; book_model_trial_balance(run->model, book, i, &expected); i++) {
-        if (memcmp(&expected, row, sizeof expected) == 0) return true;
-    }
-    return false;
-}
-
-// Whatever a client gives as a cursor, the answer comes to an end and is of what was asked.
-static void cursor_try(struct run *run, const struct schema_record *question, const void *body,
-                       u32 book)
-{
-    struct module_answer answer = {0};
-    const u64 row = random_below(&run->random.random, 200);
-    store_u64(answer.cursor, row);
-    for (u32 i = 0; i < 1000; i++) {
-        if (command_world_ask(&run->world, question, body, 600, &answer) != MODULE_DONE) {
-            differs(run, "a cursor is refused");
-        }
-        const struct trial_balance_row *views = (const void *)run->world.views;
-        for (u32 j = 0; book != 0 && j < answer.count; j++) {
-            if (!has_balance(run, book, &views[j])) differs(run, "a cursor leads to another book");
-        }
-        if (is_zero(answer.cursor, sizeof answer.cursor)) return;
-    }
-    differs(run, "a cursor leads nowhere");
-}
-
-static void cursors_try(struct run *run)
-{
-    struct entity entity;
-    struct calendar calendar;
-    struct book book;
-    const struct asset_list nothing = {0};
-    cursor_try(run, &entity_schema_entity_list, &nothing, 0);
-    cursor_try(run, &entity_schema_calendar_list, &nothing, 0);
-    cursor_try(run, &book_schema_asset_list, &nothing, 0);
-    cursor_try(run, &book_schema_chart_list, &nothing, 0);
-    cursor_try(run, &book_schema_book_list, &nothing, 0);
-    cursor_try(run, &constraint_schema_cell_list, &nothing, 0);
-    cursor_try(run, &constraint_schema_constraint_list, &nothing, 0);
-    cursor_try(run, &constraint_schema_breach_list, &nothing, 0);
-    if (book_model_entity(run->model, 0, &entity)) {
-        const struct entity_list one = {.entity_id = entity.entity_id};
-        const struct day_list days = {.entity_id = entity.entity_id};
-        cursor_try(run, &entity_schema_entity_list, &one, 0);
-        cursor_try(run, &entity_schema_day_list, &days, 0);
-    }
-    if (book_model_calendar(run->model, 0, &calendar)) {
-        struct calendar_days days = {0};
-        memcpy(days.calendar, calendar.calendar, sizeof days.calendar);
-        cursor_try(run, &entity_schema_calendar_days, &days, 0);
-    }
-    for (u32 i = 0; book_model_book(run->model, i, &book); i++) {
-        const struct trial_balance question = {.book = (u32)book.book};
-        cursor_try(run, &book_schema_trial_balance, &question, (u32)book.book);
-    }
+    differs(context, what);
 }
 
 // --- runs ----------------------------------------------------------------------------------------
@@ -684,22 +275,12 @@ static void run_step(struct run *run)
     if (!same) differs(run, "another state behind a start");
     if (run->random.steps % ASK_EVERY == 0) frame_run(run);
     if (run->waiting_count > 0) return;
-    accounts_compare(run);
+    book_compare_accounts(&run->compare);
     if (run->random.steps % ASK_EVERY != 0 && same && run->step.kind < BOOK_STEP_RESTART) return;
-    entities_compare(run);
-    calendars_compare(run);
-    closed_days_compare(run);
-    assets_compare(run);
-    codes_compare(run);
-    books_compare(run);
-    holds_compare(run);
-    rules_compare(run);
-    entries_compare(run);
-    cells_compare(run);
-    constraints_compare(run);
-    breaches_compare(run);
-    cursors_try(run);
-    for (u32 i = 1; i < run->random.numbers_max + 4; i++) history_compare(run, i);
+    book_compare_answers(&run->compare);
+    book_compare_entries(&run->compare);
+    book_compare_cursors(&run->compare);
+    for (u32 i = 1; i < run->random.numbers_max + 4; i++) book_compare_history(&run->compare, i);
 }
 
 // Opens a principal that may own accounts, in both.
@@ -727,11 +308,16 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
     run->kept_count = 0;
     run->timestamp = 0;
     book_random_init(&run->random, seed);
+    run->compare = (struct book_compare){.ask = &run->world.ask,
+                                         .model = run->model,
+                                         .random = &run->random.random,
+                                         .differs = compare_differs,
+                                         .context = run};
     principal_open(run, 5);
     principal_open(run, 6);
     for (u64 i = 0; i < steps; i++) run_step(run);
     frame_run(run);
-    accounts_compare(run);
+    book_compare_accounts(&run->compare);
     if (!command_world_restart(&run->world)) differs(run, "another state behind a start");
     command_world_free(&run->world);
     book_model_free(run->model);

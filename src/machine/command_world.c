@@ -47,8 +47,8 @@ void command_world_init(struct command_world *world, const struct genesis *genes
     world->head = space(COMMAND_WORLD_SPACE);
     world->pack = space(COMMAND_WORLD_SPACE);
     world->reply = space(COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
-    world->views = space(COMMAND_WORLD_SPACE);
-    world->task = space(ANSWER_TASK_SIZE);
+    node_ask_init(&world->ask, &world->node);
+    world->views = world->ask.views;
     world->tick = space(COMMIT_TICK_SIZE_MAX);
     world->resolved = space(LEDGER_EVENTS_MAX * sizeof(struct transfer));
     world->applied.resolved.items = world->resolved;
@@ -64,8 +64,7 @@ void command_world_free(struct command_world *world)
     memory_release(world->head, COMMAND_WORLD_SPACE);
     memory_release(world->pack, COMMAND_WORLD_SPACE);
     memory_release(world->reply, COMMAND_WORLD_COMMANDS_MAX * COMMAND_WORLD_SPACE);
-    memory_release(world->views, COMMAND_WORLD_SPACE);
-    memory_release(world->task, ANSWER_TASK_SIZE);
+    node_ask_free(&world->ask);
     memory_release(world->tick, COMMIT_TICK_SIZE_MAX);
     memory_release(world->resolved, LEDGER_EVENTS_MAX * sizeof(struct transfer));
 }
@@ -271,88 +270,4 @@ void command_world_create(struct command_world *world, enum compat_operation_num
     assert(world->applied.commands[0].result == COMMAND_DONE);
     assert(world->applied.commands[0].reply_size >= count * sizeof *results);
     memcpy(results, world->reply, count * sizeof *results);
-}
-
-// --- history -------------------------------------------------------------------------------------
-
-struct look {
-    struct history_query *query;
-    struct history_view view;
-};
-
-static struct look look_begin(struct command_world *world)
-{
-    struct machine *machine = &world->node.machine;
-    struct look look = {0};
-    struct failure failure;
-    command_world_must(history_query_new(&look.query, &failure), &failure);
-    look.view = history_view_open(
-        &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
-        machine->history.next_row);
-    look.view.sees_modules = true;
-    return look;
-}
-
-static void look_end(struct look *look)
-{
-    history_view_close(&look->view);
-    history_query_free(look->query);
-}
-
-u32 command_world_ask(struct command_world *world, const struct schema_record *question,
-                      const void *body, u32 room, struct module_answer *answer)
-{
-    assert(room <= COMMAND_WORLD_SPACE);
-    answer->views = world->views;
-    answer->room = room;
-    answer->size = 0;
-    answer->count = 0;
-    answer->record = NULL;
-    memset(answer->evidence, 0, sizeof answer->evidence);
-    answer->looks = false;
-    answer->position = 0;
-    answer->time = 0;
-    answer->task = world->task;
-    if (answer->looks_max == 0) answer->looks_max = ANSWER_TURN_LOOKS;
-    memset(answer->work, 0, sizeof answer->work);
-    u32 result = MODULE_DONE;
-    do {
-        result = commit_ask(&world->node.machine, question, body, answer);
-    } while (result == MODULE_DONE && answer->is_unfinished);
-    if (result != MODULE_DONE || !answer->looks) return result;
-    struct look look = look_begin(world);
-    struct failure failure;
-    command_world_must(
-        past_look(&world->node, look.query, &look.view, question, body, answer, &failure),
-        &failure);
-    look_end(&look);
-    return result;
-}
-
-u32 command_world_accounts(struct command_world *world, u32 number, u32 limit, u32 *rows)
-{
-    const struct query_filter filter = {.ledger = number, .limit = limit};
-    struct look look = look_begin(world);
-    struct failure failure;
-    u32 count = 0;
-    command_world_must(history_query_accounts(look.query, &look.view, &filter, limit, rows, &count,
-                                              NULL, &failure),
-                       &failure);
-    look_end(&look);
-    return count;
-}
-
-u32 command_world_postings(struct command_world *world, u32 number, u16 code, u32 limit,
-                           struct transfer *out)
-{
-    const struct query_filter filter = {
-        .ledger = number, .code = code, .limit = limit, .flags = QUERY_FILTER_REVERSED};
-    struct look look = look_begin(world);
-    struct failure failure;
-    u32 count = 0;
-    command_world_must(history_query_transfers(look.query, &look.view, &filter, limit, out, &count,
-                                               NULL, &failure),
-                       &failure);
-    look_end(&look);
-    return count;
 }

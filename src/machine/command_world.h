@@ -12,7 +12,7 @@
 #define TAEL_MACHINE_COMMAND_WORLD_H
 
 #include "machine/commit.h"
-#include "machine/past.h"
+#include "machine/node_ask.h"
 #include "os/disk_memory.h"
 
 #define COMMAND_WORLD_SPACE        (2 * MIB) // Of the bodies of a frame, of a reply, of an answer.
@@ -26,8 +26,8 @@ struct command_world {
     u8 *head;                     // Scratch for the frame.
     u8 *pack;                     // Scratch for the body.
     u8 *reply;                    // Of the last frame's commands, COMMAND_WORLD_SPACE each.
-    u8 *views;                    // Of the last answer.
-    u8 *task;                     // Of the question being asked.
+    struct node_ask ask;          // For questions.
+    u8 *views;                    // Of the last answer: those of `ask`.
     u8 *tick;                     // What a tick brings along.
     void *resolved;
     u64 timestamp;   // Of the last frame; the next is 1,000 ns later, or more.
@@ -81,18 +81,22 @@ struct command_reply command_world_reply(const struct command_world *world, u32 
 // COMPAT_CREATE_ACCOUNTS or COMPAT_CREATE_TRANSFERS. At most 8,189 events. Writes `count` results.
 void command_world_create(struct command_world *world, enum compat_operation_number operation,
                           const void *events, u32 count, struct create_result *results);
-// Asks a question whose body is whole; the views go to world->views, at most `room` bytes of them
-// (COMMAND_WORLD_SPACE at most). Of `answer` only the cursor, zero at first, then as it was left,
-// and looks_max, 0 for the usual, are the caller's. All of its turns are taken at once. Returns
-// MODULE_DONE or a refusal.
-u32 command_world_ask(struct command_world *world, const struct schema_record *question,
-                      const void *body, u32 room, struct module_answer *answer);
-
-// What history's lists have on a ledger number: the rows of its accounts in the order in which they
-// were made; its transfers and postings, the newest first (with a code other than 0 only those of
-// that code). At most `limit` of them, which is at most 8,189. Return how many.
-u32 command_world_accounts(struct command_world *world, u32 number, u32 limit, u32 *rows);
-u32 command_world_postings(struct command_world *world, u32 number, u16 code, u32 limit,
-                           struct transfer *out);
+// As node_ask, node_ask_accounts and node_ask_postings; the views are in world->views.
+static inline u32 command_world_ask(struct command_world *world,
+                                    const struct schema_record *question, const void *body,
+                                    u32 room, struct module_answer *answer)
+{
+    return node_ask(&world->ask, question, body, room, answer);
+}
+static inline u32 command_world_accounts(struct command_world *world, u32 number, u32 limit,
+                                         u32 *rows)
+{
+    return node_ask_accounts(&world->ask, number, limit, rows);
+}
+static inline u32 command_world_postings(struct command_world *world, u32 number, u16 code,
+                                         u32 limit, struct transfer *out)
+{
+    return node_ask_postings(&world->ask, number, code, limit, out);
+}
 
 #endif

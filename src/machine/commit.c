@@ -354,11 +354,40 @@ static enum status record_row(struct machine *machine, const struct history_set 
     return status;
 }
 
+// Whether the record that a row tells of, which has this id, is this very one. Nothing behind it is
+// read: its frame may be the last one, and still be on its way. STATUS_CORRUPT when the log does
+// not have it where it was.
+static enum status record_is_same(struct machine *machine, const struct plan *plan,
+                                  const struct source *source, const struct outcome *outcome,
+                                  bool *same, struct failure *failure)
+{
+    const struct history_log *log = &machine->history.log;
+    const struct schema_record *record = module_record_of(outcome->code);
+    const u64 place = outcome_place(outcome);
+    u8 before[COMPARE_SIZE];
+    assert(record != NULL && record->size >= sizeof(u128) && record->size <= sizeof before);
+    enum status status = log->read(log->context, place, before, record->size, failure);
+    if (status != STATUS_OK) return status;
+    if (load_u128(before) != plan->unique_id) {
+        return failure_set(failure, STATUS_CORRUPT,
+                           "the request at place %llu of the log is not the one of its row",
+                           (unsigned long long)place);
+    }
+    *same = outcome->code == source->number && record_binary_size(record, before) == source->size;
+    for (u64 at = 0; *same && at < source->size;) {
+        const u32 size = (u32)MIN(sizeof before, source->size - at);
+        status = log->read(log->context, place + at, before, size, failure);
+        if (status != STATUS_OK) return status;
+        *same = memcmp(before, source->record + at, size) == 0;
+        at += size;
+    }
+    return STATUS_OK;
+}
+
 enum status exists_tell(struct machine *machine, const struct plan *plan,
                         const struct source *source, struct command_reply *reply,
                         struct failure *failure)
 {
-    const struct history_log *log = &machine->history.log;
     struct history_set *set = history_set_acquire(&machine->history);
     struct outcome outcome = {0};
     u64 row = 0;
@@ -366,14 +395,8 @@ enum status exists_tell(struct machine *machine, const struct plan *plan,
         record_row(machine, set, posting_id(machine, plan, source, 0), &row, &outcome, failure);
     history_set_release(&machine->history, set);
     if (status != STATUS_OK || row == 0) return status;
-    bool same = true;
-    for (u64 at = 0; status == STATUS_OK && same && at < source->size;) {
-        u8 before[COMPARE_SIZE];
-        const u32 size = (u32)MIN(sizeof before, source->size - at);
-        status = log->read(log->context, outcome_place(&outcome) + at, before, size, failure);
-        same = memcmp(before, source->record + at, size) == 0;
-        at += size;
-    }
+    bool same = false;
+    status = record_is_same(machine, plan, source, &outcome, &same, failure);
     reply->result = same ? MODULE_EXISTS : MODULE_EXISTS_WITH_DIFFERENT_CONTENT;
     reply->evidence[0] = plan->unique_id;
     reply->evidence[1] = outcome.timestamp;
@@ -712,6 +735,7 @@ static enum status records_decide(struct machine *machine, const struct frame_co
             .index = i,
             .record = body + at,
             .size = refusal == MODULE_DONE ? (u32)record_binary_size(record, body + at) : 0,
+            .number = command->record,
             .module = command->record >> 8,
             .owner_class = record == NULL ? 0 : module_of_record(command->record)->account_class,
         };

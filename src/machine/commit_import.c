@@ -244,6 +244,7 @@ static enum status row_judge(struct work *work, u64 row, u64 timestamp, struct c
                             .place = one->place,
                             .index = (u32)row,
                             .size = one->size,
+                            .number = work->import.kind,
                             .module = module->number,
                             .owner_class = module->account_class};
     *reply = (struct command_reply){0};
@@ -385,6 +386,7 @@ static enum status carry_out(struct work *work, const struct tick *tick,
                                       .index = (u32)i,
                                       .size = row.size,
                                       .record = tick->body + at,
+                                      .number = work->import.kind,
                                       .module = module->number,
                                       .owner_class = module->account_class,
                                       .is_fact = true};

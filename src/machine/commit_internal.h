@@ -17,6 +17,7 @@ struct source {
     u32 index; // Of the record in its command.
     u32 size;  // Of it.
     const u8 *record;
+    u16 number; // Of the record; 0: nobody asked.
     u16 module;
     u16 owner_class; // Of the accounts that it may touch.
     bool is_fact;    // Of a row of an import: it happened, whatever constraints say of it.

@@ -3,9 +3,11 @@
 // The pattern of a module, from command to records, postings, refusals and effects, through a log
 // on a disk in memory: what it does, that it does nothing when refused, and that replay agrees.
 #include "machine/command_world.h"
+#include "modules/book/book.h"
 #include "modules/constraint/constraint.h"
 #include "modules/effect/effect.h"
 #include "modules/entity/entity.h"
+#include "modules/entry/entry.h"
 #include "modules/sample/sample.h"
 
 #include <setjmp.h>
@@ -458,6 +460,107 @@ static void test_recovery_is_not_tried_for_ever(void **state)
     command_world_must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
 }
 
+// --- records whose frame is on its way -----------------------------------------------------------
+
+#define LEGS_MAX 200u
+
+struct flying {
+    _Alignas(PAGE_SIZE) u8 memory[4 * PAGE_SIZE];
+    u8 reply[4096];
+    const u8 *body;
+    struct request_frame request;
+};
+
+// Applies a frame of one command that is not in the log yet, as a server does while it is written.
+static struct command_reply fly(struct command_world *world, struct flying *flying, u128 id,
+                                const void *body, u32 size, u64 *next_place)
+{
+    struct machine *machine = &world->node.machine;
+    struct frame_header *header = (void *)flying->memory;
+    struct frame_command *command = (void *)(flying->memory + sizeof *header);
+    const u64 head_size = frame_head_size(1);
+    // The body ends where the frame does.
+    const u64 total = align_up(head_size + size, PAGE_SIZE);
+    assert_true(total <= sizeof flying->memory);
+    *header = (struct frame_header){.log_id = machine->log_id,
+                                    .epoch = machine->epoch,
+                                    .sequence = machine->sequence + 1,
+                                    .position = machine->position + 1,
+                                    .timestamp = machine->timestamp + 1,
+                                    .place = *next_place,
+                                    .command_count = 1};
+    *command = (struct frame_command){.record = 0x0401,
+                                      .version = 1,
+                                      .count = 1,
+                                      .body_size = size,
+                                      .body_offset = (u32)(total - align_up(size, 16)),
+                                      .command_id = id,
+                                      .principal = world->principal};
+    memcpy(flying->memory + command->body_offset, body, size);
+    flying->body = flying->memory + command->body_offset;
+    flying->request = (struct request_frame){.place = header->place,
+                                             .size = total,
+                                             .parts = {{.data = flying->memory, .size = total}},
+                                             .part_count = 1};
+    *next_place += total;
+    request_source_add(&world->node.source, &flying->request);
+    const struct frame_view view = {.header = header, .commands = command, .bodies = &flying->body};
+    struct command_reply reply;
+    struct failure failure;
+    world->applied.commands[0].reply = flying->reply;
+    command_world_must(machine_apply(machine, &view, &world->applied, &failure), &failure);
+    memcpy(&reply, flying->reply, sizeof reply);
+    return reply;
+}
+
+static u32 legs_fill(struct entry_leg *legs, u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        legs[i] = (struct entry_leg){.book = 8,
+                                     .side = i == 0 ? SIDE_CREDIT : SIDE_DEBIT,
+                                     .account_id = i == 0 ? 2 : 1,
+                                     .amount = i == 0 ? count - 1 : 1};
+    }
+    return (u32)(sizeof(struct entry_post) + count * sizeof *legs);
+}
+
+// What is behind the first one is not in any frame yet, and nobody may look for it there.
+static void test_a_longer_record_with_the_id_of_the_last_one_is_another(void **state)
+{
+    struct command_world *world = *state;
+    const struct entity_open entity = {
+        .entity_id = 1, .name = "one", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
+    const struct asset_open asset = {.asset = "HKD", .kind = ASSET_CURRENCY, .scale = 2};
+    const struct chart_add code = {.chart = 1, .code = 1, .kind = KIND_ASSET, .name = "all"};
+    const struct book_open book = {
+        .book = 8, .chart = 1, .entity_id = 1, .asset = "HKD", .name = "main"};
+    struct book_account_open account = {.account_id = 1, .book = 8, .code = 1, .name = "one"};
+    assert_int_equal(command_run(world, 1, 0x0201, &entity, sizeof entity).result, MODULE_DONE);
+    assert_int_equal(command_run(world, 2, 0x0301, &asset, sizeof asset).result, MODULE_DONE);
+    assert_int_equal(command_run(world, 3, 0x0302, &code, sizeof code).result, MODULE_DONE);
+    assert_int_equal(command_run(world, 4, 0x0303, &book, sizeof book).result, MODULE_DONE);
+    assert_int_equal(command_run(world, 5, 0x0304, &account, sizeof account).result, MODULE_DONE);
+    account.account_id = 2;
+    assert_int_equal(command_run(world, 6, 0x0304, &account, sizeof account).result, MODULE_DONE);
+    struct {
+        struct entry_post head;
+        struct entry_leg legs[LEGS_MAX];
+    } entry = {.head = {.entry_id = 7}};
+    struct flying *frames = aligned_alloc(PAGE_SIZE, 3 * sizeof *frames);
+    assert_non_null(frames);
+    memset(frames, 0, 3 * sizeof *frames);
+    u64 place = world->node.wal.tail.place;
+    entry.head.legs_count = 2;
+    const u32 short_size = legs_fill(entry.legs, 2);
+    assert_int_equal(fly(world, &frames[0], 7, &entry, short_size, &place).result, MODULE_DONE);
+    assert_int_equal(fly(world, &frames[1], 8, &entry, short_size, &place).result, MODULE_EXISTS);
+    entry.head.legs_count = LEGS_MAX;
+    const u32 long_size = legs_fill(entry.legs, LEGS_MAX);
+    assert_int_equal(fly(world, &frames[2], 9, &entry, long_size, &place).result,
+                     MODULE_EXISTS_WITH_DIFFERENT_CONTENT);
+    free(frames);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +587,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_start_needs_no_more_memory_than_what_wrote_the_log,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_is_not_tried_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_longer_record_with_the_id_of_the_last_one_is_another,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 //   effect_model [SEED STEPS]
 #include "base/random.h"
 #include "machine/command_world.h"
-#include "modules/effect/effect_model.h"
+#include "modules/effect/effect_random.h"
 #include "modules/sample/sample.h"
 
 #include <setjmp.h>
@@ -16,20 +16,20 @@
 
 #include <cmocka.h>
 
-#define SEEDS      6u
-#define STEPS      1500u
-#define LOG_ID     7u // Of a world's log.
-#define STATES_MAX 8u
+#define SEEDS       6u
+#define STEPS       1500u
+#define LOG_ID      7u // Of a world's log.
+#define STATES_MAX  8u
+#define LEASE_MAX_S 4u
 
 struct run {
     struct command_world world;
     struct effect_model model;
     struct random random;
     u128 next_id;
-    u128 held;     // Of sends on their way.
-    u128 posted;   // Of puts, and of sends that were done.
-    u64 claims[8]; // Numbers of the last ones.
-    u32 claim_count;
+    u128 held;   // Of sends on their way.
+    u128 posted; // Of puts, and of sends that were done.
+    struct effect_random generator;
     u32 results[256];
     u32 states[STATES_MAX];
 };
@@ -78,112 +78,6 @@ static void plan(struct run *run)
     }
 }
 
-// --- what is asked for: mostly what makes sense, now and then what does not ----------------------
-
-static u64 some_effect(struct run *run)
-{
-    if (below(run, 20) == 0) return below(run, 3) == 0 ? 0 : run->model.planned + 1;
-    return run->model.planned == 0 ? 1 : 1 + below(run, (u32)run->model.planned);
-}
-
-// An effect, and the claim that it is in, often.
-static u64 some_held(struct run *run, u64 *claim)
-{
-    u64 number = some_effect(run);
-    for (u32 i = 0; i < 20 && below(run, 8) != 0; i++) {
-        const bool is_there = number > 0 && number <= run->model.planned;
-        if (is_there && run->model.effects[number - 1].claim != 0) break;
-        number = some_effect(run);
-    }
-    const bool is_there = number > 0 && number <= run->model.planned;
-    *claim = is_there ? run->model.effects[number - 1].claim : 1;
-    if (below(run, 10) == 0) *claim = run->claims[below(run, 8)];
-    if (is_there && *claim != 0 && below(run, 10) != 0) {
-        run->world.principal = run->model.effects[number - 1].gateway;
-    }
-    return number;
-}
-
-static u64 some_epoch(struct run *run)
-{
-    return below(run, 30) == 0 ? run->model.epoch - 1 + below(run, 3) : run->model.epoch;
-}
-
-static u32 some_kind(struct run *run)
-{
-    static const u32 kinds[] = {0x7f0001, 0x7f0002, 0x7f0001, 0x7f0002, 0x7f0002, 0, 0x7f0003};
-    return kinds[below(run, below(run, 8) == 0 ? 7 : 5)];
-}
-
-static u32 record_make(struct run *run, u16 record, void *out)
-{
-    u64 claim = 0;
-    const u32 lease_s = below(run, 20) == 0 ? 0 : 1 + below(run, 4);
-    const u32 reason = below(run, 10);
-    memset(out, 0, 128);
-    switch (record) {
-    case 0x0901: {
-        struct effect_claim *body = out;
-        *body = (struct effect_claim){.epoch = some_epoch(run),
-                                      .count = below(run, 8),
-                                      .lease_s = lease_s,
-                                      .kind = some_kind(run)};
-        if (below(run, 3) == 0) body->more_kinds[below(run, 7)] = some_kind(run);
-        return sizeof *body;
-    }
-    case 0x0902: {
-        struct effect_attempt *body = out;
-        body->effect = some_held(run, &claim);
-        body->claim = claim;
-        body->epoch = some_epoch(run);
-        return sizeof *body;
-    }
-    case 0x0903: {
-        struct effect_settle *body = out;
-        body->effect = some_held(run, &claim);
-        body->claim = claim;
-        body->epoch = some_epoch(run);
-        body->outcome = (u8)below(run, 4);
-        body->code = below(run, 600);
-        body->answer[below(run, 64)] = (u8)below(run, 256);
-        return sizeof *body;
-    }
-    case 0x0904: {
-        struct effect_renew *body = out;
-        body->effect = some_held(run, &claim);
-        body->claim = claim;
-        body->epoch = some_epoch(run);
-        body->lease_s = lease_s;
-        return sizeof *body;
-    }
-    case 0x0905: {
-        struct effect_release *body = out;
-        body->effect = some_held(run, &claim);
-        body->claim = claim;
-        body->epoch = some_epoch(run);
-        return sizeof *body;
-    }
-    case 0x0906: {
-        struct effect_resolve *body = out;
-        *body = (struct effect_resolve){.effect = some_effect(run),
-                                        .outcome = (u8)below(run, 4),
-                                        .reason = reason,
-                                        .reference = below(run, 1000)};
-        return sizeof *body;
-    }
-    case 0x0907: {
-        struct effect_cancel *body = out;
-        *body = (struct effect_cancel){.effect = some_effect(run), .reason = reason};
-        return sizeof *body;
-    }
-    case 0x0908: ((struct effect_arm *)out)->reason = reason; return sizeof(struct effect_arm);
-    default: break;
-    }
-    ((struct effect_disarm *)out)->reason = reason;
-    ((struct effect_disarm *)out)->copied = below(run, 4) == 0;
-    return sizeof(struct effect_disarm);
-}
-
 // --- both, and what they say ---------------------------------------------------------------------
 
 static void ended_note(struct run *run, const struct effect *ended)
@@ -196,10 +90,10 @@ static void ended_note(struct run *run, const struct effect *ended)
 
 static void record_run(struct run *run, u16 record)
 {
-    _Alignas(16) u8 body[128];
+    _Alignas(16) u8 body[EFFECT_RANDOM_BODY_MAX];
     const struct effect *ended = NULL;
-    run->world.principal = 5 + below(run, 3);
-    const u32 size = record_make(run, record, body);
+    const u32 size = effect_random_record(&run->generator, record, body);
+    run->world.principal = run->generator.principal;
     const struct effect_asker asker = asker_of(run);
     const struct command_reply reply = command(run, record, body, size);
     const struct effect_answer answer = effect_model_run(&run->model, &asker, record, body, &ended);
@@ -212,8 +106,9 @@ static void record_run(struct run *run, u16 record)
     }
     run->results[answer.result]++;
     ended_note(run, ended);
-    if (record == 0x0901 && answer.result == 0)
-        run->claims[run->claim_count++ % 8] = reply.position;
+    if (record == 0x0901 && answer.result == 0) {
+        effect_random_claimed(&run->generator, reply.position);
+    }
 }
 
 static void time_pass(struct run *run)
@@ -266,11 +161,9 @@ static void compare(struct run *run)
 
 static void step(struct run *run)
 {
-    static const u16 records[] = {0x0901, 0x0902, 0x0902, 0x0903, 0x0903,
-                                  0x0904, 0x0905, 0x0906, 0x0907};
     const u32 choice = below(run, 100);
     if (choice < 15) plan(run);
-    else if (choice < 80) record_run(run, records[below(run, ARRAY_COUNT(records))]);
+    else if (choice < 80) record_run(run, effect_random_pick(&run->generator));
     else if (choice < 92) time_pass(run);
     else if (choice < 96) record_run(run, 0x0908);
     else if (choice < 97) record_run(run, 0x0909);
@@ -294,6 +187,8 @@ static void run_seed(u64 seed, u32 steps, u32 results[256], u32 states[STATES_MA
     command_world_init(&run->world, &genesis);
     command_world_create(&run->world, COMPAT_CREATE_ACCOUNTS, accounts, 2, created);
     run->next_id = 1000;
+    run->generator = (struct effect_random){
+        .model = &run->model, .random = &run->random, .lease_max_s = LEASE_MAX_S};
     run->model.log_id = LOG_ID;
     run->model.epoch = 1;
     assert_int_equal(command(run, 0x7f01, &open, sizeof open).result, MODULE_DONE);

@@ -341,7 +341,9 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
 {
     const struct frame_command *command = &frame->commands[index];
     const u8 *body = frame->bodies[index];
-    u64 place = frame->header->place + command->body_offset;
+    const u64 frame_place = frame->header->place;
+    // What has no body is placed at the frame's beginning.
+    const u64 place = frame_place + (command->body_size > 0 ? command->body_offset : 0);
     struct applied_command *applied = &out->commands[index];
     u8 *reply = applied->reply;
     machine->position++;
@@ -364,13 +366,12 @@ static enum status apply_command(struct machine *machine, const struct frame_vie
             // A tick is the first command of its frame: what it does is placed at the frame's
             // beginning, but for the records that an import has in its body.
             assert(index == 0);
-            place = frame->header->place;
-            applied->timestamp +=
-                ledger_expire(&machine->ledger, applied->timestamp, place, LEDGER_BATCH_EVENTS_MAX);
-            status = commit_pulse(machine, place, out, applied, failure);
+            applied->timestamp += ledger_expire(&machine->ledger, applied->timestamp, frame_place,
+                                                LEDGER_BATCH_EVENTS_MAX);
+            status = commit_pulse(machine, frame_place, out, applied, failure);
             if (status == STATUS_OK) {
-                status = commit_slice(machine, place, body, command->body_size,
-                                      place + command->body_offset, out, applied, failure);
+                status = commit_slice(machine, frame_place, body, command->body_size, place, out,
+                                      applied, failure);
             }
             break;
         case COMMAND_REGISTER: apply_register(machine, command, place, applied); break;

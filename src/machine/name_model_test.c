@@ -6,10 +6,10 @@
 //
 // name_model [SEED [STEPS]] runs so many steps of that seed alone.
 #include "machine/command_world.h"
+#include "machine/name_compare.h"
 #include "modules/book/book.h"
 #include "modules/entity/entity.h"
 #include "modules/entry/entry.h"
-#include "modules/name/name_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +27,7 @@
 struct run {
     struct command_world world;
     struct name_model model;
+    struct name_compare compare;
     struct random random;
     u64 seed;
     u64 step;
@@ -158,114 +159,9 @@ static void command_compare(struct run *run)
     differs(run, "another reply");
 }
 
-static void view_compare(const struct run *run, const struct name *view, const struct name *name)
+static void compare_differs(void *context, const char *what)
 {
-    if (memcmp(view->path, name->path, sizeof view->path) != 0 || view->kind != name->kind ||
-        view->id != name->id || view->number != name->number ||
-        memcmp(view->asset, name->asset, sizeof view->asset) != 0 ||
-        view->principal != name->principal || view->status != NAME_STATUS_STANDS) {
-        differs(run, "another name in an answer");
-    }
-}
-
-// Asks page by page and compares with what the model has.
-static void views_compare(struct run *run, const struct schema_record *question, const void *body,
-                          const struct name *const *expected, u32 count)
-{
-    struct module_answer answer = {0};
-    const u32 room = (u32)random_between(&run->random, 1, 8) * (u32)sizeof(struct name);
-    u32 at = 0;
-    do {
-        if (command_world_ask(&run->world, question, body, room, &answer) != MODULE_DONE) {
-            differs(run, "a question is refused");
-        }
-        const struct name *views = (const void *)run->world.views;
-        if (answer.count > count - at) differs(run, "more names in an answer");
-        for (u32 i = 0; i < answer.count; i++) view_compare(run, &views[i], expected[at++]);
-    } while (!is_zero(answer.cursor, sizeof answer.cursor));
-    if (at != count) differs(run, "fewer names in an answer");
-}
-
-static void lists_compare(struct run *run)
-{
-    const struct name **expected = malloc(NAME_MODEL_NAMES_MAX * sizeof *expected);
-    struct name_list list = {0};
-    struct name_of of = {0};
-    assert_non_null(expected);
-    u32 count = name_model_list(&run->model, "", expected);
-    views_compare(run, &name_schema_name_list, &list, expected, count);
-    u128 evidence[2];
-    do name_random_path(&run->random, list.prefix);
-    while (name_path_check(list.prefix, evidence) != MODULE_DONE);
-    count = name_model_list(&run->model, list.prefix, expected);
-    views_compare(run, &name_schema_name_list, &list, expected, count);
-    if (run->model.count > 0) {
-        const struct name *name = &run->model.names[random_below(&run->random, run->model.count)];
-        of = (struct name_of){.kind = name->kind, .id = name->id, .number = name->number};
-        memcpy(of.asset, name->asset, sizeof of.asset);
-        count = name_model_of(&run->model, &of, expected);
-        views_compare(run, &name_schema_name_of, &of, expected, count);
-    }
-    // Whatever stands as a cursor, an answer ends and has nothing that was not asked for.
-    struct module_answer answer = {0};
-    store_u64(answer.cursor, random_below(&run->random, 400));
-    do {
-        assert_int_equal(
-            command_world_ask(&run->world, &name_schema_name_list, &list, 700, &answer),
-            MODULE_DONE);
-        const struct name *views = (const void *)run->world.views;
-        for (u32 i = 0; i < answer.count; i++) {
-            if (!name_is_under(views[i].path, list.prefix))
-                differs(run, "a cursor leads elsewhere");
-        }
-    } while (!is_zero(answer.cursor, sizeof answer.cursor));
-    free(expected);
-}
-
-static void found_compare(struct run *run)
-{
-    struct name_find question = {0};
-    u128 evidence[2];
-    name_random_path(&run->random, question.path);
-    struct module_answer answer = {0};
-    const u32 result =
-        command_world_ask(&run->world, &name_schema_name_find, &question, 1024, &answer);
-    const struct name *expected = name_model_find(&run->model, question.path);
-    const u32 refusal = name_path_check(question.path, evidence);
-    if (result != (refusal != MODULE_DONE ? refusal : expected == NULL ? NAME_NOT_FOUND : 0)) {
-        differs(run, "another answer to what a name names");
-    }
-    if (expected != NULL && result == MODULE_DONE) {
-        view_compare(run, (const void *)run->world.views, expected);
-    }
-}
-
-static void sums_compare(struct run *run)
-{
-    struct name_balance question = {0};
-    u128 evidence[2];
-    do name_random_path(&run->random, question.prefix);
-    while (name_path_check(question.prefix, evidence) != MODULE_DONE);
-    if (random_chance(&run->random, 30)) memset(question.prefix, 0, sizeof question.prefix);
-    static const u32 books[] = {7, 8, 900, 901};
-    if (random_chance(&run->random, 50)) question.book = books[random_below(&run->random, 4)];
-    else memcpy(question.asset, run->model.assets[random_below(&run->random, 2)], 16);
-    // In many turns or in one.
-    struct module_answer answer = {.looks_max = (u32)random_below(&run->random, 5)};
-    if (command_world_ask(&run->world, &name_schema_name_balance, &question, 1024, &answer) !=
-        MODULE_DONE) {
-        differs(run, "a sum is refused");
-    }
-    const struct name_balance_row expected = name_model_balance(&run->model, &question);
-    const struct name_balance_row *row = (const void *)run->world.views;
-    const u64 position = run->world.node.machine.position;
-    if (answer.count != 1 || row->accounts != expected.accounts ||
-        row->debits_posted != expected.debits_posted ||
-        row->credits_posted != expected.credits_posted || row->debits_pending != 0 ||
-        row->credits_pending != 0 || row->position_first != position ||
-        row->position_last != position) {
-        differs(run, "another sum");
-    }
+    differs(context, what);
 }
 
 static void run_seed(struct run *run, u64 seed, u64 steps)
@@ -274,14 +170,19 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
     run->next_id = 1000;
     random_init(&run->random, seed);
     world_make(run);
+    run->compare = (struct name_compare){.ask = &run->world.ask,
+                                         .model = &run->model,
+                                         .random = &run->random,
+                                         .differs = compare_differs,
+                                         .context = run};
     for (run->step = 0; run->step < steps; run->step++) {
         if (random_chance(&run->random, 20)) post(run);
         else command_compare(run);
         if (run->step % ASK_EVERY == 0) {
-            lists_compare(run);
-            for (u32 i = 0; i < 4; i++) sums_compare(run);
+            name_compare_lists(&run->compare);
+            for (u32 i = 0; i < 4; i++) name_compare_sums(&run->compare);
         }
-        found_compare(run);
+        name_compare_found(&run->compare);
         if (random_below(&run->random, 500) == 0 && !command_world_restart(&run->world)) {
             differs(run, "another state behind a start");
         }

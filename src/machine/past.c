@@ -42,11 +42,15 @@ static bool is_behind(const struct probe *probe, const struct outcome *outcome)
     const u64 offset = place - header->place;
     for (u32 i = 0; i < header->command_count; i++) {
         const struct frame_command *command = &probe->commands[i];
-        // A tick has no body: what it does is placed at the frame's beginning.
-        const bool is_tick = command->record == COMMAND_TICK && offset == 0;
+        // What has no body is placed at the frame's beginning: what a tick does, and a refusal of a
+        // command, which its row tells by its id.
+        const bool is_told = outcome->kind == OUTCOME_COMMAND;
+        const bool is_tick = offset == 0 && command->record == COMMAND_TICK && !is_told;
+        const bool is_empty =
+            offset == 0 && command->body_size == 0 && is_told && outcome->id == command->command_id;
         const bool is_in =
             offset >= command->body_offset && offset - command->body_offset < command->body_size;
-        if (is_tick || is_in) return i > probe->limit;
+        if (is_tick || is_empty || is_in) return i > probe->limit;
     }
     assert(false); // Every row that has a place is of a command.
     return true;

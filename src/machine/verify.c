@@ -129,23 +129,32 @@ static enum status create_rows_take(struct verify *verify, const struct frame_vi
     return rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
 }
 
-// Takes the rows of a module's command, or of a tick: those of its records' places, and the
-// evidence behind them. What a tick does without a record is placed at the frame's beginning.
-static enum status module_rows_take(struct verify *verify, const struct frame_view *view, u32 index)
+// Whether a row is what a tick, or a module's command, left: both say so by its place.
+static bool is_its_own(const struct frame_view *view, u32 index, const struct outcome *row)
 {
     const struct frame_command *command = &view->commands[index];
+    const u64 place = outcome_place(row);
     const u64 first = view->header->place + command->body_offset;
+    if (place >= first && place < first + command->body_size) return true;
+    // What a tick does without a record, and the refusal of a command that has no body, is placed
+    // at the frame's beginning.
+    const bool is_told = row->kind == OUTCOME_COMMAND;
+    if (place != view->header->place) return false;
+    if (command->record == COMMAND_TICK) return !is_told;
+    return is_told && command->body_size == 0 && row->id == command->command_id;
+}
+
+// Takes the rows of a tick or of a module's command, and the evidence and snapshots behind them.
+static enum status own_rows_take(struct verify *verify, const struct frame_view *view, u32 index)
+{
     for (;;) {
         const struct outcome *row = NULL;
         enum status status =
             rows_take_kinds(verify, OUTCOME_BALANCE_DEBITS, OUTCOME_BALANCE_CREDITS);
         if (status == STATUS_OK) status = row_peek(verify, &row);
         if (status != STATUS_OK || row == NULL) return status;
-        const u64 place = outcome_place(row);
-        const bool is_its_own = (place >= first && place < first + command->body_size) ||
-                                (command->record == COMMAND_TICK && place == view->header->place);
         // One that was sent again left nothing; if this is damage instead, the outcome root tells.
-        if (!is_its_own && row->kind != OUTCOME_EVIDENCE) return STATUS_OK;
+        if (row->kind != OUTCOME_EVIDENCE && !is_its_own(view, index, row)) return STATUS_OK;
         verify->report->events += row->kind == OUTCOME_COMMAND;
         row_take(verify, row);
     }
@@ -166,12 +175,8 @@ static enum status commands_check(struct verify *verify, const struct frame_view
     for (u32 i = 0; i < header->command_count; i++) {
         const struct frame_command *command = &view->commands[i];
         verify->report->commands++;
-        if (command->record == COMMAND_TICK) {
-            enum status status = rows_take_kinds(verify, OUTCOME_EXPIRY, OUTCOME_EXPIRY);
-            if (status != STATUS_OK) return status;
-        }
         if (command->record == COMMAND_TICK || command->record >= COMMAND_MODULES) {
-            enum status status = module_rows_take(verify, view, i);
+            enum status status = own_rows_take(verify, view, i);
             if (status != STATUS_OK) return status;
         }
         if (command->record != COMMAND_COMPAT) continue;

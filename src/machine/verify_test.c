@@ -2,7 +2,10 @@
 //
 // Verification of the fixture's log with a checkpoint: whole, and with differences planted that
 // only a replay can find, since every digest and checksum around them is right.
+#include "machine/command_world.h"
 #include "machine/log_fixture.h"
+#include "machine/verify.h"
+#include "modules/accrual/accrual.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -173,6 +176,92 @@ static void test_a_folder_without_a_log_is_no_log(void **state)
     assert_int_equal(replay(fixture, NULL), STATUS_NOT_FOUND);
 }
 
+// --- ticks ---------------------------------------------------------------------------------------
+
+static void world_make(struct command_world *world)
+{
+    const struct genesis genesis = command_world_genesis();
+    command_world_init(world, &genesis);
+}
+
+// Takes a checkpoint, and verifies the folder in both ways.
+static void world_verify(struct command_world *world)
+{
+    struct disk_memory scratch;
+    struct verify_report report;
+    struct failure failure;
+    assert_true(command_world_restart_from_checkpoint(world));
+    command_world_close(world);
+    disk_memory_init(&scratch, 5);
+    command_world_must(verify_folder(&world->disk.disk, NULL, &report, &failure), &failure);
+    command_world_must(verify_replay(&world->disk.disk, &scratch.disk, NULL, &report, &failure),
+                       &failure);
+    assert_true(report.roots == report.frames - 1 && report.replayed_checkpoint);
+    disk_memory_free(&scratch);
+    command_world_free(world);
+    free(world);
+}
+
+// Their rows lie one behind the other, and only their places tell whose they are.
+static void test_expiries_of_two_ticks_are_told_apart(void **state)
+{
+    (void)state;
+    struct command_world *world = malloc(sizeof *world);
+    assert_non_null(world);
+    world_make(world);
+    const struct account accounts[2] = {{.id = 1, .ledger = 7, .code = 1},
+                                        {.id = 2, .ledger = 7, .code = 1}};
+    struct transfer holds[3];
+    struct create_result results[3];
+    command_world_create(world, COMPAT_CREATE_ACCOUNTS, accounts, 2, results);
+    for (u32 i = 0; i < 3; i++) {
+        holds[i] = (struct transfer){.id = 10 + i,
+                                     .debit_account_id = 1,
+                                     .credit_account_id = 2,
+                                     .amount = 5,
+                                     .timeout = 1 + 100 * i,
+                                     .ledger = 7,
+                                     .code = 1,
+                                     .flags = TRANSFER_PENDING};
+    }
+    command_world_create(world, COMPAT_CREATE_TRANSFERS, holds, 3, results);
+    for (u32 i = 0; i < 3; i++) command_world_tick(world, 100);
+    assert_true(world->node.machine.ledger.hold_index.count == 0);
+    world_verify(world);
+}
+
+static void must(struct command_world *world, u128 id, u16 record, const void *body, u32 size)
+{
+    (void)command_world_run(world, id, record, body, size, 1);
+    assert_int_equal(command_world_reply(world, 0).result, MODULE_DONE);
+}
+
+static void test_what_the_end_of_a_job_posts_is_the_tick_s(void **state)
+{
+    (void)state;
+    struct command_world *world = malloc(sizeof *world);
+    assert_non_null(world);
+    world_make(world);
+    const struct accrual_group group = {.group_id = 1, .product = 1, .entity = 1, .book = 700};
+    const struct accrual_open open = {.loan_id = 1,
+                                      .group_id = 1,
+                                      .principal = 1000000,
+                                      .count = 1,
+                                      .rate_numerator = 1,
+                                      .rate_denominator = 10,
+                                      .day = 20000};
+    struct accrual_run run = {.job_id = 3, .day = 20030};
+    must(world, 1, 0x7e01, &group, sizeof group);
+    must(world, 2, 0x7e02, &open, sizeof open);
+    for (u32 i = 0; i < 2; i++) {
+        run.job_id += i;
+        run.day += (i32)i;
+        must(world, 3 + i, 0x7e04, &run, sizeof run);
+        for (u32 j = 0; j < 3; j++) command_world_slice(world);
+    }
+    world_verify(world);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, log_fixture_setup, log_fixture_teardown)
 
 int main(void)
@@ -185,6 +274,8 @@ int main(void)
         TEST(test_an_outcome_root_that_the_log_does_not_give_is_found),
         TEST(test_a_replay_tells_how_far_it_is_and_stops_when_asked),
         TEST(test_a_folder_without_a_log_is_no_log),
+        cmocka_unit_test(test_expiries_of_two_ticks_are_told_apart),
+        cmocka_unit_test(test_what_the_end_of_a_job_posts_is_the_tick_s),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

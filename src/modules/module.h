@@ -138,9 +138,10 @@ struct plan {
     // What happened, and is not ours to refuse: a price, a bank's reversal, a default. It is posted
     // whatever constraints say, and opens their breaches. (The limits of accounts always refuse.)
     bool is_fact;
-    // Not 0: the record's own id, which the module takes once for ever; its postings have ids by it
-    // (plan_unique_posting_id), and there is one at least. With a refusal: of a rule that may hold
-    // only since the record was carried out; if it was, that is told instead.
+    // Not 0: the record's own id, with which it begins, and which the module takes once for ever;
+    // its postings have ids by it (plan_unique_posting_id), and there is one at least. With a
+    // refusal: of a rule that may hold only since the record was carried out; if it was, that is
+    // told instead.
     u128 unique_id;
     bool has_references; // The record begins with struct posting_references.
     // Of the effect module alone: the record, among the writes, of the effect that ends by this

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct world *current; // For the report when an assertion fails.
 
@@ -25,14 +27,24 @@ struct options {
     u64 runs;
     u64 steps;
     bool verbose;
-    bool all; // Every fault must have been seen to happen.
+    bool modules;       // Worlds of modules, not of plain clients.
+    bool all;           // Every fault must have been seen to happen.
+    bool plants;        // Every planted bug must be found within the runs.
+    enum plant_bug bug; // That worlds of modules have.
 };
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--seed N] [--runs N] [--steps N] [--all] [--verbose]\n"
-                    "  Runs N worlds of consecutive seeds for N steps each, then lets the disk of\n"
-                    "  each lie. --all fails when something of the repertoire never happened.\n");
+    fprintf(stderr,
+            "usage: sim [--modules] [--seed N] [--runs N] [--steps N] [--all] [--verbose]\n"
+            "       sim --plants | --plant BUG [--seed N] [--runs N] [--steps N]\n"
+            "  Runs N worlds of consecutive seeds for N steps each, then lets the disk of each\n"
+            "  lie; worlds of plain clients, or of modules. --all fails when something of the\n"
+            "  repertoire never happened. --plants runs worlds of modules with each bug, at most\n"
+            "  N, until the check that is meant to finds it; --plant one world with one:\n");
+    for (u32 i = PLANT_NONE + 1; i < PLANT_BUGS; i++) {
+        fprintf(stderr, "  %-12s %-5s %s\n", plants[i].name, plants[i].found_by, plants[i].doc);
+    }
     return 2;
 }
 
@@ -49,6 +61,20 @@ static bool options_read(int count, char **words, struct options *out)
             out->all = true;
             continue;
         }
+        if (strcmp(words[i], "--modules") == 0) {
+            out->modules = true;
+            continue;
+        }
+        if (strcmp(words[i], "--plants") == 0) {
+            out->plants = true;
+            continue;
+        }
+        if (strcmp(words[i], "--plant") == 0 && i + 1 < count) {
+            out->bug = plant_find(words[++i]);
+            out->modules = true;
+            if (out->bug == PLANT_NONE) return false;
+            continue;
+        }
         if (strcmp(words[i], "--seed") == 0) value = &out->seed;
         if (strcmp(words[i], "--runs") == 0) value = &out->runs;
         if (strcmp(words[i], "--steps") == 0) value = &out->steps;
@@ -63,7 +89,27 @@ static bool options_read(int count, char **words, struct options *out)
 struct totals {
     u64 world[WORLD_COUNT_KINDS];
     u64 disk[DISK_COUNT_KINDS];
+    u64 checks[DESK_CHECKS];
+    struct desk_tally tallies[DESK_RECORDS_MAX];
+    u32 tally_count;
 };
+
+// Adds what a world did of each kind of record.
+static void tallies_add(struct totals *totals, const struct desk *desk)
+{
+    for (u32 i = 0; i < desk->tally_count; i++) {
+        const struct desk_tally *more = &desk->tallies[i];
+        u32 at = 0;
+        while (at < totals->tally_count && totals->tallies[at].record != more->record) at++;
+        struct desk_tally *tally = &totals->tallies[at];
+        if (at == totals->tally_count) totals->tally_count++;
+        tally->record = more->record;
+        tally->applied += more->applied;
+        tally->refused += more->refused;
+        tally->repeated += more->repeated;
+    }
+    for (u32 i = 0; i < DESK_CHECKS; i++) totals->checks[i] += desk->checks[i];
+}
 
 static void run(u64 seed, const struct options *options, struct totals *totals)
 {
@@ -71,7 +117,11 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
     if (world == NULL) abort();
     memset(world, 0, sizeof *world);
     current = world;
-    world_init(world, seed, options->verbose);
+    const struct world_options life = {.seed = seed,
+                                       .is_of_modules = options->modules,
+                                       .verbose = options->verbose,
+                                       .bug = options->bug};
+    world_init(world, &life);
     for (u64 i = 0; i < options->steps; i++) world_step(world);
     world_finish(world);
     struct digest state;
@@ -85,6 +135,7 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
     world_lie(world);
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) totals->world[i] += world->counts[i];
     for (u32 i = 0; i < DISK_COUNT_KINDS; i++) totals->disk[i] += world->disk.counts[i];
+    if (world->desk != NULL) tallies_add(totals, world->desk);
     current = NULL;
     world_free(world);
     free(world);
@@ -98,21 +149,136 @@ static u32 count_print(const char *where, const char *what, u64 count)
     return count == 0;
 }
 
+static struct desk_tally tally_of(const struct totals *totals, u32 record)
+{
+    for (u32 i = 0; i < totals->tally_count; i++) {
+        if (totals->tallies[i].record == record) return totals->tallies[i];
+    }
+    return (struct desk_tally){.record = record};
+}
+
+// Prints how often a kind of record was carried out, refused and given again. Returns 1 when it
+// never was carried out, or never refused.
+static u32 record_print(const struct totals *totals, u32 record, const char *name)
+{
+    const struct desk_tally tally = tally_of(totals, record);
+    // What would part loans from their accounts is always refused (L10).
+    const bool is_missing = (tally.applied == 0) != (record == 0x7e05) || tally.refused == 0;
+    printf("record %-28s %12llu refused %8llu again %6llu%s\n", name,
+           (unsigned long long)tally.applied, (unsigned long long)tally.refused,
+           (unsigned long long)tally.repeated, is_missing ? "  never" : "");
+    return is_missing;
+}
+
+// What worlds of modules did and looked at. Returns how much never happened.
+static u32 desk_print(const struct totals *totals)
+{
+    u32 missing = 0;
+    for (u32 i = 0; i < DESK_CHECKS; i++) {
+        missing += count_print("check", desk_check_name((enum desk_check)i), totals->checks[i]);
+    }
+    missing += record_print(totals, 0x0101, "account");
+    missing += record_print(totals, 0x0102, "transfer");
+    for (u32 i = 0; i < module_count; i++) {
+        for (u32 j = 0; j < modules[i]->schema->record_count; j++) {
+            const struct schema_record *record = modules[i]->schema->records[j];
+            if (record->kind != RECORD_COMMAND) continue;
+            missing += record_print(totals, record->number, record->name);
+        }
+    }
+    return missing;
+}
+
+// --- planted bugs --------------------------------------------------------------------------------
+
+// Runs a world with a bug in a process of its own. Whether it failed; then `line` says how.
+static bool bug_run(u64 seed, const struct options *options, char *line, size_t room)
+{
+    int ends[2];
+    int status = 0;
+    struct totals totals = {0};
+    (void)fflush(stdout);
+    if (pipe(ends) != 0) abort();
+    const pid_t child = fork();
+    if (child < 0) abort();
+    if (child == 0) {
+        // Its failure is what is wanted: it says so to the parent alone.
+        if (dup2(ends[1], STDERR_FILENO) < 0 || freopen("/dev/null", "w", stdout) == NULL) abort();
+        (void)close(ends[0]);
+        run(seed, options, &totals);
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    FILE *report = fdopen(ends[0], "r");
+    char text[512];
+    if (report == NULL) abort();
+    line[0] = 0;
+    while (fgets(text, sizeof text, report) != NULL) {
+        const bool is_cause = strstr(text, "FAILED") != NULL || strstr(text, "ssertion") != NULL;
+        if (is_cause && line[0] == 0) (void)snprintf(line, room, "%.*s", (int)room - 1, text);
+    }
+    (void)fclose(report);
+    if (waitpid(child, &status, 0) != child) abort();
+    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+// Runs worlds with a bug until the check that is meant to finds it. Returns 1 when none does.
+static u32 bug_find(enum plant_bug bug, const struct options *options)
+{
+    const struct plant_description *plant = &plants[bug];
+    struct options own = *options;
+    char wanted[32];
+    char line[256];
+    u64 others = 0;
+    own.modules = true;
+    own.bug = bug;
+    (void)snprintf(wanted, sizeof wanted, ": %s: ", plant->found_by);
+    for (u64 i = 0; i < options->runs; i++) {
+        if (!bug_run(options->seed + i, &own, line, sizeof line)) continue;
+        if (strstr(line, wanted) == NULL) {
+            others++;
+            continue;
+        }
+        line[strcspn(line, "\n")] = 0;
+        printf("plant %-10s found in world %llu, by other checks in %llu before: %s\n", plant->name,
+               (unsigned long long)i + 1, (unsigned long long)others, line);
+        return 0;
+    }
+    printf("plant %-10s not found by %s in %llu worlds, by other checks in %llu: %s\n", plant->name,
+           plant->found_by, (unsigned long long)options->runs, (unsigned long long)others,
+           plant->doc);
+    return 1;
+}
+
+static int bugs_find(const struct options *options)
+{
+    u32 missing = 0;
+    for (u32 i = PLANT_NONE + 1; i < PLANT_BUGS; i++) {
+        missing += bug_find((enum plant_bug)i, options);
+    }
+    return missing > 0;
+}
+
 int main(int count, char **words)
 {
     struct options options;
     if (!options_read(count, words, &options)) return usage();
     (void)signal(SIGABRT, on_abort);
+    if (options.plants) return bugs_find(&options);
     struct totals totals = {0};
     for (u64 i = 0; i < options.runs; i++) run(options.seed + i, &options, &totals);
     u32 missing = 0;
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) {
+        // Worlds of plain clients show all that comes of a lie of the disk.
+        if (options.modules && i > WORLD_LIES) continue;
+        if (!options.modules && (i == WORLD_EPOCHS || i == WORLD_IMPORTED)) continue;
         missing += count_print("world", world_count_name((enum world_count)i), totals.world[i]);
     }
     for (u32 i = 0; i < DISK_COUNT_KINDS; i++) {
         missing +=
             count_print("disk", disk_memory_count_name((enum disk_memory_count)i), totals.disk[i]);
     }
+    if (options.modules) missing += desk_print(&totals);
     if (missing == 0 || !options.all) return 0;
     fprintf(stderr, "%u of the repertoire never happened\n", missing);
     return 1;

@@ -35,6 +35,9 @@ static const char *const count_names[] = {
     [WORLD_ROT_HARMLESS] = "rot-harmless",
     [WORLD_POISONED] = "poisoned",
     [WORLD_OVERRIDDEN] = "overridden",
+    [WORLD_VERIFIED] = "verified",
+    [WORLD_EPOCHS] = "epochs",
+    [WORLD_IMPORTED] = "rows-imported",
     [WORLD_LIES] = "lies",
     [WORLD_LIES_MET] = "lies-met-at-work",
     [WORLD_LIES_NAMED] = "lies-named-by-verify",
@@ -98,12 +101,13 @@ static void check_nothing(void *context)
     (void)context;
 }
 
-void world_init(struct world *world, u64 seed, bool verbose)
+void world_init(struct world *world, const struct world_options *options)
 {
     memset(world, 0, sizeof *world);
-    world->seed = seed;
-    world->verbose = verbose;
-    random_init(&world->random, seed);
+    world->seed = options->seed;
+    world->verbose = options->verbose;
+    world->bug = options->bug;
+    random_init(&world->random, options->seed);
     disk_memory_init(&world->disk, random_u64(&world->random));
     struct ledger_random_config config = ledger_random_config_default();
     config.timestamp_start = 1000 * NS_PER_S;
@@ -116,6 +120,7 @@ void world_init(struct world *world, u64 seed, bool verbose)
         .created_at = 999 * NS_PER_S,
         .accounts_max = 1u << 14,
         .holds_max = 1u << 16,
+        .flags = options->is_of_modules ? GENESIS_SAMPLE : 0,
     };
     for (u32 i = 0; i < 4; i++) world->genesis.hash_key[i] = random_u64(&world->random);
     world->client_count = chance(world, 25) ? WORLD_CLIENTS_MAX : (u32)(1 + below(world, 12));
@@ -139,11 +144,12 @@ void world_init(struct world *world, u64 seed, bool verbose)
     world->disk.faults = (struct disk_memory_faults){0};
     struct recovery_report report;
     enum status status = node_open(&world->node, &world->disk.disk, &world->genesis,
-                                   (u128)seed << 64 | 0x7ae1, NULL, &report, &failure);
+                                   world_log_id(world), NULL, &report, &failure);
     if (status != STATUS_OK) world_fail(world, "a new log: %s", failure.message);
     machine_state_digest(&world->node.machine, &world->state_durable);
     world->open = true;
     node_free(&world->node);
+    if (options->is_of_modules) desk_init(world);
     if (below(world, 3) > 0) {
         world->disk.faults.write_error_rate = 600;
         world->disk.faults.sync_error_rate = 4000;
@@ -174,6 +180,7 @@ void world_jobs_forget(struct world *world)
 void world_free(struct world *world)
 {
     if (world->open) node_free(&world->node);
+    if (world->desk != NULL) desk_free(world);
     for (u32 i = 0; i < WORLD_JOBS_MAX; i++) {
         world_job_free(&world->jobs[i]);
         free(world->jobs[i].applied);
@@ -345,8 +352,8 @@ static u64 body_space(u32 size)
 }
 
 // Lays the commands out in one block of memory, as they will lie in the log.
-static void job_layout(struct world *world, struct world_job *job,
-                       const struct frame_command *entries, u32 count)
+static void job_layout(struct world_job *job, const struct frame_command *entries,
+                       const u8 *const *bodies, u32 count)
 {
     job->head_size = frame_head_size(count);
     job->size = job->head_size;
@@ -361,7 +368,7 @@ static void job_layout(struct world *world, struct world_job *job,
         job->bodies[i] = job->memory + offset;
         if (entries[i].body_size == 0) continue;
         commands[i].body_offset = (u32)offset;
-        memcpy(job->memory + offset, world->clients[job->clients[i]].body, entries[i].body_size);
+        memcpy(job->memory + offset, bodies[i], entries[i].body_size);
         offset += body_space(entries[i].body_size);
     }
     job->view = (struct frame_view){
@@ -369,7 +376,8 @@ static void job_layout(struct world *world, struct world_job *job,
 }
 
 // Gathers what clients ask. Returns how many commands.
-static u32 job_fill(struct world *world, struct world_job *job, struct frame_command *entries)
+static u32 job_fill(struct world *world, struct world_job *job, struct frame_command *entries,
+                    const u8 **bodies)
 {
     u32 count = 0;
     u64 size = 0;
@@ -385,6 +393,7 @@ static u32 job_fill(struct world *world, struct world_job *job, struct frame_com
         struct world_client *client = &world->clients[index];
         if (!client_ask(world, client)) continue;
         job->clients[count] = index;
+        bodies[count] = client->body;
         entries[count++] = entry_of(client);
         size += client->body_size;
     }
@@ -398,6 +407,10 @@ static void job_reply_buffers(struct world_job *job)
         size_t size = 64;
         if (command->record == COMMAND_COMPAT) {
             size += command->body_size + 4096; // A result is smaller than its event.
+        } else if (command->record >= COMMAND_MODULES) {
+            // A record may be as small as a sixteenth of its reply; what was given before has the
+            // replies of then, whatever it says now of its count.
+            size += 4 * ((size_t)command->body_size + command->count) + 4096;
         }
         job->applied->commands[i].reply = must(malloc(size));
     }
@@ -425,14 +438,20 @@ struct world_job *world_job_make(struct world *world)
     u32 at = (world->job_first + world->job_count) % WORLD_JOBS_MAX;
     struct world_job *job = &world->jobs[at];
     struct frame_command entries[64];
-    u32 count = job_fill(world, job, entries);
-    job_layout(world, job, entries, count);
+    const u8 *bodies[ARRAY_COUNT(entries)];
+    u64 leap_ns = 0;
+    u32 count = world->desk == NULL ? job_fill(world, job, entries, bodies)
+                                    : desk_fill(world, entries, bodies, job->clients, 40, &leap_ns);
+    job_layout(job, entries, bodies, count);
     u32 flags = count == 0 ? FRAME_SEAL : 0;
     bool rotate = chance(world, 8) || history_active_full(&machine->history);
     if (rotate && history_can_rotate(&machine->history)) flags |= FRAME_ROTATE;
     struct frame_header *header = (void *)job->memory;
+    header->log_id = world->node.wal.tail.log_id;
+    header->epoch = world->node.wal.tail.epoch;
     header->position = machine->position + 1;
-    header->timestamp = MAX(world->events.now, machine->timestamp + 1);
+    const u64 next = machine->timestamp + (world->desk == NULL ? 1 : DESK_FRAME_NS);
+    header->timestamp = MAX(world->events.now, next) + leap_ns;
     header->command_count = count;
     header->flags = flags;
     header->sequence = world->next_sequence;
@@ -460,9 +479,13 @@ bool world_job_decide(struct world *world, struct world_job *job)
 {
     struct machine *machine = &world->node.machine;
     const struct frame_header *header = job->view.header;
+    struct frame_command *commands = (void *)(job->memory + sizeof *header);
     struct failure failure;
+    plant_before(world->bug, commands, header->command_count);
     enum status status = machine_apply(machine, &job->view, job->applied, &failure);
     if (!went(world, status, &failure, NULL)) return false;
+    plant_after(world->bug, machine, commands, header->command_count, job->applied);
+    plant_started(world->bug, machine, world->counts[WORLD_CRASHES]);
     machine_state_digest(machine, &job->state);
     job->decided = true;
     world->events.now = MAX(world->events.now, machine->timestamp);
@@ -542,11 +565,13 @@ static bool write_next(struct world *world)
         if (!job_at(world, i)->durable) job = job_at(world, i);
     }
     if (job == NULL) return true;
-    if (!world_job_write(world, job)) return false;
+    const bool is_skipped = world->bug == PLANT_UNWRITTEN && chance(world, 5);
+    if (!is_skipped && !world_job_write(world, job)) return false;
     job->durable = true;
     request_source_durable(&world->node.source, job->view.header->place + job->size);
     if (job->checkpoint) world->node.checkpoint.head.tail.previous = world->node.wal.tail.previous;
     world_acknowledge(world, job, true);
+    if (world->desk != NULL) desk_follow(world);
     jobs_retire(world);
     return true;
 }
@@ -700,5 +725,8 @@ void world_finish(struct world *world)
     world_check_sessions(world);
     world_check_accounts(world);
     for (u32 i = 0; i < 30; i++) world_question(world);
-    restart(world);
+    node_free(&world->node);
+    world->open = false;
+    world_verify(world);
+    world_recover(world);
 }

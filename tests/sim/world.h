@@ -9,6 +9,9 @@
 // a flipped bit, a command that ends the process and every recovery until an owner overrides it. A
 // world ends with a disk that lies: a write that is said to be durable is lost or lands elsewhere.
 //
+// A world is one of plain clients, whose sessions give batches of raw accounts and transfers, or
+// one of modules (desk.h). Both live on the same node and disk and go through the same.
+//
 // What is asserted: each reply equals the oracle's byte for byte; after every crash no acknowledged
 // frame is missing, one that was being written is there whole or not at all, and the state digest
 // and the outcome root are those of the live machine at that frame; sessions answer their last
@@ -18,6 +21,7 @@
 #ifndef TAEL_SIM_WORLD_H
 #define TAEL_SIM_WORLD_H
 
+#include "desk.h"
 #include "ledger/ledger_ask.h"
 #include "ledger/ledger_compare.h"
 #include "machine/recovery.h"
@@ -51,7 +55,7 @@ struct world_job {
     u64 head_size;
     struct frame_view view;
     const u8 *bodies[FRAME_COMMANDS_MAX];
-    u32 clients[FRAME_COMMANDS_MAX]; // U32_MAX: nobody's.
+    u32 clients[FRAME_COMMANDS_MAX]; // Or where modules have it as sent; U32_MAX: nobody's.
     struct applied_frame *applied;
     struct digest state; // The machine's, after it.
     bool decided;
@@ -88,7 +92,10 @@ enum world_count {
     WORLD_ROT_HARMLESS,
     WORLD_POISONED, // Commands that ended the process and each recovery.
     WORLD_OVERRIDDEN,
-    WORLD_LIES, // Worlds whose disk said that a write was durable, and lost or misplaced it.
+    WORLD_VERIFIED,
+    WORLD_EPOCHS,   // Of worlds of modules; those,
+    WORLD_IMPORTED, // too: rows.
+    WORLD_LIES,     // Worlds whose disk said that a write was durable, and lost or misplaced it.
     WORLD_LIES_MET,
     WORLD_LIES_NAMED,
     WORLD_LIES_REFUSED,
@@ -137,14 +144,23 @@ struct world {
     bool lie_met;  // What it left was read and named.
     u64 lie_first; // The first frame acknowledged since, with the states from the one before it on.
     struct digest lie_states[WORLD_LIES_MAX];
+    enum plant_bug bug;
+    struct desk *desk; // Of a world of modules; NULL of one of plain clients.
     u64 counts[WORLD_COUNT_KINDS];
     char trace[WORLD_TRACE_LINES][160];
     u64 trace_count;
     bool verbose;
 };
 
-// A new log on an empty disk. `verbose` prints what happens as it happens.
-void world_init(struct world *world, u64 seed, bool verbose);
+struct world_options {
+    u64 seed;
+    bool is_of_modules;
+    bool verbose;       // What happens is printed as it happens.
+    enum plant_bug bug; // That the machines of a world of modules have.
+};
+
+// A new log on an empty disk, for plain clients or for those of modules.
+void world_init(struct world *world, const struct world_options *options);
 void world_free(struct world *world);
 // One step. Aborts when something is not as it must be, after world_report.
 void world_step(struct world *world);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void world_acknowledge(struct world *world, struct world_job *job, bool answered)
+// What plain clients are answered.
+static void clients_acknowledge(struct world *world, struct world_job *job, bool answered)
 {
     struct oracle *oracle = &world->oracle;
     const struct frame_header *header = job->view.header;
@@ -41,6 +42,13 @@ void world_acknowledge(struct world *world, struct world_job *job, bool answered
             client->session = oracle_session(oracle, client->id)->number;
         }
     }
+}
+
+void world_acknowledge(struct world *world, struct world_job *job, bool answered)
+{
+    const struct frame_header *header = job->view.header;
+    if (world->desk == NULL) clients_acknowledge(world, job, answered);
+    else desk_acknowledge(world, job, answered);
     world->state_durable = job->state;
     world->place_before = header->place;
     if (world->lying) {
@@ -62,7 +70,7 @@ static void open_again(struct world *world)
                 disk_memory_operations(&world->disk) + 1 + below(world, 12);
         }
         enum status status = node_open(&world->node, &world->disk.disk, &world->genesis,
-                                       (u128)world->seed << 64 | 0x7ae1, NULL, &report, &failure);
+                                       world_log_id(world), NULL, &report, &failure);
         if (status == STATUS_OK) {
             world->disk.faults.crash_at = 0;
             world->open = true;
@@ -144,11 +152,11 @@ void world_recover(struct world *world)
     u64 last = world->node.wal.tail.sequence - 1;
     u64 known = oracle->sequence;
     if (last < known) {
-        world_fail(world, "frame %llu was acknowledged and is gone; the log ends at %llu",
+        world_fail(world, "L4: frame %llu was acknowledged and is gone; the log ends at %llu",
                    (unsigned long long)known, (unsigned long long)last);
     }
     if (last > known + 1 || last > world->written) {
-        world_fail(world, "the log ends at frame %llu, which was never written",
+        world_fail(world, "L4: the log ends at frame %llu, which was never written",
                    (unsigned long long)last);
     }
     if (last == known + 1) {
@@ -166,7 +174,7 @@ void world_recover(struct world *world)
     struct digest state;
     machine_state_digest(&world->node.machine, &state);
     if (memcmp(&state, &world->state_durable, sizeof state) != 0) {
-        world_fail(world, "the state after frame %llu is not the one that was live",
+        world_fail(world, "L4: the state after frame %llu is not the one that was live",
                    (unsigned long long)last);
     }
     if (world->node.machine.position != oracle->position) {
@@ -188,7 +196,14 @@ void world_recover(struct world *world)
     }
     world->ask.ledger = &world->node.machine.ledger;
     world->ask.history = &world->node.machine.history;
-    clients_return(world);
+    if (world->desk == NULL) {
+        clients_return(world);
+    } else {
+        desk_return(world);
+        world->jobs[0].applied->resolved.items = world->resolved[0];
+        plant_recovered(world->bug, &world->node, world->jobs[0].applied);
+        desk_follow(world);
+    }
     world_check_sessions(world);
     world_check_accounts(world);
     for (u32 i = 0; i < 4; i++) world_question(world);
@@ -207,6 +222,7 @@ static u32 read_errors_stop(struct world *world)
 
 void world_check_sessions(struct world *world)
 {
+    if (world->desk != NULL) return; // They have none.
     u32 rate = read_errors_stop(world);
     u8 *reply = malloc(COMPAT_BODY_SIZE_MAX);
     if (reply == NULL) abort();
@@ -242,6 +258,10 @@ void world_check_sessions(struct world *world)
 
 void world_check_accounts(struct world *world)
 {
+    if (world->desk != NULL) {
+        desk_check_all(world);
+        return;
+    }
     ledger_model_check(world->oracle.model);
     machine_check(&world->node.machine);
     for (u128 id = 0; id < ledger_random_accounts_end(&world->events); id++) {
@@ -257,6 +277,7 @@ void world_check_accounts(struct world *world)
 
 void world_question(struct world *world)
 {
+    if (world->desk != NULL) return; // All of them were asked already.
     do {
         ledger_random_next(&world->events, world->step);
     } while (world->step->kind <= LEDGER_STEP_EXPIRE);

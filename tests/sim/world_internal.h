@@ -19,6 +19,10 @@ static inline bool chance(struct world *world, u32 percent)
 {
     return random_chance(&world->random, percent);
 }
+static inline u128 world_log_id(const struct world *world)
+{
+    return (u128)world->seed << 64 | 0x7ae1;
+}
 // Tells the oracle of a frame that is durable and compares what it knows with what was answered
 // (`answered`: by a machine that lives; else the frame was found after a crash).
 void world_acknowledge(struct world *world, struct world_job *job, bool answered);
@@ -39,6 +43,9 @@ bool world_flush(struct world *world);
 // A command ends the process after its frame is durable, and every recovery, until an owner makes
 // it a refusal. Everything must be at rest.
 void world_poison(struct world *world);
+
+// Verifies the folder of a node that is closed, and replays all of its log. The disk must not fail.
+void world_verify(struct world *world);
 
 // Opens the node from the disk as it is, through crashes, and compares it with what must be there.
 void world_recover(struct world *world);

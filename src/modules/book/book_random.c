@@ -14,6 +14,7 @@
 #define CODES       4u
 #define ENTITIES    6u
 #define RECORDS_MAX 6u
+#define BEGINNING   600u // Steps in which more is opened than posted.
 #define RAW_IDS     12u
 #define CELLS       11u
 
@@ -29,6 +30,11 @@ void book_random_init(struct book_random *random, u64 seed)
     random->large_percent = seed % 4 == 1 ? 12 : 2;
     random->next_id = 1000;
     random->next_entry = 1;
+}
+
+void book_random_grow_up(struct book_random *random)
+{
+    random->steps = MAX(random->steps, (u64)BEGINNING);
 }
 
 static u64 pick_principal(struct book_random *random)
@@ -471,7 +477,7 @@ static u32 make_record(struct book_random *random, u16 record, u8 *out)
 static u16 pick_record(struct book_random *random)
 {
     const u64 draw = below(random, 100);
-    const u64 early = random->steps < 600 ? 1 : 4;
+    const u64 early = random->steps < BEGINNING ? 1 : 4;
     const u64 of_days = below(random, 100);
     const bool freezes = chance(random, 40);
     if (chance(random, 15)) return pick_limit_record(random);

@@ -64,5 +64,7 @@ struct book_random {
 // The same seed gives the same steps.
 void book_random_init(struct book_random *random, u64 seed);
 void book_random_next(struct book_random *random, struct book_step *step);
+// The beginning, in which more is opened than posted, is over.
+void book_random_grow_up(struct book_random *random);
 
 #endif
