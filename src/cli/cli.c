@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define FOLDER_DEPTH_MAX 4u
-#define INPUT_SIZE_MAX   (64 * MIB)
+#define INPUT_SIZE_MAX   (4 * GIB)
 
 int cli_fail(const char *verb, const struct failure *failure)
 {
@@ -33,13 +33,21 @@ enum status cli_input_read(const char *path, char **text, size_t *size, struct f
     if (file == NULL) {
         return failure_set_errno(failure, STATUS_NOT_FOUND, errno, "opening %s", shown);
     }
-    *text = malloc(INPUT_SIZE_MAX);
-    assert(*text != NULL);
-    *size = fread(*text, 1, INPUT_SIZE_MAX, file);
-    bool more = !feof(file);
-    int error = ferror(file) ? errno : 0;
+    size_t capacity = 0;
+    *text = NULL;
+    *size = 0;
+    while (!feof(file) && !ferror(file) && *size <= INPUT_SIZE_MAX) {
+        if (*size == capacity) {
+            capacity = MAX(2 * capacity, (size_t)MIB);
+            *text = realloc(*text, capacity);
+            assert(*text != NULL);
+        }
+        *size += fread(*text + *size, 1, capacity - *size, file);
+    }
+    const int error = ferror(file) ? errno : 0;
+    const bool is_whole = feof(file) && *size <= INPUT_SIZE_MAX;
     if (file != stdin) (void)fclose(file);
-    if (!more) return STATUS_OK;
+    if (is_whole) return STATUS_OK;
     free(*text);
     *text = NULL;
     if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "reading %s", shown);

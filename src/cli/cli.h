@@ -129,7 +129,13 @@ void cli_print_rows(const struct schema_record *record, enum cli_form form, cons
 // One record: a card of lines, an object, or CSV of one row.
 void cli_print_record(const struct schema_record *record, enum cli_form form, const void *data);
 
-// Reads a whole file, standard input for "-", of at most 64 MiB, into memory that the caller frees.
+// Shows how far long work is: a bar on standard error, over what it said before, and behind it
+// `count` and what is counted. Nothing where that is no terminal.
+void cli_bar_put(u64 done, u64 total, u64 count, const char *counted);
+// Ends the line of the bar.
+void cli_bar_end(void);
+
+// Reads a whole file, standard input for "-", of at most 4 GiB, into memory that the caller frees.
 // STATUS_NOT_FOUND, STATUS_IO, STATUS_INVALID when it is larger.
 MUST_USE enum status cli_input_read(const char *path, char **text, size_t *size,
                                     struct failure *failure);

@@ -3,18 +3,20 @@
 // The verb dump: log and history of a stopped folder as people read them. For a table everything is
 // read twice: once to measure the columns, once to print.
 #include "cli/cli.h"
+#include "codec/record_binary.h"
 #include "codec/record_json.h"
 #include "ledger/history_file.h"
 #include "ledger/ledger_schema.h"
 #include "machine/checkpoint.h"
+#include "machine/commit.h"
 #include "modules/module.h"
 #include "os/disk.h"
 #include "wal/wal.h"
 
 #include <stdlib.h>
 
-// One event as a line of JSON: every number at its longest and every flag set take less than half.
-#define EVENT_SIZE_MAX 4096u
+// One event or record as a line of JSON: of the largest record less than half.
+#define EVENT_SIZE_MAX MIB
 
 struct dump {
     const char *path;
@@ -56,22 +58,43 @@ static void row_take(const struct dump *dump, struct cli_rows *rows, const void 
 
 // --- the log -------------------------------------------------------------------------------------
 
+// One event, or record of a module, as an object.
+static void event_json(const struct schema_record *record, const struct dump_event *place,
+                       const u8 *event)
+{
+    char *line = malloc(EVENT_SIZE_MAX);
+    assert(line != NULL);
+    struct json_writer writer = json_writer_init(line, EVENT_SIZE_MAX);
+    json_write_object_begin(&writer);
+    record_json_write_members(&cli_schema_dump_event, RECORD_JSON_ALL, place, &writer);
+    json_write_key(&writer, "event");
+    record_json_write(record, RECORD_JSON_OMIT_ZERO, event, &writer);
+    json_write_object_end(&writer);
+    json_write_line_end(&writer);
+    assert(!text_overflowed(&writer.text));
+    (void)fwrite(line, 1, writer.text.size, stdout);
+    free(line);
+}
+
 static void events_json(const struct schema_record *record, u64 position,
                         const struct compat_batches *batches)
 {
-    char line[EVENT_SIZE_MAX];
     for (u32 i = 0; i < batches->event_count; i++) {
         const struct dump_event place = {.position = position, .index = i};
-        struct json_writer writer = json_writer_init(line, sizeof line);
-        json_write_object_begin(&writer);
-        record_json_write_members(&cli_schema_dump_event, RECORD_JSON_ALL, &place, &writer);
-        json_write_key(&writer, "event");
-        record_json_write(record, RECORD_JSON_OMIT_ZERO, batches->events + (size_t)i * record->size,
-                          &writer);
-        json_write_object_end(&writer);
-        json_write_line_end(&writer);
-        assert(!text_overflowed(&writer.text));
-        (void)fwrite(line, 1, writer.text.size, stdout);
+        event_json(record, &place, batches->events + (size_t)i * record->size);
+    }
+}
+
+// The records of a module's command, which have heads and tails: objects in a table, too.
+static void records_print(const struct dump *dump, const struct schema_record *record, u64 position,
+                          const struct frame_command *command, const u8 *body)
+{
+    u64 at = 0;
+    for (u32 i = 0; i < command->count; i++) {
+        const struct dump_event place = {.position = position, .index = i};
+        if (dump->form == CLI_TABLE) (void)fputs("        ", stdout);
+        event_json(record, &place, body + at);
+        at = align_up(at + record_binary_size(record, body + at), COMMAND_RECORD_ALIGNMENT);
     }
 }
 
@@ -108,16 +131,32 @@ static void command_take(struct dump *dump, const struct frame_view *view, u32 i
         .session = command->session,
         .request = command->request,
     };
+    const u8 *body = view->bodies[index];
+    const struct compat_operation *raw = is_module ? compat_of_record(command->record) : NULL;
+    const struct schema_record *record =
+        is_module && raw == NULL ? module_record_of(command->record) : NULL;
     const struct compat_operation *operation =
-        command->record == COMMAND_COMPAT ? compat_operation((u8)command->operation) : NULL;
+        command->record == COMMAND_COMPAT ? compat_operation((u8)command->operation) : raw;
     struct compat_batches batches = {0};
-    const bool decoded = operation != NULL && compat_decode(operation, view->bodies[index],
-                                                            command->body_size, &batches);
+    struct failure failure;
+    bool decoded = false;
+    if (raw != NULL) {
+        decoded = command->body_size == (u64)command->count * raw->event_size;
+        batches.events = body;
+        batches.event_count = decoded ? command->count : 0;
+    } else if (operation != NULL) {
+        decoded = compat_decode(operation, body, command->body_size, &batches);
+    }
     if (operation != NULL) cli_text_set(row.operation, sizeof row.operation, operation->name);
-    row.events = batches.event_count;
+    if (record != NULL) cli_text_set(row.operation, sizeof row.operation, record->name);
+    row.events = record != NULL ? command->count : batches.event_count;
     row_take(dump, &dump->rows, &row);
-    if (dump->options->events && decoded && !dump->measures && batches.event_count > 0) {
+    if (!dump->options->events || dump->measures) return;
+    if (decoded && batches.event_count > 0) {
         events_print(dump, operation, row.position, &batches);
+    } else if (record != NULL && commit_check(record, body, command->body_size, command->count,
+                                              &failure) == STATUS_OK) {
+        records_print(dump, record, row.position, command, body);
     }
 }
 
@@ -330,7 +369,8 @@ const struct cli_verb dump_verb = {
     .summary = "print log and history of a stopped folder",
     .about = "Prints the log of a data folder: its frames, and behind each its commands. JSON is "
              "an object a line: a frame has `frame` without `record`, a command `record`, an "
-             "event `event`, and the position of its command; of a frame it also has what a table "
+             "event or a record of a module `event`, and the position of its command; of a frame "
+             "it also has what a table "
              "leaves out, its place and digests. CSV has the commands. A table that would be wider "
              "than the terminal leaves out the ids of commands. History is what the newest "
              "checkpoint holds; a server that stops cleanly leaves all of it there.",

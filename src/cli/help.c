@@ -125,8 +125,11 @@ static int help_run(const struct cli_call *call)
     const struct cli_verb *verb = cli_verb_find(count, names, &used);
     if (used < count) {
         struct failure failure = {0};
-        (void)failure_set(&failure, STATUS_INVALID, "there is no verb %s%s%s", words->verb,
-                          words->action[0] == 0 ? "" : " ", words->action);
+        char asked[256];
+        (void)snprintf(asked, sizeof asked, "%s%s%s", words->verb, words->action[0] == 0 ? "" : " ",
+                       words->action);
+        (void)failure_set(&failure, STATUS_INVALID, "there is no verb %s",
+                          text_quote(asked, strlen(asked)).text);
         failure_hint(&failure, "`tael help` lists them");
         return cli_fail(call->verb->name, &failure);
     }

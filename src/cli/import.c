@@ -12,11 +12,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <tael.h>
-#include <unistd.h>
 
 #define BATCH_BYTES  (1000u * KIB) // Of rows that are sent together.
 #define PROGRESS_NS  (NS_PER_S / 4)
-#define BAR_LENGTH   40u
 #define PROBLEMS_MAX 65536u // Of lines that are none: of more only the number is told.
 
 struct call {
@@ -86,22 +84,15 @@ static int job_command(const struct call *call, u32 record)
 
 // --- rows ----------------------------------------------------------------------------------------
 
-// A bar on a terminal, over what it said before.
-static void bar_put(struct call *call, bool is_last)
+static void progress_show(struct call *call)
 {
     u64 done = 0;
     u64 total = 0;
     const u64 now = tael_now();
-    if (isatty(STDERR_FILENO) != 1 || (!is_last && now - call->told_at < PROGRESS_NS)) return;
+    if (now - call->told_at < PROGRESS_NS) return;
     call->told_at = now;
     import_file_progress(call->file, &done, &total);
-    const u32 filled = total == 0 ? BAR_LENGTH : (u32)((u128)done * BAR_LENGTH / total);
-    char bar[BAR_LENGTH + 1];
-    memset(bar, ' ', BAR_LENGTH);
-    memset(bar, '#', filled);
-    bar[BAR_LENGTH] = 0;
-    (void)fprintf(stderr, "\r[%s] %llu rows sent%s", bar, (unsigned long long)call->sent,
-                  is_last ? "\n" : "");
+    cli_bar_put(done, total, call->sent, "rows sent");
 }
 
 static int batch_send(struct call *call)
@@ -123,7 +114,7 @@ static int row_add(struct call *call, const struct import_file_row *row)
     if (batch->rows_size + sizeof head + padded > BATCH_BYTES || batch->count == PLAN_BULK_MAX) {
         const int code = batch_send(call);
         if (code != EXIT_DONE) return code;
-        bar_put(call, false);
+        progress_show(call);
     }
     u8 *at = (u8 *)(batch + 1) + batch->rows_size;
     memcpy(at, &head, sizeof head);
@@ -158,7 +149,7 @@ static int rows_send(struct call *call)
         code = EXIT_ENVIRONMENT;
     }
     if (code == EXIT_DONE) code = batch_send(call);
-    bar_put(call, true);
+    cli_bar_end();
     free(row);
     return code;
 }

@@ -4,24 +4,18 @@
 #include "cli/import_file.h"
 
 #include "base/checksum.h"
-#include "cli/cli_schema.h"
+#include "cli/cli.h"
 #include "codec/number.h"
 #include "codec/record_json.h"
 #include "codec/record_text.h"
 #include "modules/book/book.h"
 #include "modules/entry/entry.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define LEGS_MAX  255u
-#define INPUT_MAX (4ull << 30) // Of what is no file: it is kept in memory.
+#define LEGS_MAX 255u
 
 // The last balance of an account that a line had.
 struct known_balance {
@@ -38,7 +32,6 @@ struct import_file {
     char *text;
     size_t size;
     size_t begin; // Behind a byte-order mark.
-    bool is_mapped;
     bool is_json;
     struct json_lines lines;
     struct record_csv csv;
@@ -55,53 +48,6 @@ struct import_file {
 };
 
 // --- the text ------------------------------------------------------------------------------------
-
-static enum status input_read_all(struct import_file *file, struct failure *failure)
-{
-    size_t capacity = 0;
-    for (;;) {
-        if (file->size == capacity) {
-            capacity = MAX(2 * capacity, (size_t)MIB);
-            file->text = realloc(file->text, capacity);
-            assert(file->text != NULL);
-        }
-        const ssize_t got = read(STDIN_FILENO, file->text + file->size, capacity - file->size);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return failure_set_errno(failure, STATUS_IO, errno, "reading standard input");
-        if (got == 0) return STATUS_OK;
-        file->size += (size_t)got;
-        if (file->size > INPUT_MAX) {
-            return failure_set(failure, STATUS_INVALID, "standard input is larger than 4 GiB");
-        }
-    }
-}
-
-static enum status input_map(struct import_file *file, const char *path, struct failure *failure)
-{
-    struct stat stat;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        const enum status status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
-        return failure_set_errno(failure, status, errno, "%s", path);
-    }
-    enum status status = STATUS_OK;
-    if (fstat(fd, &stat) != 0) {
-        status = failure_set_errno(failure, STATUS_IO, errno, "%s", path);
-    } else if (!S_ISREG(stat.st_mode)) {
-        status = failure_set(failure, STATUS_INVALID, "%s is no file", path);
-    } else if (stat.st_size > 0) {
-        void *text = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (text == MAP_FAILED) {
-            status = failure_set_errno(failure, STATUS_IO, errno, "%s", path);
-        } else {
-            file->text = text;
-            file->size = (size_t)stat.st_size;
-            file->is_mapped = true;
-        }
-    }
-    (void)close(fd);
-    return status;
-}
 
 static void begin_find(struct import_file *file)
 {
@@ -129,8 +75,7 @@ enum status import_file_open(struct import_file **out, const struct import_file_
     struct import_file *file = calloc(1, sizeof *file);
     assert(file != NULL);
     file->options = *options;
-    enum status status = strcmp(options->path, "-") == 0 ? input_read_all(file, failure)
-                                                         : input_map(file, options->path, failure);
+    enum status status = cli_input_read(options->path, &file->text, &file->size, failure);
     if (status == STATUS_OK) {
         begin_find(file);
         file->record = line_record(options->kind, file->is_json);
@@ -152,8 +97,7 @@ enum status import_file_open(struct import_file **out, const struct import_file_
 
 void import_file_close(struct import_file *file)
 {
-    if (file->is_mapped) (void)munmap(file->text, file->size);
-    else free(file->text);
+    free(file->text);
     free(file->known);
     free(file);
 }

@@ -3,7 +3,7 @@
 // The rows of a file that is imported: CSV whose first row names the columns, or JSON objects one a
 // line, as the records that they mean. A row that is none does not keep the others back.
 //
-// Costs: the file is mapped, not read at once; of a row's size is kept what one entry takes.
+// Costs: the file is kept in memory, 4 GiB of it at most.
 #ifndef TAEL_CLI_IMPORT_FILE_H
 #define TAEL_CLI_IMPORT_FILE_H
 

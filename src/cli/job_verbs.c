@@ -8,26 +8,9 @@
 
 #include <tael.h>
 #include <time.h>
-#include <unistd.h>
 
 #define PAUSE_MIN_NS (2 * NS_PER_MS) // Between two questions, twice as long each time,
 #define PAUSE_MAX_NS (128 * NS_PER_MS)
-#define BAR_LENGTH   40u
-
-// A bar on a terminal, over what it said before.
-static void bar_put(const struct job_record *job, bool is_terminal)
-{
-    if (!is_terminal) return;
-    const u32 filled =
-        job->total == 0 ? BAR_LENGTH : (u32)((u128)job->cursor * BAR_LENGTH / job->total);
-    char bar[BAR_LENGTH + 1];
-    memset(bar, ' ', BAR_LENGTH);
-    memset(bar, '#', filled);
-    bar[BAR_LENGTH] = 0;
-    (void)fprintf(stderr, "\r[%s] %llu of %llu", bar, (unsigned long long)job->cursor,
-                  (unsigned long long)job->total);
-    (void)fflush(stderr);
-}
 
 static int ask_fail(const char *verb, struct tael_client *client)
 {
@@ -65,16 +48,15 @@ static int job_ask(const char *verb, struct tael_client *client, u128 job_id, u6
 int cli_job_wait(const char *verb, struct tael_client *client, u128 job_id, u64 timeout_ms,
                  struct job_record *job)
 {
-    const bool is_terminal = isatty(STDERR_FILENO) == 1;
     for (u64 pause_ns = PAUSE_MIN_NS;; pause_ns = MIN(2 * pause_ns, PAUSE_MAX_NS)) {
         const int code = job_ask(verb, client, job_id, timeout_ms, job);
         if (code != EXIT_DONE) return code;
-        bar_put(job, is_terminal);
+        cli_bar_put(job->cursor, job->total, job->cursor, "looked at");
         if (!job_is_runnable(job) || cli_is_interrupted()) break;
         const struct timespec pause = {.tv_nsec = (long)pause_ns};
         (void)nanosleep(&pause, NULL);
     }
-    if (is_terminal) (void)fputc('\n', stderr);
+    cli_bar_end();
     return EXIT_DONE;
 }
 

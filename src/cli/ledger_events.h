@@ -17,7 +17,7 @@ struct ledger_events {
 // Reads the file, standard input for "-", and checks every line: JSON when it begins with a brace,
 // else CSV whose first row names the fields. STATUS_INVALID names file, line, field and rule; it is
 // also for a file without events, and for a chain of linked events that is longer than a batch.
-// Takes memory for the whole file, of at most 64 MiB, which ledger_events_free gives back.
+// Takes memory for the whole file, of at most 4 GiB, which ledger_events_free gives back.
 MUST_USE enum status ledger_events_read(struct ledger_events *events,
                                         const struct schema_record *record, const char *path,
                                         struct failure *failure);

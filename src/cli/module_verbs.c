@@ -298,19 +298,27 @@ static u8 *views_gather(struct call *call, const struct schema_record **view, u3
 
 // --- amounts of postings -------------------------------------------------------------------------
 
-// History does not know how many decimals a book's asset has, so tables of postings and holds get
-// them from the balance of an account in the book. Both records have `book` and
-// `debit_account_id`; behind a row of theirs stands the scale (`scale_field`).
+// History does not know how many decimals a book's asset has, nor does a rule, which is of two
+// books. Tables get them from the balance of an account in each book; a row's scale stands behind
+// it.
+struct book_scale {
+    u32 book;
+    u8 scale;
+};
+
 struct scaled {
     struct schema_record record;
     struct schema_field fields[32];
     u32 stride;
     u8 *rows;
+    struct book_scale *books; // Asked for already; two a row at most.
+    u32 book_count;
 };
 
 static bool has_scale_elsewhere(const struct schema_record *view)
 {
-    return view == &entry_schema_entry_posting || view == &entry_schema_hold_row;
+    return view == &entry_schema_entry_posting || view == &entry_schema_hold_row ||
+           view == &entry_schema_rule_row;
 }
 
 static struct scaled scaled_init(const struct schema_record *view, u32 count)
@@ -331,7 +339,8 @@ static struct scaled scaled_init(const struct schema_record *view, u32 count)
     scaled.record.size += 16;
     scaled.stride = (u32)align_up(scaled.record.size, 16);
     scaled.rows = calloc(MAX(count, 1u), scaled.stride);
-    assert(scaled.rows != NULL);
+    scaled.books = calloc(2 * (size_t)MAX(count, 1u), sizeof *scaled.books);
+    assert(scaled.rows != NULL && scaled.books != NULL);
     return scaled;
 }
 
@@ -342,8 +351,15 @@ static u128 field_of(const struct schema_record *record, const char *name, const
     return field_get(field, 0, row);
 }
 
-static int scale_ask(const struct call *call, u32 book, u128 account_id, u8 *scale)
+// The scale of a book, by any account in it.
+static int scale_ask(const struct call *call, struct scaled *scaled, u32 book, u128 account_id,
+                     u8 *scale)
 {
+    for (u32 i = 0; i < scaled->book_count; i++) {
+        if (scaled->books[i].book != book) continue;
+        *scale = scaled->books[i].scale;
+        return EXIT_DONE;
+    }
     _Alignas(16) const struct balance balance = {.book = book, .account_id = account_id};
     const struct tael_question question = {.record = book_schema_balance.number,
                                            .version = 1,
@@ -355,31 +371,46 @@ static int scale_ask(const struct call *call, u32 book, u128 account_id, u8 *sca
     }
     if (answer.result != TAEL_RESULT_DONE) return refusal_print(call, &answer);
     *scale = (u8)field_of(&book_schema_trial_balance_row, "scale", answer.body);
+    scaled->books[scaled->book_count++] = (struct book_scale){.book = book, .scale = *scale};
     return EXIT_DONE;
 }
 
-// A table of postings or holds, amounts with the decimals of their books.
+static int row_scale_ask(const struct call *call, struct scaled *scaled,
+                         const struct schema_record *view, const u8 *row, u8 *scale)
+{
+    if (view != &entry_schema_rule_row) {
+        return scale_ask(call, scaled, (u32)field_of(view, "book", row),
+                         field_of(view, "debit_account_id", row), scale);
+    }
+    // What is due is in the asset of both; dust is in the one with more decimals.
+    u8 other = 0;
+    int code = scale_ask(call, scaled, (u32)field_of(view, "a_book", row),
+                         field_of(view, "a_account", row), scale);
+    if (code == EXIT_DONE) {
+        code = scale_ask(call, scaled, (u32)field_of(view, "b_book", row),
+                         field_of(view, "b_account", row), &other);
+    }
+    *scale = MAX(*scale, other);
+    return code;
+}
+
+// A table of such rows, amounts with the decimals of their books.
 static int scaled_print(const struct call *call, const struct schema_record *view, const u8 *views,
                         u32 count)
 {
     struct scaled scaled = scaled_init(view, count);
     scaled.record.fields = scaled.fields;
-    const size_t stride = align_up(view->size, 16);
     int code = EXIT_DONE;
     for (u32 i = 0; i < count && code == EXIT_DONE; i++) {
-        const u8 *row = views + i * stride;
+        const u8 *row = views + i * align_up(view->size, 16);
         u8 *out = scaled.rows + (size_t)i * scaled.stride;
-        const u32 book = (u32)field_of(view, "book", row);
-        u8 *scale = out + view->size;
         memcpy(out, row, view->size);
-        u32 same = 0; // The first row of this book.
-        while (field_of(view, "book", views + same * stride) != book) same++;
-        if (same < i) *scale = scaled.rows[(size_t)same * scaled.stride + view->size];
-        else code = scale_ask(call, book, field_of(view, "debit_account_id", row), scale);
+        code = row_scale_ask(call, &scaled, view, row, out + view->size);
     }
     if (code == EXIT_DONE) {
         cli_print_rows(&scaled.record, CLI_TABLE, scaled.rows, scaled.stride, count);
     }
+    free(scaled.books);
     free(scaled.rows);
     return code;
 }

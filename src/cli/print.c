@@ -132,3 +132,24 @@ void cli_print_record(const struct schema_record *record, enum cli_form form, co
     else cli_rows_print(&rows, data);
     cli_rows_end(&rows);
 }
+
+// --- progress ------------------------------------------------------------------------------------
+
+#define BAR_LENGTH 40u
+
+void cli_bar_put(u64 done, u64 total, u64 count, const char *counted)
+{
+    if (isatty(STDERR_FILENO) != 1) return;
+    const u32 filled = total == 0 ? BAR_LENGTH : (u32)((u128)done * BAR_LENGTH / total);
+    char bar[BAR_LENGTH + 1];
+    memset(bar, ' ', BAR_LENGTH);
+    memset(bar, '#', filled);
+    bar[BAR_LENGTH] = 0;
+    (void)fprintf(stderr, "\r[%s] %llu %s", bar, (unsigned long long)count, counted);
+    (void)fflush(stderr);
+}
+
+void cli_bar_end(void)
+{
+    if (isatty(STDERR_FILENO) == 1) (void)fputc('\n', stderr);
+}

@@ -268,8 +268,9 @@ static enum status row_judge(struct work *work, u64 row, u64 timestamp, struct c
         reply->result = IMPORT_FACT;
     }
     if (reply->result != MODULE_DONE) return STATUS_OK;
-    // Accounts are made by the rows before it, too.
-    const u32 accounts = plan->account_count * (u32)(work->job.done + 1);
+    // Accounts are made by the other good rows, too, of which it may be one already.
+    const u64 good = work->job.done + (one->status != IMPORT_ROW_GOOD);
+    const u32 accounts = plan->account_count * (u32)good;
     if (!ledger_has_room(&work->machine->ledger, accounts, 0)) {
         reply->result = MODULE_FULL;
         return STATUS_OK;

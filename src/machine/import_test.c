@@ -645,19 +645,46 @@ static void test_rows_that_are_none_are_refused(void **state)
     case_end(one);
 }
 
+static u32 room_of(const struct case_ *one)
+{
+    return one->world.genesis.accounts_max - (u32)one->world.node.machine.ledger.accounts.count;
+}
+
+static void many_accounts_add(struct case_ *one, u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        const struct book_account_open account = {
+            .account_id = 1000 + i, .book = BOOK, .code = 7, .name = "n"};
+        row_add(one, &account, sizeof account, "", 0);
+    }
+}
+
+// As many accounts as a log has room for, and not one more.
+static void test_the_room_of_the_log_is_used_up(void **state)
+{
+    (void)state;
+    for (u32 more = 0; more < 2; more++) {
+        struct case_ *one = case_begin(14);
+        many_accounts_add(one, room_of(one) + more);
+        rows_import(one, 70, ACCOUNT_OPEN, true);
+        assert_int_equal(job_of(one, 70)->refused, more);
+        if (more == 1) assert_int_equal(row_of(one, one->count - 1)->result, MODULE_FULL);
+        assert_int_equal(job_settle(one, JOB_COMMIT_, 70), MODULE_DONE);
+        slices_until_still(one, 70);
+        assert_int_equal(job_of(one, 70)->status,
+                         more == 0 ? JOB_STATUS_COMMITTED : JOB_STATUS_FAILED);
+        assert_int_equal(room_of(one), more == 0 ? 0 : one->count - 1);
+        case_end(one);
+    }
+}
+
 // Raw accounts are made meanwhile, and take the room: a good row finds none. What stands before it
 // stays, and is told.
 static void test_what_finds_no_room_halts(void **state)
 {
     (void)state;
     struct case_ *one = case_begin(13);
-    const u64 used = one->world.node.machine.ledger.accounts.count;
-    const u32 room = one->world.genesis.accounts_max - (u32)used;
-    for (u32 i = 0; i < room - 8; i++) {
-        const struct book_account_open account = {
-            .account_id = 1000 + i, .book = BOOK, .code = 7, .name = "n"};
-        row_add(one, &account, sizeof account, "", 0);
-    }
+    many_accounts_add(one, room_of(one) - 8);
     rows_import(one, 70, ACCOUNT_OPEN, true);
     assert_int_equal(job_of(one, 70)->refused, 0);
     assert_int_equal(job_settle(one, JOB_COMMIT_, 70), MODULE_DONE);
@@ -717,6 +744,7 @@ int main(void)
         cmocka_unit_test(test_what_changed_since_is_seen),
         cmocka_unit_test(test_who_may_do_what_and_when),
         cmocka_unit_test(test_rows_that_are_none_are_refused),
+        cmocka_unit_test(test_the_room_of_the_log_is_used_up),
         cmocka_unit_test(test_what_finds_no_room_halts),
         cmocka_unit_test(test_a_closed_principal_s_import_ends),
     };

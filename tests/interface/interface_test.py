@@ -199,6 +199,8 @@ def test_usage_is_told(_folder):
         run(verb, code=2)
     refused("did you mean verify?", "verfy")
     refused("no action \"shw\"", "account", "shw")
+    refused("there is no verb \"shw it\"", "help", "shw", "it")
+    refused("there is no verb \"a?b\"", "help", "a\x1bb")
     refused("--foo is no flag of tael transfer create", "transfer", "create", "--foo", "1")
     refused("did you mean --amount?", "transfer", "create", "--amout", "1")
     refused("--id, --ledger, --code are missing", "account", "create")
@@ -225,7 +227,7 @@ def test_usage_is_told(_folder):
     refused("--clients: \"0\" is less than 1", "bench", "ordered", "--clients", "0")
     refused("--cluster: \"-1\" is negative", "serve", "--data", "x", "--cluster", "-1")
     refused("--data needs a value", "serve", "--data")
-    refused("there is no verb query x", "help", "query", "x")
+    refused("there is no verb \"query x\"", "help", "query", "x")
     refused("--deadline is given twice", "query", "accounts", "--deadline", "1", "--deadline", "2")
     refused("--json is given twice", "query", "accounts", "--json", "--json")
     transfer = ("transfer", "create", "--id", "1", "--debit-account-id", "1",
@@ -765,6 +767,22 @@ def test_postings_are_shown_with_the_decimals_of_their_books(folder):
         printed = run("hold", "list", folder=folder)
         assert [line.split()[-2] for line in printed.splitlines()] == ["amount", "0.07", "7"]
         run("entry", "show", "99", folder=folder)
+        # A rule of two books has the decimals of the finer one.
+        run("asset", "open", "--asset", "HKDX", "--kind", "coin", "--scale", "3", folder=folder)
+        run("book", "open", "--book", "9", "--chart", "1", "--entity-id", "1", "--asset", "HKDX",
+            "--name", "x", folder=folder)
+        for book, number, owner in (("9", "1", "1"), ("9", "3", str(2**64 - 1)),
+                                    ("9", "4", str(2**64 - 1)), ("7", "3", str(2**64 - 1))):
+            run("book", "account-open", "--book", book, "--account-id", number, "--code", "1",
+                "--owner", owner, "--name", "a", folder=folder)
+        run("conversion", "open", "--rule-id", "1", "--a-book", "7", "--a-pool", "3", "--b-book",
+            "9", "--b-pool", "3", "--dust-account", "4", folder=folder)
+        run("conversion", "post", "--entry-id", "5", "--rule-id", "1", "--from-book", "9",
+            "--from-account", "1", "--to-account", "1", "--amount", "1237", folder=folder)
+        printed = run("rule", "list", folder=folder).splitlines()
+        assert [line.split()[-1] for line in printed] == ["dust", "0.007"], printed
+        rules = objects(run("rule", "list", "--json", folder=folder))
+        assert rules[0]["dust"] == "7" and "scale" not in rules[0], rules
         rows = objects(run("entry", "show", "1", "--json", folder=folder))
         assert [row["amount"] for row in rows] == ["1205", "120550"] and "scale" not in rows[0]
         csv = run("hold", "list", "--csv", folder=folder)
@@ -948,6 +966,28 @@ def test_only_the_owner_posts(folder):
         rows = objects(by("1", "trial-balance", "--book", "100", "--json"))
         sums = {row["account_id"]: (row["debit"], row["credit"]) for row in rows}
         assert (sums["1"], sums["2"], sums["3"]) == (("10", "0"), ("0", "5"), ("0", "5")), sums
+
+
+def test_a_dump_says_what_was_asked_of_modules(folder):
+    with server(folder, most="64") as (_, _):
+        with open(os.path.join(folder, "two"), "w", encoding="ascii") as file:
+            for chart in (1, 2):
+                file.write('{"chart":%d,"code":1000,"kind":"asset","name":"bank"}\n' % chart)
+        run("chart", "add", "--from", "two", folder=folder)
+        run("entry", "post", "--entry-id", "9", "7:debit:1:5", "7:credit:2:5", code=1,
+            folder=folder)
+    rows = objects(run("dump", "data", "--events", "--json", folder=folder))
+    asked = [row for row in rows if row.get("record") == "module"]
+    assert [(row["operation"], row["events"]) for row in asked] == [
+        ("chart_add", 2), ("entry_post", 1)], asked
+    events = [row for row in rows if "event" in row]
+    assert [(row["position"], row["index"]) for row in events] == [(2, 0), (2, 1), (3, 0)], events
+    assert [row["event"].get("chart") for row in events] == [1, 2, None], events
+    assert events[2]["event"]["legs"][1] == {"book": 7, "side": "credit", "account_id": "2",
+                                             "amount": "5"}, events[2]
+    table = run("dump", "data", "--events", folder=folder)
+    assert '        {"position":2,"index":1,"event":{"chart":2,"code":1000,' in table, table
+    assert "event" not in run("dump", "data", "--json", folder=folder).replace('"events"', "")
 
 
 def test_every_verb_comes_in_as_it_is_told(folder):
