@@ -198,10 +198,14 @@ u32 desk_fill(struct world *world, struct frame_command *entries, const u8 **bod
     u32 count = 0;
     u64 size = 0;
     *leap_ns = 0;
-    // Another writer has taken over: gateways must learn of it.
+    // Another writer has taken over, or a copy of the folder is served: gateways must learn of it.
     if (world->job_count == 0 && random_below(&desk->random, 25) == 0) {
         world->node.wal.tail.epoch++;
         world->counts[WORLD_EPOCHS]++;
+        if (random_chance(&desk->random, 25)) {
+            world->node.wal.tail.log_id = random_u128(&desk->random);
+            world->counts[WORLD_COPIES]++;
+        }
     }
     const bool is_held_up = commit_holds_up(machine);
     const bool advances = has_job && random_chance(&desk->random, 60);
@@ -455,6 +459,7 @@ void desk_acknowledge(struct world *world, const struct world_job *job, bool is_
     const struct frame_header *header = job->view.header;
     oracle_frame_begin(oracle, header);
     desk->effects.epoch = header->epoch;
+    desk->effects.log_id = (u64)header->log_id;
     time_note(desk, header->timestamp);
     for (u32 i = 0; i < header->command_count; i++) {
         oracle->position++;

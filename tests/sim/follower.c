@@ -52,6 +52,7 @@ static enum status frame_take(struct follower *follower, const struct frame_view
         .part_count = size > head_size ? 1 : 0,
     };
     node->wal.tail.epoch = view->header->epoch;
+    node->wal.tail.log_id = view->header->log_id;
     enum status status = wal_append(&node->wal, &frame, failure);
     if (status != STATUS_OK) return status;
     request_source_durable(&node->source, node->wal.tail.place);

@@ -37,6 +37,7 @@ static const char *const count_names[] = {
     [WORLD_OVERRIDDEN] = "overridden",
     [WORLD_VERIFIED] = "verified",
     [WORLD_EPOCHS] = "epochs",
+    [WORLD_COPIES] = "copies-served",
     [WORLD_IMPORTED] = "rows-imported",
     [WORLD_JOBS_ENDED] = "jobs-ended-with-principal",
     [WORLD_LIES] = "lies",

@@ -93,8 +93,9 @@ enum world_count {
     WORLD_POISONED, // Commands that ended the process and each recovery.
     WORLD_OVERRIDDEN,
     WORLD_VERIFIED,
-    WORLD_EPOCHS,     // Of worlds of modules; those,
-    WORLD_IMPORTED,   // too: rows;
+    WORLD_EPOCHS, // Of worlds of modules alone, up to WORLD_JOBS_ENDED.
+    WORLD_COPIES, // Epochs in which the log has another id.
+    WORLD_IMPORTED,
     WORLD_JOBS_ENDED, // With their principal.
     WORLD_LIES,       // Worlds whose disk said that a write was durable, and lost or misplaced it.
     WORLD_LIES_MET,
