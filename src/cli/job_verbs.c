@@ -90,9 +90,10 @@ static int wait_run(const struct cli_call *cli)
     assert(client != NULL);
     _Alignas(16) struct job_record job = {0};
     cli_interrupt_install();
-    int code = tael_connect(client, timeout_ms) == TAEL_OK
+    const enum tael_error error = tael_connect(client, timeout_ms);
+    int code = error == TAEL_OK
                    ? wait_until_still(cli, client, timeout_ms, &job)
-                   : ask_fail(cli, client);
+                   : cli_port_fail(cli->verb->name, client, error == TAEL_ERROR_TIMEOUT);
     tael_close(client);
     if (code != EXIT_DONE) return code;
     cli_print_rows(&job_schema_job_record, cli->form, &job, sizeof job, 1);
