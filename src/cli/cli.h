@@ -167,6 +167,11 @@ struct tael_options;
 MUST_USE enum status cli_identity_take(const struct port_options *port,
                                        struct tael_options *options, struct failure *failure);
 
+// Tells why a client did not come in, with a hint when nobody answered within the deadline, and
+// returns the exit code.
+struct tael_client;
+int cli_port_fail(const char *verb, const struct tael_client *client, bool is_late);
+
 // Of the verbs that are clients: a server that turns them away so often in a row, within some
 // tenths of a second, is not asked further (compat_client_options).
 #define CLI_TURNED_AWAY_MAX 5u

@@ -394,8 +394,10 @@ static int import_run(const struct cli_call *cli)
     call.problems = malloc(PROBLEMS_MAX * sizeof *call.problems);
     assert(call.client != NULL && call.batch != NULL && call.problems != NULL);
     cli_interrupt_install();
-    const int code = tael_connect(call.client, call.timeout_ms) == TAEL_OK ? import(&call)
-                                                                           : fail_by_client(&call);
+    const enum tael_error error = tael_connect(call.client, call.timeout_ms);
+    const int code = error == TAEL_OK
+                         ? import(&call)
+                         : cli_port_fail(call.verb, call.client, error == TAEL_ERROR_TIMEOUT);
     tael_close(call.client);
     import_file_close(call.file);
     free(call.batch);

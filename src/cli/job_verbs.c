@@ -75,9 +75,10 @@ static int wait_run(const struct cli_call *cli)
     assert(client != NULL);
     _Alignas(16) struct job_record job = {0};
     cli_interrupt_install();
-    int code = tael_connect(client, timeout_ms) == TAEL_OK
+    const enum tael_error error = tael_connect(client, timeout_ms);
+    int code = error == TAEL_OK
                    ? cli_job_wait(cli->verb->name, client, find->job_id, timeout_ms, &job)
-                   : ask_fail(cli->verb->name, client);
+                   : cli_port_fail(cli->verb->name, client, error == TAEL_ERROR_TIMEOUT);
     tael_close(client);
     if (code != EXIT_DONE) return code;
     cli_print_rows(&job_schema_job_record, cli->form, &job, sizeof job, 1);

@@ -39,6 +39,16 @@ enum status cli_identity_take(const struct port_options *port, struct tael_optio
     return STATUS_INVALID;
 }
 
+int cli_port_fail(const char *verb, const struct tael_client *client, bool is_late)
+{
+    struct failure failure = {0};
+    (void)failure_set(&failure, STATUS_IO, "%s", tael_problem(client));
+    if (is_late) {
+        failure_hint(&failure, "is the server running, and is this its tael port?");
+    }
+    return cli_fail(verb, &failure);
+}
+
 // On a line of its own, so that a script may take it as it is.
 static void key_print(const struct cli_call *call, const char *file,
                       const u8 key[SIGNATURE_KEY_SIZE])

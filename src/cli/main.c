@@ -22,7 +22,10 @@ static bool standard_files_hold(void)
 
 int main(int argc, char **argv)
 {
-    if (!standard_files_hold()) return EXIT_ENVIRONMENT;
+    if (!standard_files_hold()) {
+        (void)fputs("tael: a standard file is closed, and /dev/null cannot be opened\n", stderr);
+        return EXIT_ENVIRONMENT;
+    }
     // A limit on the size of files (ulimit -f) is an error of the write, and told, not an end.
     (void)signal(SIGXFSZ, SIG_IGN);
     return cli_main(argc - 1, (const char *const *)argv + 1);

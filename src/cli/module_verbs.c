@@ -544,8 +544,9 @@ static int module_run(const struct cli_call *cli)
     call.body = aligned_alloc(16, TAEL_BODY_MAX);
     assert(call.client != NULL && call.body != NULL);
     int code = EXIT_ENVIRONMENT;
-    if (tael_connect(call.client, call.timeout_ms) != TAEL_OK) code = client_fail(&call);
-    else code = names_find(&call);
+    const enum tael_error error = tael_connect(call.client, call.timeout_ms);
+    if (error == TAEL_OK) code = names_find(&call);
+    else code = cli_port_fail(cli->verb->name, call.client, error == TAEL_ERROR_TIMEOUT);
     if (code == EXIT_DONE && call.record->kind == RECORD_COMMAND) code = command_run(&call);
     else if (code == EXIT_DONE) code = question_run(&call);
     tael_close(call.client);

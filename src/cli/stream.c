@@ -56,7 +56,7 @@ bool cli_stream_server(struct cli_stream *stream, struct tael_server *server, in
 {
     const enum tael_error error = tael_connect(stream->client, stream->timeout_ms);
     if (error == TAEL_OK && tael_server(stream->client, server)) return true;
-    *code = stream_fail(stream);
+    *code = cli_port_fail(stream->verb, stream->client, error == TAEL_ERROR_TIMEOUT);
     return false;
 }
 
@@ -67,7 +67,7 @@ static bool absence_is_over(struct cli_stream *stream, int *code)
     const u64 late = stream->asked_at + (u64)stream->changes.wait_ms * NS_PER_MS;
     if (!stream->follows) {
         if (now < late + stream->timeout_ms * NS_PER_MS) return false;
-        *code = stream_fail(stream);
+        *code = cli_port_fail(stream->verb, stream->client, true);
         return true;
     }
     const bool is_absent = !tael_is_connected(stream->client) || now > late + NS_PER_S;

@@ -990,6 +990,15 @@ def test_a_dump_says_what_was_asked_of_modules(folder):
     assert "event" not in run("dump", "data", "--json", folder=folder).replace('"events"', "")
 
 
+def test_every_verb_says_when_no_server_is_there(folder):
+    address = "unix:" + os.path.join(folder, "nothing")
+    for verb in ("job show 1", "job wait 1", "tail --no-follow", "export accounts", "entity list",
+                 "project --to sqlite:a", "job cancel 1", "account show 1"):
+        said = run_both(*verb.split(), "--connect", address, "--deadline", "1", code=3,
+                        folder=folder)[1]
+        assert "nothing" in said and "hint: is the server running, and is this its " in said, said
+
+
 def test_every_verb_comes_in_as_it_is_told(folder):
     with server(folder, most="64") as (_, _):
         run("key", "new", "k", folder=folder)
