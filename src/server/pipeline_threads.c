@@ -245,7 +245,7 @@ enum status space_look(struct pipeline *pipeline, struct space *space, struct fa
     status = disk_free_space(pipeline->node->disk, &space->free, failure);
     if (status != STATUS_OK) return status;
     u64 file = __atomic_load_n(&wal->tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
-    for (u64 i = 0; i <= WAL_FILES_AHEAD && space->full; i++) {
+    for (u64 i = 0; i <= WAL_FILES_NEEDED && space->full; i++) {
         if (!wal_is_prepared(wal, file + i)) space->needed += WAL_FILE_SIZE;
     }
     if (space->free < space->needed) space->full = true;
@@ -281,7 +281,7 @@ void *space_thread(void *context)
             pipeline_notify(pipeline);
         }
         u64 file = __atomic_load_n(&node->wal.tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
-        bool behind = !wal_is_prepared(&node->wal, file + WAL_FILES_AHEAD);
+        bool behind = !wal_is_prepared(&node->wal, file + WAL_FILES_NEEDED);
         if (space.full || !behind) {
             pipeline_wait_for(pipeline, WAITER_SPACE, space.full ? FULL_RETRY_NS : SPACE_CHECK_NS);
         }

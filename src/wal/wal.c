@@ -116,6 +116,11 @@ enum status wal_prepare(struct wal *wal, u64 reserve, struct failure *failure)
     u64 number = __atomic_load_n(&wal->tail.place, __ATOMIC_RELAXED) / WAL_FILE_SIZE;
     enum status status = STATUS_OK;
     for (u64 i = 0; i <= WAL_FILES_AHEAD && status == STATUS_OK; i++) {
+        if (i > WAL_FILES_NEEDED && !wal_is_prepared(wal, number + i)) {
+            u64 space = 0;
+            status = disk_free_space(wal->disk, &space, failure);
+            if (status != STATUS_OK || space < reserve + WAL_SPACE_AMPLE) break;
+        }
         status = file_prepare(wal, number + i, reserve, failure);
     }
     for (; wal->populated < number && status == STATUS_OK; wal->populated++) {

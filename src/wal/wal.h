@@ -27,7 +27,11 @@
 // Bodies above 64 KiB that fit a frame, and the pack of small ones.
 #define WAL_PARTS_MAX   (FRAME_SIZE_MAX / FRAME_CHUNK_SIZE + 2)
 #define WAL_FILES_AHEAD 3u
-#define WAL_FILES_MAX   262144u // 16 TiB.
+// Of those behind the current one, the log cannot go on without so many. The others are for speed,
+// and are made only while so much space is left besides.
+#define WAL_FILES_NEEDED 1u
+#define WAL_SPACE_AMPLE  (5 * WAL_FILE_SIZE)
+#define WAL_FILES_MAX    262144u // 16 TiB.
 
 // Where the next frame goes and what it must follow.
 struct wal_tail {
@@ -85,10 +89,11 @@ MUST_USE enum status wal_append(struct wal *wal, struct wal_frame *frame, struct
 MUST_USE enum status wal_append_command(struct wal *wal, const struct frame_header *header,
                                         const struct frame_command *command, const void *body,
                                         u32 size, struct failure *failure);
-// Makes sure that the WAL_FILES_AHEAD files behind the current one have their space, and enters
-// those that were filled since the last call into the page tables for readers. STATUS_FULL when
-// space is not to be had, or when a new file would leave less than `reserve` bytes of it. One
-// thread, which may be another than the one that appends.
+// Makes sure that the files behind the current one have their space, WAL_FILES_NEEDED of them and
+// where there is ample space WAL_FILES_AHEAD, and enters those that were filled since the last call
+// into the page tables for readers. STATUS_FULL when space for the needed ones is not to be had, or
+// when a new file would leave less than `reserve` bytes of it. One thread, which may be another
+// than the one that appends.
 MUST_USE enum status wal_prepare(struct wal *wal, u64 reserve, struct failure *failure);
 // Whether file `number` has its space. Any thread.
 bool wal_is_prepared(struct wal *wal, u64 number);

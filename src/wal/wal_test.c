@@ -379,6 +379,28 @@ static void test_full_disk(void **state)
     assert_int_equal(reopen(fixture, &end), 23);
 }
 
+// Files for speed are made while there is ample space; then one that the log needs, and nothing
+// that others could do with.
+static void test_short_of_space_one_file_is_made_ahead(void **state)
+{
+    struct fixture *fixture = *state;
+    append_some(fixture, 2, 100);
+    fixture->disk.capacity = fixture->disk.used + WAL_SPACE_AMPLE;
+    assert_int_equal(wal_prepare(&fixture->wal, 0, &fixture->failure), STATUS_OK);
+    assert_true(wal_is_prepared(&fixture->wal, 1));
+    assert_false(wal_is_prepared(&fixture->wal, 2));
+    fixture->disk.capacity = fixture->disk.used + WAL_SPACE_AMPLE;
+    assert_int_equal(wal_prepare(&fixture->wal, 1, &fixture->failure), STATUS_OK);
+    assert_false(wal_is_prepared(&fixture->wal, 2));
+    assert_int_equal(wal_prepare(&fixture->wal, 0, &fixture->failure), STATUS_OK);
+    assert_true(wal_is_prepared(&fixture->wal, 2));
+    assert_false(wal_is_prepared(&fixture->wal, 3));
+    fixture->disk.capacity = 1ull << 60;
+    assert_int_equal(wal_prepare(&fixture->wal, 0, &fixture->failure), STATUS_OK);
+    assert_true(wal_is_prepared(&fixture->wal, 3));
+    assert_false(wal_is_prepared(&fixture->wal, 4));
+}
+
 static void test_other_format_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -450,6 +472,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fields_that_must_be_zero_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_misread_header_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_short_of_space_one_file_is_made_ahead, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_other_format_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_frame_of_another_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_copy_goes_on_under_another_id, setup, teardown),

@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BATCH         8000u
-#define BALLAST_SIZE  (160 * MIB)
+#define BATCH 8000u
+// More than what is owed when the disk is full: a file of the log, and the rows and indexes of the
+// segments in memory, 56 MiB each, which are written before anything new is taken.
+#define BALLAST_SIZE  (384 * MIB)
 #define UNANSWERED_NS (2 * NS_PER_S)
 #define BATCHES_AFTER 20u
 
