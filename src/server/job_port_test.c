@@ -6,6 +6,9 @@
 
 #include "machine/commit.h"
 #include "modules/accrual/accrual.h"
+#include "modules/book/book.h"
+#include "modules/entity/entity.h"
+#include "modules/import/import.h"
 #include "modules/sample/sample.h"
 #include "server/tael_message.h"
 
@@ -252,6 +255,85 @@ static void test_a_job_waits_for_space(void **state)
     job_await(world);
 }
 
+// --- an import that is carried out whole ---------------------------------------------------------
+
+#define IMPORTED 7000u // Accounts: three slices that look at them, three that open them.
+
+static void books_make(struct world *world)
+{
+    const struct entity_open entity = {
+        .entity_id = 1, .name = "e", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
+    const struct asset_open asset = {.asset = "HKD", .kind = ASSET_CURRENCY, .scale = 2};
+    const struct chart_add code = {.chart = 1, .code = 7, .kind = KIND_ASSET, .name = "c"};
+    const struct book_open book = {
+        .book = 100, .chart = 1, .entity_id = 1, .asset = "HKD", .name = "b"};
+    run(world, 0x0201, &entity, sizeof entity);
+    run(world, 0x0301, &asset, sizeof asset);
+    run(world, 0x0302, &code, sizeof code);
+    run(world, 0x0303, &book, sizeof book);
+}
+
+static void import_make(struct world *world)
+{
+    const struct import_open open = {.import_id = JOB, .kind = IMPORT_ACCOUNTS, .is_whole = true};
+    const struct import_run begin = {.import_id = JOB};
+    const u32 row_size = sizeof(struct import_head) + sizeof(struct book_account_open);
+    u8 *body = aligned_alloc(64, TAEL_BODY_SIZE_MAX);
+    const struct import_rows rows = {
+        .import_id = JOB, .count = IMPORTED, .rows_size = IMPORTED * row_size};
+    memcpy(body, &rows, sizeof rows);
+    for (u32 i = 0; i < IMPORTED; i++) {
+        const struct import_head head = {.line = i, .size = sizeof(struct book_account_open)};
+        const struct book_account_open account = {
+            .account_id = 1 + i, .book = 100, .code = 7, .name = "a"};
+        memcpy(body + sizeof rows + i * row_size, &head, sizeof head);
+        memcpy(body + sizeof rows + i * row_size + sizeof head, &account, sizeof account);
+    }
+    run(world, 0x0a01, &open, sizeof open);
+    run(world, 0x0a02, body, (u32)sizeof rows + rows.rows_size);
+    run(world, 0x0a03, &begin, sizeof begin);
+    free(body);
+    for (u32 i = 0; job_of(world)->status != JOB_STATUS_STAGED; i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the rows are not looked at");
+        step(world);
+    }
+}
+
+// What comes in while it is carried out waits; a stop waits for that, and goes on with the import
+// until then. Nothing is refused, and time stands still meanwhile.
+static void test_a_stop_lets_in_what_waits_for_an_import(void **state)
+{
+    struct world *world = *state;
+    books_make(world);
+    import_make(world);
+    u128 id = JOB;
+    run(world, 0x0802, &id, sizeof id);
+    for (u32 i = 0; !commit_holds_up(&world->server.node.machine); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("it is not begun");
+        port_world_step(&world->server);
+    }
+    port_world_gate_close(&world->server); // It comes to a stand.
+    const struct asset_open coin = {.asset = "COIN", .kind = ASSET_COIN, .scale = 6};
+    struct tael_header header = {.head = {.command = TAEL_COMMAND},
+                                 .command_id = world->next_id++,
+                                 .correlation = ++world->sent,
+                                 .record = 0x0301,
+                                 .version = 1,
+                                 .count = 1};
+    tael_header_seal(&header, &coin, sizeof coin);
+    assert_int_equal(send(world->fd, &header, sizeof header, MSG_NOSIGNAL), sizeof header);
+    assert_int_equal(send(world->fd, &coin, sizeof coin, MSG_NOSIGNAL), sizeof coin);
+    for (u32 i = 0; i < 50; i++) port_world_step(&world->server); // It is taken.
+    assert_true(commit_holds_up(&world->server.node.machine));
+    port_world_gate_open();
+    port_world_stop(&world->server);
+    port_world_start(&world->server);
+    assert_int_equal(job_of(world)->status, JOB_STATUS_COMMITTED);
+    const struct module_context context = commit_context(&world->server.node.machine, &book_module);
+    assert_non_null(book_asset_find(&context, "COIN\0\0\0\0\0\0\0\0\0\0\0"));
+    machine_check(&world->server.node.machine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +342,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_stop_between_slices_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_crash_at_every_slice_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_job_waits_for_space, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_stop_lets_in_what_waits_for_an_import, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,8 +334,9 @@ static bool tick_due(const struct pipeline *pipeline, u64 now)
     if ((pipeline->draining && !is_waited_for) || pipeline->next_tick > now) return false;
     if (pipeline->next_tick > 0 || pipeline->next_due <= now) return true;
     if (pipeline_is_full(pipeline)) return false; // Slices take space, and can wait.
-    const u64 pace = pipeline->waiting_count > 0 && !is_waited_for ? SLICE_PACE_NS : 1;
-    return now >= pipeline->last_slice + pace;
+    const u64 pace = pipeline->waiting_count > 0 ? SLICE_PACE_NS : 1;
+    // While the pipeline stops its time stands still.
+    return is_waited_for || now >= pipeline->last_slice + pace;
 }
 
 bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
