@@ -211,6 +211,16 @@ def test_lines_that_are_none_are_told_and_keep_no_other_back(folder):
         for row, word in zip(said, ("x", "02-30", "fewer", "more", "quote", "-5", "3402", "empty")):
             assert word in row["reason"] and "line %d" % row["line"] in row["reason"], row
         assert said[-1]["good"] == "2" and balance(folder, 1) == 10
+        # A quote that is not closed takes no row behind it along, near or far.
+        head = "id,day,debit_account_id,credit_account_id,amount\n"
+        for number, count in ((8, 3), (9, 500)):
+            text_open = head + "80,\"2026-01-01,1,2,5\n" + "".join(
+                "%d,2026-01-01,3,4,1\n" % (1000 * number + i) for i in range(count))
+            said = objects(run("import", "transfers", "-", "--id", str(number), "--book", BOOK,
+                               "--commit", "--json", folder=folder, text=text_open, code=1))
+            assert [row["line"] for row in said[:-1]] == [2], said
+            assert "line 2, column 4" in said[0]["reason"]
+            assert said[-1]["good"] == str(count), said
         # Of a whole one nothing is carried out.
         said = objects(run("import", "transfers", "-", "--id", "3", "--book", BOOK, "--commit",
                            "--whole", "--json", folder=folder, code=1,
@@ -224,7 +234,6 @@ def test_lines_that_are_none_are_told_and_keep_no_other_back(folder):
         _, error = run_both("import", "transfers", "nowhere.csv", "--id", "4", folder=folder,
                             code=3)
         assert "nowhere.csv" in error
-        head = "id,day,debit_account_id,credit_account_id,amount\n"
         _, error = run_both("import", "transfers", "-", "--id", "5", folder=folder, text=head,
                             code=1)
         assert "no row" in error
@@ -240,6 +249,24 @@ def test_lines_that_are_none_are_told_and_keep_no_other_back(folder):
         run("import", "transfers", "-", "--id", "7", "--book", BOOK, "--commit", folder=folder,
             text=head + "21,2026-01-01,1,2,1\n")
         assert balance(folder, 1) == 11
+
+
+def test_lines_with_nothing_on_them_are_no_rows(folder):
+    with server(folder):
+        books(folder)
+        accounts(folder, 1, 5)
+        text = ("\r\n{n}{n}entry_id,day,account_id,debit,credit{n}{n}1,2026-01-01,1,5,{n}{n}{n}"
+                "1,2026-01-01,2,,5{n}2,2026-01-01,1,7,{n}{n}?,2026-01-01,2,,7{n}{n}"
+                "3,2026-01-01,1,9,{n}3,2026-01-01,2,,9{n}{n}{n}")
+        for number, end in ((2, "\n"), (3, "\r\n")):
+            said = objects(run("import", "entries", "-", "--id", str(number), "--book", BOOK,
+                               "--commit", "--json", folder=folder,
+                               text=text.format(n=end).lstrip(), code=1))
+            assert [(row["line"], row["rule"]) for row in said[:-1]] == (
+                [(7, "unreadable")] if number == 2 else [(3, "exists"), (7, "unreadable")]), said
+            assert "line 9, column 1" in said[-2]["reason"], said
+        assert balance(folder, 1) == 5
+        assert balance(folder, 2) == -5
 
 
 def test_entries_have_as_many_lines_as_legs(folder):
