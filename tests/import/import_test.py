@@ -319,7 +319,7 @@ def test_balances_of_several_days_are_each_day_s(folder):
                 wanted[(account, number)] = value
                 rows.append((account, day(number), max(value, 0) or "", max(-value, 0) or ""))
         file = written(folder, "b.csv", ("account_id", "day", "debit", "credit"), rows)
-        more = ("--book", BOOK, "--against", str(OPENING), "--whole", "--commit", "--json")
+        more = ("--book", BOOK, "--against", str(OPENING), "--commit", "--json")
         said = objects(run("import", "balances", file, "--id", "2", *more, folder=folder))
         assert said[-1]["good"] == str(len(rows)), said
         for (account, number), value in wanted.items():
@@ -335,9 +335,69 @@ def test_balances_of_several_days_are_each_day_s(folder):
             assert all(shown[account] == wanted[(account, number)] for account in range(1, 61))
         said = objects(run("import", "balances", file, "--id", "3", *more, folder=folder, code=1))
         assert all(row["rule"] == "exists" for row in said[:-1]) and len(said) == len(rows) + 1
+        # A day that is refused, or is none, would leave the next day's difference alone.
+        for number, line in (
+                (5, "60,%s,7," % day(DAYS + 9)), (6, "60,?,7,"), (7, "999,%s,1," % day(3))):
+            said = objects(run("import", "balances", "-", "--id", str(number), *more, folder=folder,
+                               text="account_id,day,debit,credit\n%s\n59,%s,9,\n" % (
+                                   line, day(1)), code=1))
+            assert said[-1]["status"] == "cancelled" and said[0]["line"] == 2, said
+            assert balance(folder, 59) == wanted[(59, DAYS - 2)]
         _, error = run_both("import", "balances", file, "--id", "4", "--book", BOOK, folder=folder,
                             code=2)
         assert "against" in error
+
+
+def test_an_interrupted_client_asks_for_nothing_more(folder):
+    chance = random.Random(9)
+    with server(folder):
+        books(folder)
+        accounts(folder, 1, 20)
+        file = transfers_file(folder, "t.csv", random_transfers(chance, 1000, 40000, 20), False)
+        for number in range(70, 82):
+            with subprocess.Popen([TAEL, "import", "transfers", file, "--id", str(number), "--book",
+                                   BOOK, "--json"], cwd=folder, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True) as client:
+                while not objects(run("import", "list", "--json", folder=folder))[number - 69:]:
+                    pass
+                time.sleep(chance.random() * 0.06)  # At any moment of it.
+                client.send_signal(signal.SIGINT)
+                out, error = client.communicate(timeout=300)
+            import_ = objects(run("import", "list", "--json", folder=folder))[-1]
+            assert import_["import_id"] == str(number)
+            if client.returncode == 3:
+                assert "interrupted" in error, error
+                assert (import_["status"] == "cancelled") == ("nothing was" in error), error
+            else:
+                assert client.returncode == 1 and "interrupted" not in error, error
+            if import_["status"] == "run":
+                assert json.loads(out.splitlines()[-1])["job_id"] == str(number)
+                run("job", "wait", str(number), folder=folder)
+                run("job", "cancel", str(number), folder=folder)
+            assert balance(folder, 1) == 0
+
+
+def test_what_is_refused_goes_to_a_file_that_there_is(folder):
+    with server(folder):
+        books(folder)
+        accounts(folder, 1, 5)
+        text = "id,day,debit_account_id,credit_account_id,amount\n%s1,2026-01-01,1,2,5\n"
+        more = ("import", "transfers", "-", "--book", BOOK, "--commit", "--json")
+        _, error = run_both(*more, "--id", "2", "--refused", "no/where", folder=folder,
+                            text=text % "", code=3)
+        assert "no/where" in error
+        # Nothing was opened: the id is free.
+        said = objects(run(*more, "--id", "2", "--refused", "r.csv", folder=folder,
+                           text=text % "x,2026-01-01,1,2,5\n", code=1))
+        assert said[-1]["good"] == "1" and len(said) == 1
+        with open(os.path.join(folder, "r.csv"), encoding="utf-8") as file:
+            told = list(csv.DictReader(file))
+        assert [(row["line"], row["rule"]) for row in told] == [("2", "unreadable")]
+        # One that cannot be written to leaves the import waiting, and says so.
+        out, error = run_both(*more, "--id", "3", "--refused", "/dev/full", folder=folder,
+                              text=text % "", code=3)
+        assert "/dev/full" in error and objects(out)[-1]["status"] == "staged", (out, error)
+        run("job", "cancel", "3", folder=folder)
 
 
 def test_a_server_that_is_killed_goes_on_with_it(folder):
