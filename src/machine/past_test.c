@@ -339,7 +339,7 @@ static struct sums sums_at(const struct past *past, u32 account, const struct mo
 static void ask(struct past *past, const struct schema_record *question, const void *body, u32 room,
                 u32 view_size)
 {
-    struct module_answer answer = {0};
+    struct module_answer answer = {.looks_max = (u32)below(past, 8)};
     past->view_count = 0;
     for (u32 page = 0; page < VIEWS_MAX; page++) {
         const u32 result = command_world_ask(&past->world, question, body, room, &answer);
