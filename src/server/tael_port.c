@@ -643,10 +643,8 @@ static void connection_closed(void *context, struct connection *connection)
         struct request *request = &port->requests[i];
         if (!request->taken || request->connection != connection) continue;
         request->connection = NULL;
-        if (request->query.changes.is_held) { // Nobody waits any more; this frees it.
-            pipeline_changes_end(port->pipeline, &request->query);
-            continue;
-        }
+        // Nobody waits any more.
+        if (request->query.changes.is_asked) pipeline_changes_end(port->pipeline, &request->query);
         if (request->reply != NULL) request_free(port, request); // It was being sent.
     }
     while (peer->kept != NULL) kept_free(port, peer);
