@@ -37,6 +37,14 @@ struct statement_cursor {
 };
 static_assert(sizeof(struct statement_cursor) == MODULE_CURSOR_SIZE, "a cursor");
 
+// Where a trial balance goes on.
+struct balances_cursor {
+    u64 next;     // Row of the account, plus one.
+    u64 position; // What all of its pages show.
+    u64 reserved[2];
+};
+static_assert(sizeof(struct balances_cursor) == MODULE_CURSOR_SIZE, "a cursor");
+
 // --- balances ------------------------------------------------------------------------------------
 
 static struct trial_balance_row balance_row(const struct module_context *context,
@@ -131,7 +139,8 @@ static u32 balance_ask(const struct module_context *context, const struct balanc
     return MODULE_DONE;
 }
 
-// From the newest account to the oldest.
+// From the newest account to the oldest. All pages are of the position that the first one shows, so
+// that they balance, whatever is posted between them.
 static u32 trial_balance_ask(const struct module_context *context,
                              const struct trial_balance *question, struct module_answer *answer)
 {
@@ -139,16 +148,19 @@ static u32 trial_balance_ask(const struct module_context *context,
     answer->evidence[0] = question->book;
     answer->record = &book_schema_trial_balance_row;
     if (book == NULL) return BOOK_NOT_FOUND;
-    answer->looks = question->day != 0 || question->time != 0 || question->position != 0;
+    struct balances_cursor cursor;
+    memcpy(&cursor, answer->cursor, sizeof cursor);
+    u64 next = cursor.next;
+    if (next == 0) next = book->account_last;
+    const u64 position = question->position != 0 ? question->position : cursor.position;
+    answer->looks = question->day != 0 || question->time != 0 || position != 0;
     struct task *task = answer->task;
     if (answer->looks) {
         task->moment = moment_of_day(context, book, question->day);
         task->row_count = 0;
-        answer->position = question->position;
+        answer->position = position;
         answer->time = question->time;
     }
-    u64 next = load_u64(answer->cursor);
-    if (next == 0) next = book->account_last;
     memset(answer->cursor, 0, sizeof answer->cursor);
     while (next > 0 && next <= module_record_count(context, TABLE_ACCOUNTS)) {
         const struct book_account *known = module_record(context, TABLE_ACCOUNTS, next - 1);
@@ -157,7 +169,9 @@ static u32 trial_balance_ask(const struct module_context *context,
         balance_net(&row);
         const bool has_room = !answer->looks || task->row_count < ROWS_MAX;
         if (!has_room || !answer_add(answer, &row)) {
-            store_u64(answer->cursor, next);
+            cursor = (struct balances_cursor){
+                .next = next, .position = position != 0 ? position : context->position};
+            memcpy(answer->cursor, &cursor, sizeof cursor);
             break;
         }
         if (answer->looks) task->rows[task->row_count++] = (u32)known->row;
