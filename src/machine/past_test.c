@@ -520,6 +520,8 @@ static void try_statement_by_day(struct past *past)
 {
     const u32 account = below(past, BOOKS * ACCOUNTS);
     struct moment moment = moment_any(past);
+    const u64 asked = moment.position;
+    moment.position = MIN(asked, past->world.node.machine.position);
     struct moment before = moment;
     const i32 from = day_any(past);
     const i32 to = day_any(past);
@@ -529,9 +531,11 @@ static void try_statement_by_day(struct past *past)
                                        .book = number_of(account),
                                        .from_day = from,
                                        .to_day = moment.day_max,
-                                       .position = as_asked(moment.position),
+                                       .position = as_asked(asked),
                                        .time = as_asked(moment.time)};
+    past->is_busy = true;
     ask(past, &book_schema_statement, &question, room_any(past), sizeof(struct statement_line));
+    past->is_busy = false;
     past->lines += past->view_count - 2;
     statement_compare(past, account, true, &before, &moment);
 }
