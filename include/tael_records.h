@@ -1644,8 +1644,8 @@ enum tael_principal_result {
     // Only principal 1, who runs the server, may do this; a principal's key may be replaced by
     // itself, too.
     TAEL_PRINCIPAL_RESULT_NOT_PERMITTED = 1,
-    // The principal must not be 0, and not 1, which is there without being opened and is never
-    // closed.
+    // The principal must not be 0, which is none, not 1, which is there without being opened and is
+    // never closed, and not 2^64-1, whose the accounts of rules are.
     TAEL_PRINCIPAL_RESULT_ID_INVALID = 2,
     // The name is empty or has other characters than letters, digits and - _ . :
     TAEL_PRINCIPAL_RESULT_NAME_INVALID = 3,
@@ -1672,7 +1672,7 @@ enum tael_principal_result {
 // Opens a principal: somebody who may give commands.
 #define TAEL_RECORD_PRINCIPAL_OPEN 0x0501u
 struct tael_principal_open {
-    // Chosen by the client; not 0, and not 1, which is the user who runs the server.
+    // Chosen by the client; not 0, not 2^64-1, and not 1, which is the user who runs the server.
     uint64_t principal_id;
     // The user id of the system who is let in as this principal over a unix socket, without a key;
     // 0 is none.

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <tael.h>
+#include <unistd.h>
 
 #define BATCH_BYTES  (1000u * KIB) // Of rows that are sent together.
 #define PROGRESS_NS  (NS_PER_S / 4)
@@ -20,6 +21,8 @@
 struct call {
     const struct cli_call *cli;
     const struct import_options *options;
+    bool is_whole;
+    FILE *refused; // What --refused names, or NULL.
     const char *verb;
     enum import_file_kind kind;
     struct tael_client *client;
@@ -259,27 +262,39 @@ static int problems_print(const struct call *call)
     return code;
 }
 
-static int problems_show(const struct call *call)
+// Makes the file before anything is sent: who cannot be told what is refused imports nothing.
+static int refused_open(struct call *call)
 {
     const char *path = call->options->refused;
-    if (path[0] == 0) {
-        const bool is_any = call->unreadable + call->job.refused > 0;
-        return is_any ? problems_print(call) : EXIT_DONE;
-    }
-    struct problem_file file = {.out = fopen(path, "we")};
     struct failure failure = {0};
-    if (file.out == NULL) {
-        (void)failure_set_errno(&failure, STATUS_IO, errno, "making %s", path);
-        return cli_fail(call->verb, &failure);
-    }
+    if (path[0] == 0) return EXIT_DONE;
+    call->refused = fopen(path, "we");
+    if (call->refused != NULL) return EXIT_DONE;
+    (void)failure_set_errno(&failure, STATUS_IO, errno, "making %s", path);
+    return cli_fail(call->verb, &failure);
+}
+
+// Writes the problems into the file, over what was there. A pipe has them once more.
+static int problems_write(const struct call *call)
+{
+    struct problem_file file = {.out = call->refused};
+    struct failure failure = {0};
+    // Neither is possible of a pipe or a device.
+    if (fseek(file.out, 0, SEEK_SET) != 0 || ftruncate(fileno(file.out), 0) != 0)
+        clearerr(file.out);
     struct text header = text_init(file.line, sizeof file.line);
     record_write_csv_header(&cli_schema_import_problem, &header);
     (void)fwrite(header.data, 1, header.size, file.out);
     const int code = problems_tell(call, problem_write, &file);
-    const bool is_written = fflush(file.out) == 0 && ferror(file.out) == 0;
-    if (fclose(file.out) == 0 && is_written) return code;
-    (void)failure_set_errno(&failure, STATUS_IO, errno, "writing %s", path);
+    if (fflush(file.out) == 0 && ferror(file.out) == 0) return code;
+    (void)failure_set_errno(&failure, STATUS_IO, errno, "writing %s", call->options->refused);
     return cli_fail(call->verb, &failure);
+}
+
+static int problems_show(const struct call *call)
+{
+    if (call->refused != NULL) return problems_write(call);
+    return call->unreadable + call->job.refused > 0 ? problems_print(call) : EXIT_DONE;
 }
 
 // --- the course of it ----------------------------------------------------------------------------
@@ -309,9 +324,17 @@ static void report_print(const struct call *call)
     cli_print_record(&cli_schema_import_report, call->cli->form, &report);
 }
 
+// Waits until the job stands still, or is interrupted: then nothing more is asked for.
 static int job_wait(struct call *call)
 {
-    return cli_job_wait(call->verb, call->client, call->options->id, call->timeout_ms, &call->job);
+    const u128 id = call->options->id;
+    const int code = cli_job_wait(call->verb, call->client, id, call->timeout_ms, &call->job);
+    const bool may_go_on = job_is_runnable(&call->job) || call->job.status == JOB_STATUS_STAGED;
+    if (code != EXIT_DONE || !cli_is_interrupted() || !may_go_on) return code;
+    (void)fprintf(stderr,
+                  "tael %s: interrupted; the import goes on: `tael job wait` waits for it\n",
+                  call->verb);
+    return EXIT_ENVIRONMENT;
 }
 
 // Settles the job that was looked at. One that is whole and has bad rows is given up.
@@ -320,7 +343,7 @@ static int settle(struct call *call)
     const bool has_bad = call->unreadable + call->job.refused > 0;
     const u64 refused = call->job.refused;
     int code = EXIT_DONE;
-    if (call->job.status == JOB_STATUS_STAGED && has_bad && call->options->whole) {
+    if (call->job.status == JOB_STATUS_STAGED && has_bad && call->is_whole) {
         code = job_command(call, job_schema_job_cancel.number);
     } else if (call->job.status == JOB_STATUS_STAGED && call->options->commit) {
         code = job_command(call, job_schema_job_commit.number);
@@ -333,31 +356,38 @@ static int settle(struct call *call)
     return code;
 }
 
-static int import(struct call *call)
+// Opens the import and sends its rows. When that fails it is given up.
+static int send(struct call *call)
 {
     const struct import_open open = {
         .import_id = call->options->id,
         .kind = call->kind == IMPORT_FILE_ACCOUNTS ? IMPORT_ACCOUNTS : IMPORT_ENTRIES,
-        .is_whole = call->options->whole,
+        .is_whole = call->is_whole,
     };
-    const struct import_run run = {.import_id = call->options->id};
     const u128 id = call->options->id;
     int code = command(call, &import_module, import_schema_import_open.number, &open, sizeof open);
     if (code != EXIT_DONE) return code;
     code = rows_send(call);
-    if (code == EXIT_DONE && call->sent == 0) code = EXIT_REFUSED; // There is nothing to run.
-    if (code != EXIT_DONE) {
-        (void)command(call, &import_module, import_schema_import_cancel.number, &id, sizeof id);
-        (void)problems_show(call);
-        if (call->sent == 0) (void)fprintf(stderr, "tael %s: no row to import\n", call->verb);
-        return code;
+    if (code == EXIT_DONE && call->sent > 0) return EXIT_DONE;
+    (void)command(call, &import_module, import_schema_import_cancel.number, &id, sizeof id);
+    (void)problems_show(call);
+    if (code != EXIT_DONE) return code;
+    (void)fprintf(stderr, "tael %s: no row to import\n", call->verb);
+    return EXIT_REFUSED;
+}
+
+static int import(struct call *call)
+{
+    const struct import_run run = {.import_id = call->options->id};
+    int code = send(call);
+    if (code == EXIT_DONE) {
+        code = command(call, &import_module, import_schema_import_run.number, &run, sizeof run);
     }
-    code = command(call, &import_module, import_schema_import_run.number, &run, sizeof run);
     if (code == EXIT_DONE) code = job_wait(call);
     if (code == EXIT_DONE) code = problems_show(call);
     if (code == EXIT_DONE) code = settle(call);
+    if (call->job.number != 0) report_print(call); // However far it came.
     if (code != EXIT_DONE) return code;
-    report_print(call);
     const bool ended_well =
         call->job.status == JOB_STATUS_COMMITTED || call->job.status == JOB_STATUS_STAGED;
     return ended_well && call->unreadable + call->job.refused == 0 ? EXIT_DONE : EXIT_REFUSED;
@@ -374,6 +404,8 @@ static int import_run(const struct cli_call *cli)
     };
     const enum import_file_kind *own = cli->verb->context;
     call.kind = *own;
+    // A balance is posted as the difference to the one before, which must be there too.
+    call.is_whole = call.options->whole || call.kind == IMPORT_FILE_BALANCES;
     struct import_file_options file = {.kind = call.kind, .path = call.options->file};
     if (call.kind != IMPORT_FILE_ACCOUNTS) {
         const struct import_book *book = cli_part(cli, &cli_schema_import_book)->head;
@@ -389,16 +421,21 @@ static int import_run(const struct cli_call *cli)
         import_file_open(&call.file, &file, &failure) != STATUS_OK) {
         return cli_fail(call.verb, &failure);
     }
+    int code = refused_open(&call);
+    if (code != EXIT_DONE) {
+        import_file_close(call.file);
+        return code;
+    }
     call.client = tael_open(&options);
     call.batch = aligned_alloc(64, align_up(sizeof *call.batch + BATCH_BYTES, 64));
     call.problems = malloc(PROBLEMS_MAX * sizeof *call.problems);
     assert(call.client != NULL && call.batch != NULL && call.problems != NULL);
     cli_interrupt_install();
     const enum tael_error error = tael_connect(call.client, call.timeout_ms);
-    const int code = error == TAEL_OK
-                         ? import(&call)
-                         : cli_port_fail(call.verb, call.client, error == TAEL_ERROR_TIMEOUT);
+    code = error == TAEL_OK ? import(&call)
+                            : cli_port_fail(call.verb, call.client, error == TAEL_ERROR_TIMEOUT);
     tael_close(call.client);
+    if (call.refused != NULL) (void)fclose(call.refused); // It is written.
     import_file_close(call.file);
     free(call.batch);
     free(call.problems);
@@ -464,9 +501,10 @@ const struct cli_verb import_verbs[IMPORT_VERBS_COUNT] = {
         .about = ABOUT "Each line has account_id, day, debit or credit, and if wanted book: the "
                        "balance at the end of the day. The first one of an account is posted "
                        "against --against, of each later one the difference, with that day as its "
-                       "effective day; so each day's trial balance is the file's. The entries' ids "
-                       "follow from book, account and day: the same file is not posted twice.",
-        .example = "import balances b.csv --id 4 --book 100 --against 3999 --whole",
+                       "effective day; so each day's trial balance is the file's. They are carried "
+                       "out whole or not at all. The entries' ids follow from book, account and "
+                       "day: the same file is not posted twice.",
+        .example = "import balances b.csv --id 4 --book 100 --against 3999",
         .exits = EXITS,
         .parts = {&cli_schema_import_options, &cli_schema_import_book, &cli_schema_import_opening,
                   &cli_schema_port_options, &cli_schema_form_options},

@@ -58,6 +58,19 @@ static void begin_find(struct import_file *file)
     file->is_json = first < file->size && file->text[first] == '{';
 }
 
+// Goes behind the lines that have nothing on them. They are no rows: a row has two cells at least.
+static void csv_blank_skip(struct csv_reader *reader)
+{
+    while (reader->offset < reader->size) {
+        size_t end = reader->offset;
+        if (reader->data[end] == '\r') end++;
+        if (end == reader->size || reader->data[end] != '\n') return;
+        reader->offset = end + 1;
+        reader->line++;
+        reader->line_at = reader->offset;
+    }
+}
+
 static const struct schema_record *line_record(enum import_file_kind kind, bool is_json)
 {
     switch (kind) {
@@ -85,6 +98,7 @@ enum status import_file_open(struct import_file **out, const struct import_file_
         if (!file->is_json) {
             status = record_csv_begin(&file->csv, file->record, text, size, failure);
             if (status != STATUS_OK) status = failure_wrap(failure, "%s", options->path);
+            else csv_blank_skip(&file->csv.reader);
         }
     }
     if (status != STATUS_OK) {
@@ -110,13 +124,16 @@ void import_file_progress(const struct import_file *file, u64 *done, u64 *total)
 
 // --- lines ---------------------------------------------------------------------------------------
 
-// Goes behind the row that begins where the reader is.
+// Goes behind the row that begins where the reader is. One with a cell that cannot be read ends
+// where the line of that cell does: a quote that is not closed takes no row behind it along.
 static void csv_row_skip(struct csv_reader *reader)
 {
     struct csv_cell cell = {0};
     struct failure failure;
     while (!csv_is_over(reader)) {
+        const struct csv_reader begin = *reader;
         if (csv_next(reader, &cell, &failure) != STATUS_OK) {
+            *reader = begin;
             const char *from = reader->data + reader->offset;
             const char *end = memchr(from, '\n', reader->size - reader->offset);
             reader->offset = end == NULL ? reader->size : (size_t)(end + 1 - reader->data);
@@ -165,6 +182,7 @@ static bool line_next(struct import_file *file, void *out, size_t capacity, u32 
         file->csv.reader = before;
         csv_row_skip(&file->csv.reader);
     }
+    csv_blank_skip(&file->csv.reader);
     return !is_over;
 }
 

@@ -390,6 +390,65 @@ static void test_who_goes_is_forgotten(void **state)
     put_run(world, 1);
 }
 
+// Nor who goes while its page is made, which then has nothing to tell.
+static void test_who_goes_behind_its_page_is_forgotten(void **state)
+{
+    struct world *world = *state;
+    struct subscriber *subscriber = subscriber_add(world);
+    catch_up(world, subscriber);
+    page_ask(subscriber, WAIT_MS);
+    turn_for(world, QUIET);
+    assert_non_null(world->server.pipeline->waiting_changes);
+    put_submit(world, 1); // There is no such box: rows without a change.
+    for (u32 i = 0; world->server.pipeline->waiting_changes != NULL; i++) {
+        if (i == TURNS_MAX) fail_msg("no page is made");
+        turn(world);
+    }
+    tael_close(subscriber->client);
+    subscriber->client = NULL;
+    turn_for(world, QUIET);
+    assert_int_equal(tael_port_connections(world->server.port), 1);
+    assert_null(world->server.pipeline->waiting_changes);
+}
+
+// A question that gives way to the next one still shows the position that it was asked for.
+static void test_who_gives_way_is_shown_its_position(void **state)
+{
+    struct world *world = *state;
+    box_open(world);
+    struct subscriber *subscriber = subscriber_add(world);
+    catch_up(world, subscriber);
+    const u32 answers = subscriber->answers;
+    port_world_gate_close(&world->server);
+    static struct sample_put puts[3000]; // Too large to be written by the server's thread.
+    for (u32 i = 0; i < ARRAY_COUNT(puts); i++) puts[i] = (struct sample_put){.box_id = BOX};
+    const u64 before = world->server.node.machine.position;
+    const u32 told = world->told;
+    command_submit(world, PUT, puts, sizeof puts, ARRAY_COUNT(puts));
+    for (u32 i = 0; world->server.node.machine.position == before; i++) {
+        if (i == TURNS_MAX) fail_msg("the command is not decided");
+        turn(world);
+    }
+    const u64 position = world->server.node.machine.position;
+    subscriber->changes.wait_ms = WAIT_MS;
+    for (u32 i = 0; i < 2; i++) {
+        const struct tael_question question = {.record = 0x20,
+                                               .version = 1,
+                                               .body = &subscriber->changes,
+                                               .body_size = sizeof subscriber->changes,
+                                               .position = i == 0 ? position : 0};
+        assert_int_equal(tael_submit_question(subscriber->client, &question, 0, page_told,
+                                              subscriber, &subscriber->ticket),
+                         TAEL_OK);
+    }
+    turn_for(world, QUIET);
+    assert_int_equal(subscriber->answers, answers);
+    port_world_gate_open();
+    answers_await(world, subscriber, answers + 1);
+    assert_true(subscriber->position >= position);
+    told_await(world, told + 1);
+}
+
 // A subscriber goes on where it stood, over kills of the server: each change once.
 static void test_goes_on_over_crashes(void **state)
 {
@@ -519,6 +578,8 @@ int main(void)
         CASE(test_many_wait_and_none_twice),
         CASE(test_the_next_question_ends_the_waiting),
         CASE(test_who_goes_is_forgotten),
+        CASE(test_who_goes_behind_its_page_is_forgotten),
+        CASE(test_who_gives_way_is_shown_its_position),
         CASE(test_goes_on_over_crashes),
         CASE(test_a_stop_ends_the_waiting),
         CASE(test_a_slow_one_hurts_nobody),

@@ -112,11 +112,15 @@ void connection_send_small(struct connections *connections, struct connection *c
     else connection_send(connections, connection, copy, size, NULL);
 }
 
-void connection_move(struct connection *connection, const void *owner, const void *data)
+void connection_move(struct connection *connection, const void *owner, const void *data,
+                     const void *owner_next)
 {
-    assert(owner != NULL);
+    assert(owner != NULL && owner_next != NULL);
     for (u32 i = 0; i < connection->out_count; i++) {
-        if (connection->out[i].owner == owner) connection->out[i].data = data;
+        struct outgoing *out = &connection->out[i];
+        if (out->owner != owner) continue;
+        out->data = data;
+        out->owner = owner_next;
     }
 }
 

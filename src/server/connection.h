@@ -131,8 +131,10 @@ void connection_send(struct connections *connections, struct connection *connect
 // Sends a copy of a small message (CONNECTION_SMALL_SIZE_MAX bytes). The same.
 void connection_send_small(struct connections *connections, struct connection *connection,
                            const void *data, u32 size);
-// What is left of an owner's message is sent from another place, where the same bytes are.
-void connection_move(struct connection *connection, const void *owner, const void *data);
+// What is left of an owner's message is sent from another place, where the same bytes are, and is
+// another owner's from here on.
+void connection_move(struct connection *connection, const void *owner, const void *data,
+                     const void *owner_next);
 // Whether something of the owner's waits to be sent.
 bool connection_is_sending(const struct connection *connection, const void *owner);
 // Ends connections that still send something of the owner's, before it goes.

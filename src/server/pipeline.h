@@ -51,8 +51,7 @@ struct pipeline_changes {
     u64 next;                // In: the row to begin at; when done: the one to go on from.
     u64 end;                 // When done: the rows that the answer knows of end here.
     // The pipeline's own:
-    bool is_held;   // It waits for something to tell, without a buffer;
-    bool is_ended;  // it does so no more.
+    bool is_ended;  // It waits no more for something to tell.
     u64 wait_until; // In the time of frames; 0: not known yet.
     u64 position_min;
 };
@@ -147,7 +146,7 @@ void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *comm
 // turn's position.
 void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query);
 // Ends the waiting of a question for changes, if it waits: it is answered as it stands, by the time
-// that this returns.
+// that this returns unless its page is being made, or what it must show is not durable yet.
 void pipeline_changes_end(struct pipeline *pipeline, struct pipeline_query *query);
 // Closes frames, decides, hands out what is done. `now` is the time of frames (server/clock.h), it
 // never goes back. Returns nanoseconds until it wants to be called again, at the latest; U64_MAX

@@ -18,7 +18,6 @@ void changes_ask(struct pipeline *pipeline, struct pipeline_query *query)
     changes->end = query->row_end;
     changes->is_ended = changes->question.wait_ms == 0 || pipeline->draining;
     changes->wait_until = 0;
-    changes->is_held = true;
     query->next = pipeline->waiting_changes;
     pipeline->waiting_changes = query;
     pipeline->changes_due = 0; // The next run looks at it.
@@ -30,7 +29,6 @@ static void unlink_at(struct pipeline_query **link)
     struct pipeline_query *query = *link;
     *link = query->next;
     query->next = NULL;
-    query->changes.is_held = false;
 }
 
 // Whether there are rows for it that are told, or that it may wait for with the frame under way.
@@ -116,9 +114,11 @@ u64 changes_run(struct pipeline *pipeline)
 void pipeline_changes_end(struct pipeline *pipeline, struct pipeline_query *query)
 {
     query->changes.is_ended = true;
+    pipeline->changes_due = 0;
     struct pipeline_query **link = &pipeline->waiting_changes;
     while (*link != NULL && *link != query) link = &(*link)->next;
-    if (*link == NULL) return; // A query thread has it.
+    if (*link == NULL) return;             // A query thread has it; it waits no more behind that.
+    if (!is_over(pipeline, query)) return; // The frame that it must show is under way.
     told_show(pipeline, query);
     unlink_at(link);
     query_hand_out(pipeline, query);
@@ -126,13 +126,11 @@ void pipeline_changes_end(struct pipeline *pipeline, struct pipeline_query *quer
 
 bool changes_hold_on(struct pipeline *pipeline, struct pipeline_query *query)
 {
-    struct pipeline_changes *changes = &query->changes;
     if (query->answer.count > 0) return false;
     // Nothing in those rows is told to whoever asked.
     buffer_give(pipeline, query->reply);
     query->reply = NULL;
     query->reply_size = 0;
-    changes->is_held = true;
     query->next = pipeline->waiting_changes;
     pipeline->waiting_changes = query;
     pipeline->changes_due = 0;

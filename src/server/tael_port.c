@@ -15,8 +15,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-// Of all connections, unanswered: more than there are buffers, so that these are what runs out.
-#define REQUESTS_MAX 512u
+// Of all connections, unanswered: a subscription of each, and more than there are buffers, so that
+// these are what runs out.
+#define REQUESTS_MAX (CONNECTIONS_MAX + 512u)
 // Whoever has not said hello for so long goes.
 #define HELLO_TIMEOUT_NS (20 * NS_PER_S)
 // Strangers that may be in the middle of a message, and hold a buffer for it.
@@ -24,22 +25,31 @@
 // Copies of replies that sockets do not take now, of all connections.
 #define KEPT_MAX (64 * MIB)
 
-// A command or question on its way, until its answer is sent.
+// A command or question on its way, until it is answered.
 struct request {
     struct connection *connection; // NULL: it is gone, nobody waits.
     bool taken;
-    struct buffer *reply;        // Being sent; or, once the socket took no more,
-    u8 *kept;                    // a copy of it,
-    u32 kept_size;               // so that a slow reader holds no buffer.
+    struct buffer *reply;        // Being sent.
     struct pipeline_query query; // Of a question.
     _Alignas(16) struct tael_header cause;
+};
+
+// A copy of a reply that the socket does not take now, so that a slow reader holds neither a buffer
+// nor a request.
+struct kept_reply {
+    struct kept_reply *next; // Of the same connection, behind it.
+    u32 number;              // The connection's.
+    u32 size;
+    u8 message[];
 };
 
 // Who a connection is.
 struct peer {
     struct admission admission;
     u32 in_flight;
-    u64 kept_bytes;               // Of its replies that wait.
+    struct kept_reply *kept; // Its replies that wait, in the order in which they are sent,
+    struct kept_reply *kept_last;
+    u64 kept_bytes;               // and the bytes of them.
     struct request *subscription; // Its question for changes that waits, or NULL.
     u64 strange_since;            // When it was first seen without a welcome; 0: not yet.
 };
@@ -214,14 +224,17 @@ static struct request *request_take(struct tael_port *port)
 static void request_free(struct tael_port *port, struct request *request)
 {
     buffer_give(port->pipeline, request->reply);
-    if (request->kept != NULL) {
-        port->kept_bytes -= request->kept_size;
-        if (request->connection != NULL) {
-            port->peers[request->connection->number].kept_bytes -= request->kept_size;
-        }
-        free(request->kept);
-    }
     memset(request, 0, sizeof *request);
+}
+
+// Frees the first of the replies that wait of a connection.
+static void kept_free(struct tael_port *port, struct peer *peer)
+{
+    struct kept_reply *kept = peer->kept;
+    peer->kept = kept->next;
+    peer->kept_bytes -= kept->size;
+    port->kept_bytes -= kept->size;
+    free(kept);
 }
 
 // Ends the connection that keeps the most replies waiting.
@@ -238,20 +251,23 @@ static void slowest_close(struct tael_port *port)
     connection_close(&port->connections, slowest, "reads its replies slower than others");
 }
 
-// What the socket does not take now waits in memory of its own, and the buffer is free for others.
+// What the socket does not take now waits in memory of its own; the request, and its buffer, are
+// free for others.
 static void reply_keep(struct tael_port *port, struct request *request, u32 size)
 {
-    const u8 *message = request->reply->memory + BUFFER_HEAD_SIZE - MESSAGE_HEADER_SIZE;
     struct connection *connection = request->connection;
-    request->kept = malloc(size);
-    assert(request->kept != NULL);
-    memcpy(request->kept, message, size);
-    request->kept_size = size;
+    struct peer *peer = &port->peers[connection->number];
+    struct kept_reply *kept = malloc(sizeof *kept + size);
+    assert(kept != NULL);
+    *kept = (struct kept_reply){.number = connection->number, .size = size};
+    memcpy(kept->message, request->reply->memory + BUFFER_HEAD_SIZE - MESSAGE_HEADER_SIZE, size);
+    if (peer->kept == NULL) peer->kept = kept;
+    else peer->kept_last->next = kept;
+    peer->kept_last = kept;
+    peer->kept_bytes += size;
     port->kept_bytes += size;
-    port->peers[connection->number].kept_bytes += size;
-    connection_move(connection, request, request->kept);
-    buffer_give(port->pipeline, request->reply);
-    request->reply = NULL;
+    connection_move(connection, request, kept->message, kept);
+    request_free(port, request);
     if (port->kept_bytes > KEPT_MAX) slowest_close(port);
 }
 
@@ -609,25 +625,30 @@ static void message_handle(void *context, struct connection *connection, const v
 static void reply_sent(void *context, const void *owner)
 {
     struct tael_port *port = context;
-    const struct request *request = owner;
-    request_free(port, &port->requests[request - port->requests]);
+    const size_t at = (uintptr_t)owner - (uintptr_t)port->requests;
+    if (at < sizeof port->requests) {
+        request_free(port, &port->requests[at / sizeof(struct request)]);
+        return;
+    }
+    struct peer *peer = &port->peers[((const struct kept_reply *)owner)->number];
+    assert(peer->kept == owner); // They are sent in their order.
+    kept_free(port, peer);
 }
 
 static void connection_closed(void *context, struct connection *connection)
 {
     struct tael_port *port = context;
+    struct peer *peer = &port->peers[connection->number];
     for (u32 i = 0; i < REQUESTS_MAX; i++) {
         struct request *request = &port->requests[i];
         if (!request->taken || request->connection != connection) continue;
         request->connection = NULL;
-        if (request->query.changes.is_held) { // Nobody waits any more; this frees it.
-            pipeline_changes_end(port->pipeline, &request->query);
-            continue;
-        }
-        // Was being sent, and is no longer:
-        if (request->reply != NULL || request->kept != NULL) request_free(port, request);
+        // Nobody waits any more.
+        if (request->query.changes.is_asked) pipeline_changes_end(port->pipeline, &request->query);
+        if (request->reply != NULL) request_free(port, request); // It was being sent.
     }
-    port->peers[connection->number] = (struct peer){0};
+    while (peer->kept != NULL) kept_free(port, peer);
+    *peer = (struct peer){0};
 }
 
 static void port_crowded(void *context)

@@ -27,6 +27,8 @@
 #define PUT         0x7f02u
 #define BOX         9u
 #define PUTS_MANY   4000u // Records whose replies a socket does not take at once.
+#define PUTS_FEW    8u    // And such that are sent from a buffer of their own, though short.
+#define SLOW        16u // Clients whose unread replies are more than the requests that may be open.
 
 struct world {
     struct port_world server;
@@ -642,6 +644,37 @@ static void test_a_slow_reader_holds_up_nobody(void **state)
     peer_close(slow);
 }
 
+// Few bytes, but of many replies: what waits to be read is no request any more.
+static void test_slow_readers_hold_no_requests(void **state)
+{
+    struct world *world = *state;
+    struct peer *slow[SLOW];
+    struct peer *peer = peer_open_box(world, 0);
+    for (u32 i = 0; i < SLOW; i++) slow[i] = peer_open(world);
+    for (u32 i = 0; i < SLOW; i++) {
+        port_world_gate_close(&world->server);
+        for (u32 k = 0; k < TAEL_IN_FLIGHT_MAX; k++) {
+            u32 count = k == 0 ? PUTS_MANY : PUTS_FEW;
+            peer_send_puts(world, slow[i], 1000 * (i + 1) + k, 1, count);
+        }
+        for (u32 k = 0; k < STEPS_QUIET; k++) step(world);
+        port_world_gate_open();
+        port_world_buffers_await(&world->server);
+    }
+    for (u32 k = 0; k < TAEL_IN_FLIGHT_MAX; k++) peer_send_puts(world, peer, 500 + k, 1, 1);
+    for (u32 k = 0; k < TAEL_IN_FLIGHT_MAX; k++) {
+        assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    }
+    for (u32 i = 0; i < SLOW; i++) {
+        for (u32 k = 0; k < TAEL_IN_FLIGHT_MAX; k++) {
+            assert_int_equal(expect_done(world, slow[i], 0).result, MODULE_DONE);
+            assert_true(slow[i]->answer.command_id == 1000 * (i + 1) + k);
+        }
+        peer_close(slow[i]);
+    }
+    peer_close(peer);
+}
+
 static void test_the_slowest_goes_when_too_much_waits(void **state)
 {
     struct world *world = *state;
@@ -859,6 +892,7 @@ int main(void)
         TEST(test_who_goes_while_its_command_is_in_flight_has_it_applied),
         TEST(test_who_goes_inside_a_message_leaves_nothing),
         TEST(test_a_slow_reader_holds_up_nobody),
+        TEST(test_slow_readers_hold_no_requests),
         TEST(test_the_slowest_goes_when_too_much_waits),
         TEST(test_a_full_disk_refuses_commands_and_goes_on_with_space),
         TEST(test_a_server_that_stops_takes_nothing_more),

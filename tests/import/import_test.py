@@ -211,6 +211,16 @@ def test_lines_that_are_none_are_told_and_keep_no_other_back(folder):
         for row, word in zip(said, ("x", "02-30", "fewer", "more", "quote", "-5", "3402", "empty")):
             assert word in row["reason"] and "line %d" % row["line"] in row["reason"], row
         assert said[-1]["good"] == "2" and balance(folder, 1) == 10
+        # A quote that is not closed takes no row behind it along, near or far.
+        head = "id,day,debit_account_id,credit_account_id,amount\n"
+        for number, count in ((8, 3), (9, 500)):
+            text_open = head + "80,\"2026-01-01,1,2,5\n" + "".join(
+                "%d,2026-01-01,3,4,1\n" % (1000 * number + i) for i in range(count))
+            said = objects(run("import", "transfers", "-", "--id", str(number), "--book", BOOK,
+                               "--commit", "--json", folder=folder, text=text_open, code=1))
+            assert [row["line"] for row in said[:-1]] == [2], said
+            assert "line 2, column 4" in said[0]["reason"]
+            assert said[-1]["good"] == str(count), said
         # Of a whole one nothing is carried out.
         said = objects(run("import", "transfers", "-", "--id", "3", "--book", BOOK, "--commit",
                            "--whole", "--json", folder=folder, code=1,
@@ -224,7 +234,6 @@ def test_lines_that_are_none_are_told_and_keep_no_other_back(folder):
         _, error = run_both("import", "transfers", "nowhere.csv", "--id", "4", folder=folder,
                             code=3)
         assert "nowhere.csv" in error
-        head = "id,day,debit_account_id,credit_account_id,amount\n"
         _, error = run_both("import", "transfers", "-", "--id", "5", folder=folder, text=head,
                             code=1)
         assert "no row" in error
@@ -240,6 +249,24 @@ def test_lines_that_are_none_are_told_and_keep_no_other_back(folder):
         run("import", "transfers", "-", "--id", "7", "--book", BOOK, "--commit", folder=folder,
             text=head + "21,2026-01-01,1,2,1\n")
         assert balance(folder, 1) == 11
+
+
+def test_lines_with_nothing_on_them_are_no_rows(folder):
+    with server(folder):
+        books(folder)
+        accounts(folder, 1, 5)
+        text = ("\r\n{n}{n}entry_id,day,account_id,debit,credit{n}{n}1,2026-01-01,1,5,{n}{n}{n}"
+                "1,2026-01-01,2,,5{n}2,2026-01-01,1,7,{n}{n}?,2026-01-01,2,,7{n}{n}"
+                "3,2026-01-01,1,9,{n}3,2026-01-01,2,,9{n}{n}{n}")
+        for number, end in ((2, "\n"), (3, "\r\n")):
+            said = objects(run("import", "entries", "-", "--id", str(number), "--book", BOOK,
+                               "--commit", "--json", folder=folder,
+                               text=text.format(n=end).lstrip(), code=1))
+            assert [(row["line"], row["rule"]) for row in said[:-1]] == (
+                [(7, "unreadable")] if number == 2 else [(3, "exists"), (7, "unreadable")]), said
+            assert "line 9, column 1" in said[-2]["reason"], said
+        assert balance(folder, 1) == 5
+        assert balance(folder, 2) == -5
 
 
 def test_entries_have_as_many_lines_as_legs(folder):
@@ -292,7 +319,7 @@ def test_balances_of_several_days_are_each_day_s(folder):
                 wanted[(account, number)] = value
                 rows.append((account, day(number), max(value, 0) or "", max(-value, 0) or ""))
         file = written(folder, "b.csv", ("account_id", "day", "debit", "credit"), rows)
-        more = ("--book", BOOK, "--against", str(OPENING), "--whole", "--commit", "--json")
+        more = ("--book", BOOK, "--against", str(OPENING), "--commit", "--json")
         said = objects(run("import", "balances", file, "--id", "2", *more, folder=folder))
         assert said[-1]["good"] == str(len(rows)), said
         for (account, number), value in wanted.items():
@@ -308,9 +335,69 @@ def test_balances_of_several_days_are_each_day_s(folder):
             assert all(shown[account] == wanted[(account, number)] for account in range(1, 61))
         said = objects(run("import", "balances", file, "--id", "3", *more, folder=folder, code=1))
         assert all(row["rule"] == "exists" for row in said[:-1]) and len(said) == len(rows) + 1
+        # A day that is refused, or is none, would leave the next day's difference alone.
+        for number, line in (
+                (5, "60,%s,7," % day(DAYS + 9)), (6, "60,?,7,"), (7, "999,%s,1," % day(3))):
+            said = objects(run("import", "balances", "-", "--id", str(number), *more, folder=folder,
+                               text="account_id,day,debit,credit\n%s\n59,%s,9,\n" % (
+                                   line, day(1)), code=1))
+            assert said[-1]["status"] == "cancelled" and said[0]["line"] == 2, said
+            assert balance(folder, 59) == wanted[(59, DAYS - 2)]
         _, error = run_both("import", "balances", file, "--id", "4", "--book", BOOK, folder=folder,
                             code=2)
         assert "against" in error
+
+
+def test_an_interrupted_client_asks_for_nothing_more(folder):
+    chance = random.Random(9)
+    with server(folder):
+        books(folder)
+        accounts(folder, 1, 20)
+        file = transfers_file(folder, "t.csv", random_transfers(chance, 1000, 40000, 20), False)
+        for number in range(70, 82):
+            with subprocess.Popen([TAEL, "import", "transfers", file, "--id", str(number), "--book",
+                                   BOOK, "--json"], cwd=folder, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True) as client:
+                while not objects(run("import", "list", "--json", folder=folder))[number - 69:]:
+                    pass
+                time.sleep(chance.random() * 0.06)  # At any moment of it.
+                client.send_signal(signal.SIGINT)
+                out, error = client.communicate(timeout=300)
+            import_ = objects(run("import", "list", "--json", folder=folder))[-1]
+            assert import_["import_id"] == str(number)
+            if client.returncode == 3:
+                assert "interrupted" in error, error
+                assert (import_["status"] == "cancelled") == ("nothing was" in error), error
+            else:
+                assert client.returncode == 1 and "interrupted" not in error, error
+            if import_["status"] == "run":
+                assert json.loads(out.splitlines()[-1])["job_id"] == str(number)
+                run("job", "wait", str(number), folder=folder)
+                run("job", "cancel", str(number), folder=folder)
+            assert balance(folder, 1) == 0
+
+
+def test_what_is_refused_goes_to_a_file_that_there_is(folder):
+    with server(folder):
+        books(folder)
+        accounts(folder, 1, 5)
+        text = "id,day,debit_account_id,credit_account_id,amount\n%s1,2026-01-01,1,2,5\n"
+        more = ("import", "transfers", "-", "--book", BOOK, "--commit", "--json")
+        _, error = run_both(*more, "--id", "2", "--refused", "no/where", folder=folder,
+                            text=text % "", code=3)
+        assert "no/where" in error
+        # Nothing was opened: the id is free.
+        said = objects(run(*more, "--id", "2", "--refused", "r.csv", folder=folder,
+                           text=text % "x,2026-01-01,1,2,5\n", code=1))
+        assert said[-1]["good"] == "1" and len(said) == 1
+        with open(os.path.join(folder, "r.csv"), encoding="utf-8") as file:
+            told = list(csv.DictReader(file))
+        assert [(row["line"], row["rule"]) for row in told] == [("2", "unreadable")]
+        # One that cannot be written to leaves the import waiting, and says so.
+        out, error = run_both(*more, "--id", "3", "--refused", "/dev/full", folder=folder,
+                              text=text % "", code=3)
+        assert "/dev/full" in error and objects(out)[-1]["status"] == "staged", (out, error)
+        run("job", "cancel", "3", folder=folder)
 
 
 def test_a_server_that_is_killed_goes_on_with_it(folder):

@@ -22,10 +22,52 @@ static_assert((int)BOOK_ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS ==
                       (int)ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS,
               "limits are the ledger's");
 
-static u128 code_key(u32 chart, u16 code)
+static u64 code_key(u32 chart, u16 code)
 {
-    return (u128)chart << 16 | code;
+    return (u64)chart << 16 | code;
 }
+
+// --- the orders of codes -------------------------------------------------------------------------
+
+// By chart and code; by chart, class and code; by chart, class, line and code. The code 0, which
+// stands for the chart, is in none.
+static u64 code_head(const void *record)
+{
+    const struct chart_code *code = record;
+    return code_key(code->chart, code->code);
+}
+
+static u64 kind_head(const void *record)
+{
+    const struct chart_code *code = record;
+    return (u64)code->chart << 8 | code->kind;
+}
+
+static int code_compare(const void *a, const void *b)
+{
+    const u16 left = ((const struct chart_code *)a)->code;
+    const u16 right = ((const struct chart_code *)b)->code;
+    return (left > right) - (left < right);
+}
+
+static int line_compare(const void *a, const void *b)
+{
+    const struct chart_code *left = a;
+    const struct chart_code *right = b;
+    const int order = memcmp(left->line, right->line, sizeof left->line);
+    return order != 0 ? order : code_compare(a, b);
+}
+
+static bool is_code(const void *record)
+{
+    return ((const struct chart_code *)record)->code != 0;
+}
+
+static const struct module_order codes_by_code = {.order = {.head = code_head}, .has = is_code};
+static const struct module_order codes_by_kind = {
+    .order = {.head = kind_head, .compare = code_compare}, .has = is_code};
+static const struct module_order codes_by_line = {
+    .order = {.head = kind_head, .compare = line_compare}, .has = is_code};
 
 // --- looking up ----------------------------------------------------------------------------------
 
@@ -259,7 +301,10 @@ const struct module book_module = {
     .tables =
         {
             {.record_size = sizeof(struct asset), .record_max = ASSETS_MAX, .keyed = true},
-            {.record_size = sizeof(struct chart_code), .record_max = CODES_MAX, .keyed = true},
+            {.record_size = sizeof(struct chart_code),
+             .record_max = CODES_MAX,
+             .keyed = true,
+             .orders = {&codes_by_code, &codes_by_kind, &codes_by_line}},
             {.record_size = sizeof(struct book), .record_max = BOOKS_MAX, .keyed = true},
             {.record_size = sizeof(struct book_account), .record_max = ACCOUNTS_MAX, .keyed = true},
         },

@@ -10,6 +10,7 @@
 #include "modules/principal/principal.h"
 
 #define SERVER_PRINCIPAL 1u
+static_assert(BOOK_OWNER_RULES == PRINCIPAL_NOBODY, "no principal is the owner of rules' accounts");
 
 void book_account_plan(const struct module_context *context, const struct book_account *template,
                        u128 account_id, u16 flags, struct book *book, u64 book_row,

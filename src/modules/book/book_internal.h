@@ -12,6 +12,8 @@
 #include "modules/book/book.h"
 
 enum { TABLE_ASSETS, TABLE_CODES, TABLE_BOOKS, TABLE_ACCOUNTS };
+// The orders of TABLE_CODES; each begins with the chart and ends with the code.
+enum { CODES_BY_CODE, CODES_BY_KIND, CODES_BY_LINE };
 
 // Accounts: commands and the list.
 u32 book_account_decide(const struct module_context *context, const struct schema_record *record,

@@ -18,7 +18,8 @@
 struct task {
     struct history_moment moment;
     struct history_statement statement;
-    u8 scale;      // Of a statement's asset.
+    u64 position;  // What all pages of a statement show.
+    u8 scale;      // Of its asset.
     bool windowed; // The statement has more days than there is room for.
     u32 row_count;
     u32 rows[ROWS_MAX]; // Of the accounts whose views are there, in their order.
@@ -31,11 +32,18 @@ struct statement_cursor {
     u64 row;
     u64 dated_row;
     i32 dated_day;
-    i32 day_min; // By day: of the days that there was room for.
-    u32 begun;
-    u32 reserved;
+    i32 day_min;  // By day: of the days that there was room for.
+    u64 position; // What all pages show; 0: there was none yet.
 };
 static_assert(sizeof(struct statement_cursor) == MODULE_CURSOR_SIZE, "a cursor");
+
+// Where a trial balance goes on.
+struct balances_cursor {
+    u64 next;     // Row of the account, plus one.
+    u64 position; // What all of its pages show.
+    u64 reserved[2];
+};
+static_assert(sizeof(struct balances_cursor) == MODULE_CURSOR_SIZE, "a cursor");
 
 // --- balances ------------------------------------------------------------------------------------
 
@@ -131,7 +139,8 @@ static u32 balance_ask(const struct module_context *context, const struct balanc
     return MODULE_DONE;
 }
 
-// From the newest account to the oldest.
+// From the newest account to the oldest. All pages are of the position that the first one shows, so
+// that they balance, whatever is posted between them.
 static u32 trial_balance_ask(const struct module_context *context,
                              const struct trial_balance *question, struct module_answer *answer)
 {
@@ -139,16 +148,19 @@ static u32 trial_balance_ask(const struct module_context *context,
     answer->evidence[0] = question->book;
     answer->record = &book_schema_trial_balance_row;
     if (book == NULL) return BOOK_NOT_FOUND;
-    answer->looks = question->day != 0 || question->time != 0 || question->position != 0;
+    struct balances_cursor cursor;
+    memcpy(&cursor, answer->cursor, sizeof cursor);
+    u64 next = cursor.next;
+    if (next == 0) next = book->account_last;
+    const u64 position = question->position != 0 ? question->position : cursor.position;
+    answer->looks = question->day != 0 || question->time != 0 || position != 0;
     struct task *task = answer->task;
     if (answer->looks) {
         task->moment = moment_of_day(context, book, question->day);
         task->row_count = 0;
-        answer->position = question->position;
+        answer->position = position;
         answer->time = question->time;
     }
-    u64 next = load_u64(answer->cursor);
-    if (next == 0) next = book->account_last;
     memset(answer->cursor, 0, sizeof answer->cursor);
     while (next > 0 && next <= module_record_count(context, TABLE_ACCOUNTS)) {
         const struct book_account *known = module_record(context, TABLE_ACCOUNTS, next - 1);
@@ -157,7 +169,9 @@ static u32 trial_balance_ask(const struct module_context *context,
         balance_net(&row);
         const bool has_room = !answer->looks || task->row_count < ROWS_MAX;
         if (!has_room || !answer_add(answer, &row)) {
-            store_u64(answer->cursor, next);
+            cursor = (struct balances_cursor){
+                .next = next, .position = position != 0 ? position : context->position};
+            memcpy(answer->cursor, &cursor, sizeof cursor);
             break;
         }
         if (answer->looks) task->rows[task->row_count++] = (u32)known->row;
@@ -246,7 +260,9 @@ static u32 statement_ask(const struct module_context *context, const struct stat
     if (refusal != MODULE_DONE) return refusal;
     struct statement_cursor cursor;
     memcpy(&cursor, answer->cursor, sizeof cursor);
+    const u64 position = question->position != 0 ? question->position : cursor.position;
     struct task *task = answer->task;
+    task->position = position != 0 ? position : context->position;
     task->windowed = false;
     task->scale = book == NULL ? 0 : book_asset_find(context, book->asset)->scale;
     task->statement = (struct history_statement){
@@ -265,7 +281,7 @@ static u32 statement_ask(const struct module_context *context, const struct stat
             entity_final_row(context, book->entity_id, task->statement.day_max);
     }
     answer->looks = true;
-    answer->position = question->position;
+    answer->position = position;
     answer->time = question->time;
     return MODULE_DONE;
 }
@@ -352,9 +368,10 @@ static void statement_leave(const struct task *task, u8 out[MODULE_CURSOR_SIZE])
                                       .dated_row = statement->at.dated_row,
                                       .dated_day = statement->at.dated_day,
                                       .day_min = statement->by_day ? statement->day_min : 0,
-                                      .begun = 1};
+                                      .position = task->position};
     if (task->windowed && statement->at.ended && statement->by_day) {
-        cursor = (struct statement_cursor){.day_min = statement->day_max + 1, .begun = 1};
+        cursor = (struct statement_cursor){.day_min = statement->day_max + 1,
+                                           .position = task->position};
     } else if (task->windowed && statement->at.ended) {
         cursor.row = MAX(statement->at.row, statement->row_end);
     }
@@ -369,7 +386,7 @@ static enum status statement_look(struct history_query *query, struct history_vi
     struct history_statement *statement = &task->statement;
     struct statement_cursor cursor;
     memcpy(&cursor, answer->cursor, sizeof cursor);
-    const bool begun = cursor.begun != 0;
+    const bool begun = cursor.position != 0;
     memset(answer->cursor, 0, sizeof answer->cursor);
     enum status status = statement_rows(view, question, begun, task, failure);
     if (status != STATUS_OK) return status;

@@ -3,20 +3,19 @@
 // Turnover: by month from the sums that are kept (ledger/turnover.h), by reference from history.
 //
 // Cost: a look-up for each code (or account) and month, whatever is posted; so a book of 100,000
-// accounts is summed by its codes.
+// accounts is summed by its codes. An answer is made in turns of so many look-ups.
 #include "codec/civil.h"
 #include "modules/book/book_internal.h"
 #include "modules/entity/entity.h"
 
 // Rows of history that a page of a turnover by reference looks at.
 #define REFERENCE_ROWS_MAX 16384u
-#define CODES_MAX          16384u // Of a chart that are seen.
 
 // --- by month ------------------------------------------------------------------------------------
 
-// The months of a question.
+// The months of a question, within those in which anything of the book may be.
 struct period {
-    u32 first; // The first in which anything of the book may be.
+    u32 first; // Of the book.
     u32 from;
     u32 to; // Included; before `from` when there is none.
 };
@@ -28,15 +27,22 @@ static struct period period_of(const struct module_context *context, const struc
     const u32 open = turnover_month(entity->day);
     struct period period = {.first = turnover_month(entity->first_day), .to = open};
     period.from = question->from_day == 0 ? period.first : turnover_month(question->from_day);
+    period.from = MIN(MAX(period.from, period.first), open + 1);
     if (question->to_day != 0) period.to = MIN(open, turnover_month(question->to_day));
     return period;
+}
+
+// Look-ups that a code or an account costs, at most: the months before and those asked for.
+static u32 looks_of(const struct period *period)
+{
+    return MAX(period->from, period->to + 1) - period->first + 1;
 }
 
 // Adds what a code or an account turned over, and its balance before.
 static void row_add(const struct module_context *context, const struct period *period, u128 key,
                     struct turnover_row *row)
 {
-    const u32 before = period->from > period->first ? period->from - period->first : 0;
+    const u32 before = period->from - period->first;
     const u32 within = period->to >= period->from ? period->to - period->from + 1 : 0;
     const struct turnover opening = turnover_sum(context->turnovers, key + period->first, before);
     const struct turnover turned = turnover_sum(context->turnovers, key + period->from, within);
@@ -62,35 +68,25 @@ static void row_end(struct turnover_row *row)
     net_split(opening + row->debits - row->credits, &row->closing_debit, &row->closing_credit);
 }
 
-// The codes of a book's accounts: those of its chart, and behind them that of its suspense account.
-struct codes {
-    u32 count;
-    u32 rows[CODES_MAX]; // Of the module's table; U32_MAX: of the suspense account.
-};
-static_assert(sizeof(struct codes) <= ANSWER_TASK_SIZE, "room for them");
-
-static struct codes *codes_collect(const struct module_context *context, const struct book *book,
-                                   struct module_answer *answer)
+// The code of the suspense account, which is behind all others and in no chart.
+static struct chart_code code_of_suspense(u32 chart)
 {
-    struct codes *codes = answer->task;
-    const u64 count = module_record_count(context, TABLE_CODES);
-    codes->count = 0;
-    for (u64 row = 0; row < count && codes->count < CODES_MAX - 1; row++) {
-        const struct chart_code *code = module_record(context, TABLE_CODES, row);
-        if (code->chart == book->chart && code->code != 0) codes->rows[codes->count++] = (u32)row;
-    }
-    codes->rows[codes->count++] = U32_MAX;
-    return codes;
+    return (struct chart_code){.chart = chart,
+                               .code = BOOK_SUSPENSE_CODE,
+                               .kind = KIND_LIABILITY,
+                               .name = "suspense",
+                               .line = "suspense"};
 }
 
-static struct chart_code code_at(const struct module_context *context, const struct codes *codes,
-                                 u32 i)
+// The first code of a chart that is not below this one.
+static struct chart_code code_from(const struct module_context *context, u32 chart, u32 code)
 {
-    if (codes->rows[i] != U32_MAX) {
-        return *(const struct chart_code *)module_record(context, TABLE_CODES, codes->rows[i]);
-    }
-    return (struct chart_code){
-        .code = BOOK_SUSPENSE_CODE, .kind = KIND_LIABILITY, .name = "suspense", .line = "suspense"};
+    const struct btree *order = module_ordered(context, TABLE_CODES, CODES_BY_CODE);
+    const struct chart_code probe = {.chart = chart, .code = (u16)code};
+    const u32 row = btree_row(order, btree_lower(order, &probe));
+    if (row == BTREE_ROW_NONE) return code_of_suspense(chart);
+    const struct chart_code *found = module_record(context, TABLE_CODES, row);
+    return found->chart == chart ? *found : code_of_suspense(chart);
 }
 
 static bool is_same_group(u8 group, const struct chart_code *a, const struct chart_code *b)
@@ -118,32 +114,82 @@ static struct turnover_row group_begin(const struct module_context *context,
     return row;
 }
 
+// The first code of a group that is not below `from`; false when there is none. `of` is any code of
+// it; a code is a group of its own.
+static bool group_code(const struct module_context *context, u8 group, const struct chart_code *of,
+                       u32 from, struct chart_code *out)
+{
+    const u32 orders[] = {[TURNOVER_BY_CODE] = CODES_BY_CODE,
+                          [TURNOVER_BY_KIND] = CODES_BY_KIND,
+                          [TURNOVER_BY_LINE] = CODES_BY_LINE,
+                          [TURNOVER_BY_BOOK] = CODES_BY_CODE};
+    assert(group < ARRAY_COUNT(orders));
+    const struct btree *order = module_ordered(context, TABLE_CODES, orders[group]);
+    if (from > BOOK_SUSPENSE_CODE) return false;
+    struct chart_code probe = *of;
+    probe.code = (u16)from;
+    const u32 row = btree_row(order, btree_lower(order, &probe));
+    if (row != BTREE_ROW_NONE) {
+        *out = *(const struct chart_code *)module_record(context, TABLE_CODES, row);
+        if (out->chart == of->chart && is_same_group(group, out, of)) return true;
+    }
+    *out = code_of_suspense(of->chart);
+    return is_same_group(group, out, of);
+}
+
+// What an answer has between its turns: the line that is being made.
+struct turn {
+    struct turnover_row row;
+    u64 at;   // The line's first code, or the row of its account plus one; 0 before the first turn.
+    u64 next; // The code that is added to it next; 0: it is not begun.
+};
+static_assert(sizeof(struct turn) <= MODULE_WORK_SIZE, "an answer's work");
+
+static bool has_room(const struct module_answer *answer)
+{
+    return answer->room - answer->size >= sizeof(struct turnover_row);
+}
+
 // The lines of groups of codes, in the order of their first codes; the cursor is such a code.
 static void groups_answer(const struct module_context *context, const struct book *book, u8 group,
                           const struct period *period, struct module_answer *answer)
 {
-    const struct codes *codes = codes_collect(context, book, answer);
-    const u64 from = load_u64(answer->cursor);
+    struct turn *turn = (void *)answer->work;
+    if (turn->at == 0) turn->at = MAX(load_u64(answer->cursor), (u64)1);
     memset(answer->cursor, 0, sizeof answer->cursor);
-    for (u32 i = 0; i < codes->count; i++) {
-        const struct chart_code first = code_at(context, codes, i);
-        bool is_first = i >= from;
-        for (u32 j = 0; j < i && is_first && group != TURNOVER_BY_CODE; j++) {
-            const struct chart_code before = code_at(context, codes, j);
-            is_first = !is_same_group(group, &before, &first);
+    u64 looks = 0;
+    while (turn->at <= BOOK_SUSPENSE_CODE) {
+        const struct chart_code first = code_from(context, book->chart, (u32)turn->at);
+        struct chart_code code;
+        answer->is_unfinished = looks >= answer->looks_max;
+        if (answer->is_unfinished) return;
+        looks++;
+        turn->at = first.code;
+        if (turn->next == 0) {
+            const u32 lowest = group == TURNOVER_BY_CODE ? first.code : 1;
+            const bool is_any = group_code(context, group, &first, lowest, &code);
+            assert(is_any);
+            if (code.code != first.code) { // Of a line that is made.
+                turn->at++;
+                continue;
+            }
+            if (!has_room(answer)) {
+                store_u64(answer->cursor, turn->at);
+                return;
+            }
+            turn->row = group_begin(context, book, group, &first);
+            turn->next = first.code;
         }
-        if (!is_first) continue;
-        struct turnover_row row = group_begin(context, book, group, &first);
-        const u32 end = group == TURNOVER_BY_CODE ? i + 1 : codes->count;
-        for (u32 j = i; j < end; j++) {
-            const struct chart_code code = code_at(context, codes, j);
-            if (!is_same_group(group, &code, &first)) continue;
-            row_add(context, period, turnover_code_key(row.book, code.code, 0), &row);
+        if (group_code(context, group, &first, (u32)turn->next, &code)) {
+            row_add(context, period, turnover_code_key(turn->row.book, code.code, 0), &turn->row);
+            looks += looks_of(period);
+            turn->next = code.code + 1u;
+            continue;
         }
-        row_end(&row);
-        if (answer_add(answer, &row)) continue;
-        store_u64(answer->cursor, i);
-        return;
+        row_end(&turn->row);
+        (void)answer_add(answer, &turn->row);
+        turn->next = 0;
+        turn->at++;
     }
 }
 
@@ -151,12 +197,21 @@ static void groups_answer(const struct module_context *context, const struct boo
 static void accounts_answer(const struct module_context *context, const struct book *book,
                             const struct period *period, struct module_answer *answer)
 {
-    u64 next = load_u64(answer->cursor);
+    struct turn *turn = (void *)answer->work;
+    u64 next = turn->at != 0 ? turn->at : load_u64(answer->cursor);
     if (next == 0) next = book->account_last;
     memset(answer->cursor, 0, sizeof answer->cursor);
+    u64 looks = 0;
     while (next > 0 && next <= module_record_count(context, TABLE_ACCOUNTS)) {
         const struct book_account *known = module_record(context, TABLE_ACCOUNTS, next - 1);
         if (known->book != (u32)book->book) return; // A cursor that this server did not give.
+        turn->at = next;
+        answer->is_unfinished = looks >= answer->looks_max;
+        if (answer->is_unfinished) return;
+        if (!has_room(answer)) {
+            store_u64(answer->cursor, next);
+            return;
+        }
         const struct chart_code *code = book_code_find(context, book->chart, known->code);
         struct turnover_row row = {.book = (u32)book->book,
                                    .scale = book_asset_find(context, book->asset)->scale};
@@ -166,10 +221,8 @@ static void accounts_answer(const struct module_context *context, const struct b
         memcpy(row.name, known->name, sizeof row.name);
         row_add(context, period, turnover_account_key((u32)known->row, 0), &row);
         row_end(&row);
-        if (!answer_add(answer, &row)) {
-            store_u64(answer->cursor, next);
-            return;
-        }
+        (void)answer_add(answer, &row);
+        looks += looks_of(period);
         next = known->previous;
     }
 }

@@ -15,6 +15,7 @@
 #include "modules/entry/entry.h"
 
 enum { TABLE_HOLDS, TABLE_REVERSALS, TABLE_POSTINGS, TABLE_RULES };
+enum { RULES_BY_A, RULES_BY_B, RULES_BY_DUST }; // The orders of TABLE_RULES.
 #define RULES_MAX      (1u << 20)
 #define HOLDS_MAX      (1u << 26)
 #define REVERSALS_MAX  (1u << 26)
@@ -62,6 +63,11 @@ u32 entry_account_is_open(const struct module_context *context, u32 row, u8 side
 // Row of an account of a book, or why not.
 u32 entry_account_row(const struct module_context *context, u32 book, u128 account_id, u32 *row,
                       struct plan *plan);
+
+// The rules by each of their accounts; a rule is looked for among 2^20 of them.
+extern const struct module_order entry_rules_by_a;
+extern const struct module_order entry_rules_by_b;
+extern const struct module_order entry_rules_by_dust;
 
 // The parts' halves of the module's functions (struct module).
 u32 entry_hold_decide(const struct module_context *context, const struct schema_record *record,

@@ -9,6 +9,43 @@
 #include "modules/entry/entry_internal.h"
 #include "money/amount.h"
 
+// --- rules by their accounts ---------------------------------------------------------------------
+
+static u64 a_head(const void *record)
+{
+    return ((const struct entry_rule *)record)->a_row;
+}
+
+static u64 b_head(const void *record)
+{
+    return ((const struct entry_rule *)record)->b_row;
+}
+
+static u64 dust_head(const void *record)
+{
+    return ((const struct entry_rule *)record)->dust_row;
+}
+
+static bool has_dust(const void *record)
+{
+    return ((const struct entry_rule *)record)->dust_row != U32_MAX;
+}
+
+const struct module_order entry_rules_by_a = {.order = {.head = a_head}};
+const struct module_order entry_rules_by_b = {.order = {.head = b_head}};
+const struct module_order entry_rules_by_dust = {.order = {.head = dust_head}, .has = has_dust};
+
+// The rule that has an account, or NULL.
+static const struct entry_rule *rule_of_account(const struct module_context *context, u32 row)
+{
+    const struct entry_rule probe = {.a_row = row, .b_row = row, .dust_row = row};
+    for (u32 order = RULES_BY_A; order <= RULES_BY_DUST; order++) {
+        const u64 rule = module_find_ordered(context, TABLE_RULES, order, &probe);
+        if (rule != MODULE_ROW_NONE) return module_record(context, TABLE_RULES, rule);
+    }
+    return NULL;
+}
+
 // --- rules ---------------------------------------------------------------------------------------
 
 // Finds an account that is for rules and that no rule has.
@@ -22,14 +59,10 @@ static u32 rule_account(const struct module_context *context, u32 book, u128 acc
     plan->evidence[1] = known == NULL ? 0 : known->owner;
     if (known == NULL || known->owner != BOOK_OWNER_RULES) return ENTRY_NOT_AN_ACCOUNT_OF_RULES;
     plan->evidence[1] = 0;
-    for (u64 i = 0; i < module_record_count(context, TABLE_RULES); i++) {
-        const struct entry_rule *rule = module_record(context, TABLE_RULES, i);
-        if (rule->a_row == *row || rule->b_row == *row || rule->dust_row == *row) {
-            plan->evidence[1] = rule->rule_id;
-            return ENTRY_ACCOUNT_OF_ANOTHER_RULE;
-        }
-    }
-    return MODULE_DONE;
+    const struct entry_rule *rule = rule_of_account(context, *row);
+    if (rule == NULL) return MODULE_DONE;
+    plan->evidence[1] = rule->rule_id;
+    return ENTRY_ACCOUNT_OF_ANOTHER_RULE;
 }
 
 static u32 rule_add(const struct module_context *context, const struct entry_rule *rule,

@@ -54,7 +54,8 @@ bool principal_is_closed(const struct module_context *context, u64 principal_id)
 static u32 id_check(u64 principal_id, struct plan *plan)
 {
     plan->evidence[0] = principal_id;
-    return principal_id <= PRINCIPAL_OPERATOR ? PRINCIPAL_ID_INVALID : MODULE_DONE;
+    const bool is_invalid = principal_id <= PRINCIPAL_OPERATOR || principal_id == PRINCIPAL_NOBODY;
+    return is_invalid ? PRINCIPAL_ID_INVALID : MODULE_DONE;
 }
 
 static u32 operator_check(const struct module_context *context, struct plan *plan)

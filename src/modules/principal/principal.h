@@ -31,6 +31,8 @@
 
 // The user who runs the server.
 #define PRINCIPAL_OPERATOR 1u
+// Nobody, and never anybody: whose the accounts of rules are (entry.h).
+#define PRINCIPAL_NOBODY U64_MAX
 
 // All from the context of any module.
 // The principal with this id, open or closed, or NULL; principal 1 has no record.

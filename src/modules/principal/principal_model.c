@@ -51,7 +51,7 @@ static u32 judge_open(const struct principal_model *model, u64 caller,
                       const struct principal_open *open, u32 key)
 {
     if (caller != 1) return PRINCIPAL_NOT_PERMITTED;
-    if (open->principal_id < 2) return PRINCIPAL_ID_INVALID;
+    if (open->principal_id < 2 || open->principal_id == U64_MAX) return PRINCIPAL_ID_INVALID;
     if (open->name[0] != 'n') return PRINCIPAL_NAME_INVALID;
     if (key >= KEYS - 2) return PRINCIPAL_KEY_INVALID;
     if (open->user == 65534 || open->user == 4294967295u) return PRINCIPAL_USER_INVALID;
@@ -87,7 +87,7 @@ static u32 run_key(struct principal_model *model, u64 caller, const struct princ
     const u64 id = change->principal_id;
     const u32 key = key_number(model, change->public_key);
     if (caller != 1 && caller != id) return PRINCIPAL_NOT_PERMITTED;
-    if (id < 2) return PRINCIPAL_ID_INVALID;
+    if (id < 2 || id == U64_MAX) return PRINCIPAL_ID_INVALID;
     if (key >= KEYS - 2) return PRINCIPAL_KEY_INVALID;
     struct principal_model_person *person = &model->people[place_of(model, id)];
     if (!person->exists) return PRINCIPAL_NOT_FOUND;
@@ -109,7 +109,7 @@ static u32 run_close(struct principal_model *model, u64 caller, u64 id, bool clo
 {
     struct principal_model_person *person = &model->people[place_of(model, id)];
     if (caller != 1) return PRINCIPAL_NOT_PERMITTED;
-    if (id < 2) return PRINCIPAL_ID_INVALID;
+    if (id < 2 || id == U64_MAX) return PRINCIPAL_ID_INVALID;
     if (!person->exists) return PRINCIPAL_NOT_FOUND;
     if (closes && person->is_closed) return PRINCIPAL_IS_CLOSED;
     if (!closes && !person->is_closed) return PRINCIPAL_IS_OPEN;

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Turnover of a chart of many codes: none is left out, and an answer is the same in however many
+// turns it is made.
+#include "machine/command_world.h"
+#include "modules/book/book.h"
+#include "modules/entity/entity.h"
+#include "modules/entry/entry.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define BOOK      7u
+#define CODES     20000u
+#define BATCH     4000u // Codes that one command adds.
+#define LINE_SIZE 3u    // Codes that are reported in one line.
+#define FIRST_DAY 20000
+#define FAR_DAY   2932896 // 9999-12-31
+#define AMOUNT    100u
+
+static void run(struct command_world *world, u32 record, const void *body, u32 size, u32 count)
+{
+    static u128 id;
+    assert_int_equal(command_world_run(world, ++id, (u16)record, body, size, count), count);
+    for (u32 i = 0; i < count; i++) {
+        assert_int_equal(command_world_reply(world, i).result, MODULE_DONE);
+    }
+}
+
+// From the last code to the first; code n is of the line (n - 1) / LINE_SIZE and, by the parity of
+// that, an asset or an expense.
+static void codes_add(struct command_world *world)
+{
+    struct chart_add *adds = calloc(BATCH, sizeof *adds);
+    assert_non_null(adds);
+    for (u32 done = 0; done < CODES; done += BATCH) {
+        for (u32 i = 0; i < BATCH; i++) {
+            const u32 code = CODES - done - i;
+            const u32 line = (code - 1) / LINE_SIZE;
+            adds[i] = (struct chart_add){
+                .chart = 1,
+                .code = (u16)code,
+                .kind = line % 2 == 0 ? KIND_ASSET : KIND_EXPENSE,
+            };
+            (void)snprintf(adds[i].name, sizeof adds[i].name, "code%u", code);
+            (void)snprintf(adds[i].line, sizeof adds[i].line, "line%u", line);
+        }
+        run(world, book_schema_chart_add.number, adds, BATCH * sizeof *adds, BATCH);
+    }
+    free(adds);
+}
+
+// A book in which the account of the last code is debited and that of the first one credited.
+static void found(struct command_world *world)
+{
+    const struct entity_open entity = {
+        .entity_id = 1, .name = "e", .jurisdiction = "HK", .currency = "HKD", .day = FIRST_DAY};
+    const struct asset_open asset = {.asset = "HKD", .kind = ASSET_CURRENCY, .scale = 2};
+    const struct book_open book = {
+        .book = BOOK, .chart = 1, .entity_id = 1, .asset = "HKD", .name = "b"};
+    run(world, entity_schema_entity_open.number, &entity, sizeof entity, 1);
+    run(world, book_schema_asset_open.number, &asset, sizeof asset, 1);
+    codes_add(world);
+    run(world, book_schema_book_open.number, &book, sizeof book, 1);
+    for (u32 i = 0; i < 2; i++) {
+        const struct book_account_open account = {
+            .book = BOOK, .account_id = 1 + i, .code = i == 0 ? CODES : 1, .name = "a"};
+        run(world, book_schema_book_account_open.number, &account, sizeof account, 1);
+    }
+    struct {
+        struct entry_post post;
+        struct entry_leg legs[2];
+    } entry = {
+        .post = {.entry_id = 1, .legs_count = 2},
+        .legs = {{.book = BOOK, .side = SIDE_DEBIT, .account_id = 1, .amount = AMOUNT},
+                 {.book = BOOK, .side = SIDE_CREDIT, .account_id = 2, .amount = AMOUNT}},
+    };
+    run(world, entry_schema_entry_post.number, &entry, sizeof entry, 1);
+}
+
+struct lines {
+    u32 count;
+    u32 capacity;
+    struct turnover_row *rows;
+};
+
+// All pages of an answer, in turns of so many looks.
+static void ask(struct command_world *world, u8 group, i32 from_day, u32 looks_max,
+                struct lines *out)
+{
+    const struct turnover_list question = {.book = BOOK, .group = group, .from_day = from_day};
+    struct module_answer answer = {.looks_max = looks_max};
+    out->count = 0;
+    do {
+        assert_int_equal(command_world_ask(world, &book_schema_turnover_list, &question,
+                                           NODE_ASK_SPACE, &answer),
+                         MODULE_DONE);
+        assert_true(answer.count > 0 && out->count + answer.count <= out->capacity);
+        memcpy(out->rows + out->count, world->views, answer.size);
+        out->count += answer.count;
+    } while (!is_zero(answer.cursor, sizeof answer.cursor));
+}
+
+static void lines_check(const struct lines *lines, u8 group)
+{
+    const u32 counts[] = {[TURNOVER_BY_CODE] = CODES + 1,
+                          [TURNOVER_BY_KIND] = 3,
+                          [TURNOVER_BY_LINE] = (CODES + LINE_SIZE - 1) / LINE_SIZE + 1,
+                          [TURNOVER_BY_BOOK] = 1,
+                          [TURNOVER_BY_ACCOUNT] = 3};
+    u128 debits = 0;
+    u128 credits = 0;
+    assert_int_equal(lines->count, counts[group]);
+    for (u32 i = 0; i < lines->count; i++) {
+        const struct turnover_row *row = &lines->rows[i];
+        char name[sizeof row->name] = "";
+        debits += row->debits;
+        credits += row->credits;
+        if (group != TURNOVER_BY_LINE && group != TURNOVER_BY_CODE) continue;
+        const bool by_line = group == TURNOVER_BY_LINE;
+        if (i + 1 == lines->count) (void)snprintf(name, sizeof name, "suspense");
+        else (void)snprintf(name, sizeof name, by_line ? "line%u" : "code%u", by_line ? i : i + 1);
+        assert_string_equal(row->name, name);
+    }
+    assert_true(debits == AMOUNT && credits == AMOUNT);
+}
+
+static void test_no_code_is_left_out(void **state)
+{
+    (void)state;
+    static struct command_world world;
+    const struct genesis genesis = command_world_genesis();
+    struct lines whole = {.capacity = CODES + 2};
+    struct lines parts = whole;
+    whole.rows = calloc(whole.capacity, sizeof *whole.rows);
+    parts.rows = calloc(parts.capacity, sizeof *parts.rows);
+    assert_true(whole.rows != NULL && parts.rows != NULL);
+    command_world_init(&world, &genesis);
+    found(&world);
+    assert_true(command_world_restart_from_checkpoint(&world));
+    for (u8 group = TURNOVER_BY_CODE; group <= TURNOVER_BY_ACCOUNT; group++) {
+        ask(&world, group, 0, U32_MAX, &whole);
+        lines_check(&whole, group);
+        for (u32 looks_max = 1; looks_max < 3000; looks_max += 997) {
+            ask(&world, group, 0, looks_max, &parts);
+            assert_int_equal(parts.count, whole.count);
+            assert_memory_equal(parts.rows, whole.rows, whole.count * sizeof *whole.rows);
+        }
+    }
+    command_world_free(&world);
+    free(whole.rows);
+    free(parts.rows);
+}
+
+// Nothing is behind the open month, and no month there is looked up.
+static void test_a_far_month_opens_with_all_that_was(void **state)
+{
+    (void)state;
+    static struct command_world world;
+    const struct genesis genesis = command_world_genesis();
+    struct lines lines = {.capacity = CODES + 2};
+    lines.rows = calloc(lines.capacity, sizeof *lines.rows);
+    assert_non_null(lines.rows);
+    command_world_init(&world, &genesis);
+    found(&world);
+    ask(&world, TURNOVER_BY_CODE, FAR_DAY, U32_MAX, &lines);
+    assert_int_equal(lines.count, CODES + 1);
+    assert_true(lines.rows[0].opening_credit == AMOUNT && lines.rows[0].credits == 0);
+    assert_true(lines.rows[0].closing_credit == AMOUNT);
+    assert_true(lines.rows[CODES - 1].opening_debit == AMOUNT);
+    command_world_free(&world);
+    free(lines.rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_code_is_left_out),
+        cmocka_unit_test(test_a_far_month_opens_with_all_that_was),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
