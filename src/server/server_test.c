@@ -439,7 +439,7 @@ static void test_full_storage_is_told(void **state)
     assert_non_null(strstr(world->said, "--space-reserve"));
     (void)snprintf(status, sizeof status, "%s/status", world->data);
     file_must_say(world, status, "\nfull 1\nspace_free ");
-    assert_non_null(strstr(world->said, "\nspace_needed 1152921504808173568\n"));
+    assert_non_null(strstr(world->said, "\nspace_needed 1152921504673955840\n"));
     client_connect(world, &client);
     assert_int_equal(accounts_found(&client, 1), 0);
     assert_int_equal(account_create(&client, 1, 50 * NS_PER_MS, &failure), STATUS_TIMEOUT);
