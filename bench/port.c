@@ -535,7 +535,7 @@ static void import_measure(const char *tael, const char *folder, u64 count, bool
     (void)snprintf(line, sizeof line,
                    "%s import transfers %s --id %u --book 100 --commit %s --json --deadline 600 "
                    "--connect unix:%s/socket",
-                   tael, path, is_whole ? 2 : 1, is_whole ? "--whole" : "", folder);
+                   tael, path, is_whole ? 2u : 1u, is_whole ? "--whole" : "", folder);
     const u64 began = now_ns();
     if (number_of(line, "postings") != (double)count) give_up(line, "rows are refused");
     row->name = is_whole ? "transfers imported whole" : "transfers imported";
