@@ -139,7 +139,7 @@ static void pieces_equal_whole(void **state)
     for (unsigned round = 0; round < 400; round++) {
         const size_t size = test_random(&random) % (round < 200 ? 300 : DATA_SIZE);
         const size_t piece_max = 1 + test_random(&random) % (round & 1 ? 70 : 5000);
-        struct checksum_state running;
+        struct checksum_state running = {0};
         checksum_begin(&running);
         checksum_update(&running, NULL, 0);
         for (size_t at = 0; at < size;) {
