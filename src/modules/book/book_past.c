@@ -6,6 +6,7 @@
 // which postings count. `ask` says which rows of accounts and of history are meant, `look` reads
 // what they were. The end of an effective day is the row at which it was closed, and the postings
 // that were dated back to it later, none of which lies behind the closing of its period.
+#include "codec/civil.h"
 #include "modules/book/book_internal.h"
 #include "modules/entity/entity.h"
 
@@ -229,6 +230,9 @@ static u32 statement_check(const struct statement *question, const struct book *
     answer->evidence[0] = by_day ? (u32)question->from_day : question->from_time;
     answer->evidence[1] = by_day ? (u32)question->to_day : question->to_time;
     if (is_reversed) return BOOK_RANGE_REVERSED;
+    const bool is_day =
+        civil_day_is_valid(question->from_day) && civil_day_is_valid(question->to_day);
+    if (book != NULL && !is_day) return BOOK_DAY_OUT_OF_RANGE;
     answer->evidence[0] = question->book;
     answer->evidence[1] = 0;
     return by_day && book == NULL ? BOOK_RAW_HAS_NO_DAYS : MODULE_DONE;
