@@ -198,11 +198,14 @@ static void days_collect(const struct module_context *context, const struct book
 {
     const struct entity *entity = entity_find(context, book->entity_id);
     struct history_statement *statement = &task->statement;
-    const struct business_day *closed =
-        day == 0 ? NULL : entity_closed_day_before(context, book->entity_id, day - 1);
-    if (closed == NULL) closed = entity_closed_day(context, book->entity_id, entity->first_day);
+    const struct business_day *closed = NULL;
+    if (!statement->by_day) {
+        closed = entity_closed_day_of_row(context, book->entity_id, row);
+    } else {
+        if (day != 0) closed = entity_closed_day_before(context, book->entity_id, day - 1);
+        if (closed == NULL) closed = entity_closed_day(context, book->entity_id, entity->first_day);
+    }
     for (; closed != NULL; closed = entity_closed_day(context, book->entity_id, closed->next)) {
-        if (!statement->by_day && closed->row_end <= row) continue;
         if (statement->day_count == DAYS_MAX) {
             // The page ends with the days that it knows.
             const struct history_day *last = &task->days[DAYS_MAX - 1];
