@@ -89,10 +89,10 @@ struct lines {
 };
 
 // All pages of an answer, in turns of so many looks.
-static void ask(struct command_world *world, u8 group, i32 from_day, u32 looks_max,
+static void ask(struct command_world *world, u32 group, i32 from_day, u32 looks_max,
                 struct lines *out)
 {
-    const struct turnover_list question = {.book = BOOK, .group = group, .from_day = from_day};
+    const struct turnover_list question = {.book = BOOK, .group = (u8)group, .from_day = from_day};
     struct module_answer answer = {.looks_max = looks_max};
     out->count = 0;
     do {
@@ -105,7 +105,7 @@ static void ask(struct command_world *world, u8 group, i32 from_day, u32 looks_m
     } while (!is_zero(answer.cursor, sizeof answer.cursor));
 }
 
-static void lines_check(const struct lines *lines, u8 group)
+static void lines_check(const struct lines *lines, u32 group)
 {
     const u32 counts[] = {[TURNOVER_BY_CODE] = CODES + 1,
                           [TURNOVER_BY_KIND] = 3,
@@ -142,7 +142,7 @@ static void test_no_code_is_left_out(void **state)
     command_world_init(&world, &genesis);
     found(&world);
     assert_true(command_world_restart_from_checkpoint(&world));
-    for (u8 group = TURNOVER_BY_CODE; group <= TURNOVER_BY_ACCOUNT; group++) {
+    for (u32 group = TURNOVER_BY_CODE; group <= TURNOVER_BY_ACCOUNT; group++) {
         ask(&world, group, 0, U32_MAX, &whole);
         lines_check(&whole, group);
         for (u32 looks_max = 1; looks_max < 3000; looks_max += 997) {
