@@ -819,9 +819,9 @@ struct tael_turnover_row {
     struct tael_u128 opening_debit;
     // The balance before, when it is a credit.
     struct tael_u128 opening_credit;
-    // What was debited.
+    // What was debited; a sum that would pass 2^128-1 stays there.
     struct tael_u128 debits;
-    // What was credited.
+    // What was credited; a sum that would pass 2^128-1 stays there.
     struct tael_u128 credits;
     // The balance behind, when it is a debit.
     struct tael_u128 closing_debit;
@@ -860,7 +860,7 @@ struct tael_reference_turnover_row {
     uint8_t reserved[3];
     // Postings.
     uint64_t count;
-    // Their sum.
+    // Their sum; one that would pass 2^128-1 stays there.
     struct tael_u128 amount;
 };
 TAEL_LAYOUT(sizeof(struct tael_reference_turnover_row) == 32);

@@ -53,6 +53,7 @@ enum status history_row_by_time(const struct history_view *view, u64 timestamp, 
                                 struct failure *failure)
 {
     *row_end = 0;
+    timestamp = MIN(timestamp, LEDGER_TIMESTAMP_MAX); // Nothing happens later.
     for (u32 order = 0; order < ORDER_COUNT; order++) {
         u64 found = 0;
         for (u32 i = view->set->count; i-- > 0 && found == 0;) {

@@ -271,7 +271,8 @@ enum status history_sum_transfers(struct history_query *query, struct history_vi
         if (status != STATUS_OK) return status;
         for (u32 i = 0; i < count; i++) {
             if ((transfers[i].flags & unposted) != 0) continue;
-            sum->amount += transfers[i].amount;
+            const u128 amount = sum->amount + transfers[i].amount;
+            sum->amount = amount < sum->amount ? U128_MAX : amount;
             sum->count++;
         }
         looked += MAX(count, 1u);

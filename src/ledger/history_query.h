@@ -136,7 +136,7 @@ MUST_USE enum status history_state_at(struct history_query *query, struct histor
 // The sum of transfers, on the way.
 struct history_sum {
     u64 next;    // The row to go on from; 0 at the beginning.
-    u128 amount; // Modulo 2^128.
+    u128 amount; // One that would pass 2^128-1 stays there.
     u64 count;
     bool ended;
 };

@@ -144,7 +144,8 @@ enum status history_selection_next(struct history_query *query, struct history_v
 void history_selection_period(struct selection *selection, u64 min, u64 max)
 {
     selection->timestamp_min = min == 0 ? LEDGER_TIMESTAMP_MIN : min;
-    selection->timestamp_max = max == 0 ? LEDGER_TIMESTAMP_MAX : max;
+    // Nothing happens later, and the one behind is a number, too.
+    selection->timestamp_max = max == 0 ? LEDGER_TIMESTAMP_MAX : MIN(max, LEDGER_TIMESTAMP_MAX);
 }
 
 // --- the chunk -----------------------------------------------------------------------------------

@@ -103,11 +103,14 @@ bool plan_fits(const struct machine *machine, const struct module *module, const
     for (u32 i = 0; i < plan->posting_count; i++) {
         holds += (plan->postings[i].flags & TRANSFER_PENDING) != 0;
     }
+    // What moves no account breaks no constraint: what time does must always fit.
+    const bool may_breach =
+        plan->is_fact && (plan->posting_count > 0 || plan->change.kind != LEDGER_CHANGE_NONE);
     const struct table *turnovers = &machine->turnovers.table;
     const u64 turned = (u64)plan->posting_count * TURNOVER_RECORDS_OF_POSTING;
     return ledger_has_room(&machine->ledger, plan->account_count, holds) &&
            turnovers->count + turned <= turnovers->capacity &&
-           ledger_has_room_for_limits(&machine->ledger, plan->change.kind, plan->is_fact,
+           ledger_has_room_for_limits(&machine->ledger, plan->change.kind, may_breach,
                                       plan->shortfall_count) &&
            effects_fit(machine, plan) && sub_ledgers_have_room(&machine->sub_ledgers, plan);
 }

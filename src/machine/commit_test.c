@@ -561,6 +561,30 @@ static void test_a_longer_record_with_the_id_of_the_last_one_is_another(void **s
     free(frames);
 }
 
+// No breach has room any more, and a lease ends all the same: what time does is refused by nothing.
+static void test_time_passes_when_breaches_are_full(void **state)
+{
+    struct command_world *world = *state;
+    const struct effect_arm arm = {.reason = 1};
+    const struct effect_claim claim = {
+        .epoch = 1, .count = 1, .lease_s = 1, .kind = EFFECT_KIND(0x7f, 1)};
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    assert_int_equal(put_run(world, 2, 11, 5).result, MODULE_DONE);
+    const struct command_reply armed =
+        command_run(world, 3, (u16)effect_schema_effect_arm.number, &arm, sizeof arm);
+    const struct command_reply claimed =
+        command_run(world, 4, (u16)effect_schema_effect_claim.number, &claim, sizeof claim);
+    assert_true(armed.result == MODULE_DONE && claimed.result == MODULE_DONE);
+    const struct effect *effect = table_record(effects_of(&world->node.machine), 0);
+    assert_int_equal(effect->state, EFFECT_CLAIMED);
+    struct table *breaches = &world->node.machine.ledger.breaches;
+    const u64 capacity = breaches->capacity;
+    breaches->capacity = 0;
+    command_world_tick(world, 2);
+    breaches->capacity = capacity;
+    assert_int_equal(effect->state, EFFECT_PENDING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +613,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recovery_is_not_tried_for_ever, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_longer_record_with_the_id_of_the_last_one_is_another,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_time_passes_when_breaches_are_full, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -544,7 +544,10 @@ static void try_statement_by_time(struct past *past)
 {
     const u32 account = below(past, ACCOUNTS_TOTAL);
     const u64 one = past->moves[below(past, past->move_count)].end;
-    const u64 other = past->moves[below(past, past->move_count)].end;
+    // Up to some moment, or to a time that never comes.
+    const bool is_open = below(past, 4) == 0;
+    const u64 other =
+        is_open ? U64_MAX - below(past, 2) : past->moves[below(past, past->move_count)].end;
     const struct moment before = {
         .position = U64_MAX, .time = MIN(one, other), .day_max = INT32_MAX};
     const struct moment moment = {
@@ -626,7 +629,8 @@ static void try_turnover(struct past *past)
 static void try_reference(struct past *past)
 {
     const struct reference_turnover question = {.order_id = 1 + below(past, 4),
-                                                .book = 100 + below(past, BOOKS)};
+                                                .book = 100 + below(past, BOOKS),
+                                                .to_time = 0 - (u64)below(past, 3)};
     u128 expected = 0;
     for (u32 i = 0; i < past->move_count; i++) {
         const struct move *move = &past->moves[i];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Turnover of a chart of many codes: none is left out, and an answer is the same in however many
-// turns it is made.
+// turns it is made; and the closing of a year of many accounts, in as many commands as it takes.
 #include "machine/command_world.h"
 #include "modules/book/book.h"
 #include "modules/entity/entity.h"
@@ -89,10 +89,10 @@ struct lines {
 };
 
 // All pages of an answer, in turns of so many looks.
-static void ask(struct command_world *world, u8 group, i32 from_day, u32 looks_max,
+static void ask(struct command_world *world, u32 group, i32 from_day, u32 looks_max,
                 struct lines *out)
 {
-    const struct turnover_list question = {.book = BOOK, .group = group, .from_day = from_day};
+    const struct turnover_list question = {.book = BOOK, .group = (u8)group, .from_day = from_day};
     struct module_answer answer = {.looks_max = looks_max};
     out->count = 0;
     do {
@@ -105,7 +105,7 @@ static void ask(struct command_world *world, u8 group, i32 from_day, u32 looks_m
     } while (!is_zero(answer.cursor, sizeof answer.cursor));
 }
 
-static void lines_check(const struct lines *lines, u8 group)
+static void lines_check(const struct lines *lines, u32 group)
 {
     const u32 counts[] = {[TURNOVER_BY_CODE] = CODES + 1,
                           [TURNOVER_BY_KIND] = 3,
@@ -142,7 +142,7 @@ static void test_no_code_is_left_out(void **state)
     command_world_init(&world, &genesis);
     found(&world);
     assert_true(command_world_restart_from_checkpoint(&world));
-    for (u8 group = TURNOVER_BY_CODE; group <= TURNOVER_BY_ACCOUNT; group++) {
+    for (u32 group = TURNOVER_BY_CODE; group <= TURNOVER_BY_ACCOUNT; group++) {
         ask(&world, group, 0, U32_MAX, &whole);
         lines_check(&whole, group);
         for (u32 looks_max = 1; looks_max < 3000; looks_max += 997) {
@@ -176,11 +176,89 @@ static void test_a_far_month_opens_with_all_that_was(void **state)
     free(lines.rows);
 }
 
+// --- the closing of a year -----------------------------------------------------------------------
+
+#define YEAR_ACCOUNTS 6000u
+#define YEAR_DAYS     60u
+#define MONTH_END     20027 // 2024-10-31; FIRST_DAY is the 4th.
+#define MONTHS_BEHIND 2u
+#define LOOKS_MAX     8192u // Of one command: accounts and months.
+
+// Accounts of expenses in the book, the first of which has a balance of the first month.
+static void year_found(struct command_world *world)
+{
+    struct book_account_open *opens = calloc(YEAR_ACCOUNTS / 2, sizeof *opens);
+    const struct chart_add equity = {
+        .chart = 1, .code = CODES + 1, .kind = KIND_EQUITY, .name = "equity"};
+    const struct book_account_open retained = {
+        .book = BOOK, .account_id = 3, .code = CODES + 1, .name = "retained"};
+    assert_non_null(opens);
+    run(world, book_schema_chart_add.number, &equity, sizeof equity, 1);
+    run(world, book_schema_book_account_open.number, &retained, sizeof retained, 1);
+    for (u32 done = 0; done < 2; done++) {
+        for (u32 i = 0; i < YEAR_ACCOUNTS / 2; i++) {
+            opens[i] = (struct book_account_open){.book = BOOK,
+                                                  .account_id = 100 + done * YEAR_ACCOUNTS + i,
+                                                  .code = LINE_SIZE + 1,
+                                                  .name = "a"};
+        }
+        run(world, book_schema_book_account_open.number, opens, YEAR_ACCOUNTS / 2 * sizeof *opens,
+            YEAR_ACCOUNTS / 2);
+    }
+    free(opens);
+    struct {
+        struct entry_post post;
+        struct entry_leg legs[2];
+    } entry = {
+        .post = {.entry_id = 2, .legs_count = 2},
+        .legs = {{.book = BOOK, .side = SIDE_DEBIT, .account_id = 100, .amount = AMOUNT},
+                 {.book = BOOK, .side = SIDE_CREDIT, .account_id = 1, .amount = AMOUNT}},
+    };
+    run(world, entry_schema_entry_post.number, &entry, sizeof entry, 1);
+    for (u32 i = 0; i < YEAR_DAYS; i++) {
+        const struct day_close close = {.entity_id = 1, .day = FIRST_DAY + (i32)i};
+        run(world, entity_schema_day_close.number, &close, sizeof close, 1);
+    }
+}
+
+// However many months are behind, a command looks at so much and tells where to go on.
+static void test_a_closing_of_a_year_looks_at_so_much(void **state)
+{
+    (void)state;
+    static struct command_world world;
+    struct genesis genesis = command_world_genesis();
+    genesis.accounts_max = 2 * YEAR_ACCOUNTS;
+    command_world_init(&world, &genesis);
+    found(&world);
+    year_found(&world);
+    struct year_close close = {
+        .entry_id = 3, .book = BOOK, .day = MONTH_END, .retained_account = 3};
+    const u64 accounts = YEAR_ACCOUNTS + 4; // Two, the retained earnings, suspense.
+    u32 commands = 1;
+    for (;; commands++) {
+        assert_int_equal(command_world_run(&world, 1000000 + commands,
+                                           (u16)entry_schema_year_close.number, &close,
+                                           sizeof close, 1),
+                         1);
+        const struct command_reply reply = command_world_reply(&world, 0);
+        if (reply.result == MODULE_DONE) break;
+        assert_int_equal(reply.result, ENTRY_NOTHING_TO_CLOSE);
+        const u64 looked = (u64)reply.evidence[0] - close.skip;
+        assert_true(looked > 0 && looked * (1 + MONTHS_BEHIND) < LOOKS_MAX + 1 + MONTHS_BEHIND);
+        assert_int_equal(reply.evidence[0] + reply.evidence[1], accounts);
+        assert_true(reply.evidence[1] > 0);
+        close.skip = (u32)reply.evidence[0];
+    }
+    assert_int_equal(commands, 3);
+    command_world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_code_is_left_out),
         cmocka_unit_test(test_a_far_month_opens_with_all_that_was),
+        cmocka_unit_test(test_a_closing_of_a_year_looks_at_so_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

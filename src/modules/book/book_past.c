@@ -6,6 +6,7 @@
 // which postings count. `ask` says which rows of accounts and of history are meant, `look` reads
 // what they were. The end of an effective day is the row at which it was closed, and the postings
 // that were dated back to it later, none of which lies behind the closing of its period.
+#include "codec/civil.h"
 #include "modules/book/book_internal.h"
 #include "modules/entity/entity.h"
 
@@ -211,11 +212,14 @@ static void days_collect(const struct module_context *context, const struct book
 {
     const struct entity *entity = entity_find(context, book->entity_id);
     struct history_statement *statement = &task->statement;
-    const struct business_day *closed =
-        day == 0 ? NULL : entity_closed_day_before(context, book->entity_id, day - 1);
-    if (closed == NULL) closed = entity_closed_day(context, book->entity_id, entity->first_day);
+    const struct business_day *closed = NULL;
+    if (!statement->by_day) {
+        closed = entity_closed_day_of_row(context, book->entity_id, row);
+    } else {
+        if (day != 0) closed = entity_closed_day_before(context, book->entity_id, day - 1);
+        if (closed == NULL) closed = entity_closed_day(context, book->entity_id, entity->first_day);
+    }
     for (; closed != NULL; closed = entity_closed_day(context, book->entity_id, closed->next)) {
-        if (!statement->by_day && closed->row_end <= row) continue;
         if (statement->day_count == DAYS_MAX) {
             // The page ends with the days that it knows.
             const struct history_day *last = &task->days[DAYS_MAX - 1];
@@ -243,6 +247,9 @@ static u32 statement_check(const struct statement *question, const struct book *
     answer->evidence[0] = by_day ? (u32)question->from_day : question->from_time;
     answer->evidence[1] = by_day ? (u32)question->to_day : question->to_time;
     if (is_reversed) return BOOK_RANGE_REVERSED;
+    const bool is_day =
+        civil_day_is_valid(question->from_day) && civil_day_is_valid(question->to_day);
+    if (book != NULL && !is_day) return BOOK_DAY_OUT_OF_RANGE;
     answer->evidence[0] = question->book;
     answer->evidence[1] = 0;
     return by_day && book == NULL ? BOOK_RAW_HAS_NO_DAYS : MODULE_DONE;

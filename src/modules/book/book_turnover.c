@@ -38,7 +38,13 @@ static u32 looks_of(const struct period *period)
     return MAX(period->from, period->to + 1) - period->first + 1;
 }
 
-// Adds what a code or an account turned over, and its balance before.
+// One that would pass 2^128-1 stays there.
+static u128 sum_at_most(u128 a, u128 b)
+{
+    return a + b < a ? U128_MAX : a + b;
+}
+
+// Adds what a code or an account turned over, and its balances before and behind.
 static void row_add(const struct module_context *context, const struct period *period, u128 key,
                     struct turnover_row *row)
 {
@@ -46,10 +52,12 @@ static void row_add(const struct module_context *context, const struct period *p
     const u32 within = period->to >= period->from ? period->to - period->from + 1 : 0;
     const struct turnover opening = turnover_sum(context->turnovers, key + period->first, before);
     const struct turnover turned = turnover_sum(context->turnovers, key + period->from, within);
-    // Modulo 2^128, and a side is chosen at the end.
-    row->opening_debit += opening.debits - opening.credits;
-    row->debits += turned.debits;
-    row->credits += turned.credits;
+    const u128 before_net = opening.debits - opening.credits;
+    // Balances modulo 2^128, and a side is chosen at the end.
+    row->opening_debit += before_net;
+    row->closing_debit += before_net + turned.debits - turned.credits;
+    row->debits = sum_at_most(row->debits, turned.debits);
+    row->credits = sum_at_most(row->credits, turned.credits);
     row->count += turned.count;
 }
 
@@ -63,9 +71,8 @@ static void net_split(u128 net, u128 *debit, u128 *credit)
 
 static void row_end(struct turnover_row *row)
 {
-    const u128 opening = row->opening_debit;
-    net_split(opening, &row->opening_debit, &row->opening_credit);
-    net_split(opening + row->debits - row->credits, &row->closing_debit, &row->closing_credit);
+    net_split(row->opening_debit, &row->opening_debit, &row->opening_credit);
+    net_split(row->closing_debit, &row->closing_debit, &row->closing_credit);
 }
 
 // The code of the suspense account, which is behind all others and in no chart.

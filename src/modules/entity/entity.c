@@ -32,6 +32,48 @@ static u128 day_key(u64 row, i32 day)
     return (u128)(row + 1) << 32 | (u32)day;
 }
 
+// --- the orders of closed days -------------------------------------------------------------------
+
+// Of those that end a period, by entity and day; of all, by entity and the row of history at which
+// they were closed.
+enum { DAYS_OF_ENDS, DAYS_BY_ROW };
+
+static u64 end_head(const void *record)
+{
+    return (u64)((const struct business_day *)record)->key; // Of 17 and 32 bits.
+}
+
+static bool ends_period(const void *record)
+{
+    return ((const struct business_day *)record)->final_row != 0;
+}
+
+static u64 row_head(const void *record)
+{
+    return (u64)(((const struct business_day *)record)->key >> 32);
+}
+
+static int row_compare(const void *a, const void *b)
+{
+    const u64 left = ((const struct business_day *)a)->row_end;
+    const u64 right = ((const struct business_day *)b)->row_end;
+    return (left > right) - (left < right);
+}
+
+static const struct module_order days_of_ends = {.order = {.head = end_head}, .has = ends_period};
+static const struct module_order days_by_row = {
+    .order = {.head = row_head, .compare = row_compare}};
+
+// The day behind a cursor, or NULL.
+static const struct business_day *day_found(const struct module_context *own, u32 order,
+                                            struct btree_cursor at)
+{
+    const u32 row = btree_row(module_ordered(own, TABLE_DAYS, order), at);
+    return row == BTREE_ROW_NONE ? NULL : module_record(own, TABLE_DAYS, row);
+}
+
+// --- days and business ---------------------------------------------------------------------------
+
 const struct business_day *entity_closed_day(const struct module_context *context, u128 entity_id,
                                              i32 day)
 {
@@ -57,13 +99,24 @@ u64 entity_final_row(const struct module_context *context, u128 entity_id, i32 d
 {
     const struct entity *entity = entity_find(context, entity_id);
     if (entity == NULL || day > entity->closed_through) return U64_MAX;
-    // From the first business day at or behind this one to the one that ends its period.
-    const struct business_day *closed = entity_closed_day_before(context, entity_id, day);
-    if (closed == NULL) closed = entity_closed_day(context, entity_id, entity->first_day);
-    while (closed != NULL && (closed->day < day || closed->final_row == 0)) {
-        closed = entity_closed_day(context, entity_id, closed->next);
-    }
-    return closed == NULL ? U64_MAX : closed->final_row;
+    const struct module_context own = module_context_of(context, &entity_module);
+    const struct business_day probe = {
+        .key = day_key(module_find_row(&own, TABLE_ENTITIES, entity_id), MAX(day, DAY_MIN))};
+    const struct business_day *end = day_found(
+        &own, DAYS_OF_ENDS, btree_lower(module_ordered(&own, TABLE_DAYS, DAYS_OF_ENDS), &probe));
+    return end == NULL || end->entity_id != entity_id ? U64_MAX : end->final_row;
+}
+
+const struct business_day *entity_closed_day_of_row(const struct module_context *context,
+                                                    u128 entity_id, u64 history_row)
+{
+    const struct module_context own = module_context_of(context, &entity_module);
+    const struct business_day probe = {
+        .key = day_key(module_find_row(&own, TABLE_ENTITIES, entity_id), DAY_MIN),
+        .row_end = history_row};
+    const struct business_day *day = day_found(
+        &own, DAYS_BY_ROW, btree_upper(module_ordered(&own, TABLE_DAYS, DAYS_BY_ROW), &probe));
+    return day == NULL || day->entity_id != entity_id ? NULL : day;
 }
 
 bool calendar_has_business(const struct module_context *context, const char calendar[16], i32 day)
@@ -346,7 +399,10 @@ const struct module entity_module = {
             {.record_size = sizeof(struct calendar_exception),
              .record_max = EXCEPTIONS_MAX,
              .keyed = true},
-            {.record_size = sizeof(struct business_day), .record_max = DAYS_MAX, .keyed = true},
+            {.record_size = sizeof(struct business_day),
+             .record_max = DAYS_MAX,
+             .keyed = true,
+             .orders = {&days_of_ends, &days_by_row}},
         },
     .decide = entity_decide,
     .ask = entity_ask,

@@ -39,6 +39,9 @@ const struct business_day *entity_closed_day(const struct module_context *contex
 // The last business day at or before `day` that the entity has closed, or NULL.
 const struct business_day *entity_closed_day_before(const struct module_context *context,
                                                     u128 entity_id, i32 day);
+// The first closed business day that was open when history had so many rows, or NULL.
+const struct business_day *entity_closed_day_of_row(const struct module_context *context,
+                                                    u128 entity_id, u64 history_row);
 // The row of history behind which nothing has an effective day up to this one any more, because a
 // period was closed; U64_MAX while such postings may come.
 u64 entity_final_row(const struct module_context *context, u128 entity_id, i32 day);

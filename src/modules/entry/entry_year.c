@@ -9,9 +9,10 @@
 #include "modules/entity/entity.h"
 #include "modules/entry/entry_internal.h"
 
-// Accounts that one command closes, and looks at.
+// Accounts that one command closes, and how much it looks at: accounts, and for each the months
+// behind the one that is closed.
 #define CLOSED_MAX 255u
-#define LOOKED_MAX 8192u
+#define LOOKS_MAX  8192u
 
 // What an account had at the end of a month.
 struct sums {
@@ -66,19 +67,22 @@ static u32 account_close(const struct closing *closing, u32 row)
 }
 
 // Closes accounts of income and expenses from the newest on. `*left` is how many of the book lie
-// behind those that were looked at.
+// behind those that were looked at; there is one of these at least.
 static u32 accounts_close(const struct closing *closing, u32 *left)
 {
     const struct module_context own = module_context_of(closing->context, &book_module);
+    const u32 looks_each = 1 + closing->open_month - turnover_month(closing->close->day);
     u32 seen = 0;
+    u32 looks = 0;
     *left = closing->book->accounts;
     for (u64 next = closing->book->account_last; next > 0; seen++) {
         const struct book_account *known = book_account_at(&own, next - 1);
-        if (seen - closing->close->skip == LOOKED_MAX) return MODULE_DONE;
+        if (looks >= LOOKS_MAX) return MODULE_DONE;
         if (closing->plan->posting_count == CLOSED_MAX) return MODULE_DONE;
         (*left)--;
         next = known->previous;
         if (seen < closing->close->skip) continue;
+        looks += looks_each;
         const struct chart_code *code =
             book_code_find(closing->context, closing->book->chart, known->code);
         if (code == NULL || (code->kind != KIND_INCOME && code->kind != KIND_EXPENSE)) continue;

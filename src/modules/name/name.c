@@ -487,6 +487,12 @@ static bool scope_has(const struct module_context *context, struct scope *scope,
     return scope->has;
 }
 
+// Whether a thing has no other name.
+static bool is_only(const struct name *name)
+{
+    return name->previous == 0 && name->next == 0;
+}
+
 // Whether a name is, of the names of its thing under the prefix, the first in the order of paths.
 static bool counts_once(const struct module_context *context, const struct name *name,
                         const char prefix[NAME_PATH_SIZE])
@@ -515,8 +521,7 @@ static u32 name_add(const struct module_context *context, struct scope *scope,
     if (name->account_row == 0) return MODULE_DONE;
     const struct account *account = ledger_account(context->ledger, name->account_row - 1);
     if (!scope_has(context, scope, account->ledger)) return MODULE_DONE;
-    const bool is_only = name->previous == 0 && name->next == 0;
-    if (!is_only && !counts_once(context, name, scope->question->prefix)) return MODULE_DONE;
+    if (!is_only(name) && !counts_once(context, name, scope->question->prefix)) return MODULE_DONE;
     sums->row.accounts++;
     const bool fits = sum_add(&sums->row.debits_posted, account->debits_posted, evidence) &&
                       sum_add(&sums->row.credits_posted, account->credits_posted, evidence) &&
@@ -580,12 +585,13 @@ static u32 balance_ask(const struct module_context *context, const struct name_b
         if (range.next.node == range.end.node) count = range.end.index - range.next.index;
         count = MIN(count, answer->looks_max - looks);
         run_fetch(context, rows, count);
-        for (u32 i = 0; i < count; i++) {
-            refusal = name_add(context, &scope, name_at(context, rows[i]), sums, answer->evidence);
+        for (u32 i = 0; i < count && looks < answer->looks_max; i++) {
+            const struct name *name = name_at(context, rows[i]);
+            refusal = name_add(context, &scope, name, sums, answer->evidence);
             if (refusal != MODULE_DONE) return refusal;
             btree_next(range.tree, &range.next);
+            looks += is_only(name) ? 1 : NAMES_OF_A_THING;
         }
-        looks += count;
     }
     answer->record = &name_schema_name_balance_row;
     answer->is_unfinished = !btree_cursor_equal(range.next, range.end);
