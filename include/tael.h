@@ -25,8 +25,9 @@
 // and its bytes are kept, and the caller waits on (tael_await, tael_wait_on) or gives it up
 // (tael_give_up). To learn later what became of it, submit the same bytes under the same id.
 //
-// Memory: a MiB and about half a KiB for each request that may be open, all taken by tael_open; the
-// bodies of requests stay the caller's and are not copied. Threads: a client is used by one thread
+// Memory: a MiB and about half a KiB for each request that may be open, taken by tael_open, and
+// copies of answers that nobody has fetched yet; the bodies of requests stay the caller's and are
+// not copied. Threads: a client is used by one thread
 // at a time; different clients are independent. No signal is raised or handled.
 //
 // Numbers of several bytes are little-endian, as on the wire; so must the processor be.
@@ -97,6 +98,8 @@ enum tael_record_result {
     TAEL_RECORD_EXISTS = 205,          // This very record was carried out before.
     TAEL_RECORD_EXISTS_WITH_DIFFERENT_CONTENT = 206, // Another one with its own id was.
     TAEL_RECORD_CONSTRAINT_BROKEN = 208, // `posting` is its number; the evidence is signed.
+    TAEL_RECORD_IN_THE_FUTURE = 209,     // Of a question: the moment asked about has not come yet.
+    TAEL_RECORD_SUB_LEDGER_BROKEN = 210, // Records would no longer sum to their control account.
 };
 
 // The reply to one record.

@@ -131,7 +131,8 @@ struct tael_calendar_mark {
     char calendar[16];
     // Zero.
     uint8_t reserved[12];
-    // The days: 2027-01-01:holiday.
+    // The days: 2027-01-01:holiday; or working, a weekend made up for; suspended, by a typhoon;
+    // usual, as the week has it.
     uint32_t days_count;
 };
 TAEL_LAYOUT(sizeof(struct tael_calendar_mark) == 32);

@@ -32,7 +32,10 @@ static_assert((u32)TAEL_RECORD_DONE == (u32)MODULE_DONE &&
                   (u32)TAEL_RECORD_FULL == (u32)MODULE_FULL &&
                   (u32)TAEL_RECORD_EXISTS == (u32)MODULE_EXISTS &&
                   (u32)TAEL_RECORD_EXISTS_WITH_DIFFERENT_CONTENT ==
-                      (u32)MODULE_EXISTS_WITH_DIFFERENT_CONTENT,
+                      (u32)MODULE_EXISTS_WITH_DIFFERENT_CONTENT &&
+                  (u32)TAEL_RECORD_CONSTRAINT_BROKEN == (u32)MODULE_CONSTRAINT_BROKEN &&
+                  (u32)TAEL_RECORD_IN_THE_FUTURE == (u32)MODULE_IN_THE_FUTURE &&
+                  (u32)TAEL_RECORD_SUB_LEDGER_BROKEN == (u32)MODULE_SUB_LEDGER_BROKEN,
               "as on the wire");
 static_assert((u32)TAEL_RESULT_DONE == (u32)TAEL_DONE && (u32)TAEL_RESULT_FULL == (u32)TAEL_FULL &&
                   (u32)TAEL_RESULT_BUSY == (u32)TAEL_BUSY &&

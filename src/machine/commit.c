@@ -697,7 +697,10 @@ static u32 whole_refusal(const struct machine *machine, const struct frame_comma
     // The port knows who is closed; this one was on its way before it did (L11).
     const struct module_context context = commit_context(machine, &principal_module);
     if (principal_is_closed(&context, command->principal)) return MODULE_PRINCIPAL_CLOSED;
-    if (commit_holds_up(machine)) return MODULE_HELD_UP;
+    // Raw accounts are no import's business.
+    if (compat_of_record(command->record) == NULL && commit_holds_up(machine)) {
+        return MODULE_HELD_UP;
+    }
     switch (commit_command_check(machine, command->record, body, command->body_size, command->count,
                                  &failure)) {
     case STATUS_OK: break;

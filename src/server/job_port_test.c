@@ -21,10 +21,12 @@
 
 #include <cmocka.h>
 
-#define JOB    77u
-#define BOOK   900u
-#define LOANS  20000u // Three slices.
-#define SLICES 3u
+#define JOB     77u
+#define BOOK    900u
+#define LOANS   20000u // Three slices.
+#define SLICES  3u
+#define ROWS    8000u // Of an import.
+#define CLIENTS 4u
 
 struct world {
     struct port_world server;
@@ -84,15 +86,25 @@ static void get(struct world *world, void *bytes, size_t size)
     }
 }
 
-static void ask(struct world *world, struct tael_header header, const void *body, u32 size)
+static void tell(struct world *world, struct tael_header header, const void *body, u32 size)
 {
     header.correlation = ++world->sent;
     tael_header_seal(&header, body, size);
     put(world, &header, sizeof header);
     put(world, body, size);
+}
+
+static void hear(struct world *world, enum tael_status status)
+{
     get(world, &world->answer, sizeof world->answer);
     get(world, world->body, tael_body_size(&world->answer));
-    assert_int_equal(world->answer.status, TAEL_DONE);
+    assert_int_equal(world->answer.status, status);
+}
+
+static void ask(struct world *world, struct tael_header header, const void *body, u32 size)
+{
+    tell(world, header, body, size);
+    hear(world, TAEL_DONE);
 }
 
 static void client_open(struct world *world)
@@ -105,15 +117,19 @@ static void client_open(struct world *world)
     ask(world, (struct tael_header){.head = {.command = TAEL_HELLO}}, &hello, sizeof hello);
 }
 
+static struct tael_header command_of(struct world *world, u32 record)
+{
+    return (struct tael_header){.head = {.command = TAEL_COMMAND},
+                                .command_id = world->next_id++,
+                                .record = record,
+                                .version = 1,
+                                .count = 1};
+}
+
 static void run(struct world *world, u32 record, const void *body, u32 size)
 {
-    const struct tael_header header = {.head = {.command = TAEL_COMMAND},
-                                       .command_id = world->next_id++,
-                                       .record = record,
-                                       .version = 1,
-                                       .count = 1};
     struct command_reply reply;
-    ask(world, header, body, size);
+    ask(world, command_of(world, record), body, size);
     memcpy(&reply, world->body, sizeof reply);
     assert_int_equal(reply.result, MODULE_DONE);
 }
@@ -257,46 +273,91 @@ static void test_a_job_waits_for_space(void **state)
 
 // --- an import that is carried out whole ---------------------------------------------------------
 
-#define IMPORTED 7000u // Accounts: three slices that look at them, three that open them.
-
-static void books_make(struct world *world)
+// Stages it; it is committed by itself.
+static void import_begin_here(struct world *world)
 {
     const struct entity_open entity = {
-        .entity_id = 1, .name = "e", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
+        .entity_id = 1, .name = "trading", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
     const struct asset_open asset = {.asset = "HKD", .kind = ASSET_CURRENCY, .scale = 2};
-    const struct chart_add code = {.chart = 1, .code = 7, .kind = KIND_ASSET, .name = "c"};
+    const struct chart_add code = {.chart = 1, .code = 10, .kind = KIND_ASSET, .name = "bank"};
     const struct book_open book = {
-        .book = 100, .chart = 1, .entity_id = 1, .asset = "HKD", .name = "b"};
+        .book = 100, .chart = 1, .entity_id = 1, .asset = "HKD", .name = "main"};
+    const struct import_open open = {.import_id = JOB, .kind = IMPORT_ACCOUNTS, .is_whole = true};
+    const struct import_run begin = {.import_id = JOB, .goes_on = true};
     run(world, 0x0201, &entity, sizeof entity);
     run(world, 0x0301, &asset, sizeof asset);
     run(world, 0x0302, &code, sizeof code);
     run(world, 0x0303, &book, sizeof book);
+    run(world, 0x0a01, &open, sizeof open);
+    struct row {
+        struct import_head head;
+        struct book_account_open account;
+    };
+    static _Alignas(16) u8 body[sizeof(struct import_rows) + ROWS * sizeof(struct row)];
+    const struct import_rows rows = {
+        .import_id = JOB, .count = ROWS, .rows_size = ROWS * sizeof(struct row)};
+    memcpy(body, &rows, sizeof rows);
+    for (u32 i = 0; i < ROWS; i++) {
+        const struct row row = {
+            .head = {.line = i + 1, .size = sizeof row.account},
+            .account = {.account_id = 1 + i, .book = 100, .code = 10, .name = "bank"}};
+        memcpy(body + sizeof rows + i * sizeof row, &row, sizeof row);
+    }
+    run(world, 0x0a02, body, sizeof body);
+    run(world, 0x0a03, &begin, sizeof begin);
 }
 
-static void import_make(struct world *world)
+// Commands of modules wait for it, from wherever they come; nothing else does.
+static void test_an_import_holds_up_commands_of_modules_alone(void **state)
 {
-    const struct import_open open = {.import_id = JOB, .kind = IMPORT_ACCOUNTS, .is_whole = true};
-    const struct import_run begin = {.import_id = JOB};
-    const u32 row_size = sizeof(struct import_head) + sizeof(struct book_account_open);
-    u8 *body = aligned_alloc(64, TAEL_BODY_SIZE_MAX);
-    const struct import_rows rows = {
-        .import_id = JOB, .count = IMPORTED, .rows_size = IMPORTED * row_size};
-    memcpy(body, &rows, sizeof rows);
-    for (u32 i = 0; i < IMPORTED; i++) {
-        const struct import_head head = {.line = i, .size = sizeof(struct book_account_open)};
-        const struct book_account_open account = {
-            .account_id = 1 + i, .book = 100, .code = 7, .name = "a"};
-        memcpy(body + sizeof rows + i * row_size, &head, sizeof head);
-        memcpy(body + sizeof rows + i * row_size + sizeof head, &account, sizeof account);
+    struct world *world = *state;
+    const struct machine *machine = &world->server.node.machine;
+    const struct sample_open open = {
+        .box_id = 9, .account_id = PORT_WORLD_PAYER, .box_account_id = PORT_WORLD_HOLDER};
+    const struct sample_put one = {.box_id = 9, .amount = 1};
+    const struct account raw = {.id = 5, .ledger = 7, .code = 1};
+    int fds[CLIENTS];
+    fds[0] = world->fd;
+    for (u32 i = 1; i < CLIENTS; i++) {
+        client_open(world);
+        fds[i] = world->fd;
     }
-    run(world, 0x0a01, &open, sizeof open);
-    run(world, 0x0a02, body, (u32)sizeof rows + rows.rows_size);
-    run(world, 0x0a03, &begin, sizeof begin);
-    free(body);
-    for (u32 i = 0; job_of(world)->status != JOB_STATUS_STAGED; i++) {
-        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the rows are not looked at");
+    world->fd = fds[0];
+    run(world, 0x7f01, &open, sizeof open);
+    import_begin_here(world);
+    for (u32 i = 0; !commit_holds_up(machine); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("nothing is held up");
         step(world);
     }
+    tell(world, command_of(world, 0x7f02), &one, sizeof one);
+    step(world);
+    world->fd = fds[1];
+    ask(world, command_of(world, 0x0101), &raw, sizeof raw);
+    assert_true(commit_holds_up(machine));
+    struct create_result made;
+    memcpy(&made, world->body, sizeof made);
+    assert_true(made.status == (u32)CREATE_ACCOUNT_CREATED);
+    assert_true(port_world_debits(&world->server) == 0);
+    // Some may wait, and the others are told to come again.
+    for (u32 i = 0; i < CLIENTS; i++) {
+        world->fd = fds[i];
+        const u32 some = i == 0 ? TAEL_IN_FLIGHT_MAX - 1 : TAEL_IN_FLIGHT_MAX;
+        for (u32 k = 0; k < some; k++) tell(world, command_of(world, 0x7f02), &one, sizeof one);
+    }
+    u32 done = 0;
+    for (u32 i = 0; i < CLIENTS; i++) {
+        world->fd = fds[i];
+        for (u32 k = 0; k < TAEL_IN_FLIGHT_MAX; k++) {
+            get(world, &world->answer, sizeof world->answer);
+            get(world, world->body, tael_body_size(&world->answer));
+            done += world->answer.status == TAEL_DONE;
+            assert_true(world->answer.status == TAEL_DONE || world->answer.status == TAEL_BUSY);
+        }
+        if (i > 0) (void)close(fds[i]);
+    }
+    world->fd = fds[0];
+    assert_true(port_world_debits(&world->server) == done);
+    assert_true(done >= 1 && done < CLIENTS * TAEL_IN_FLIGHT_MAX);
 }
 
 // What comes in while it is carried out waits; a stop waits for that, and goes on with the import
@@ -304,25 +365,14 @@ static void import_make(struct world *world)
 static void test_a_stop_lets_in_what_waits_for_an_import(void **state)
 {
     struct world *world = *state;
-    books_make(world);
-    import_make(world);
-    u128 id = JOB;
-    run(world, 0x0802, &id, sizeof id);
+    import_begin_here(world);
     for (u32 i = 0; !commit_holds_up(&world->server.node.machine); i++) {
         if (i == PORT_WORLD_STEPS_MAX) fail_msg("it is not begun");
         port_world_step(&world->server);
     }
     port_world_gate_close(&world->server); // It comes to a stand.
     const struct asset_open coin = {.asset = "COIN", .kind = ASSET_COIN, .scale = 6};
-    struct tael_header header = {.head = {.command = TAEL_COMMAND},
-                                 .command_id = world->next_id++,
-                                 .correlation = ++world->sent,
-                                 .record = 0x0301,
-                                 .version = 1,
-                                 .count = 1};
-    tael_header_seal(&header, &coin, sizeof coin);
-    assert_int_equal(send(world->fd, &header, sizeof header, MSG_NOSIGNAL), sizeof header);
-    assert_int_equal(send(world->fd, &coin, sizeof coin, MSG_NOSIGNAL), sizeof coin);
+    tell(world, command_of(world, 0x0301), &coin, sizeof coin);
     for (u32 i = 0; i < 50; i++) port_world_step(&world->server); // It is taken.
     assert_true(commit_holds_up(&world->server.node.machine));
     port_world_gate_open();
@@ -342,6 +392,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_stop_between_slices_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_crash_at_every_slice_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_job_waits_for_space, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_import_holds_up_commands_of_modules_alone, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_stop_lets_in_what_waits_for_an_import, setup,
                                         teardown),
     };

@@ -39,6 +39,7 @@ struct pipeline_command {
     struct frame_command entry; // Offsets are filled in here.
     struct buffer *body;        // Holds the body; given over with the command.
     u64 token;                  // The caller's.
+    u64 lane;                   // So is this; commands of one lane stay in their order.
     // Set when it is done:
     struct buffer *reply; // The answer's body; given over with the call.
     struct applied_command applied;
@@ -139,6 +140,9 @@ bool pipeline_has_room(const struct pipeline *pipeline, const struct compat_oper
                        const u8 *body, u32 size);
 // How many more commands may be added before the next run.
 u32 pipeline_room(const struct pipeline *pipeline);
+// Whether one more command like this may be added before the next run. While an import is carried
+// out whole, few of modules may: they wait for its end.
+bool pipeline_has_place(const struct pipeline *pipeline, const struct frame_command *entry);
 // Adds a command to the next frame; copied. The body must be zero behind its end up to a page.
 void pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command);
 // Asks; account ids are resolved now, the answer sees everything that was added before. A module's

@@ -39,6 +39,18 @@ static bool is_of_module(const struct frame_command *entry)
     return entry->record >= COMMAND_MODULES && operation_of(entry) == NULL;
 }
 
+// Whether commands of modules wait (commit.h). No job is running, mostly.
+static bool holds_up(const struct pipeline *pipeline)
+{
+    return UNLIKELY(pipeline->next_tick == 0) && commit_holds_up(&pipeline->node->machine);
+}
+
+bool pipeline_has_place(const struct pipeline *pipeline, const struct frame_command *entry)
+{
+    const bool is_held_up = is_of_module(entry) && holds_up(pipeline);
+    return pipeline->waiting_count < (is_held_up ? HELD_MAX : WAITING_MAX);
+}
+
 // What the creates of one kind that wait may add to their table.
 static u64 waiting_need(const struct pipeline *pipeline, enum compat_kind kind)
 {
@@ -93,10 +105,39 @@ static u64 rows_max(const struct frame_command *entry)
     return command_rows_max(module_record_of(entry->record), entry->count, entry->body_size);
 }
 
-// Whether commands of modules wait (commit.h). No job is running, mostly.
-static bool holds_up(const struct pipeline *pipeline)
+static struct pipeline_command *waiting_at(struct pipeline *pipeline, u32 index)
 {
-    return UNLIKELY(pipeline->next_tick == 0) && commit_holds_up(&pipeline->node->machine);
+    return &pipeline->waiting[(pipeline->waiting_first + index) % WAITING_MAX];
+}
+
+// Whether the command behind `held` others that wait for an import waits with them: those of
+// modules do, and what came behind one of them in its lane. All others go on.
+static bool is_held(struct pipeline *pipeline, u32 held)
+{
+    const struct pipeline_command *command = waiting_at(pipeline, held);
+    bool waits = is_of_module(&command->entry);
+    for (u32 i = 0; i < held && !waits; i++) {
+        waits = waiting_at(pipeline, i)->lane == command->lane;
+    }
+    return waits;
+}
+
+// Whether something waits that goes on while commands of modules are held up.
+static bool others_wait(struct pipeline *pipeline)
+{
+    for (u32 i = 0; i < pipeline->waiting_count; i++) {
+        if (!is_held(pipeline, i)) return true;
+    }
+    return false;
+}
+
+// Takes the command behind `held` others out of the queue.
+static void waiting_take(struct pipeline *pipeline, u32 held)
+{
+    pipeline->waiting_bytes -= waiting_at(pipeline, held)->entry.body_size;
+    for (u32 i = held; i > 0; i--) *waiting_at(pipeline, i) = *waiting_at(pipeline, i - 1);
+    pipeline->waiting_first = (pipeline->waiting_first + 1) % WAITING_MAX;
+    pipeline->waiting_count--;
 }
 
 // Makes the tick of a frame, with what it has to bring along; `*alone` when nothing else may be in
@@ -132,9 +173,13 @@ static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
         count = 1;
         if (UNLIKELY(alone)) return count;
     }
-    while (pipeline->waiting_count > 0 && count < FRAME_COMMANDS_MAX) {
-        struct pipeline_command *command = &pipeline->waiting[pipeline->waiting_first];
-        if (UNLIKELY(are_held) && is_of_module(&command->entry)) break;
+    u32 held = 0; // At the front of the queue, in their order.
+    while (pipeline->waiting_count > held && count < FRAME_COMMANDS_MAX) {
+        struct pipeline_command *command = waiting_at(pipeline, held);
+        if (UNLIKELY(are_held) && is_held(pipeline, held)) {
+            held++;
+            continue;
+        }
         u64 space = body_space(command->entry.body_size);
         bool is_packed = command->entry.body_size <= BODY_PACKED_MAX;
         if (is_packed && packed + space > PACK_SIZE_MAX) break;
@@ -147,9 +192,7 @@ static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
         else large += space;
         if (command->entry.body_size >= GROUP_BYTES) pipeline->last_large = pipeline->now;
         job->commands[count++] = *command;
-        pipeline->waiting_first = (pipeline->waiting_first + 1) % WAITING_MAX;
-        pipeline->waiting_count--;
-        pipeline->waiting_bytes -= command->entry.body_size;
+        waiting_take(pipeline, held);
     }
     return count;
 }
@@ -327,16 +370,17 @@ static void requests_add(struct pipeline *pipeline, const struct job *job)
 
 // Whether the next frame begins with a tick: something expires, or a job's next slice is due. Of
 // slices there is one between two looks at what came in.
-static bool tick_due(const struct pipeline *pipeline, u64 now)
+static bool tick_due(struct pipeline *pipeline, u64 now)
 {
     // What waits is let in before a stop, so what it waits for goes on until then.
     const bool is_waited_for = pipeline->waiting_count > 0 && holds_up(pipeline);
     if ((pipeline->draining && !is_waited_for) || pipeline->next_tick > now) return false;
     if (pipeline->next_tick > 0 || pipeline->next_due <= now) return true;
     if (pipeline_is_full(pipeline)) return false; // Slices take space, and can wait.
-    const u64 pace = pipeline->waiting_count > 0 ? SLICE_PACE_NS : 1;
-    // While the pipeline stops its time stands still.
-    return is_waited_for || now >= pipeline->last_slice + pace;
+    if (is_waited_for && pipeline->last_was_slice && others_wait(pipeline)) return false;
+    const u64 pace = pipeline->waiting_count > 0 && !is_waited_for ? SLICE_PACE_NS : 1;
+    // While it stops, time stands still.
+    return pipeline->draining || now >= pipeline->last_slice + pace;
 }
 
 bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
@@ -369,7 +413,8 @@ bool frame_close(struct pipeline *pipeline, u32 extra_flags, u64 now)
     pipeline->next_sequence++;
     pipeline->next_place = job->view.header->place + job->size;
     pipeline->last_active = now;
-    if (tick && count > 0) pipeline->last_slice = now;
+    pipeline->last_was_slice = tick && count > 0;
+    if (pipeline->last_was_slice) pipeline->last_slice = now;
     pipeline->last_was_seal = count == 0;
     pipeline->flying[(pipeline->flying_first + pipeline->flying_count++) % JOBS_MAX] = job;
     pipeline_lock(pipeline);

@@ -22,8 +22,11 @@
 #define BUFFERS_MAX 320u
 // Of them, what comes in leaves so many for the answers to what came: else, with every buffer
 // holding a command that waits, none could be answered.
-#define BUFFERS_KEPT  64u
-#define WAITING_MAX   1024u
+#define BUFFERS_KEPT 64u
+#define WAITING_MAX  1024u
+// So many commands of modules may wait for an import that is carried out whole: the others need
+// buffers meanwhile.
+#define HELD_MAX      128u
 #define PACK_SIZE_MAX MIB
 #define RETRY_NS      (10 * NS_PER_MS)
 
@@ -97,6 +100,7 @@ struct pipeline {
     u64 last_active;   // When a frame was last closed or answered.
     u32 small_frames;  // In a row, up to the last one.
     bool last_was_seal;
+    bool last_was_slice; // Of a job; of something waiting beside that, a frame is between two.
     u64 checkpoint_place;
     struct pipeline_query *held;   // Answers from live state, until durable.
     struct query_queue unfinished; // Answers that have another turn.

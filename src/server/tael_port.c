@@ -310,8 +310,9 @@ static enum tael_status command_judge(struct tael_port *port, const struct peer 
     if (pipeline_is_full(port->pipeline)) return TAEL_FULL;
     const struct compat_operation *raw = compat_of_record(header->record);
     if (raw != NULL && !pipeline_has_room(port->pipeline, raw, body, size)) return TAEL_TABLE_FULL;
+    const struct frame_command entry = {.record = (u16)header->record};
     bool busy = port->connections.draining || peer->in_flight >= TAEL_IN_FLIGHT_MAX ||
-                pipeline_room(port->pipeline) == 0;
+                !pipeline_has_place(port->pipeline, &entry);
     return busy ? TAEL_BUSY : TAEL_DONE;
 }
 
@@ -349,6 +350,7 @@ static void command_handle(struct tael_port *port, struct connection *connection
             },
         .body = buffer,
         .token = (u64)(request - port->requests),
+        .lane = 1 + connection->number,
     };
     pipeline_add(port->pipeline, &command);
 }
