@@ -6,6 +6,10 @@
 
 #include "machine/commit.h"
 #include "modules/accrual/accrual.h"
+#include "modules/book/book.h"
+#include "modules/entity/entity.h"
+#include "modules/entry/entry.h"
+#include "modules/import/import.h"
 #include "modules/sample/sample.h"
 #include "server/tael_message.h"
 
@@ -252,6 +256,97 @@ static void test_a_job_waits_for_space(void **state)
     job_await(world);
 }
 
+// --- an import that is whole ---------------------------------------------------------------------
+
+#define IMPORT_BOOK     100u
+#define IMPORT_DAY      20454
+#define IMPORT_BATCHES  3u
+#define IMPORT_ROWS_IN  4096u // Of one command, which a slice looks at.
+#define IMPORT_ROW_SIZE (sizeof(struct entry_post) + 2 * sizeof(struct entry_leg))
+
+static void book_make(struct world *world)
+{
+    const struct entity_open entity = {
+        .entity_id = 1, .name = "e", .jurisdiction = "HK", .currency = "HKD", .day = IMPORT_DAY};
+    const struct asset_open asset = {.asset = "HKD", .kind = ASSET_CURRENCY, .scale = 2};
+    const struct chart_add code = {.chart = 1, .code = 7, .kind = KIND_ASSET, .name = "c"};
+    const struct book_open book = {
+        .book = IMPORT_BOOK, .chart = 1, .entity_id = 1, .asset = "HKD", .name = "b"};
+    run(world, entity_schema_entity_open.number, &entity, sizeof entity);
+    run(world, book_schema_asset_open.number, &asset, sizeof asset);
+    run(world, book_schema_chart_add.number, &code, sizeof code);
+    run(world, book_schema_book_open.number, &book, sizeof book);
+    for (u32 i = 1; i <= 2; i++) {
+        const struct book_account_open account = {
+            .account_id = i, .book = IMPORT_BOOK, .code = 7, .name = "a"};
+        run(world, book_schema_book_account_open.number, &account, sizeof account);
+    }
+}
+
+// Entries of one unit each, from the id on.
+static void rows_send(struct world *world, u64 first)
+{
+    static _Alignas(16) u8 body[sizeof(struct import_rows) +
+                                IMPORT_ROWS_IN * (sizeof(struct import_head) + IMPORT_ROW_SIZE)];
+    struct import_rows rows = {.import_id = JOB, .first = first, .count = IMPORT_ROWS_IN};
+    size_t at = sizeof rows;
+    for (u32 i = 0; i < IMPORT_ROWS_IN; i++) {
+        const struct import_head head = {.line = i + 1, .size = IMPORT_ROW_SIZE};
+        const struct entry_post post = {
+            .entry_id = 1 + first + i, .day = IMPORT_DAY, .code = 1, .legs_count = 2};
+        const struct entry_leg legs[2] = {
+            {.book = IMPORT_BOOK, .side = SIDE_DEBIT, .account_id = 1, .amount = 1},
+            {.book = IMPORT_BOOK, .side = SIDE_CREDIT, .account_id = 2, .amount = 1}};
+        memcpy(body + at, &head, sizeof head);
+        memcpy(body + at + sizeof head, &post, sizeof post);
+        memcpy(body + at + sizeof head + sizeof post, legs, sizeof legs);
+        at += sizeof head + IMPORT_ROW_SIZE;
+    }
+    rows.rows_size = (u32)(at - sizeof rows);
+    memcpy(body, &rows, sizeof rows);
+    run(world, import_schema_import_rows.number, body, (u32)at);
+}
+
+static void test_plain_commands_pass_those_that_an_import_holds_up(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->server.node.machine;
+    const struct import_open open = {.import_id = JOB, .kind = IMPORT_ENTRIES, .is_whole = true};
+    const struct import_run begin = {.import_id = JOB, .goes_on = true};
+    book_make(world);
+    run(world, import_schema_import_open.number, &open, sizeof open);
+    for (u32 i = 0; i < IMPORT_BATCHES; i++) rows_send(world, (u64)i * IMPORT_ROWS_IN);
+    run(world, import_schema_import_run.number, &begin, sizeof begin);
+    for (u32 i = 0; !commit_holds_up(machine); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the import is not carried out");
+        port_world_step(&world->server);
+    }
+    const struct asset_open asset = {.asset = "USD", .kind = ASSET_CURRENCY, .scale = 2};
+    struct tael_header header = {.head = {.command = TAEL_COMMAND},
+                                 .command_id = world->next_id++,
+                                 .record = book_schema_asset_open.number,
+                                 .version = 1,
+                                 .count = 1,
+                                 .correlation = ++world->sent};
+    const u32 room = pipeline_room(world->server.pipeline);
+    tael_header_seal(&header, &asset, sizeof asset);
+    put(world, &header, sizeof header);
+    put(world, &asset, sizeof asset);
+    while (pipeline_room(world->server.pipeline) == room) port_world_step(&world->server);
+    const struct frame_command plain = {
+        .record = COMMAND_REGISTER, .version = 1, .command_id = 98, .operation = 2};
+    const u32 before = world->server.raw_done;
+    port_world_add(&world->server, &plain, "");
+    while (world->server.raw_done == before) port_world_step(&world->server);
+    assert_true(commit_holds_up(machine)); // The one behind is answered, the one before waits.
+    assert_int_equal(pipeline_room(world->server.pipeline), room - 1);
+    get(world, &world->answer, sizeof world->answer);
+    get(world, world->body, tael_body_size(&world->answer));
+    assert_int_equal(world->answer.status, TAEL_DONE);
+    assert_int_equal(job_of(world)->status, JOB_STATUS_COMMITTED);
+    assert_int_equal(job_of(world)->postings, IMPORT_BATCHES * IMPORT_ROWS_IN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +355,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_stop_between_slices_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_crash_at_every_slice_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_job_waits_for_space, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_plain_commands_pass_those_that_an_import_holds_up,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

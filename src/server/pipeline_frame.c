@@ -117,6 +117,29 @@ static bool tick_make(struct pipeline *pipeline, struct pipeline_command *tick, 
     return true;
 }
 
+static struct pipeline_command *waiting_at(struct pipeline *pipeline, u32 index)
+{
+    return &pipeline->waiting[(pipeline->waiting_first + index) % WAITING_MAX];
+}
+
+// While commands of modules are held up: brings the first command that is none before those that
+// wait, which stay in their order. False when there is none. Of the tael port none goes past
+// another, since a client may have sent both.
+static bool held_pass(struct pipeline *pipeline)
+{
+    u32 index = 0;
+    while (index < pipeline->waiting_count) {
+        const struct frame_command *entry = &waiting_at(pipeline, index)->entry;
+        if (index == 0 ? !is_of_module(entry) : entry->record < COMMAND_MODULES) break;
+        index++;
+    }
+    if (index == pipeline->waiting_count) return false;
+    const struct pipeline_command passes = *waiting_at(pipeline, index);
+    for (; index > 0; index--) *waiting_at(pipeline, index) = *waiting_at(pipeline, index - 1);
+    *waiting_at(pipeline, 0) = passes;
+    return true;
+}
+
 // Moves commands from the queue into the job, as many as fit a frame and have a buffer for their
 // reply; with `tick`, one of time before them, or alone. Returns how many the job has.
 static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
@@ -133,8 +156,8 @@ static u32 job_fill(struct pipeline *pipeline, struct job *job, bool tick)
         if (UNLIKELY(alone)) return count;
     }
     while (pipeline->waiting_count > 0 && count < FRAME_COMMANDS_MAX) {
-        struct pipeline_command *command = &pipeline->waiting[pipeline->waiting_first];
-        if (UNLIKELY(are_held) && is_of_module(&command->entry)) break;
+        if (UNLIKELY(are_held) && !held_pass(pipeline)) break;
+        struct pipeline_command *command = waiting_at(pipeline, 0);
         u64 space = body_space(command->entry.body_size);
         bool is_packed = command->entry.body_size <= BODY_PACKED_MAX;
         if (is_packed && packed + space > PACK_SIZE_MAX) break;

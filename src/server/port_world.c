@@ -169,14 +169,19 @@ void port_world_gate_close(struct port_world *world)
     gate_set(true);
 }
 
-// Logs a command of no port, and waits for it.
-static void raw_run(struct port_world *world, const struct frame_command *entry, const void *body)
+void port_world_add(struct port_world *world, const struct frame_command *entry, const void *body)
 {
-    u32 before = world->raw_done;
     struct pipeline_command command = {.entry = *entry, .body = buffer_take(world->pipeline)};
     memset(buffer_body(command.body), 0, align_up(entry->body_size + 1, PAGE_SIZE));
     memcpy(buffer_body(command.body), body, entry->body_size);
     pipeline_add(world->pipeline, &command);
+}
+
+// Logs a command of no port, and waits for it.
+static void raw_run(struct port_world *world, const struct frame_command *entry, const void *body)
+{
+    const u32 before = world->raw_done;
+    port_world_add(world, entry, body);
     for (u32 i = 0; world->raw_done == before; i++) {
         if (i == PORT_WORLD_STEPS_MAX) die("a command of the ledger is not answered");
         port_world_step(world);

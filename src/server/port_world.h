@@ -44,6 +44,8 @@ void port_world_stop(struct port_world *world);
 void port_world_crash(struct port_world *world);
 // One round of the server, as server.c makes it.
 void port_world_step(struct port_world *world);
+// Puts a command of no port among those that wait; its answer is counted.
+void port_world_add(struct port_world *world, const struct frame_command *entry, const void *body);
 // From here on writes wait, once the log has its files; and they go on.
 void port_world_gate_close(struct port_world *world);
 void port_world_gate_open(void);
