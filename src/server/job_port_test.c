@@ -307,31 +307,73 @@ static void rows_send(struct world *world, u64 first)
     run(world, import_schema_import_rows.number, body, (u32)at);
 }
 
-static void test_plain_commands_pass_those_that_an_import_holds_up(void **state)
+static void import_begin(struct world *world)
 {
-    struct world *world = *state;
-    struct machine *machine = &world->server.node.machine;
     const struct import_open open = {.import_id = JOB, .kind = IMPORT_ENTRIES, .is_whole = true};
     const struct import_run begin = {.import_id = JOB, .goes_on = true};
     book_make(world);
     run(world, import_schema_import_open.number, &open, sizeof open);
     for (u32 i = 0; i < IMPORT_BATCHES; i++) rows_send(world, (u64)i * IMPORT_ROWS_IN);
     run(world, import_schema_import_run.number, &begin, sizeof begin);
-    for (u32 i = 0; !commit_holds_up(machine); i++) {
-        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the import is not carried out");
-        port_world_step(&world->server);
-    }
-    const struct asset_open asset = {.asset = "USD", .kind = ASSET_CURRENCY, .scale = 2};
+}
+
+// Sends a command that opens another asset, and does not wait for it.
+static void asset_put(struct world *world)
+{
+    struct asset_open asset = {.asset = "A00000000", .kind = ASSET_COIN};
+    u64 rest = world->sent;
+    for (u32 i = 8; i > 0; i--, rest /= 10) asset.asset[i] = (char)('0' + rest % 10);
     struct tael_header header = {.head = {.command = TAEL_COMMAND},
                                  .command_id = world->next_id++,
                                  .record = book_schema_asset_open.number,
                                  .version = 1,
                                  .count = 1,
                                  .correlation = ++world->sent};
-    const u32 room = pipeline_room(world->server.pipeline);
     tael_header_seal(&header, &asset, sizeof asset);
     put(world, &header, sizeof header);
     put(world, &asset, sizeof asset);
+}
+
+// Its answer, or that of one before it: it was carried out.
+static void asset_get(struct world *world)
+{
+    struct command_reply reply;
+    get(world, &world->answer, sizeof world->answer);
+    get(world, world->body, tael_body_size(&world->answer));
+    assert_int_equal(world->answer.status, TAEL_DONE);
+    memcpy(&reply, world->body, sizeof reply);
+    assert_int_equal(reply.result, MODULE_DONE);
+}
+
+// What comes in together with the first slice of it waits, too: it is not refused.
+static void test_commands_wait_for_an_import_and_are_carried_out(void **state)
+{
+    struct world *world = *state;
+    import_begin(world);
+    for (u32 i = 0; job_of(world)->status != JOB_STATUS_COMMITTING; i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the import is not looked at");
+        step(world);
+    }
+    assert_int_equal(job_of(world)->argument, 0);
+    asset_put(world);
+    world->server.time += NS_PER_S; // Commands share a frame with a slice that is due so long.
+    while (job_of(world)->argument == 0) step(world);
+    asset_get(world);
+    assert_int_equal(job_of(world)->status, JOB_STATUS_COMMITTED);
+    assert_int_equal(job_of(world)->postings, IMPORT_BATCHES * IMPORT_ROWS_IN);
+}
+
+static void test_plain_commands_pass_those_that_an_import_holds_up(void **state)
+{
+    struct world *world = *state;
+    struct machine *machine = &world->server.node.machine;
+    import_begin(world);
+    for (u32 i = 0; !commit_holds_up(machine); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the import is not carried out");
+        port_world_step(&world->server);
+    }
+    const u32 room = pipeline_room(world->server.pipeline);
+    asset_put(world);
     while (pipeline_room(world->server.pipeline) == room) port_world_step(&world->server);
     const struct frame_command plain = {
         .record = COMMAND_REGISTER, .version = 1, .command_id = 98, .operation = 2};
@@ -340,9 +382,7 @@ static void test_plain_commands_pass_those_that_an_import_holds_up(void **state)
     while (world->server.raw_done == before) port_world_step(&world->server);
     assert_true(commit_holds_up(machine)); // The one behind is answered, the one before waits.
     assert_int_equal(pipeline_room(world->server.pipeline), room - 1);
-    get(world, &world->answer, sizeof world->answer);
-    get(world, world->body, tael_body_size(&world->answer));
-    assert_int_equal(world->answer.status, TAEL_DONE);
+    asset_get(world);
     assert_int_equal(job_of(world)->status, JOB_STATUS_COMMITTED);
     assert_int_equal(job_of(world)->postings, IMPORT_BATCHES * IMPORT_ROWS_IN);
 }
@@ -355,6 +395,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_stop_between_slices_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_crash_at_every_slice_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_job_waits_for_space, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_commands_wait_for_an_import_and_are_carried_out, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_plain_commands_pass_those_that_an_import_holds_up,
                                         setup, teardown),
     };
