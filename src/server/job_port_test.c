@@ -363,6 +363,26 @@ static void test_commands_wait_for_an_import_and_are_carried_out(void **state)
     assert_int_equal(job_of(world)->postings, IMPORT_BATCHES * IMPORT_ROWS_IN);
 }
 
+static void test_a_stop_lets_in_what_an_import_holds_up(void **state)
+{
+    struct world *world = *state;
+    import_begin(world);
+    for (u32 i = 0; !commit_holds_up(&world->server.node.machine); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the import is not carried out");
+        step(world);
+    }
+    const u32 room = pipeline_room(world->server.pipeline);
+    asset_put(world);
+    while (pipeline_room(world->server.pipeline) == room) step(world);
+    assert_int_equal(job_of(world)->status, JOB_STATUS_COMMITTING);
+    (void)close(world->fd);
+    port_world_stop(&world->server);
+    port_world_start(&world->server);
+    client_open(world);
+    assert_int_equal(job_of(world)->status, JOB_STATUS_COMMITTED);
+    assert_int_equal(job_of(world)->postings, IMPORT_BATCHES * IMPORT_ROWS_IN);
+}
+
 static void test_plain_commands_pass_those_that_an_import_holds_up(void **state)
 {
     struct world *world = *state;
@@ -396,6 +416,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_crash_at_every_slice_loses_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_job_waits_for_space, setup, teardown),
         cmocka_unit_test_setup_teardown(test_commands_wait_for_an_import_and_are_carried_out, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_stop_lets_in_what_an_import_holds_up, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_plain_commands_pass_those_that_an_import_holds_up,
                                         setup, teardown),

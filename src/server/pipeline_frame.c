@@ -357,6 +357,7 @@ static bool tick_due(const struct pipeline *pipeline, u64 now)
     if ((pipeline->draining && !is_waited_for) || pipeline->next_tick > now) return false;
     if (pipeline->next_tick > 0 || pipeline->next_due <= now) return true;
     if (pipeline_is_full(pipeline)) return false; // Slices take space, and can wait.
+    if (pipeline->draining) return true;          // Time stands still then.
     const u64 pace = pipeline->waiting_count > 0 && !is_waited_for ? SLICE_PACE_NS : 1;
     return now >= pipeline->last_slice + pace;
 }
