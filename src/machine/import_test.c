@@ -7,6 +7,7 @@
 #include "machine/command_world.h"
 #include "machine/verify.h"
 #include "modules/book/book.h"
+#include "modules/constraint/constraint.h"
 #include "modules/entity/entity.h"
 #include "modules/entry/entry.h"
 #include "modules/import/import.h"
@@ -565,6 +566,40 @@ static void test_what_changed_since_is_seen(void **state)
     }
 }
 
+// What is imported has happened: a constraint that it breaks is in breach, and keeps no row back.
+static void test_constraints_keep_no_row_back(void **state)
+{
+    (void)state;
+    const struct cell_open cell = {.cell = 1, .name = "c"};
+    const struct cell_add add = {.cell = 1, .book = BOOK, .account_id = 6};
+    struct {
+        struct constraint_open head;
+        struct constraint_term term;
+    } limit = {.head = {.constraint = 1, .bound = -12, .name = "l", .terms_count = 1},
+               .term = {.cell = 1, .coefficient = -1}};
+    for (u32 whole = 0; whole < 2; whole++) {
+        struct case_ *one = case_begin(11);
+        const struct ledger *ledger = &one->world.node.machine.ledger;
+        both(one, 0x0601, &cell, sizeof cell);
+        both(one, 0x0602, &add, sizeof add);
+        both(one, 0x0604, &limit, sizeof limit);
+        for (u32 i = 0; i < 4; i++) plain_add(one, 1 + i, OPEN_DAY, 6, 10, 5);
+        rows_import(one, 70, ENTRY_POST, whole == 1);
+        assert_int_equal(job_of(one, 70)->refused, 0);
+        assert_int_equal(ledger->breaches.count, 0); // Nothing counts yet.
+        assert_int_equal(job_settle(one, JOB_COMMIT_, 70), MODULE_DONE);
+        slices_until_still(one, 70);
+        assert_int_equal(job_of(one, 70)->status, JOB_STATUS_COMMITTED);
+        assert_int_equal(job_of(one, 70)->postings, 4);
+        assert_int_equal(ledger->breaches.count, 1);
+        assert_true(ledger_breach(ledger, 0)->worst == -20);
+        assert_true(ledger_breach(ledger, 0)->cured_position == 0);
+        assert_int_equal(rows_command(one, ENTRY_POST), 2); // Alone they would be kept back.
+        machine_check(&one->world.node.machine);
+        case_end(one);
+    }
+}
+
 static void test_who_may_do_what_and_when(void **state)
 {
     (void)state;
@@ -742,6 +777,7 @@ int main(void)
         cmocka_unit_test(test_a_whole_one_is_all_or_nothing),
         cmocka_unit_test(test_rows_are_judged_behind_those_before_them),
         cmocka_unit_test(test_what_changed_since_is_seen),
+        cmocka_unit_test(test_constraints_keep_no_row_back),
         cmocka_unit_test(test_who_may_do_what_and_when),
         cmocka_unit_test(test_rows_that_are_none_are_refused),
         cmocka_unit_test(test_the_room_of_the_log_is_used_up),
