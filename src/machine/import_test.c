@@ -745,6 +745,44 @@ static void test_what_finds_no_room_halts(void **state)
     case_end(one);
 }
 
+// A tick that brings other records along than those that came carries none of them out: whoever
+// wrote it is not to be followed.
+static void test_a_tick_with_other_records_is_damage(void **state)
+{
+    (void)state;
+    for (u32 wrong = 0; wrong < 3; wrong++) {
+        struct case_ *one = case_begin(15);
+        struct machine *machine = &one->world.node.machine;
+        for (u32 i = 0; i < 3; i++) plain_add(one, 1 + i, OPEN_DAY, 6, 7, 5);
+        rows_import(one, 70, ENTRY_POST, false);
+        assert_int_equal(job_settle(one, JOB_COMMIT_, 70), MODULE_DONE);
+        _Alignas(16) u8 body[1024];
+        struct failure failure = {0};
+        bool alone = false;
+        struct frame_command tick = commit_tick(machine, &alone);
+        assert_true(alone && tick.body_size > 0 && tick.body_size <= sizeof body);
+        command_world_must(commit_tick_body(machine, body, &failure), &failure);
+        if (wrong == 0) body[tick.body_size - 16] ^= 1; // An amount of the last one.
+        if (wrong == 1) tick.body_size -= 16;
+        if (wrong == 2) tick.body_size = 0;
+        const struct frame_header header = {
+            .sequence = machine->sequence + 1,
+            .position = machine->position + 1,
+            .timestamp = machine->timestamp + 1,
+            .log_id = machine->log_id,
+            .epoch = machine->epoch,
+            .command_count = 1,
+        };
+        const u8 *bodies[1] = {body};
+        const struct frame_view view = {.header = &header, .commands = &tick, .bodies = bodies};
+        one->world.applied.commands[0].reply = one->world.reply;
+        assert_int_equal(machine_apply(machine, &view, &one->world.applied, &failure),
+                         STATUS_CORRUPT);
+        assert_non_null(strstr(failure.message, wrong == 0 ? "not the one that came" : "has rows"));
+        case_end(one);
+    }
+}
+
 // A principal that is closed meanwhile carries out nothing.
 static void test_a_closed_principal_s_import_ends(void **state)
 {
@@ -782,6 +820,7 @@ int main(void)
         cmocka_unit_test(test_rows_that_are_none_are_refused),
         cmocka_unit_test(test_the_room_of_the_log_is_used_up),
         cmocka_unit_test(test_what_finds_no_room_halts),
+        cmocka_unit_test(test_a_tick_with_other_records_is_damage),
         cmocka_unit_test(test_a_closed_principal_s_import_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
