@@ -439,6 +439,28 @@ static void run_turnover(const char *tael, const char *folder, u64 count)
         times[i] = ask_ns(book_schema_turnover_list.number, &by_account, sizeof by_account);
     }
     times_print("turnover of 100,000, listed", times, loop, references, ARRAY_COUNT(times));
+    // Another year, with as much in each month: what was turned over in the last one, and in all.
+    enum { MONTHS = 12, DAYS = 365 };
+    for (i32 i = 0; i < DAYS; i++) {
+        const struct day_close close = {.entity_id = 1, .day = FIRST_DAY + i};
+        command(entity_schema_day_close.number, &close, sizeof close, 1);
+        if (i % (DAYS / MONTHS) != 0) continue;
+        (void)send_all(entry_schema_entry_post.number, BATCH_ENTRIES, sizeof(struct entry_of_four),
+                       count / MONTHS / BATCH_ENTRIES + 1, entries_make);
+    }
+    struct name_turnover of_month = {.book = 100, .from_day = FIRST_DAY + DAYS};
+    memcpy(of_month.prefix, by_prefix.prefix, sizeof of_month.prefix);
+    struct name_turnover of_year = of_month;
+    of_year.from_day = FIRST_DAY + 1;
+    for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
+        times[i] = ask_ns(name_schema_name_turnover.number, &of_month, sizeof of_month);
+    }
+    times_print("turnover of 100,000 by name, a month", times, loop, references,
+                ARRAY_COUNT(times));
+    for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
+        times[i] = ask_ns(name_schema_name_turnover.number, &of_year, sizeof of_year);
+    }
+    times_print("turnover of 100,000 by name, a year", times, loop, references, ARRAY_COUNT(times));
     server_stop();
 }
 

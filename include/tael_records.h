@@ -2175,6 +2175,12 @@ enum tael_name_result {
     TAEL_NAME_RESULT_SCOPE_INVALID = 13,
     // The balances sum to more than 2^128-1.
     TAEL_NAME_RESULT_SUM_OVERFLOW = 14,
+    // Raw accounts have no effective days, and so no months.
+    TAEL_NAME_RESULT_RAW_HAS_NO_DAYS = 15,
+    // It ends before it begins.
+    TAEL_NAME_RESULT_RANGE_REVERSED = 16,
+    // A day is before the year 0 or after 9999-12-31.
+    TAEL_NAME_RESULT_DAY_OUT_OF_RANGE = 17,
 };
 
 // Gives a name to something; it may have several, one of them first.
@@ -2298,6 +2304,27 @@ struct tael_name_balance {
 };
 TAEL_LAYOUT(sizeof(struct tael_name_balance) == 160);
 
+// What the accounts that have a name under a prefix turned over in whole months of the effective
+// day, and their balances before and behind: in a book or in all books of an asset.
+#define TAEL_RECORD_NAME_TURNOVER 0x0724u
+struct tael_name_turnover {
+    // What their names begin with, as in a list.
+    char prefix[128];
+    // Only in books of this asset.
+    char asset[16];
+    // Only in this book.
+    uint32_t book;
+    // From the month of this day on; from the beginning when not given.
+    int32_t from_day;
+    // To the month of this day; to the open one when not given.
+    int32_t to_day;
+    // A line for each part that comes behind the prefix; else one for all.
+    bool parts;
+    // Zero.
+    uint8_t reserved[3];
+};
+TAEL_LAYOUT(sizeof(struct tael_name_turnover) == 160);
+
 // Sums of accounts. They are of one state when the two positions are one; else some of the sums are
 // of states between them.
 #define TAEL_RECORD_NAME_BALANCE_ROW 0x0730u
@@ -2320,6 +2347,41 @@ struct tael_name_balance_row {
     uint64_t position_last;
 };
 TAEL_LAYOUT(sizeof(struct tael_name_balance_row) == 96);
+
+// What accounts turned over. It is of one state when the two positions are one; else some of it is
+// of states between them.
+#define TAEL_RECORD_NAME_TURNOVER_ROW 0x0731u
+struct tael_name_turnover_row {
+    // The prefix, or the prefix and the part behind it.
+    char path[128];
+    // How many, each once a line however many names it has.
+    uint64_t accounts;
+    // How many names were looked at.
+    uint64_t names;
+    // Postings, each on both of its sides.
+    uint64_t count;
+    // Digits behind the point of the asset.
+    uint8_t scale;
+    // Zero.
+    uint8_t reserved[7];
+    // The balance before, when it is a debit.
+    struct tael_u128 opening_debit;
+    // The balance before, when it is a credit.
+    struct tael_u128 opening_credit;
+    // What was debited; a sum that would pass 2^128-1 stays there.
+    struct tael_u128 debits;
+    // What was credited; a sum that would pass 2^128-1 stays there.
+    struct tael_u128 credits;
+    // The balance behind, when it is a debit.
+    struct tael_u128 closing_debit;
+    // The balance behind, when it is a credit.
+    struct tael_u128 closing_credit;
+    // The log's position where the adding began.
+    uint64_t position_first;
+    // The position where it ended.
+    uint64_t position_last;
+};
+TAEL_LAYOUT(sizeof(struct tael_name_turnover_row) == 272);
 
 // --- job ---
 

@@ -60,6 +60,19 @@ static u32 row_find(const struct turnovers *turnovers, u128 key)
     return 0;
 }
 
+void turnover_fetch(const struct turnovers *turnovers, u128 key_of_first, u32 months, bool is_near)
+{
+    for (u32 i = 0; i < months; i++) {
+        const u64 hash = key_hash(turnovers, key_of_first + i);
+        struct index_cursor cursor;
+        if (!is_near) index_prefetch(&turnovers->index, hash);
+        else {
+            const u32 row = index_first(&turnovers->index, hash, &cursor);
+            if (row != 0) __builtin_prefetch(turnover_at(turnovers, row - 1));
+        }
+    }
+}
+
 const struct turnover *turnover_find(const struct turnovers *turnovers, u128 key)
 {
     const u32 row = row_find(turnovers, key);
@@ -135,15 +148,31 @@ enum status turnover_add(struct turnovers *turnovers, const struct ledger *ledge
     return status;
 }
 
+// Months whose records are fetched at once: each is a miss of its own otherwise.
+#define FETCH_MONTHS 16u
+
 struct turnover turnover_sum(const struct turnovers *turnovers, u128 key_of_first, u32 months)
 {
     struct turnover sum = {.key = key_of_first};
-    for (u32 i = 0; i < months; i++) {
-        const struct turnover *turnover = turnover_find(turnovers, key_of_first + i);
-        if (turnover == NULL) continue;
-        sums_add(&sum, turnover->debits, turnover->credits);
-        sum.saturated |= turnover->saturated;
-        sum.count += turnover->count;
+    u32 rows[FETCH_MONTHS];
+    for (u32 done = 0; done < months; done += FETCH_MONTHS) {
+        const u32 count = MIN(months - done, FETCH_MONTHS);
+        for (u32 i = 0; i < count; i++) {
+            const u64 hash = key_hash(turnovers, key_of_first + done + i);
+            struct index_cursor cursor;
+            rows[i] = index_first(&turnovers->index, hash, &cursor);
+            if (rows[i] != 0) __builtin_prefetch(turnover_at(turnovers, rows[i] - 1));
+        }
+        for (u32 i = 0; i < count; i++) {
+            const u128 key = key_of_first + done + i;
+            if (rows[i] == 0) continue;
+            const struct turnover *turnover = turnover_at(turnovers, rows[i] - 1);
+            if (turnover->key != key) turnover = turnover_find(turnovers, key);
+            if (turnover == NULL) continue;
+            sums_add(&sum, turnover->debits, turnover->credits);
+            sum.saturated |= turnover->saturated;
+            sum.count += turnover->count;
+        }
     }
     return sum;
 }

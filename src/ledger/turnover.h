@@ -68,6 +68,9 @@ MUST_USE enum status turnover_add(struct turnovers *turnovers, const struct ledg
 const struct turnover *turnover_find(const struct turnovers *turnovers, u128 key);
 // The sums over so many months from that of a key on, of its account or code.
 struct turnover turnover_sum(const struct turnovers *turnovers, u128 key_of_first, u32 months);
+// Asks for the cache lines that such a sum reads: far ahead of it for those where look-ups begin,
+// then, nearer, for the records that are found there.
+void turnover_fetch(const struct turnovers *turnovers, u128 key_of_first, u32 months, bool is_near);
 
 // Asserts U1 for the accounts of a class all of whose postings have days; for tests and the
 // simulator.

@@ -33,6 +33,7 @@ static const char *const table_files[] = {
     "name/tables/names.txt",
     "name/tables/lists.txt",
     "name/tables/balances.txt",
+    "name/tables/turnover.txt",
     "principal/tables/principals.txt",
     "effect/tables/states.txt",
     "effect/tables/claims.txt",

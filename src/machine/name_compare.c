@@ -122,3 +122,56 @@ void name_compare_sums(struct name_compare *compare)
         differs(compare, "another sum");
     }
 }
+
+static bool is_same_turnover(const struct name_turnover_row *row,
+                             const struct name_turnover_row *expected, u64 position)
+{
+    struct name_turnover_row same = *expected;
+    same.names = row->names;
+    same.position_first = position;
+    same.position_last = position;
+    return memcmp(&same, row, sizeof same) == 0;
+}
+
+void name_compare_turnover(struct name_compare *compare)
+{
+    const struct name_model *model = compare->model;
+    struct random *random = compare->random;
+    struct name_turnover question = {.parts = random_chance(random, 50)};
+    u128 evidence[2];
+    do name_random_path(random, question.prefix);
+    while (name_path_check(question.prefix, evidence) != MODULE_DONE);
+    if (random_chance(random, 40)) memset(question.prefix, 0, sizeof question.prefix);
+    const u32 one = (u32)random_below(random, 2);
+    if (random_chance(random, 50)) question.book = model->books[one];
+    else memcpy(question.asset, model->assets[one], 16);
+    const u64 days = (u64)(model->open_day - model->first_day) + 80;
+    if (random_chance(random, 70)) {
+        question.from_day = model->first_day - 40 + (i32)random_below(random, days);
+    }
+    if (random_chance(random, 70)) {
+        question.to_day =
+            MAX(question.from_day, model->first_day - 40) + (i32)random_below(random, days);
+    }
+    struct name_turnover_row *expected = malloc(NAME_MODEL_NAMES_MAX * sizeof *expected);
+    if (expected == NULL) abort();
+    const u32 count = name_model_turnover(model, &question, expected);
+    struct module_answer answer = {.looks_max = (u32)random_below(random, 9)};
+    const u32 room = (u32)random_between(random, 1, 6) * (u32)sizeof *expected;
+    u32 at = 0;
+    do {
+        if (node_ask(compare->ask, &name_schema_name_turnover, &question, room, &answer) !=
+            MODULE_DONE) {
+            differs(compare, "a turnover is refused");
+        }
+        const struct name_turnover_row *rows = (const void *)compare->ask->views;
+        if (answer.count > count - at) differs(compare, "more lines of turnover");
+        for (u32 i = 0; i < answer.count; i++, at++) {
+            if (!is_same_turnover(&rows[i], &expected[at], compare->ask->node->machine.position)) {
+                differs(compare, "another turnover");
+            }
+        }
+    } while (!is_zero(answer.cursor, sizeof answer.cursor));
+    if (at != count) differs(compare, "fewer lines of turnover");
+    free(expected);
+}

@@ -23,5 +23,8 @@ void name_compare_lists(struct name_compare *compare);
 void name_compare_found(struct name_compare *compare);
 // The sums under some prefix, in one turn or in many.
 void name_compare_sums(struct name_compare *compare);
+// The turnover of some months under some prefix, in one line or by parts, page by page, in one turn
+// or in many. The model must have been told of every posting to accounts in books.
+void name_compare_turnover(struct name_compare *compare);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The module name beside its model, on random commands between postings and starts: every reply
-// with its evidence, what is found, listed page by page, named by what, and summed, in one turn and
-// in many.
+// with its evidence, what is found, listed page by page, named by what, and summed, as it stands
+// and by months, in one turn and in many.
 //
 // name_model [SEED [STEPS]] runs so many steps of that seed alone.
 #include "machine/command_world.h"
@@ -23,6 +23,7 @@
 #define ASK_EVERY       20u
 #define RESULTS_MAX     256u
 #define OWNER           5u
+#define FIRST_DAY       20000
 
 struct run {
     struct command_world world;
@@ -75,9 +76,13 @@ static void world_make(struct run *run)
     const struct genesis genesis = command_world_genesis();
     command_world_init(&run->world, &genesis);
     struct name_model *model = &run->model;
-    *model = (struct name_model){.entity_id = 1, .assets = {"HKD", "USD"}, .books = {7, 8}};
+    *model = (struct name_model){.entity_id = 1,
+                                 .first_day = FIRST_DAY,
+                                 .open_day = FIRST_DAY,
+                                 .assets = {"HKD", "USD"},
+                                 .books = {7, 8}};
     const struct entity_open entity = {
-        .entity_id = 1, .name = "one", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
+        .entity_id = 1, .name = "one", .jurisdiction = "HK", .currency = "HKD", .day = FIRST_DAY};
     GIVE(run, entity_schema_entity_open, entity);
     const struct chart_add code = {.chart = 1, .code = 1, .kind = KIND_ASSET, .name = "all"};
     GIVE(run, book_schema_chart_add, code);
@@ -95,7 +100,17 @@ static void world_make(struct run *run)
     for (u128 id = 1; id <= 4; id++) account_add(run, true, 900 + (u32)id % 2, id, "");
 }
 
-// Moves an amount between two accounts of one book, or of one ledger number.
+// Closes some days, so that months come and go.
+static void days_close(struct run *run)
+{
+    const u64 count = random_between(&run->random, 1, 5);
+    for (u64 i = 0; i < count; i++) {
+        const struct day_close close = {.entity_id = 1, .day = run->model.open_day++};
+        GIVE(run, entity_schema_day_close, close);
+    }
+}
+
+// Moves an amount between two accounts of one book on some day, or of one ledger number.
 static void post(struct run *run)
 {
     struct name_model_account *accounts = run->model.accounts;
@@ -120,11 +135,14 @@ static void post(struct run *run)
         assert_true(result.status == (u32)CREATE_TRANSFER_CREATED);
         return;
     }
+    const i32 day = (i32)random_between(&run->random, FIRST_DAY, (u64)run->model.open_day);
+    name_model_turned(&run->model, debit, true, amount, day);
+    name_model_turned(&run->model, credit, false, amount, day);
     struct {
         struct entry_post head;
         struct entry_leg legs[2];
     } entry = {
-        .head = {.entry_id = run->next_id++, .legs_count = 2},
+        .head = {.entry_id = run->next_id++, .day = day, .legs_count = 2},
         .legs =
             {{.book = debit->number, .side = SIDE_DEBIT, .account_id = debit->id, .amount = amount},
              {.book = debit->number,
@@ -176,11 +194,13 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
                                          .differs = compare_differs,
                                          .context = run};
     for (run->step = 0; run->step < steps; run->step++) {
-        if (random_chance(&run->random, 20)) post(run);
+        if (random_chance(&run->random, 1)) days_close(run);
+        else if (random_chance(&run->random, 20)) post(run);
         else command_compare(run);
         if (run->step % ASK_EVERY == 0) {
             name_compare_lists(&run->compare);
             for (u32 i = 0; i < 4; i++) name_compare_sums(&run->compare);
+            for (u32 i = 0; i < 4; i++) name_compare_turnover(&run->compare);
         }
         name_compare_found(&run->compare);
         if (random_below(&run->random, 500) == 0 && !command_world_restart(&run->world)) {

@@ -49,4 +49,41 @@ bool book_account_is_open(const struct book_account *known, bool is_debit);
 // in a row of the module's table. `own` is the module's context.
 const struct book_account *book_account_at(const struct module_context *own, u64 row);
 
+// The months of a question about turnover, within those in which anything of its book may be, as
+// turnover_month counts them.
+struct book_period {
+    u32 first; // Of the book.
+    u32 open;  // Of its open day; nothing is behind it.
+    u32 from;  // From `first` to one behind `open`.
+    u32 to;    // Included, `open` at most; before `from` when there is no such month.
+};
+
+// The months of these days, both included; a day that is 0 is not given. From the context of any
+// module.
+struct book_period book_period_of(const struct module_context *context, const struct book *book,
+                                  i32 from_day, i32 to_day);
+// MODULE_DONE, BOOK_RANGE_REVERSED or BOOK_DAY_OUT_OF_RANGE, with the days as evidence.
+u32 book_period_check(i32 from_day, i32 to_day, u128 evidence[2]);
+
+// What accounts turned over in a period, and their balances before and behind: debits less credits
+// modulo 2^128.
+struct book_turned {
+    u128 opening;
+    u128 closing;
+    u128 debits; // A sum that would pass 2^128-1 stays there.
+    u128 credits;
+    u64 count; // Postings, each on both of its sides.
+};
+
+// Adds the account of this row in the ledger, one of a book that the period is of. Costs so many
+// look-ups at most as book_turned_looks says. book_turned_fetch hides their misses, some accounts
+// ahead and once more when the account is near (ledger/turnover.h).
+void book_turned_add(const struct module_context *context, const struct book_period *period,
+                     u32 account_row, struct book_turned *turned);
+u32 book_turned_looks(const struct book_period *period);
+void book_turned_fetch(const struct module_context *context, const struct book_period *period,
+                       u32 account_row, bool is_near);
+// A net amount as a debit or a credit: what is above 2^127 is a credit.
+void book_net_split(u128 net, u128 *debit, u128 *credit);
+
 #endif

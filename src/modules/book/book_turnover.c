@@ -11,31 +11,34 @@
 // Rows of history that a page of a turnover by reference looks at.
 #define REFERENCE_ROWS_MAX 16384u
 
-// --- by month ------------------------------------------------------------------------------------
+// --- the months of a question --------------------------------------------------------------------
 
-// The months of a question, within those in which anything of the book may be.
-struct period {
-    u32 first; // Of the book.
-    u32 from;
-    u32 to; // Included; before `from` when there is none.
-};
-
-static struct period period_of(const struct module_context *context, const struct book *book,
-                               const struct turnover_list *question)
+struct book_period book_period_of(const struct module_context *context, const struct book *book,
+                                  i32 from_day, i32 to_day)
 {
     const struct entity *entity = entity_find(context, book->entity_id);
-    const u32 open = turnover_month(entity->day);
-    struct period period = {.first = turnover_month(entity->first_day), .to = open};
-    period.from = question->from_day == 0 ? period.first : turnover_month(question->from_day);
-    period.from = MIN(MAX(period.from, period.first), open + 1);
-    if (question->to_day != 0) period.to = MIN(open, turnover_month(question->to_day));
+    struct book_period period = {.first = turnover_month(entity->first_day),
+                                 .open = turnover_month(entity->day)};
+    period.to = period.open;
+    period.from = from_day == 0 ? period.first : turnover_month(from_day);
+    period.from = MIN(MAX(period.from, period.first), period.open + 1);
+    if (to_day != 0) period.to = MIN(period.open, turnover_month(to_day));
     return period;
 }
 
-// Look-ups that a code or an account costs, at most: the months before and those asked for.
-static u32 looks_of(const struct period *period)
+u32 book_period_check(i32 from_day, i32 to_day, u128 evidence[2])
 {
-    return MAX(period->from, period->to + 1) - period->first + 1;
+    evidence[0] = (u32)from_day;
+    evidence[1] = (u32)to_day;
+    if (to_day != 0 && to_day < from_day) return BOOK_RANGE_REVERSED;
+    if (!civil_day_is_valid(from_day) || !civil_day_is_valid(to_day)) return BOOK_DAY_OUT_OF_RANGE;
+    return MODULE_DONE;
+}
+
+// The months that are asked for.
+static u32 months_within(const struct book_period *period)
+{
+    return period->to >= period->from ? period->to - period->from + 1 : 0;
 }
 
 // One that would pass 2^128-1 stays there.
@@ -44,35 +47,99 @@ static u128 sum_at_most(u128 a, u128 b)
     return a + b < a ? U128_MAX : a + b;
 }
 
-// Adds what a code or an account turned over, and its balances before and behind.
-static void row_add(const struct module_context *context, const struct period *period, u128 key,
-                    struct turnover_row *row)
+static void turned_add(struct book_turned *turned, u128 opening, const struct turnover *within)
 {
-    const u32 before = period->from - period->first;
-    const u32 within = period->to >= period->from ? period->to - period->from + 1 : 0;
-    const struct turnover opening = turnover_sum(context->turnovers, key + period->first, before);
-    const struct turnover turned = turnover_sum(context->turnovers, key + period->from, within);
-    const u128 before_net = opening.debits - opening.credits;
-    // Balances modulo 2^128, and a side is chosen at the end.
-    row->opening_debit += before_net;
-    row->closing_debit += before_net + turned.debits - turned.credits;
-    row->debits = sum_at_most(row->debits, turned.debits);
-    row->credits = sum_at_most(row->credits, turned.credits);
-    row->count += turned.count;
+    turned->opening += opening;
+    turned->closing += opening + within->debits - within->credits;
+    turned->debits = sum_at_most(turned->debits, within->debits);
+    turned->credits = sum_at_most(turned->credits, within->credits);
+    turned->count += within->count;
 }
 
-// A net amount as a debit or a credit: what is above 2^127 is a credit.
-static void net_split(u128 net, u128 *debit, u128 *credit)
+// --- of a code -----------------------------------------------------------------------------------
+
+// Look-ups that a code costs, at most: the months before and those asked for.
+static u32 code_looks(const struct book_period *period)
+{
+    return MAX(period->from, period->to + 1) - period->first + 1;
+}
+
+static void code_add(const struct module_context *context, const struct book_period *period,
+                     u32 book, u16 code, struct book_turned *turned)
+{
+    const struct turnovers *turnovers = context->turnovers;
+    const u128 key = turnover_code_key(book, code, 0);
+    const struct turnover before =
+        turnover_sum(turnovers, key + period->first, period->from - period->first);
+    const struct turnover within =
+        turnover_sum(turnovers, key + period->from, months_within(period));
+    turned_add(turned, before.debits - before.credits, &within);
+}
+
+// --- of an account -------------------------------------------------------------------------------
+
+// Whether the way to an account's opening balance is shorter from the one that it has now, back
+// through the months since, than from nothing through those before.
+static bool is_from_now(const struct book_period *period)
+{
+    return period->open + 1 - MAX(period->from, period->to + 1) < period->from - period->first;
+}
+
+u32 book_turned_looks(const struct book_period *period)
+{
+    const u32 since = period->open + 1 - MAX(period->from, period->to + 1);
+    return months_within(period) + MIN(since, period->from - period->first) + 1;
+}
+
+void book_turned_fetch(const struct module_context *context, const struct book_period *period,
+                       u32 account_row, bool is_near)
+{
+    const u32 first = is_from_now(period) ? period->from : period->first;
+    const u32 end = is_from_now(period) ? period->open + 1 : MAX(period->from, period->to + 1);
+    const u128 key = turnover_account_key(account_row, first);
+    turnover_fetch(context->turnovers, key, end - first, is_near);
+}
+
+void book_turned_add(const struct module_context *context, const struct book_period *period,
+                     u32 account_row, struct book_turned *turned)
+{
+    const struct turnovers *turnovers = context->turnovers;
+    const u128 key = turnover_account_key(account_row, 0);
+    const u32 count = months_within(period);
+    const struct turnover within = turnover_sum(turnovers, key + period->from, count);
+    u128 opening = 0;
+    if (is_from_now(period)) {
+        // U1: what was posted to an account of a book is what it turned over in all months.
+        const struct account *account = ledger_account(context->ledger, account_row);
+        const u32 behind = period->from + count;
+        const struct turnover since =
+            turnover_sum(turnovers, key + behind, period->open + 1 - behind);
+        opening = account->debits_posted - account->credits_posted - since.debits + since.credits -
+                  within.debits + within.credits;
+    } else {
+        const struct turnover before =
+            turnover_sum(turnovers, key + period->first, period->from - period->first);
+        opening = before.debits - before.credits;
+    }
+    turned_add(turned, opening, &within);
+}
+
+void book_net_split(u128 net, u128 *debit, u128 *credit)
 {
     const bool is_credit = net >> 127 != 0;
     *debit = is_credit ? 0 : net;
     *credit = is_credit ? -net : 0;
 }
 
-static void row_end(struct turnover_row *row)
+// --- by month ------------------------------------------------------------------------------------
+
+static void row_end(struct turnover_row *row, const struct book_turned *turned)
 {
-    net_split(row->opening_debit, &row->opening_debit, &row->opening_credit);
-    net_split(row->closing_debit, &row->closing_debit, &row->closing_credit);
+    book_net_split(turned->opening, &row->opening_debit, &row->opening_credit);
+    book_net_split(turned->closing, &row->closing_debit, &row->closing_credit);
+    row->debits = turned->debits;
+    row->credits = turned->credits;
+    row->count = turned->count;
 }
 
 // The code of the suspense account, which is behind all others and in no chart.
@@ -144,9 +211,9 @@ static bool group_code(const struct module_context *context, u8 group, const str
     return is_same_group(group, out, of);
 }
 
-// What an answer has between its turns: the line that is being made.
+// What an answer has between its turns: what the line that is being made sums to.
 struct turn {
-    struct turnover_row row;
+    struct book_turned turned;
     u64 at;   // The line's first code, or the row of its account plus one; 0 before the first turn.
     u64 next; // The code that is added to it next; 0: it is not begun.
 };
@@ -159,7 +226,7 @@ static bool has_room(const struct module_answer *answer)
 
 // The lines of groups of codes, in the order of their first codes; the cursor is such a code.
 static void groups_answer(const struct module_context *context, const struct book *book, u8 group,
-                          const struct period *period, struct module_answer *answer)
+                          const struct book_period *period, struct module_answer *answer)
 {
     struct turn *turn = (void *)answer->work;
     if (turn->at == 0) turn->at = MAX(load_u64(answer->cursor), (u64)1);
@@ -184,17 +251,18 @@ static void groups_answer(const struct module_context *context, const struct boo
                 store_u64(answer->cursor, turn->at);
                 return;
             }
-            turn->row = group_begin(context, book, group, &first);
+            turn->turned = (struct book_turned){0};
             turn->next = first.code;
         }
         if (group_code(context, group, &first, (u32)turn->next, &code)) {
-            row_add(context, period, turnover_code_key(turn->row.book, code.code, 0), &turn->row);
-            looks += looks_of(period);
+            code_add(context, period, (u32)book->book, code.code, &turn->turned);
+            looks += code_looks(period);
             turn->next = code.code + 1u;
             continue;
         }
-        row_end(&turn->row);
-        (void)answer_add(answer, &turn->row);
+        struct turnover_row row = group_begin(context, book, group, &first);
+        row_end(&row, &turn->turned);
+        (void)answer_add(answer, &row);
         turn->next = 0;
         turn->at++;
     }
@@ -202,7 +270,7 @@ static void groups_answer(const struct module_context *context, const struct boo
 
 // A line an account, from the newest to the oldest.
 static void accounts_answer(const struct module_context *context, const struct book *book,
-                            const struct period *period, struct module_answer *answer)
+                            const struct book_period *period, struct module_answer *answer)
 {
     struct turn *turn = (void *)answer->work;
     u64 next = turn->at != 0 ? turn->at : load_u64(answer->cursor);
@@ -226,10 +294,11 @@ static void accounts_answer(const struct module_context *context, const struct b
         row.kind = code == NULL ? KIND_LIABILITY : code->kind;
         row.account_id = ledger_account(context->ledger, (u32)known->row)->id;
         memcpy(row.name, known->name, sizeof row.name);
-        row_add(context, period, turnover_account_key((u32)known->row, 0), &row);
-        row_end(&row);
+        struct book_turned turned = {0};
+        book_turned_add(context, period, (u32)known->row, &turned);
+        row_end(&row, &turned);
         (void)answer_add(answer, &row);
-        looks += looks_of(period);
+        looks += book_turned_looks(period);
         next = known->previous;
     }
 }
@@ -241,13 +310,10 @@ static u32 turnover_ask(const struct module_context *context, const struct turno
     answer->record = &book_schema_turnover_row;
     answer->evidence[0] = question->book;
     if (book == NULL) return BOOK_NOT_FOUND;
-    answer->evidence[0] = (u32)question->from_day;
-    answer->evidence[1] = (u32)question->to_day;
-    if (question->to_day != 0 && question->to_day < question->from_day) return BOOK_RANGE_REVERSED;
-    const bool is_day =
-        civil_day_is_valid(question->from_day) && civil_day_is_valid(question->to_day);
-    if (!is_day) return BOOK_DAY_OUT_OF_RANGE;
-    const struct period period = period_of(context, book, question);
+    const u32 refusal = book_period_check(question->from_day, question->to_day, answer->evidence);
+    if (refusal != MODULE_DONE) return refusal;
+    const struct book_period period =
+        book_period_of(context, book, question->from_day, question->to_day);
     if (question->group == TURNOVER_BY_ACCOUNT) accounts_answer(context, book, &period, answer);
     else groups_answer(context, book, question->group, &period, answer);
     return MODULE_DONE;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Deciding on names, and the questions that find them.
-#include "modules/name/name.h"
-
 #include "modules/book/book.h"
 #include "modules/entity/entity.h"
+#include "modules/name/name_internal.h"
 
 #define SCHEMA_MODULE name
 #define SCHEMA_TABLE  "modules/name/name.def"
@@ -33,7 +32,7 @@ static u64 path_head(const void *record)
     return head;
 }
 
-static int path_compare(const void *a, const void *b)
+int name_path_compare(const void *a, const void *b)
 {
     const char *left = ((const struct name *)a)->path;
     const char *right = ((const struct name *)b)->path;
@@ -52,7 +51,7 @@ static bool stands(const void *record)
 }
 
 static const struct module_order order_of_paths = {
-    .order = {.head = path_head, .compare = path_compare},
+    .order = {.head = path_head, .compare = name_path_compare},
     .has = stands,
 };
 
@@ -123,7 +122,7 @@ bool name_is_under(const char path[NAME_PATH_SIZE], const char prefix[NAME_PATH_
     return memcmp(path, prefix, size) == 0 && (path[size] == 0 || path[size] == ':');
 }
 
-static const struct name *name_at(const struct module_context *context, u64 row)
+const struct name *name_at(const struct module_context *context, u64 row)
 {
     return module_record(context, TABLE_NAMES, row);
 }
@@ -364,23 +363,15 @@ static u32 name_decide(const struct module_context *context, const struct schema
 
 // --- questions -----------------------------------------------------------------------------------
 
-// A prefix may be empty; else it is a path.
-static u32 prefix_check(const char prefix[NAME_PATH_SIZE], u128 evidence[2])
+u32 name_prefix_check(const char prefix[NAME_PATH_SIZE], u128 evidence[2])
 {
     return prefix[0] == 0 ? MODULE_DONE : name_path_check(prefix, evidence);
 }
 
-// The names under a prefix: a range of the order of paths.
-struct range {
-    const struct btree *tree;
-    struct btree_cursor next;
-    struct btree_cursor end;
-};
-
-static struct range range_of(const struct module_context *context,
-                             const char prefix[NAME_PATH_SIZE])
+struct name_range name_range_of(const struct module_context *context,
+                                const char prefix[NAME_PATH_SIZE])
 {
-    struct range range = {.tree = module_ordered(context, TABLE_NAMES, ORDER_PATHS)};
+    struct name_range range = {.tree = module_ordered(context, TABLE_NAMES, ORDER_PATHS)};
     struct name probe;
     const size_t size = strnlen(prefix, NAME_PATH_SIZE);
     memcpy(probe.path, prefix, sizeof probe.path);
@@ -394,10 +385,8 @@ static struct range range_of(const struct module_context *context,
     return range;
 }
 
-// The rest of a range, from the path of a record on, whether or not that stands still. Of a record
-// that is not under the prefix, which is a cursor that this server did not give, nothing.
-static void range_go_on(const struct module_context *context, const char prefix[NAME_PATH_SIZE],
-                        u64 row, struct range *range)
+void name_range_go_on(const struct module_context *context, const char prefix[NAME_PATH_SIZE],
+                      u64 row, struct name_range *range)
 {
     const bool is_row = row < module_record_count(context, TABLE_NAMES);
     if (is_row && name_is_under(name_at(context, row)->path, prefix)) {
@@ -423,11 +412,11 @@ static u32 find_ask(const struct module_context *context, const struct name_find
 static u32 list_ask(const struct module_context *context, const struct name_list *list,
                     struct module_answer *answer)
 {
-    const u32 refusal = prefix_check(list->prefix, answer->evidence);
+    const u32 refusal = name_prefix_check(list->prefix, answer->evidence);
     if (refusal != MODULE_DONE) return refusal;
     const u64 from = load_u64(answer->cursor);
-    struct range range = range_of(context, list->prefix);
-    if (from != 0) range_go_on(context, list->prefix, from - 1, &range);
+    struct name_range range = name_range_of(context, list->prefix);
+    if (from != 0) name_range_go_on(context, list->prefix, from - 1, &range);
     memset(answer->cursor, 0, sizeof answer->cursor);
     answer->record = &name_schema_name;
     for (; !btree_cursor_equal(range.next, range.end); btree_next(range.tree, &range.next)) {
@@ -459,150 +448,7 @@ static u32 of_ask(const struct module_context *context, const struct name_of *qu
     return MODULE_DONE;
 }
 
-// --- sums ----------------------------------------------------------------------------------------
-
-// What a sum has so far, between its turns.
-struct sums {
-    struct name_balance_row row;
-    u64 next; // Row of the name that comes next, plus one.
-    u64 has_begun;
-};
-static_assert(sizeof(struct sums) <= MODULE_WORK_SIZE, "an answer's work");
-
-// Which accounts are meant.
-struct scope {
-    const struct name_balance *question;
-    u32 number; // The ledger number that was last looked at,
-    bool has;   // and whether its accounts are meant.
-};
-
-static bool scope_has(const struct module_context *context, struct scope *scope, u32 number)
-{
-    if (scope->question->book != 0) return number == scope->question->book;
-    if (number == scope->number) return scope->has;
-    const struct book *book = book_find(context, number);
-    scope->number = number;
-    scope->has =
-        book != NULL && memcmp(book->asset, scope->question->asset, sizeof book->asset) == 0;
-    return scope->has;
-}
-
-// Whether a thing has no other name.
-static bool is_only(const struct name *name)
-{
-    return name->previous == 0 && name->next == 0;
-}
-
-// Whether a name is, of the names of its thing under the prefix, the first in the order of paths.
-static bool counts_once(const struct module_context *context, const struct name *name,
-                        const char prefix[NAME_PATH_SIZE])
-{
-    const struct name *other = name;
-    while (other->previous != 0) other = name_at(context, other->previous - 1);
-    for (;;) {
-        if (path_compare(other, name) < 0 && name_is_under(other->path, prefix)) return false;
-        if (other->next == 0) return true;
-        other = name_at(context, other->next - 1);
-    }
-}
-
-static bool sum_add(u128 *sum, u128 balance, u128 evidence[2])
-{
-    evidence[0] = *sum;
-    evidence[1] = balance;
-    *sum += balance;
-    return *sum >= balance;
-}
-
-static u32 name_add(const struct module_context *context, struct scope *scope,
-                    const struct name *name, struct sums *sums, u128 evidence[2])
-{
-    sums->row.names++;
-    if (name->account_row == 0) return MODULE_DONE;
-    const struct account *account = ledger_account(context->ledger, name->account_row - 1);
-    if (!scope_has(context, scope, account->ledger)) return MODULE_DONE;
-    if (!is_only(name) && !counts_once(context, name, scope->question->prefix)) return MODULE_DONE;
-    sums->row.accounts++;
-    const bool fits = sum_add(&sums->row.debits_posted, account->debits_posted, evidence) &&
-                      sum_add(&sums->row.credits_posted, account->credits_posted, evidence) &&
-                      sum_add(&sums->row.debits_pending, account->debits_pending, evidence) &&
-                      sum_add(&sums->row.credits_pending, account->credits_pending, evidence);
-    return fits ? MODULE_DONE : NAME_SUM_OVERFLOW;
-}
-
-// Brings the names of a leaf, then their accounts, towards the processor: each is a miss of its own
-// otherwise. What a sum reads of a name lies in one line.
-static_assert(offsetof(struct name, id) / CACHE_LINE_SIZE ==
-                  (offsetof(struct name, next) + 3) / CACHE_LINE_SIZE,
-              "one line");
-static void run_fetch(const struct module_context *context, const u32 *rows, u32 count)
-{
-    for (u32 i = 0; i < count; i++) __builtin_prefetch(&name_at(context, rows[i])->id);
-    for (u32 i = 0; i < count; i++) {
-        const u32 row = name_at(context, rows[i])->account_row;
-        if (row == 0) continue;
-        const u8 *account = (const void *)ledger_account(context->ledger, row - 1);
-        __builtin_prefetch(account);
-        __builtin_prefetch(account + CACHE_LINE_SIZE);
-    }
-}
-
-static u32 balance_check(const struct module_context *context, const struct name_balance *question,
-                         u128 evidence[2])
-{
-    const u32 refusal = prefix_check(question->prefix, evidence);
-    if (refusal != MODULE_DONE) return refusal;
-    const bool has_asset = question->asset[0] != 0;
-    if (has_asset && book_asset_find(context, question->asset) == NULL) return NAME_ASSET_NOT_FOUND;
-    evidence[0] = question->book;
-    if (question->book != 0 &&
-        ledger_number_class(context->ledger, question->book) == LEDGER_NUMBER_FREE) {
-        return NAME_BOOK_NOT_FOUND;
-    }
-    if (has_asset == (question->book != 0)) return NAME_SCOPE_INVALID;
-    evidence[0] = 0;
-    return MODULE_DONE;
-}
-
-// In turns. A name that is moved in between over the place where the sum stands is counted twice or
-// not at all, as a posting is: the positions tell that the sum may not be of one state.
-static u32 balance_ask(const struct module_context *context, const struct name_balance *question,
-                       struct module_answer *answer)
-{
-    struct sums *sums = (void *)answer->work;
-    struct scope scope = {.question = question};
-    memset(answer->cursor, 0, sizeof answer->cursor);
-    u32 refusal = balance_check(context, question, answer->evidence);
-    if (refusal != MODULE_DONE) return refusal;
-    struct range range = range_of(context, question->prefix);
-    if (!sums->has_begun) sums->row.position_first = context->position;
-    else range_go_on(context, question->prefix, sums->next - 1, &range);
-    sums->has_begun = 1;
-    u32 looks = 0;
-    while (!btree_cursor_equal(range.next, range.end) && looks < answer->looks_max) {
-        u32 count = 0;
-        const u32 *rows = btree_run(range.tree, range.next, &count);
-        if (range.next.node == range.end.node) count = range.end.index - range.next.index;
-        count = MIN(count, answer->looks_max - looks);
-        run_fetch(context, rows, count);
-        for (u32 i = 0; i < count && looks < answer->looks_max; i++) {
-            const struct name *name = name_at(context, rows[i]);
-            refusal = name_add(context, &scope, name, sums, answer->evidence);
-            if (refusal != MODULE_DONE) return refusal;
-            btree_next(range.tree, &range.next);
-            looks += is_only(name) ? 1 : NAMES_OF_A_THING;
-        }
-    }
-    answer->record = &name_schema_name_balance_row;
-    answer->is_unfinished = !btree_cursor_equal(range.next, range.end);
-    if (answer->is_unfinished) {
-        sums->next = btree_row(range.tree, range.next) + 1ull;
-        return MODULE_DONE;
-    }
-    sums->row.position_last = context->position;
-    (void)answer_add(answer, &sums->row);
-    return MODULE_DONE;
-}
+// --- the module ----------------------------------------------------------------------------------
 
 static u32 name_ask(const struct module_context *context, const struct schema_record *question,
                     const void *body, struct module_answer *answer)
@@ -610,8 +456,7 @@ static u32 name_ask(const struct module_context *context, const struct schema_re
     if (question == &name_schema_name_find) return find_ask(context, body, answer);
     if (question == &name_schema_name_list) return list_ask(context, body, answer);
     if (question == &name_schema_name_of) return of_ask(context, body, answer);
-    assert(question == &name_schema_name_balance);
-    return balance_ask(context, body, answer);
+    return name_sum_ask(context, question, body, answer);
 }
 
 // --- invariants ----------------------------------------------------------------------------------
@@ -667,7 +512,7 @@ static void name_check(const struct module_context *context)
     for (struct btree_cursor at = btree_first(paths); btree_row(paths, at) != BTREE_ROW_NONE;
          btree_next(paths, &at)) {
         const struct name *name = name_at(context, btree_row(paths, at));
-        assert(before == NULL || path_compare(before, name) < 0); // D1
+        assert(before == NULL || name_path_compare(before, name) < 0); // D1
         before = name;
     }
 }

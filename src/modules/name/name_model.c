@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 // --- paths, part by part -------------------------------------------------------------------------
 
@@ -289,6 +290,108 @@ struct name_balance_row name_model_balance(const struct name_model *model,
         row.credits_posted += account->credits;
     }
     return row;
+}
+
+// Months since January of 1900, as the C library counts them.
+static i32 month_of(i32 day)
+{
+    const time_t seconds = (time_t)day * 86400;
+    struct tm date;
+    (void)gmtime_r(&seconds, &date);
+    return date.tm_year * 12 + date.tm_mon;
+}
+
+void name_model_turned(const struct name_model *model, struct name_model_account *account,
+                       bool is_debit, u128 amount, i32 day)
+{
+    const i32 month = month_of(day) - month_of(model->first_day);
+    assert(month >= 0 && month < (i32)NAME_MODEL_MONTHS);
+    if (is_debit) account->months[month].debits += amount;
+    else account->months[month].credits += amount;
+    account->months[month].count++;
+}
+
+// The part of a path that a line is of: the prefix, or it and one part more.
+static void line_of(const char *path, const char *prefix, bool by_part, char out[NAME_PATH_SIZE])
+{
+    const size_t size = strnlen(prefix, NAME_PATH_SIZE);
+    memset(out, 0, NAME_PATH_SIZE);
+    memcpy(out, by_part ? path : prefix, by_part ? NAME_PATH_SIZE : size);
+    if (!by_part || size == NAME_PATH_SIZE) return;
+    char *colon = memchr(out + size + 1, ':', NAME_PATH_SIZE - size - 1);
+    if (colon != NULL && out[size] != 0) memset(colon, 0, (size_t)(out + NAME_PATH_SIZE - colon));
+}
+
+static void turned_into(const struct name_model *model, const struct name_model_account *account,
+                        const struct name_turnover *question, i128 nets[2],
+                        struct name_turnover_row *row)
+{
+    const i32 first = month_of(model->first_day);
+    const i32 from = question->from_day == 0 ? first : month_of(question->from_day);
+    const i32 to = question->to_day == 0 ? month_of(model->open_day) : month_of(question->to_day);
+    for (i32 i = 0; i < (i32)NAME_MODEL_MONTHS; i++) {
+        const i128 net = (i128)account->months[i].debits - (i128)account->months[i].credits;
+        if (first + i < from) nets[0] += net;
+        if (first + i < from || first + i <= to) nets[1] += net;
+        if (first + i < from || first + i > to) continue;
+        row->debits += account->months[i].debits;
+        row->credits += account->months[i].credits;
+        row->count += account->months[i].count;
+    }
+    row->accounts++;
+}
+
+static bool has_name_in(const struct name_model *model, const struct name_model_account *account,
+                        const struct name_turnover *question, const char *line)
+{
+    for (u32 i = 0; i < model->count; i++) {
+        const struct name *name = &model->names[i];
+        char path[NAME_PATH_SIZE];
+        if (name->kind != NAMED_ACCOUNT || name->id != account->id ||
+            name->number != account->number || !is_under(name->path, question->prefix)) {
+            continue;
+        }
+        line_of(name->path, question->prefix, question->parts, path);
+        if (memcmp(path, line, NAME_PATH_SIZE) == 0) return true;
+    }
+    return false;
+}
+
+static struct name_turnover_row line_sum(const struct name_model *model,
+                                         const struct name_turnover *question, const char *line)
+{
+    struct name_turnover_row row = {.scale = 2};
+    i128 nets[2] = {0, 0};
+    memcpy(row.path, line, NAME_PATH_SIZE);
+    for (u32 i = 0; i < model->account_count; i++) {
+        const struct name_model_account *account = &model->accounts[i];
+        const bool is_meant = question->book != 0
+                                  ? account->number == question->book
+                                  : memcmp(account->asset, question->asset, 16) == 0;
+        if (!is_meant || account->is_raw || !has_name_in(model, account, question, line)) continue;
+        turned_into(model, account, question, nets, &row);
+    }
+    row.opening_debit = nets[0] > 0 ? (u128)nets[0] : 0;
+    row.opening_credit = nets[0] < 0 ? (u128)-nets[0] : 0;
+    row.closing_debit = nets[1] > 0 ? (u128)nets[1] : 0;
+    row.closing_credit = nets[1] < 0 ? (u128)-nets[1] : 0;
+    return row;
+}
+
+u32 name_model_turnover(const struct name_model *model, const struct name_turnover *question,
+                        struct name_turnover_row out[NAME_MODEL_NAMES_MAX])
+{
+    const struct name *names[NAME_MODEL_NAMES_MAX];
+    const u32 count = name_model_list(model, question->prefix, names);
+    u32 lines = 0;
+    for (u32 i = 0; i < count; i++) {
+        char line[NAME_PATH_SIZE];
+        line_of(names[i]->path, question->prefix, question->parts, line);
+        if (lines > 0 && memcmp(out[lines - 1].path, line, sizeof line) == 0) continue;
+        out[lines++] = line_sum(model, question, line);
+    }
+    if (count == 0 && !question->parts) out[lines++] = line_sum(model, question, question->prefix);
+    return lines;
 }
 
 // --- random commands -----------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 
 #define NAME_MODEL_NAMES_MAX    4096u
 #define NAME_MODEL_ACCOUNTS_MAX 64u
+#define NAME_MODEL_MONTHS       64u
 
 struct name_model_account {
     u32 number;
@@ -21,6 +22,12 @@ struct name_model_account {
     u128 id;
     u128 debits;
     u128 credits;
+    // By month of the effective day from that of `first_day` on.
+    struct {
+        u128 debits;
+        u128 credits;
+        u64 count;
+    } months[NAME_MODEL_MONTHS];
 };
 
 struct name_model {
@@ -29,6 +36,8 @@ struct name_model {
     struct name_model_account accounts[NAME_MODEL_ACCOUNTS_MAX];
     u32 account_count;
     u128 entity_id; // There is one.
+    i32 first_day;  // Its first business day, and the open one.
+    i32 open_day;
     char assets[2][16];
     u32 books[2]; // Of the first asset and of the second.
 };
@@ -51,6 +60,12 @@ u32 name_model_of(const struct name_model *model, const struct name_of *thing,
 // The sums of a question that is not refused, without names and positions.
 struct name_balance_row name_model_balance(const struct name_model *model,
                                            const struct name_balance *question);
+// Notes a side of a posting to an account of a book.
+void name_model_turned(const struct name_model *model, struct name_model_account *account,
+                       bool is_debit, u128 amount, i32 day);
+// The lines of a question that is not refused, without names and positions; returns how many.
+u32 name_model_turnover(const struct name_model *model, const struct name_turnover *question,
+                        struct name_turnover_row out[NAME_MODEL_NAMES_MAX]);
 // A random command: its record's number; the body is written, at most 256 bytes.
 u16 name_random_command(const struct name_model *model, struct random *random, u8 *body, u32 *size);
 // A path that may be there, or near one that is; sometimes one that breaks a rule.
