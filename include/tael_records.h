@@ -1873,6 +1873,8 @@ enum tael_constraint_result {
     TAEL_CONSTRAINT_RESULT_ACCOUNT_CLOSED = 25,
     // The account is frozen on this side.
     TAEL_CONSTRAINT_RESULT_ACCOUNT_FROZEN = 26,
+    // It ends before it begins.
+    TAEL_CONSTRAINT_RESULT_RANGE_REVERSED = 27,
 };
 
 // A cell of a constraint, and how often it counts.
@@ -2037,6 +2039,24 @@ struct tael_breach_list {
 };
 TAEL_LAYOUT(sizeof(struct tael_breach_list) == 16);
 
+// What a constraint was, from its opening on: its value, bound and headroom span by span. A span
+// ends with a change of state, with a bound or coefficient that we chose, and with the first change
+// of another day of UTC.
+#define TAEL_RECORD_CONSTRAINT_HISTORY 0x0623u
+struct tael_constraint_history {
+    // The constraint.
+    uint32_t constraint;
+    // Zero.
+    uint32_t reserved;
+    // Only what it was from then on; 0 is from the beginning.
+    uint64_t from_time;
+    // Only what it was up to then; 0 is up to now.
+    uint64_t to_time;
+    // Zero.
+    uint8_t reserved_2[8];
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint_history) == 32);
+
 // A cell with its sums.
 #define TAEL_RECORD_CELL_VIEW 0x0631u
 struct tael_cell_view {
@@ -2112,6 +2132,44 @@ struct tael_breach_view {
     uint64_t cured_position;
 };
 TAEL_LAYOUT(sizeof(struct tael_breach_view) == 128);
+
+// What a constraint was in a part of its history, up to the next one.
+#define TAEL_RECORD_CONSTRAINT_SPAN 0x0634u
+struct tael_constraint_span {
+    // Since when: its first change.
+    uint64_t from_at;
+    // The constraint's number.
+    uint32_t constraint;
+    // How it stood.
+    uint8_t state;
+    // Zero.
+    uint8_t reserved[3];
+    // The sum of its terms behind the last change, holds at their worst.
+    struct tael_u128 value;
+    // The least that it might be then.
+    struct tael_u128 bound;
+    // The value less the bound.
+    struct tael_u128 headroom;
+    // The least headroom that it had behind a change.
+    struct tael_u128 least_headroom;
+    // The value then.
+    struct tael_u128 least_value;
+    // The bound then.
+    struct tael_u128 least_bound;
+    // When it had it first.
+    uint64_t least_at;
+    // By the command at this position of the log.
+    uint64_t least_position;
+    // The first change was by the command at this position.
+    uint64_t from_position;
+    // The last change was by the command at this position.
+    uint64_t last_position;
+    // When the last change was.
+    uint64_t last_at;
+    // Commands and expiries of holds that changed its value, bound or state.
+    uint64_t changes;
+};
+TAEL_LAYOUT(sizeof(struct tael_constraint_span) == 160);
 
 // --- name ---
 

@@ -59,6 +59,7 @@ struct ledger {
     struct table cells;       // struct ledger_cell.
     struct table constraints; // struct ledger_constraint.
     struct table breaches;    // struct ledger_breach.
+    struct table spans;       // struct ledger_span.
     struct index sidecar_index;
     struct ledger_touched *touched;
     u64 position; // Of the command being applied, for what breaches tell; its owner sets it.

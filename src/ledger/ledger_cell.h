@@ -22,12 +22,14 @@
 //   G5 No sum of a constraint overflows: the sums of its cells stay within LEDGER_MEASURE_MAX
 //      divided by the sum of its coefficients' magnitudes. A posting that would pass that is
 //      refused as one that overflows.
+//   G6 The last span of a constraint ends with the value, the bound and the state that it has now;
+//      its spans follow each other in time, and in none its headroom was below the least one.
 // Raw accounts are never in a cell.
 //
 // Costs: an account without cells pays one predicted branch a posting. One with cells pays a
 // look-up of its sidecar (64 bytes and 11 to 22 of index an account that ever was in a cell or had
 // a breach), and for each cell (256 bytes) its sums and the values of the constraints (256 bytes)
-// it is in.
+// it is in; a plan, for each constraint that it changed, the last span (128 bytes).
 #ifndef TAEL_LEDGER_LEDGER_CELL_H
 #define TAEL_LEDGER_LEDGER_CELL_H
 
@@ -39,6 +41,7 @@
 #define LEDGER_CELLS_MAX            (1u << 16)
 #define LEDGER_CONSTRAINTS_MAX      (1u << 16)
 #define LEDGER_BREACHES_MAX         (1u << 22)
+#define LEDGER_SPANS_MAX            (1u << 22)
 // G5. A measure is two sums at most, so a value is below 2^126, and so is a bound: their difference
 // is exact.
 #define LEDGER_MEASURE_MAX (((u128)1 << 125) - 1)
@@ -90,7 +93,12 @@ struct ledger_constraint {
     u64 reserved;
     struct ledger_term terms[LEDGER_TERMS_MAX];
     u128 sum_max; // That its coefficients allow its cells.
-    u8 reserved_2[48];
+    // Its history: rows plus one, 0: there is none; and the time from which on the next change
+    // begins another span, 0: whenever it comes.
+    u32 span_first;
+    u32 span_last;
+    u64 span_ends;
+    u8 reserved_2[32];
 };
 static_assert(sizeof(struct ledger_constraint) == 256, "constraint v1");
 
@@ -108,6 +116,38 @@ struct ledger_breach {
     u8 reserved[24];
 };
 static_assert(sizeof(struct ledger_breach) == 128, "breach v1");
+
+enum ledger_span_state {
+    LEDGER_SPAN_OPEN = 1, // At its bound or above.
+    LEDGER_SPAN_BREACHED,
+    LEDGER_SPAN_CLOSED,
+};
+
+// A span of a constraint's history: what it was from one change up to the next span's first. One
+// begins as the constraint is opened, breached, cured and closed, when we choose another bound or
+// coefficient, and with the first change of another day of UTC; a fact, which may be a price every
+// second, begins none. So a year takes some hundred spans, and any moment lies in one that tells
+// how low the headroom was in it and what it ended with.
+//
+// When there is no room for another, the last one of a constraint goes on, and one that is opened
+// then has no history: a posting is never refused for it.
+struct ledger_span {
+    i128 value;       // After its last change, and
+    i128 bound;       // the bound then.
+    i128 least_value; // Where the headroom was least, and
+    i128 least_bound; // the bound there.
+    u64 from_at;      // Nanoseconds; its first change,
+    u64 from_position;
+    u64 least_at; // the one that first brought it to its least,
+    u64 least_position;
+    u64 last_at; // and the last one.
+    u64 last_position;
+    u32 constraint; // Row.
+    u32 next;       // The constraint's next one: its row plus one; 0: this is the last.
+    u32 changes;    // Commands that changed value, bound or state; stays at 2^32-1.
+    u32 state;      // enum ledger_span_state.
+};
+static_assert(sizeof(struct ledger_span) == 128, "span v1");
 
 enum ledger_change_kind {
     LEDGER_CHANGE_NONE,
@@ -157,6 +197,7 @@ const struct account_sidecar *ledger_sidecar(const struct ledger *ledger, u32 ac
 const struct ledger_cell *ledger_cell(const struct ledger *ledger, u32 row);
 const struct ledger_constraint *ledger_constraint(const struct ledger *ledger, u32 row);
 const struct ledger_breach *ledger_breach(const struct ledger *ledger, u32 row);
+const struct ledger_span *ledger_span(const struct ledger *ledger, u32 row);
 // Whether an account is in a cell.
 bool ledger_cell_has(const struct ledger *ledger, u32 cell, u32 account_row);
 // Whether a cell's sums stay small enough when the account, as it is now, is added or removed (G5).
@@ -168,7 +209,7 @@ bool ledger_terms_fit(const struct ledger *ledger, const struct ledger_term *ter
 bool ledger_has_room_for_limits(const struct ledger *ledger, enum ledger_change_kind kind,
                                 bool is_fact, u32 shortfalls);
 
-// Asserts G3 to G5 by recomputing every sum. Part of ledger_check.
+// Asserts G3 to G6, by recomputing every sum. Part of ledger_check.
 void ledger_check_cells(const struct ledger *ledger);
 
 #endif

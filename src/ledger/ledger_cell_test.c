@@ -448,6 +448,23 @@ struct naive {
     u32 breach_count;
 };
 
+// All that became of a constraint, one after the other; its history is made of it in the end.
+struct naive_change {
+    i128 value;
+    i128 bound;
+    u64 at;
+    u64 position;
+    bool is_open;   // Breach.
+    bool is_chosen; // By us: what follows is another span.
+};
+
+struct naive_history {
+    u32 count;
+    struct naive_change changes[8 * STEPS];
+};
+
+static struct naive_history histories[CONSTRAINTS];
+
 static i128 naive_value(const struct naive *naive, u32 constraint)
 {
     i128 value = 0;
@@ -514,13 +531,76 @@ static u32 naive_broken(const struct naive *before, const struct naive *after)
     return U32_MAX;
 }
 
-static void naive_settle(struct naive *naive)
+// `chosen` is the constraint that we have set; CONSTRAINTS when none was.
+static void naive_settle(const struct bench *bench, struct naive *naive, u64 at, u32 chosen)
 {
     for (u32 i = 0; i < CONSTRAINTS; i++) {
-        const bool is_below = naive_value(naive, i) < naive->bounds[i];
-        naive->breach_count += is_below && !naive->open[i];
-        naive->open[i] = is_below;
+        const struct naive_change change = {.value = naive_value(naive, i),
+                                            .bound = naive->bounds[i],
+                                            .at = at,
+                                            .position = bench->ledger.position,
+                                            .is_open = naive_value(naive, i) < naive->bounds[i],
+                                            .is_chosen = i == chosen};
+        struct naive_history *history = &histories[i];
+        const struct naive_change *last = &history->changes[history->count - 1];
+        naive->breach_count += change.is_open && !naive->open[i];
+        naive->open[i] = change.is_open;
+        if (i != chosen && change.value == last->value && change.bound == last->bound) continue;
+        assert_true(history->count < ARRAY_COUNT(history->changes));
+        history->changes[history->count++] = change;
     }
+}
+
+#define NS_PER_DAY (86400 * NS_PER_S)
+
+// A span from the first of some changes on; how many of them it has.
+static u32 naive_span(const struct naive_change *changes, u32 count, struct ledger_span *out)
+{
+    const struct naive_change *least = changes;
+    u32 i = 0;
+    for (; i < count; i++) {
+        const bool is_other_day = changes[i].at / NS_PER_DAY != changes[0].at / NS_PER_DAY;
+        const bool is_other_state = changes[i].is_open != changes[0].is_open;
+        if (i > 0 && (changes[i].is_chosen || is_other_day || is_other_state)) break;
+        if (changes[i].value - changes[i].bound < least->value - least->bound) least = &changes[i];
+    }
+    *out = (struct ledger_span){
+        .value = changes[i - 1].value,
+        .bound = changes[i - 1].bound,
+        .least_value = least->value,
+        .least_bound = least->bound,
+        .from_at = changes[0].at,
+        .from_position = changes[0].position,
+        .least_at = least->at,
+        .least_position = least->position,
+        .last_at = changes[i - 1].at,
+        .last_position = changes[i - 1].position,
+        .changes = i,
+        .state = changes[0].is_open ? LEDGER_SPAN_BREACHED : LEDGER_SPAN_OPEN,
+    };
+    return i;
+}
+
+// How many spans there are.
+static u32 histories_compare(const struct bench *bench)
+{
+    u32 spans = 0;
+    for (u32 row = 0; row < CONSTRAINTS; row++) {
+        const struct naive_history *history = &histories[row];
+        u32 next = ledger_constraint(&bench->ledger, row)->span_first;
+        for (u32 done = 0; done < history->count; spans++) {
+            struct ledger_span expected;
+            done += naive_span(history->changes + done, history->count - done, &expected);
+            assert_true(next != 0);
+            const struct ledger_span *span = ledger_span(&bench->ledger, next - 1);
+            next = span->next;
+            expected.constraint = row;
+            expected.next = next;
+            assert_memory_equal(span, &expected, sizeof expected);
+        }
+        assert_int_equal(next, 0);
+    }
+    return spans;
 }
 
 static void naive_compare(const struct bench *bench, const struct naive *naive)
@@ -585,7 +665,7 @@ static void random_plan(struct bench *bench, struct random *random, struct naive
     assert_int_equal(bench->refusal.constraint, done || !limits_hold ? U32_MAX : broken);
     if (!done) return;
     *naive = *after;
-    naive_settle(naive);
+    naive_settle(bench, naive, bench->now, CONSTRAINTS);
 }
 
 static void random_member(struct bench *bench, struct random *random, struct naive *naive,
@@ -604,7 +684,7 @@ static void random_member(struct bench *bench, struct random *random, struct nai
     assert_int_equal(done, broken == U32_MAX);
     if (!done) return;
     *naive = *after;
-    naive_settle(naive);
+    naive_settle(bench, naive, bench->now, CONSTRAINTS);
 }
 
 static void random_set(struct bench *bench, struct random *random, struct naive *naive,
@@ -631,25 +711,39 @@ static void random_set(struct bench *bench, struct random *random, struct naive 
     if (!done) assert_int_equal(bench->refusal.constraint, broken);
     if (!done) return;
     *naive = *after;
-    naive_settle(naive);
+    naive_settle(bench, naive, bench->now, is_fact ? CONSTRAINTS : row);
+}
+
+// The hold that is due next by `now`: in order of expiry, then of making; HOLDS_MAX when none is.
+static u32 naive_due(const struct naive *naive, u64 now)
+{
+    u32 due = HOLDS_MAX;
+    for (u32 i = 0; i < naive->hold_count; i++) {
+        const struct naive_hold *hold = &naive->holds[i];
+        if (hold->expires_at == 0 || hold->expires_at > now) continue;
+        if (due == HOLDS_MAX || hold->expires_at < naive->holds[due].expires_at ||
+            (hold->expires_at == naive->holds[due].expires_at && hold->id < naive->holds[due].id)) {
+            due = i;
+        }
+    }
+    return due;
 }
 
 static void random_expiries(struct bench *bench, struct random *random, struct naive *naive)
 {
     bench->now += random_below(random, 8) * NS_PER_S + 1;
+    if (random_chance(random, 5)) bench->now += NS_PER_DAY / 3;
+    bench->ledger.position++;
     u32 due = 0;
-    for (u32 i = 0; i < naive->hold_count;) {
-        if (naive->holds[i].expires_at == 0 || naive->holds[i].expires_at > bench->now) {
-            i++;
-            continue;
-        }
+    for (;; due++) {
+        const u32 i = naive_due(naive, bench->now);
+        if (i == HOLDS_MAX) break;
         naive_release(naive, i);
-        due++;
+        naive_settle(bench, naive, bench->now + due + 1, CONSTRAINTS);
     }
     assert_int_equal(ledger_expire(&bench->ledger, bench->now, 0, U32_MAX), due);
     ledger_check(&bench->ledger);
     bench->now += due;
-    naive_settle(naive);
 }
 
 static void constraints_make(struct bench *bench, struct random *random, struct naive *naive)
@@ -667,6 +761,9 @@ static void constraints_make(struct bench *bench, struct random *random, struct 
         }
         naive->bounds[i] = open.bound;
         assert_true(change(bench, &open, false));
+        histories[i].count = 1;
+        histories[i].changes[0] = (struct naive_change){
+            .bound = open.bound, .at = bench->now, .position = bench->ledger.position};
     }
 }
 
@@ -687,7 +784,45 @@ static void test_random_plans_and_lists_agree(void **state)
         naive_compare(bench, naive);
     }
     assert_true(naive->breach_count > 20); // Or nothing was tried.
+    assert_true(histories_compare(bench) > 2 * naive->breach_count + CONSTRAINTS);
     free(naive);
+}
+
+// A posting is not refused for it: the last span goes on, whatever the state.
+static void test_a_history_without_room_goes_on(void **state)
+{
+    struct bench *bench = *state;
+    const u32 cell = cell_open(bench);
+    assert_true(member(bench, cell, 0, true));
+    const u32 row = constraint_open(bench, cell, 1, 0);
+    bench->ledger.spans.capacity = 1;
+    assert_true(post(bench, 0, 1, 5));
+    bench->now += NS_PER_DAY;
+    struct step step = {.debit = 1, .credit = 0, .amount = 12};
+    assert_true(plan_post(bench, &step, 1, true));
+    const u32 late = constraint_open(bench, cell, 2, -100);
+    assert_true(post(bench, 0, 1, 4));
+    assert_int_equal(bench->ledger.spans.count, 1);
+    const struct ledger_span *span = ledger_span(&bench->ledger, 0);
+    assert_true(span->value == -3 && span->least_value == -7 &&
+                span->state == LEDGER_SPAN_BREACHED);
+    assert_int_equal(span->changes, 4);
+    assert_int_equal(ledger_constraint(&bench->ledger, row)->span_last, 1);
+    assert_int_equal(ledger_constraint(&bench->ledger, late)->span_last, 0);
+}
+
+static void test_a_closed_constraint_has_a_last_span(void **state)
+{
+    struct bench *bench = *state;
+    const u32 cell = cell_open(bench);
+    const u32 row = constraint_open(bench, cell, 1, -7);
+    const struct ledger_change close = {.kind = LEDGER_CHANGE_CONSTRAINT_CLOSE, .constraint = row};
+    assert_true(change(bench, &close, false));
+    const u32 last = ledger_constraint(&bench->ledger, row)->span_last;
+    const struct ledger_span *span = ledger_span(&bench->ledger, last - 1);
+    assert_int_equal(bench->ledger.spans.count, 2);
+    assert_true(span->state == LEDGER_SPAN_CLOSED && span->bound == -7 && span->changes == 1);
+    assert_true(span->from_at == bench->now && span->from_position == bench->ledger.position);
 }
 
 int main(void)
@@ -703,6 +838,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_hold_that_is_too_large_for_a_cell_overflows, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_random_plans_and_lists_agree, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_history_without_room_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_closed_constraint_has_a_last_span, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,9 @@ enum status constraints_init(struct ledger *ledger, struct failure *failure)
         status = table_init(&ledger->breaches, sizeof(struct ledger_breach), LEDGER_BREACHES_MAX,
                             failure);
     }
+    if (status == STATUS_OK) {
+        status = table_init(&ledger->spans, sizeof(struct ledger_span), LEDGER_SPANS_MAX, failure);
+    }
     void *touched = NULL;
     if (status == STATUS_OK) {
         status = memory_reserve(sizeof *ledger->touched, false, &touched, failure);
@@ -41,6 +44,7 @@ void constraints_free(struct ledger *ledger)
 {
     table_free(&ledger->constraints);
     table_free(&ledger->breaches);
+    table_free(&ledger->spans);
     memory_release(ledger->touched, sizeof *ledger->touched);
 }
 
@@ -64,6 +68,17 @@ static struct ledger_breach *breach_at(const struct ledger *ledger, u32 row)
 const struct ledger_breach *ledger_breach(const struct ledger *ledger, u32 row)
 {
     return breach_at(ledger, row);
+}
+
+static struct ledger_span *span_at(const struct ledger *ledger, u32 row)
+{
+    assert(row < ledger->spans.count);
+    return (struct ledger_span *)(void *)ledger->spans.memory + row;
+}
+
+const struct ledger_span *ledger_span(const struct ledger *ledger, u32 row)
+{
+    return span_at(ledger, row);
 }
 
 bool ledger_has_room_for_limits(const struct ledger *ledger, enum ledger_change_kind kind,
@@ -148,6 +163,71 @@ bool ledger_terms_fit(const struct ledger *ledger, const struct ledger_term *ter
         if (!cell_fits(ledger_cell(ledger, terms[i].cell), sum_max)) return false;
     }
     return true;
+}
+
+// --- history -------------------------------------------------------------------------------------
+
+#define NS_PER_DAY (86400 * NS_PER_S)
+
+static u32 span_state(const struct ledger_constraint *constraint)
+{
+    if (constraint->is_closed != 0) return LEDGER_SPAN_CLOSED;
+    return constraint->breach != 0 ? LEDGER_SPAN_BREACHED : LEDGER_SPAN_OPEN;
+}
+
+// A span of the constraint behind its last one.
+static struct ledger_span *span_begin(struct ledger *ledger, u32 row, u64 timestamp)
+{
+    struct ledger_constraint *constraint = constraint_at(ledger, row);
+    const u32 span = (u32)ledger->spans.count++;
+    table_touch(&ledger->spans, span);
+    *span_at(ledger, span) = (struct ledger_span){.least_value = constraint->value,
+                                                  .least_bound = constraint->bound,
+                                                  .least_at = timestamp,
+                                                  .least_position = ledger->position,
+                                                  .from_at = timestamp,
+                                                  .from_position = ledger->position,
+                                                  .constraint = row};
+    if (constraint->span_last == 0) constraint->span_first = span + 1;
+    else {
+        table_touch(&ledger->spans, constraint->span_last - 1);
+        span_at(ledger, constraint->span_last - 1)->next = span + 1;
+    }
+    constraint->span_last = span + 1;
+    return span_at(ledger, span);
+}
+
+// Takes a constraint that was touched into its history, as it is behind the change.
+static void span_note(struct ledger *ledger, u32 row, u64 timestamp)
+{
+    struct ledger_constraint *constraint = constraint_at(ledger, row);
+    const u32 state = span_state(constraint);
+    const bool has_ended = timestamp >= constraint->span_ends;
+    struct ledger_span *span =
+        constraint->span_last == 0 ? NULL : span_at(ledger, constraint->span_last - 1);
+    if (span != NULL && constraint->span_ends != 0 && span->value == constraint->value &&
+        span->bound == constraint->bound && span->state == state) {
+        return;
+    }
+    const bool begins = span == NULL || has_ended || span->state != state;
+    constraint->span_ends = (timestamp / NS_PER_DAY + 1) * NS_PER_DAY;
+    if (begins && ledger->spans.count < ledger->spans.capacity) {
+        span = span_begin(ledger, row, timestamp);
+    }
+    if (span == NULL) return;
+    table_touch(&ledger->spans, constraint->span_last - 1);
+    if (headroom_of(constraint) < span->least_value - span->least_bound) {
+        span->least_value = constraint->value;
+        span->least_bound = constraint->bound;
+        span->least_at = timestamp;
+        span->least_position = ledger->position;
+    }
+    span->value = constraint->value;
+    span->bound = constraint->bound;
+    span->state = state;
+    span->last_at = timestamp;
+    span->last_position = ledger->position;
+    span->changes += span->changes < U32_MAX;
 }
 
 // --- the end of a plan ---------------------------------------------------------------------------
@@ -235,13 +315,14 @@ void constraints_settle(struct ledger *ledger, u64 timestamp)
         touched->is_touched[row] = false;
         if (constraint_settle(ledger, row, timestamp)) touched->to_open[opened++] = (u64)row << 32;
     }
-    touched->count = 0;
     if (opened > 1) {
         sort_u64_by_high32(touched->to_open, touched->to_open + LEDGER_CONSTRAINTS_MAX, opened);
     }
     for (u32 i = 0; i < opened; i++) {
         breach_open(ledger, (u32)(touched->to_open[i] >> 32), timestamp);
     }
+    for (u32 i = 0; i < touched->count; i++) span_note(ledger, touched->items[i].row, timestamp);
+    touched->count = 0;
 }
 
 void constraints_forget(struct ledger *ledger)
@@ -391,6 +472,7 @@ static void constraint_open(struct ledger *ledger, const struct ledger_change *c
         (struct ledger_constraint){.number = change->number, .since = timestamp};
     constraint_fill(ledger, row, change);
     if (headroom_of(constraint_at(ledger, row)) < 0) breach_open(ledger, row, timestamp);
+    span_note(ledger, row, timestamp);
 }
 
 static void constraint_close(struct ledger *ledger, u32 row, u64 timestamp)
@@ -409,6 +491,7 @@ static void constraint_close(struct ledger *ledger, u32 row, u64 timestamp)
     table_touch(&ledger->constraints, row);
     constraint->is_closed = 1;
     constraint->since = timestamp;
+    span_note(ledger, row, timestamp);
 }
 
 // Whether a constraint refuses to become this.
@@ -466,6 +549,7 @@ enum status ledger_change_apply(struct ledger *ledger, const struct ledger_chang
             return STATUS_OK;
         }
         constraint_touch(ledger, change->constraint);
+        if (!is_fact) constraint_at(ledger, change->constraint)->span_ends = 0;
         constraint_fill(ledger, change->constraint, change);
         break;
     }
@@ -521,10 +605,32 @@ static struct ledger_cell *cells_sum(const struct ledger *ledger)
     return sums;
 }
 
+static void check_spans(const struct ledger *ledger, u32 row)
+{
+    const struct ledger_constraint *constraint = constraint_at(ledger, row);
+    const struct ledger_span *last = NULL;
+    for (u32 next = constraint->span_first; next != 0; next = last->next) {
+        const struct ledger_span *span = span_at(ledger, next - 1);
+        assert(last == NULL || last->last_at <= span->from_at); // G6
+        assert(span->constraint == row && span->changes > 0);
+        assert(span->from_at <= span->least_at && span->least_at <= span->last_at);
+        assert(span->least_value - span->least_bound <= span->value - span->bound); // G6
+        assert(span->next != 0 || next == constraint->span_last);
+        last = span;
+    }
+    if (last == NULL) {
+        assert(constraint->span_last == 0 && ledger->spans.count == ledger->spans.capacity);
+        return;
+    }
+    assert(last->value == constraint->value && last->bound == constraint->bound); // G6
+    assert(last->state == span_state(constraint));                                // G6
+}
+
 static void check_constraint(const struct ledger *ledger, u32 row)
 {
     const struct ledger_constraint *constraint = constraint_at(ledger, row);
     assert(!ledger->touched->is_touched[row]);
+    check_spans(ledger, row);
     if (constraint->is_closed) {
         assert(constraint->breach == 0);
         return;

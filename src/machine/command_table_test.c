@@ -30,6 +30,7 @@ static const char *const table_files[] = {
     "constraint/tables/cells.txt",
     "constraint/tables/constraints.txt",
     "constraint/tables/breaches.txt",
+    "constraint/tables/history.txt",
     "name/tables/names.txt",
     "name/tables/lists.txt",
     "name/tables/balances.txt",

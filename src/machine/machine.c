@@ -79,6 +79,7 @@ u32 machine_tables(struct machine *machine, struct machine_table tables[MACHINE_
         &machine->ledger.breaches,
         &machine->turnovers.table,
         &machine->sub_ledgers.table,
+        &machine->ledger.spans,
     }; // 4 was once another table's.
     u32 count = 0;
     for (u32 i = 0; i < ARRAY_COUNT(own); i++) {

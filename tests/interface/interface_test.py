@@ -658,14 +658,14 @@ def test_the_limits_of_the_documentation(folder):
                 assert printed["posting"] == 1, printed
                 continue
             printed = run(*command, folder=folder)
-            if command[0] == "trial-balance" or command[1] == "list":
+            if command[0] == "trial-balance" or command[1] in ("list", "history"):
                 shown = "```\n%s```" % time.sub("T" * 30, printed)
                 assert shown in page or not printed, shown
                 tables += shown in page
         broken = ("constraint", "set", "--constraint", "1", "--set-bound", "--bound", "6000")
         printed = run(*broken, code=1, folder=folder)
         assert "constraint_broken" in printed and "Constraint 1 would be below" in printed, printed
-    assert tables == page.count("\n```\n") // 2 == 5, (tables, printed)
+    assert tables == page.count("\n```\n") // 2 == 6, (tables, printed)
     done = run("verify", os.path.join(folder, "data"), "--replay")
     assert done.startswith("ok: "), done
 

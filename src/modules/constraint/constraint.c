@@ -395,6 +395,62 @@ static u32 breach_list_ask(const struct module_context *context, const struct br
     return MODULE_DONE;
 }
 
+static struct constraint_span span_view(const struct ledger *ledger, const struct ledger_span *span)
+{
+    static const u8 states[] = {[LEDGER_SPAN_OPEN] = CONSTRAINT_STATE_OPEN,
+                                [LEDGER_SPAN_BREACHED] = CONSTRAINT_STATE_BREACHED,
+                                [LEDGER_SPAN_CLOSED] = CONSTRAINT_STATE_CLOSED};
+    return (struct constraint_span){
+        .from_at = span->from_at,
+        .constraint = ledger_constraint(ledger, span->constraint)->number,
+        .state = states[span->state],
+        .value = span->value,
+        .bound = span->bound,
+        .headroom = span->value - span->bound,
+        .least_headroom = span->least_value - span->least_bound,
+        .least_value = span->least_value,
+        .least_bound = span->least_bound,
+        .least_at = span->least_at,
+        .least_position = span->least_position,
+        .from_position = span->from_position,
+        .last_position = span->last_position,
+        .last_at = span->last_at,
+        .changes = span->changes,
+    };
+}
+
+// From the oldest span to the newest.
+static u32 history_ask(const struct module_context *context,
+                       const struct constraint_history *question, struct module_answer *answer)
+{
+    const struct ledger *ledger = context->ledger;
+    const u64 row = constraint_row(context, question->constraint);
+    const u64 to_time = question->to_time == 0 ? U64_MAX : question->to_time;
+    u64 next = load_u64(answer->cursor);
+    memset(answer->cursor, 0, sizeof answer->cursor);
+    answer->record = &constraint_schema_constraint_span;
+    answer->evidence[0] = question->constraint;
+    if (row == MODULE_ROW_NONE) return CONSTRAINT_NOT_FOUND;
+    answer->evidence[0] = question->from_time;
+    answer->evidence[1] = question->to_time;
+    if (to_time < question->from_time) return CONSTRAINT_RANGE_REVERSED;
+    if (next == 0) next = ledger_constraint(ledger, (u32)row)->span_first;
+    for (u32 looks = 0; next != 0 && next <= ledger->spans.count; looks++) {
+        const struct ledger_span *span = ledger_span(ledger, (u32)next - 1);
+        // A cursor that this server did not give, or all that was asked for is told.
+        if (span->constraint != row || span->from_at > to_time) break;
+        const bool is_over =
+            span->next != 0 && ledger_span(ledger, span->next - 1)->from_at <= question->from_time;
+        const struct constraint_span view = span_view(ledger, span);
+        if (looks == ANSWER_LOOKS_MAX || (!is_over && !answer_add(answer, &view))) {
+            store_u64(answer->cursor, next);
+            break;
+        }
+        next = span->next;
+    }
+    return MODULE_DONE;
+}
+
 static u32 constraint_ask(const struct module_context *context,
                           const struct schema_record *question, const void *body,
                           struct module_answer *answer)
@@ -404,6 +460,9 @@ static u32 constraint_ask(const struct module_context *context,
         return constraint_list_ask(context, body, answer);
     }
     if (question == &constraint_schema_breach_list) return breach_list_ask(context, body, answer);
+    if (question == &constraint_schema_constraint_history) {
+        return history_ask(context, body, answer);
+    }
     return MODULE_UNKNOWN;
 }
 

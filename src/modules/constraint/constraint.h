@@ -2,10 +2,10 @@
 //
 // The constraint module: what cells and constraints are called, who changes them, how they stand.
 //
-// Their sums, terms, values and breaches are the ledger's (ledger/ledger_cell.h), where postings
-// change them and where the end of every module's plan looks at them. This module checks a change,
-// asks for it by its plan, and keeps the names: its record of a cell or a constraint has the row
-// that the ledger's has.
+// Their sums, terms, values, breaches and history are the ledger's (ledger/ledger_cell.h), where
+// postings change them and where the end of every module's plan looks at them. This module checks
+// a change, asks for it by its plan, and keeps the names: its record of a cell or a constraint has
+// the row that the ledger's has.
 //
 // Invariants
 //   V1 The cells and constraints of the ledger are those of the module, row by row, each with a
