@@ -361,6 +361,74 @@ static void breaches_compare(struct book_compare *compare)
     }
 }
 
+// The next breach of a constraint from `i` on, or the count when there is none.
+static u32 breach_next(const struct breach_view *breaches, u32 count, u32 i, u32 constraint)
+{
+    while (i < count && breaches[i].constraint != constraint) i++;
+    return i;
+}
+
+// The history of a constraint tells of its breaches what their list tells, and ends as it stands.
+static void history_compare(struct book_compare *compare, const struct constraint_view *now,
+                            const struct breach_view *breaches, u32 breach_count)
+{
+    const struct constraint_history question = {.constraint = now->constraint};
+    const struct constraint_span *spans = (const void *)compare->ask->views;
+    struct constraint_span last = {0};
+    struct module_answer answer = {0};
+    u32 breach = breach_next(breaches, breach_count, 0, now->constraint);
+    do {
+        if (node_ask(compare->ask, &constraint_schema_constraint_history, &question,
+                     (u32)NODE_ASK_SPACE, &answer) != MODULE_DONE) {
+            differs(compare, "a history is refused");
+        }
+        for (u32 i = 0; i < answer.count; i++) {
+            const struct constraint_span *span = &spans[i];
+            const bool was_breached = last.state == CONSTRAINT_STATE_BREACHED;
+            const bool is_breached = span->state == CONSTRAINT_STATE_BREACHED;
+            const bool is_in_order =
+                span->from_at > last.last_at && span->from_position >= last.last_position &&
+                span->headroom == span->value - span->bound &&
+                span->least_headroom <= span->headroom && (span->least_headroom < 0) == is_breached;
+            if (!is_in_order) differs(compare, "a span of a history");
+            if (was_breached && !is_breached) {
+                if (breaches[breach].cured_at != span->from_at ||
+                    breaches[breach].cured_position != span->from_position) {
+                    differs(compare, "a cure in a history");
+                }
+                breach = breach_next(breaches, breach_count, breach + 1, now->constraint);
+            }
+            if (is_breached &&
+                (breach == breach_count || span->least_value < breaches[breach].worst ||
+                 (!was_breached && breaches[breach].opened_at != span->from_at))) {
+                differs(compare, "a breach in a history");
+            }
+            last = *span;
+        }
+    } while (!is_zero(answer.cursor, sizeof answer.cursor));
+    const u32 open = breach + (last.state == CONSTRAINT_STATE_BREACHED);
+    const bool is_as_now = last.state == now->state && last.bound == now->bound &&
+                           (last.state == CONSTRAINT_STATE_CLOSED || last.value == now->value);
+    if (!is_as_now || breach_next(breaches, breach_count, open, now->constraint) != breach_count) {
+        differs(compare, "the end of a history");
+    }
+}
+
+static void histories_compare(struct book_compare *compare)
+{
+    struct constraint_view now;
+    const struct breach_list all = {0};
+    const struct constraint_model *model = book_model_constraints(compare->model);
+    const u32 count = ask(compare, &constraint_schema_breach_list, &all);
+    struct breach_view *breaches = malloc(MAX(count, 1u) * sizeof *breaches);
+    if (breaches == NULL) abort();
+    memcpy(breaches, compare->ask->views, count * sizeof *breaches);
+    for (u32 i = 0; constraint_model_constraint(model, i, &now); i++) {
+        history_compare(compare, &now, breaches, count);
+    }
+    free(breaches);
+}
+
 // What history's lists have on a ledger number.
 void book_compare_history(struct book_compare *compare, u32 number)
 {
@@ -470,4 +538,5 @@ void book_compare_answers(struct book_compare *compare)
     book_compare_cells(compare);
     constraints_compare(compare);
     breaches_compare(compare);
+    histories_compare(compare);
 }

@@ -325,12 +325,13 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
 }
 
 // Questions alone are refused with these (past_test.c, book/tables/past.txt,
-// entry/tables/found.txt).
+// entry/tables/found.txt, constraint/tables/history.txt).
 static bool is_of_questions(const struct schema_module *schema, u32 result)
 {
     if (schema == &entry_schema) {
         return result == ENTRY_REFERENCE_MISSING || result == ENTRY_RANGE_REVERSED;
     }
+    if (schema == &constraint_schema) return result == CONSTRAINT_RANGE_REVERSED;
     return schema == &book_schema &&
            (result == BOOK_DAYS_AND_TIMES || result == BOOK_RANGE_REVERSED ||
             result == BOOK_RAW_HAS_NO_DAYS || result == BOOK_DAY_OUT_OF_RANGE ||
