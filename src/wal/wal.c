@@ -557,6 +557,22 @@ static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
            frame_header_valid(out) && out->place == place;
 }
 
+// Where a frame must be that has this position, or one that leads to it, there is none.
+static enum status frame_missing(const struct wal *wal, u64 place, u64 position,
+                                 struct failure *failure)
+{
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, place / WAL_FILE_SIZE);
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: %s/%s, offset %llu: the frame on the way to position %llu is "
+                "missing",
+                wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
+                (unsigned long long)position);
+    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                          "start again");
+    return STATUS_CORRUPT;
+}
+
 enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
                               struct frame_header *header, struct failure *failure)
 {
@@ -575,11 +591,14 @@ enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
     }
     u64 place = first * WAL_FILE_SIZE;
     const u64 file_end = MIN(place + WAL_FILE_SIZE, place_end);
-    while (place < file_end && header_at(wal, place, header)) {
-        if (position < header->position) break;
+    while (place < file_end && header_at(wal, place, header) && header->position <= position) {
         if (position - header->position < header->command_count) return STATUS_OK;
         place += frame_size(header);
     }
+    // Behind the last frame of a file there may be nothing; but then there is no next file, since
+    // that begins with a later position.
+    const bool is_end = place == place_end || place_end % WAL_FILE_SIZE == 0;
+    if (file_end < place_end || !is_end) return frame_missing(wal, place, position, failure);
     return failure_set(failure, STATUS_NOT_FOUND, "the log has no command at position %llu",
                        (unsigned long long)position);
 }

@@ -187,6 +187,51 @@ static void test_files_are_crossed(void **state)
     assert_int_equal(reopen(fixture, &end), count + 1);
 }
 
+// Frame n has the position n + 1.
+static enum status find(struct fixture *fixture, u64 position)
+{
+    struct frame_header header = {0};
+    const enum status status = wal_find_position(&fixture->wal, fixture->wal.tail.place, position,
+                                                 &header, &fixture->failure);
+    if (status == STATUS_OK) assert_int_equal(header.position, position);
+    return status;
+}
+
+static void expect_missing(struct fixture *fixture, u64 position, const char *words)
+{
+    assert_int_equal(find(fixture, position), STATUS_CORRUPT);
+    if (strstr(fixture->failure.message, words) == NULL) fail_msg("%s", fixture->failure.message);
+}
+
+// In files with a rest that stays empty, and in full ones.
+static void test_a_position_is_found_or_its_frame_is_missing(void **state)
+{
+    struct fixture *fixture = *state;
+    append_some(fixture, 43, 3 * MIB);
+    while (fixture->wal.tail.place % WAL_FILE_SIZE != 0) {
+        u64 left = WAL_FILE_SIZE - fixture->wal.tail.place % WAL_FILE_SIZE;
+        append_some(fixture, 1, (u32)(MIN(left, FRAME_SIZE_MAX) - PAGE_SIZE));
+    }
+    const u64 full = fixture->sequence;
+    for (u64 i = 1; i <= full; i++) assert_int_equal(find(fixture, i), STATUS_OK);
+    assert_int_equal(find(fixture, full + 1), STATUS_NOT_FOUND);
+    append_some(fixture, 2, 100);
+    for (u64 i = full; i <= full + 2; i++) assert_int_equal(find(fixture, i), STATUS_OK);
+    assert_int_equal(find(fixture, full + 3), STATUS_NOT_FOUND);
+    // The second frame of the first file, and the first one of each other.
+    const u64 frame = 3 * MIB + PAGE_SIZE;
+    disk_memory_rot(&fixture->disk, "log-00000000", frame, 0);
+    disk_memory_rot(&fixture->disk, "log-00000001", 0, 0);
+    disk_memory_rot(&fixture->disk, "log-00000003", 0, 0);
+    assert_int_equal(find(fixture, 1), STATUS_OK);
+    expect_missing(fixture, 2, "log-00000000, offset 3149824: the frame on the way to position 2 ");
+    expect_missing(fixture, 21, "log-00000000, offset 3149824: ");
+    expect_missing(fixture, 22, "log-00000000, offset 3149824: ");
+    assert_int_equal(find(fixture, 43), STATUS_OK);
+    assert_int_equal(find(fixture, full), STATUS_OK);
+    expect_missing(fixture, full + 1, "log-00000003, offset 0: ");
+}
+
 // Flips one bit of each sector in turn of the last frame: it is cut, whatever was hit, and the log
 // goes on from the frame before.
 static void test_torn_tail(void **state)
@@ -464,6 +509,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_append_and_reopen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_empty_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_are_crossed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_position_is_found_or_its_frame_is_missing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_torn_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_power_fails_within_append, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_before_the_tail, setup, teardown),

@@ -281,8 +281,8 @@ static void books_compare(struct world *world, bool is_whole, bool has_history)
     compare->differs = books_differ;
     if (!is_whole) return;
     book_compare_answers(compare);
-    book_compare_cursors(compare);
     if (!has_history) return;
+    book_compare_cursors(compare); // Pages behind the first one are of a position in the log.
     past_compare(world);
     book_compare_entries(compare);
     for (u32 i = 1; i < desk->book_random.numbers_max + 4; i++) {
