@@ -19,7 +19,7 @@
 #include "wal/wal.h"
 
 #define CHECKPOINT_MAGIC      0x544e4f504b434854ull
-#define CHECKPOINT_FORMAT     3u
+#define CHECKPOINT_FORMAT     4u
 #define CHECKPOINT_TABLES_MAX MACHINE_TABLES_MAX
 
 // One that has records; others are not listed, so that a module that is new changes nothing in what
