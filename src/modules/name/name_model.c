@@ -315,11 +315,13 @@ void name_model_turned(const struct name_model *model, struct name_model_account
 static void line_of(const char *path, const char *prefix, bool by_part, char out[NAME_PATH_SIZE])
 {
     const size_t size = strnlen(prefix, NAME_PATH_SIZE);
+    size_t end = size;
+    if (by_part && size < NAME_PATH_SIZE && path[size] != 0) {
+        end++; // The colon, or the first character of what stands behind no prefix.
+        while (end < NAME_PATH_SIZE && path[end] != 0 && path[end] != ':') end++;
+    }
     memset(out, 0, NAME_PATH_SIZE);
-    memcpy(out, by_part ? path : prefix, by_part ? NAME_PATH_SIZE : size);
-    if (!by_part || size == NAME_PATH_SIZE) return;
-    char *colon = memchr(out + size + 1, ':', NAME_PATH_SIZE - size - 1);
-    if (colon != NULL && out[size] != 0) memset(colon, 0, (size_t)(out + NAME_PATH_SIZE - colon));
+    memcpy(out, path, end);
 }
 
 static void turned_into(const struct name_model *model, const struct name_model_account *account,
