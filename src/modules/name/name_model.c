@@ -383,7 +383,7 @@ static struct name_turnover_row line_sum(const struct name_model *model,
 u32 name_model_turnover(const struct name_model *model, const struct name_turnover *question,
                         struct name_turnover_row out[NAME_MODEL_NAMES_MAX])
 {
-    const struct name *names[NAME_MODEL_NAMES_MAX];
+    const struct name *names[NAME_MODEL_NAMES_MAX] = {0};
     const u32 count = name_model_list(model, question->prefix, names);
     u32 lines = 0;
     for (u32 i = 0; i < count; i++) {
