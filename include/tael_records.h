@@ -2048,9 +2048,9 @@ struct tael_constraint_history {
     uint32_t constraint;
     // Zero.
     uint32_t reserved;
-    // Only what it was from then on; 0 is from the beginning.
+    // Only the spans that were not over then; 0 is all.
     uint64_t from_time;
-    // Only what it was up to then; 0 is up to now.
+    // Only the spans that had begun by then; 0 is all.
     uint64_t to_time;
     // Zero.
     uint8_t reserved_2[8];
@@ -2142,8 +2142,11 @@ struct tael_constraint_span {
     uint32_t constraint;
     // How it stood.
     uint8_t state;
+    // There was no room for the history's next spans, so this one went on: it has days and states
+    // of those that should have been.
+    bool merged;
     // Zero.
-    uint8_t reserved[3];
+    uint8_t reserved[2];
     // The sum of its terms behind the last change, holds at their worst.
     struct tael_u128 value;
     // The least that it might be then.
@@ -2166,7 +2169,8 @@ struct tael_constraint_span {
     uint64_t last_position;
     // When the last change was.
     uint64_t last_at;
-    // Commands and expiries of holds that changed its value, bound or state.
+    // How often its value, bound or state changed, by an entry, a record of a command or an expiry;
+    // stays at 2^32-1.
     uint64_t changes;
 };
 TAEL_LAYOUT(sizeof(struct tael_constraint_span) == 160);

@@ -42,6 +42,7 @@
 #define LEDGER_CONSTRAINTS_MAX      (1u << 16)
 #define LEDGER_BREACHES_MAX         (1u << 22)
 #define LEDGER_SPANS_MAX            (1u << 22)
+#define LEDGER_SPANS_RESERVE        (1u << 20) // For what is not ours to choose.
 // G5. A measure is two sums at most, so a value is below 2^126, and so is a bound: their difference
 // is exact.
 #define LEDGER_MEASURE_MAX (((u128)1 << 125) - 1)
@@ -126,11 +127,12 @@ enum ledger_span_state {
 // A span of a constraint's history: what it was from one change up to the next span's first. One
 // begins as the constraint is opened, breached, cured and closed, when we choose another bound or
 // coefficient, and with the first change of another day of UTC; a fact, which may be a price every
-// second, begins none. So a year takes some hundred spans, and any moment lies in one that tells
-// how low the headroom was in it and what it ended with.
+// second, begins none. So a year takes some hundred spans a constraint, and any moment lies in one
+// that tells how low the headroom was in it and what it ended with.
 //
-// When there is no room for another, the last one of a constraint goes on, and one that is opened
-// then has no history: a posting is never refused for it.
+// Near the end of the table no constraint is opened or set by choice any more
+// (ledger_has_room_for_limits); when it is full, the last span of a constraint goes on and says so:
+// a posting is never refused for it.
 struct ledger_span {
     i128 value;       // After its last change, and
     i128 bound;       // the bound then.
@@ -144,8 +146,9 @@ struct ledger_span {
     u64 last_position;
     u32 constraint; // Row.
     u32 next;       // The constraint's next one: its row plus one; 0: this is the last.
-    u32 changes;    // Commands that changed value, bound or state; stays at 2^32-1.
-    u32 state;      // enum ledger_span_state.
+    u32 changes;    // Of value, bound or state; stays at 2^32-1.
+    u16 state;      // enum ledger_span_state.
+    u16 is_merged;  // It went on where another should have begun.
 };
 static_assert(sizeof(struct ledger_span) == 128, "span v1");
 

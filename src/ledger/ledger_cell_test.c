@@ -705,13 +705,16 @@ static void random_set(struct bench *bench, struct random *random, struct naive 
     after->coefficients[row][set.terms[place].cell] = set.terms[place].coefficient;
     after->bounds[row] = set.bound;
     const bool is_fact = random_chance(random, 50);
+    const bool is_chosen = !is_fact && (naive->bounds[row] != after->bounds[row] ||
+                                        memcmp(naive->coefficients[row], after->coefficients[row],
+                                               sizeof naive->coefficients[row]) != 0);
     const bool done = change(bench, &set, is_fact);
     const u32 broken = naive_broken(naive, after);
     assert_int_equal(done, is_fact || broken == U32_MAX);
     if (!done) assert_int_equal(bench->refusal.constraint, broken);
     if (!done) return;
     *naive = *after;
-    naive_settle(bench, naive, bench->now, is_fact ? CONSTRAINTS : row);
+    naive_settle(bench, naive, bench->now, is_chosen ? row : CONSTRAINTS);
 }
 
 // The hold that is due next by `now`: in order of expiry, then of making; HOLDS_MAX when none is.
@@ -806,9 +809,45 @@ static void test_a_history_without_room_goes_on(void **state)
     const struct ledger_span *span = ledger_span(&bench->ledger, 0);
     assert_true(span->value == -3 && span->least_value == -7 &&
                 span->state == LEDGER_SPAN_BREACHED);
-    assert_int_equal(span->changes, 4);
+    assert_true(span->changes == 4 && span->is_merged);
     assert_int_equal(ledger_constraint(&bench->ledger, row)->span_last, 1);
     assert_int_equal(ledger_constraint(&bench->ledger, late)->span_last, 0);
+}
+
+// What we choose leaves room for what comes by itself.
+static void test_what_we_choose_does_not_fill_the_history(void **state)
+{
+    struct bench *bench = *state;
+    const struct ledger *ledger = &bench->ledger;
+    const u32 cell = cell_open(bench);
+    const u32 row = constraint_open(bench, cell, 1, -7);
+    struct ledger_change set = {.kind = LEDGER_CHANGE_CONSTRAINT_SET,
+                                .constraint = row,
+                                .bound = -7,
+                                .term_count = 1,
+                                .terms = {{.coefficient = 1, .cell = cell}}};
+    assert_true(change(bench, &set, false)); // To what it is.
+    assert_int_equal(ledger->spans.count, 1);
+    set.bound = -8;
+    assert_true(change(bench, &set, false));
+    assert_int_equal(ledger->spans.count, 2);
+    set.terms[0].coefficient = 2;
+    assert_true(change(bench, &set, true)); // A price.
+    assert_int_equal(ledger->spans.count, 2);
+    set.terms[0].coefficient = 3;
+    assert_true(change(bench, &set, false));
+    assert_int_equal(ledger->spans.count, 3);
+    for (u64 left = LEDGER_SPANS_RESERVE; left <= LEDGER_SPANS_RESERVE + 1; left++) {
+        const bool has_room = left > LEDGER_SPANS_RESERVE;
+        bench->ledger.spans.capacity = ledger->spans.count + left;
+        assert_int_equal(
+            ledger_has_room_for_limits(ledger, LEDGER_CHANGE_CONSTRAINT_OPEN, false, 0), has_room);
+        assert_int_equal(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_CONSTRAINT_SET, false, 0),
+                         has_room);
+        assert_true(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_CONSTRAINT_SET, true, 0));
+        assert_true(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_CONSTRAINT_CLOSE, false, 0));
+        assert_true(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_NONE, true, 0));
+    }
 }
 
 static void test_a_closed_constraint_has_a_last_span(void **state)
@@ -839,6 +878,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_random_plans_and_lists_agree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_history_without_room_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_we_choose_does_not_fill_the_history, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_closed_constraint_has_a_last_span, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,11 @@ bool ledger_has_room_for_limits(const struct ledger *ledger, enum ledger_change_
     if (kind == LEDGER_CHANGE_CELL_OPEN) return ledger->cells.count < ledger->cells.capacity;
     const bool opens = kind == LEDGER_CHANGE_CONSTRAINT_OPEN;
     if (opens && ledger->constraints.count == ledger->constraints.capacity) return false;
+    // What days, breaches and the closing begin has room that what we choose does not take.
+    const bool is_chosen = opens || (kind == LEDGER_CHANGE_CONSTRAINT_SET && !is_fact);
+    if (is_chosen && ledger->spans.count + LEDGER_SPANS_RESERVE >= ledger->spans.capacity) {
+        return false;
+    }
     if (!opens && !is_fact && shortfalls == 0) return true;
     return ledger->breaches.count + ledger->constraints.count + 1 + shortfalls <=
            ledger->breaches.capacity;
@@ -169,7 +174,7 @@ bool ledger_terms_fit(const struct ledger *ledger, const struct ledger_term *ter
 
 #define NS_PER_DAY (86400 * NS_PER_S)
 
-static u32 span_state(const struct ledger_constraint *constraint)
+static u16 span_state(const struct ledger_constraint *constraint)
 {
     if (constraint->is_closed != 0) return LEDGER_SPAN_CLOSED;
     return constraint->breach != 0 ? LEDGER_SPAN_BREACHED : LEDGER_SPAN_OPEN;
@@ -201,19 +206,18 @@ static struct ledger_span *span_begin(struct ledger *ledger, u32 row, u64 timest
 static void span_note(struct ledger *ledger, u32 row, u64 timestamp)
 {
     struct ledger_constraint *constraint = constraint_at(ledger, row);
-    const u32 state = span_state(constraint);
-    const bool has_ended = timestamp >= constraint->span_ends;
+    const u16 state = span_state(constraint);
     struct ledger_span *span =
         constraint->span_last == 0 ? NULL : span_at(ledger, constraint->span_last - 1);
-    if (span != NULL && constraint->span_ends != 0 && span->value == constraint->value &&
-        span->bound == constraint->bound && span->state == state) {
+    const bool is_chosen = span == NULL || constraint->span_ends == 0;
+    if (!is_chosen && span->value == constraint->value && span->bound == constraint->bound &&
+        span->state == state) {
         return;
     }
-    const bool begins = span == NULL || has_ended || span->state != state;
+    const bool is_over = is_chosen || timestamp >= constraint->span_ends || span->state != state;
+    const bool has_room = ledger->spans.count < ledger->spans.capacity;
     constraint->span_ends = (timestamp / NS_PER_DAY + 1) * NS_PER_DAY;
-    if (begins && ledger->spans.count < ledger->spans.capacity) {
-        span = span_begin(ledger, row, timestamp);
-    }
+    if (is_over && has_room) span = span_begin(ledger, row, timestamp);
     if (span == NULL) return;
     table_touch(&ledger->spans, constraint->span_last - 1);
     if (headroom_of(constraint) < span->least_value - span->least_bound) {
@@ -225,6 +229,7 @@ static void span_note(struct ledger *ledger, u32 row, u64 timestamp)
     span->value = constraint->value;
     span->bound = constraint->bound;
     span->state = state;
+    span->is_merged |= is_over && !has_room;
     span->last_at = timestamp;
     span->last_position = ledger->position;
     span->changes += span->changes < U32_MAX;
@@ -524,6 +529,13 @@ static bool member_is_refused(const struct ledger *ledger, const struct ledger_c
     return refused;
 }
 
+// Whether a constraint is set to something else than it has.
+static bool is_other(const struct ledger_constraint *constraint, const struct ledger_change *change)
+{
+    return constraint->bound != change->bound ||
+           memcmp(constraint->terms, change->terms, sizeof constraint->terms) != 0;
+}
+
 enum status ledger_change_apply(struct ledger *ledger, const struct ledger_change *change,
                                 bool is_fact, u64 timestamp, struct ledger_refusal *refusal,
                                 struct failure *failure)
@@ -549,7 +561,9 @@ enum status ledger_change_apply(struct ledger *ledger, const struct ledger_chang
             return STATUS_OK;
         }
         constraint_touch(ledger, change->constraint);
-        if (!is_fact) constraint_at(ledger, change->constraint)->span_ends = 0;
+        if (!is_fact && is_other(constraint_at(ledger, change->constraint), change)) {
+            constraint_at(ledger, change->constraint)->span_ends = 0;
+        }
         constraint_fill(ledger, change->constraint, change);
         break;
     }

@@ -123,17 +123,17 @@ void name_compare_sums(struct name_compare *compare)
     }
 }
 
-static bool is_same_turnover(const struct name_turnover_row *row,
-                             const struct name_turnover_row *expected, u64 position)
+bool name_compare_line(const struct name_turnover_row *line,
+                       const struct name_turnover_row *expected)
 {
     struct name_turnover_row same = *expected;
-    same.names = row->names;
-    same.position_first = position;
-    same.position_last = position;
-    return memcmp(&same, row, sizeof same) == 0;
+    same.names = line->names;
+    same.position_first = line->position_first;
+    same.position_last = line->position_last;
+    return memcmp(&same, line, sizeof same) == 0;
 }
 
-void name_compare_turnover(struct name_compare *compare)
+struct name_turnover name_compare_question(struct name_compare *compare)
 {
     const struct name_model *model = compare->model;
     struct random *random = compare->random;
@@ -153,9 +153,17 @@ void name_compare_turnover(struct name_compare *compare)
         question.to_day =
             MAX(question.from_day, model->first_day - 40) + (i32)random_below(random, days);
     }
+    return question;
+}
+
+void name_compare_turnover(struct name_compare *compare)
+{
+    struct random *random = compare->random;
+    const struct name_turnover question = name_compare_question(compare);
+    const u64 position = compare->ask->node->machine.position;
     struct name_turnover_row *expected = malloc(NAME_MODEL_NAMES_MAX * sizeof *expected);
     if (expected == NULL) abort();
-    const u32 count = name_model_turnover(model, &question, expected);
+    const u32 count = name_model_turnover(compare->model, &question, expected);
     struct module_answer answer = {.looks_max = (u32)random_below(random, 9)};
     const u32 room = (u32)random_between(random, 1, 6) * (u32)sizeof *expected;
     u32 at = 0;
@@ -167,7 +175,8 @@ void name_compare_turnover(struct name_compare *compare)
         const struct name_turnover_row *rows = (const void *)compare->ask->views;
         if (answer.count > count - at) differs(compare, "more lines of turnover");
         for (u32 i = 0; i < answer.count; i++, at++) {
-            if (!is_same_turnover(&rows[i], &expected[at], compare->ask->node->machine.position)) {
+            if (rows[i].position_first != position || rows[i].position_last != position ||
+                !name_compare_line(&rows[i], &expected[at])) {
                 differs(compare, "another turnover");
             }
         }

@@ -26,5 +26,10 @@ void name_compare_sums(struct name_compare *compare);
 // The turnover of some months under some prefix, in one line or by parts, page by page, in one turn
 // or in many. The model must have been told of every posting to accounts in books.
 void name_compare_turnover(struct name_compare *compare);
+// A question about turnover that is not refused.
+struct name_turnover name_compare_question(struct name_compare *compare);
+// Whether a line is the model's, but for positions and the count of names.
+bool name_compare_line(const struct name_turnover_row *line,
+                       const struct name_turnover_row *expected);
 
 #endif

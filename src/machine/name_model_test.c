@@ -23,10 +23,20 @@
 #define ASK_EVERY       20u
 #define RESULTS_MAX     256u
 #define OWNER           5u
+#define SNAPSHOTS_MAX   40u
 #define FIRST_DAY       20000
+
+// An entity and its book of HKD.
+struct business {
+    u128 entity_id;
+    u32 book;
+    i32 first_day;
+    i32 open_day;
+};
 
 struct run {
     struct command_world world;
+    struct business businesses[2];
     struct name_model model;
     struct name_compare compare;
     struct random random;
@@ -34,6 +44,8 @@ struct run {
     u64 step;
     u128 next_id;
     u64 results[RESULTS_MAX];
+    struct snapshots *snapshots;
+    u64 lines_known; // Of one state, though commands came between.
 };
 
 static void differs(const struct run *run, const char *what)
@@ -78,12 +90,17 @@ static void world_make(struct run *run)
     struct name_model *model = &run->model;
     *model = (struct name_model){.entity_id = 1,
                                  .first_day = FIRST_DAY,
-                                 .open_day = FIRST_DAY,
+                                 .open_day = FIRST_DAY + 40,
                                  .assets = {"HKD", "USD"},
-                                 .books = {7, 8}};
-    const struct entity_open entity = {
-        .entity_id = 1, .name = "one", .jurisdiction = "HK", .currency = "HKD", .day = FIRST_DAY};
-    GIVE(run, entity_schema_entity_open, entity);
+                                 .books = {7, 8, 9}};
+    for (u32 i = 0; i < 2; i++) {
+        const i32 day = FIRST_DAY + 40 * (i32)i;
+        run->businesses[i] = (struct business){
+            .entity_id = 1 + i, .book = 7 + 2 * i, .first_day = day, .open_day = day};
+        const struct entity_open entity = {
+            .entity_id = 1 + i, .name = "one", .jurisdiction = "HK", .currency = "HKD", .day = day};
+        GIVE(run, entity_schema_entity_open, entity);
+    }
     const struct chart_add code = {.chart = 1, .code = 1, .kind = KIND_ASSET, .name = "all"};
     GIVE(run, book_schema_chart_add, code);
     for (u32 i = 0; i < 2; i++) {
@@ -95,19 +112,26 @@ static void world_make(struct run *run)
         GIVE(run, book_schema_asset_open, asset);
         GIVE(run, book_schema_book_open, book);
     }
+    const struct book_open other = {
+        .book = 9, .chart = 1, .entity_id = 2, .asset = "HKD", .name = "other"};
+    GIVE(run, book_schema_book_open, other);
     for (u128 id = 1; id <= 6; id++)
         account_add(run, false, 7 + (u32)id % 2, id, id % 2 == 0 ? "HKD" : "USD");
+    for (u128 id = 6; id <= 9; id++) account_add(run, false, 9, id, "HKD");
     for (u128 id = 1; id <= 4; id++) account_add(run, true, 900 + (u32)id % 2, id, "");
 }
 
-// Closes some days, so that months come and go.
+// Closes some days of an entity, so that months come and go.
 static void days_close(struct run *run)
 {
-    const u64 count = random_between(&run->random, 1, 5);
+    struct business *business = &run->businesses[random_below(&run->random, 2)];
+    const u64 count = random_between(&run->random, 1, 9);
     for (u64 i = 0; i < count; i++) {
-        const struct day_close close = {.entity_id = 1, .day = run->model.open_day++};
+        const struct day_close close = {.entity_id = business->entity_id,
+                                        .day = business->open_day++};
         GIVE(run, entity_schema_day_close, close);
     }
+    run->model.open_day = MAX(run->model.open_day, business->open_day);
 }
 
 // Moves an amount between two accounts of one book on some day, or of one ledger number.
@@ -135,7 +159,9 @@ static void post(struct run *run)
         assert_true(result.status == (u32)CREATE_TRANSFER_CREATED);
         return;
     }
-    const i32 day = (i32)random_between(&run->random, FIRST_DAY, (u64)run->model.open_day);
+    const struct business *business = &run->businesses[debit->number == 9];
+    const i32 day =
+        (i32)random_between(&run->random, (u64)business->first_day, (u64)business->open_day);
     name_model_turned(&run->model, debit, true, amount, day);
     name_model_turned(&run->model, credit, false, amount, day);
     struct {
@@ -177,6 +203,72 @@ static void command_compare(struct run *run)
     differs(run, "another reply");
 }
 
+// What the model says of a question at each position that an answer may be of.
+struct snapshots {
+    u32 count;
+    struct {
+        u64 position;
+        u32 count;
+        struct name_turnover_row lines[NAME_MODEL_NAMES_MAX];
+    } items[SNAPSHOTS_MAX];
+};
+
+static void snapshot_take(struct run *run, const struct name_turnover *question)
+{
+    struct snapshots *all = run->snapshots;
+    const u64 position = run->world.node.machine.position;
+    if (all->count > 0 && all->items[all->count - 1].position == position) return;
+    assert_true(all->count < SNAPSHOTS_MAX);
+    all->items[all->count].count =
+        name_model_turnover(&run->model, question, all->items[all->count].lines);
+    all->items[all->count++].position = position;
+}
+
+// A line that says that it is of one state is the model's at that position.
+static bool line_is_known(const struct snapshots *all, const struct name_turnover_row *row)
+{
+    if (row->position_first != row->position_last) return true;
+    for (u32 i = 0; i < all->count; i++) {
+        for (u32 j = 0; all->items[i].position == row->position_first && j < all->items[i].count;
+             j++) {
+            if (name_compare_line(row, &all->items[i].lines[j])) return true;
+        }
+    }
+    return false;
+}
+
+// An answer in pages and turns, between which commands are carried out.
+static void turns_compare(struct run *run)
+{
+    const struct name_turnover question = name_compare_question(&run->compare);
+    struct module_answer answer = {.views = run->world.views,
+                                   .looks_max = (u32)random_between(&run->random, 1, 30)};
+    u32 known = 0;
+    run->snapshots->count = 0;
+    do {
+        answer.room = (u32)random_between(&run->random, 1, 6) * sizeof(struct name_turnover_row);
+        answer.size = 0;
+        answer.count = 0;
+        memset(answer.work, 0, sizeof answer.work);
+        do {
+            if (random_chance(&run->random, 30)) command_compare(run);
+            if (random_chance(&run->random, 10)) post(run);
+            snapshot_take(run, &question);
+            if (commit_ask(&run->world.node.machine, &name_schema_name_turnover, &question,
+                           &answer) != MODULE_DONE) {
+                differs(run, "a turnover is refused");
+            }
+        } while (answer.is_unfinished && run->snapshots->count < SNAPSHOTS_MAX);
+        const struct name_turnover_row *rows = (const void *)run->world.views;
+        for (u32 i = 0; i < answer.count; i++) {
+            known += rows[i].position_first == rows[i].position_last;
+            if (!line_is_known(run->snapshots, &rows[i])) differs(run, "a line of no state");
+        }
+    } while (!is_zero(answer.cursor, sizeof answer.cursor) &&
+             run->snapshots->count < SNAPSHOTS_MAX);
+    run->lines_known += known;
+}
+
 static void compare_differs(void *context, const char *what)
 {
     differs(context, what);
@@ -201,6 +293,7 @@ static void run_seed(struct run *run, u64 seed, u64 steps)
             name_compare_lists(&run->compare);
             for (u32 i = 0; i < 4; i++) name_compare_sums(&run->compare);
             for (u32 i = 0; i < 4; i++) name_compare_turnover(&run->compare);
+            for (u32 i = 0; i < 2; i++) turns_compare(run);
         }
         name_compare_found(&run->compare);
         if (random_below(&run->random, 500) == 0 && !command_world_restart(&run->world)) {
@@ -226,12 +319,53 @@ static void test_machine_and_model_agree(void **state)
     const struct plan_of_runs *plan = *state;
     struct run *run = calloc(1, sizeof *run);
     assert_non_null(run);
+    run->snapshots = calloc(1, sizeof *run->snapshots);
+    assert_non_null(run->snapshots);
     for (u64 i = 0; i < plan->seed_count; i++) run_seed(run, plan->seed_first + i, plan->steps);
     // Every result of a command has come.
     for (u32 result = 0; result <= NAME_TOO_MANY && plan->seed_count > 1; result++) {
         if (run->results[result] == 0) (void)fprintf(stderr, "never given: %u\n", result);
         assert_true(run->results[result] > 0);
     }
+    assert_true(run->lines_known > plan->steps / ASK_EVERY);
+    free(run->snapshots);
+    free(run);
+}
+
+static void name_give(struct run *run, const char *path, u128 id)
+{
+    struct name_set set = {.kind = NAMED_ACCOUNT, .number = 7, .id = id};
+    memcpy(set.path, path, strlen(path));
+    GIVE(run, name_schema_name_set, set);
+}
+
+// The name that the cursor says is gone, and another one has come before it.
+static void test_a_page_begins_with_its_line(void **state)
+{
+    (void)state;
+    struct run *run = calloc(1, sizeof *run);
+    const struct name_turnover question = {.prefix = "p", .book = 7, .parts = true};
+    const struct name_drop drop = {.path = "p:b:m"};
+    const u32 room = sizeof(struct name_turnover_row);
+    struct module_answer answer = {0};
+    assert_non_null(run);
+    run->next_id = 1;
+    world_make(run);
+    name_give(run, "p:a:x", 2);
+    name_give(run, "p:b:m", 4);
+    const struct name_turnover_row *row = (const void *)run->world.views;
+    assert_int_equal(
+        command_world_ask(&run->world, &name_schema_name_turnover, &question, room, &answer), 0);
+    assert_string_equal(row->path, "p:a");
+    name_give(run, "p:b:c", 4);
+    name_give(run, "p:b:d", 6);
+    GIVE(run, name_schema_name_drop, drop);
+    assert_int_equal(
+        command_world_ask(&run->world, &name_schema_name_turnover, &question, room, &answer), 0);
+    assert_string_equal(row->path, "p:b");
+    assert_true(answer.count == 1 && row->accounts == 2);
+    assert_true(is_zero(answer.cursor, sizeof answer.cursor));
+    command_world_free(&run->world);
     free(run);
 }
 
@@ -252,6 +386,7 @@ int main(int argc, char **argv)
     if (argc > 2) plan.steps = strtoull(argv[2], NULL, 10);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_description_makes_sense),
+        cmocka_unit_test(test_a_page_begins_with_its_line),
         cmocka_unit_test_prestate(test_machine_and_model_agree, &plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,12 +65,14 @@ struct book_period book_period_of(const struct module_context *context, const st
 // MODULE_DONE, BOOK_RANGE_REVERSED or BOOK_DAY_OUT_OF_RANGE, with the days as evidence.
 u32 book_period_check(i32 from_day, i32 to_day, u128 evidence[2]);
 
-// What accounts turned over in a period, and their balances before and behind: debits less credits
-// modulo 2^128.
+// What accounts turned over in a period, and their balances before and behind: of those that are
+// debits and of those that are credits the sums. A sum that would pass 2^128-1 stays there.
 struct book_turned {
-    u128 opening;
-    u128 closing;
-    u128 debits; // A sum that would pass 2^128-1 stays there.
+    u128 opening_debit;
+    u128 opening_credit;
+    u128 closing_debit;
+    u128 closing_credit;
+    u128 debits;
     u128 credits;
     u64 count; // Postings, each on both of its sides.
 };
@@ -83,7 +85,7 @@ void book_turned_add(const struct module_context *context, const struct book_per
 u32 book_turned_looks(const struct book_period *period);
 void book_turned_fetch(const struct module_context *context, const struct book_period *period,
                        u32 account_row, bool is_near);
-// A net amount as a debit or a credit: what is above 2^127 is a credit.
-void book_net_split(u128 net, u128 *debit, u128 *credit);
+// Takes the smaller of two balances from both, so that one side is left.
+void book_net(u128 *debit, u128 *credit);
 
 #endif

@@ -30,7 +30,7 @@ u32 book_period_check(i32 from_day, i32 to_day, u128 evidence[2])
 {
     evidence[0] = (u32)from_day;
     evidence[1] = (u32)to_day;
-    if (to_day != 0 && to_day < from_day) return BOOK_RANGE_REVERSED;
+    if (from_day != 0 && to_day != 0 && to_day < from_day) return BOOK_RANGE_REVERSED;
     if (!civil_day_is_valid(from_day) || !civil_day_is_valid(to_day)) return BOOK_DAY_OUT_OF_RANGE;
     return MODULE_DONE;
 }
@@ -47,10 +47,20 @@ static u128 sum_at_most(u128 a, u128 b)
     return a + b < a ? U128_MAX : a + b;
 }
 
-static void turned_add(struct book_turned *turned, u128 opening, const struct turnover *within)
+// Adds the balance of what was debited and credited to one of two sums.
+static void side_add(u128 debits, u128 credits, u128 *debit, u128 *credit)
 {
-    turned->opening += opening;
-    turned->closing += opening + within->debits - within->credits;
+    if (debits >= credits) *debit = sum_at_most(*debit, debits - credits);
+    else *credit = sum_at_most(*credit, credits - debits);
+}
+
+static void turned_add(struct book_turned *turned, const struct turnover *before,
+                       const struct turnover *within)
+{
+    side_add(before->debits, before->credits, &turned->opening_debit, &turned->opening_credit);
+    side_add(sum_at_most(before->debits, within->debits),
+             sum_at_most(before->credits, within->credits), &turned->closing_debit,
+             &turned->closing_credit);
     turned->debits = sum_at_most(turned->debits, within->debits);
     turned->credits = sum_at_most(turned->credits, within->credits);
     turned->count += within->count;
@@ -73,7 +83,7 @@ static void code_add(const struct module_context *context, const struct book_per
         turnover_sum(turnovers, key + period->first, period->from - period->first);
     const struct turnover within =
         turnover_sum(turnovers, key + period->from, months_within(period));
-    turned_add(turned, before.debits - before.credits, &within);
+    turned_add(turned, &before, &within);
 }
 
 // --- of an account -------------------------------------------------------------------------------
@@ -107,36 +117,38 @@ void book_turned_add(const struct module_context *context, const struct book_per
     const u128 key = turnover_account_key(account_row, 0);
     const u32 count = months_within(period);
     const struct turnover within = turnover_sum(turnovers, key + period->from, count);
-    u128 opening = 0;
+    struct turnover before = {0};
     if (is_from_now(period)) {
         // U1: what was posted to an account of a book is what it turned over in all months.
         const struct account *account = ledger_account(context->ledger, account_row);
         const u32 behind = period->from + count;
         const struct turnover since =
             turnover_sum(turnovers, key + behind, period->open + 1 - behind);
-        opening = account->debits_posted - account->credits_posted - since.debits + since.credits -
-                  within.debits + within.credits;
+        before.debits = account->debits_posted - since.debits - within.debits;
+        before.credits = account->credits_posted - since.credits - within.credits;
     } else {
-        const struct turnover before =
-            turnover_sum(turnovers, key + period->first, period->from - period->first);
-        opening = before.debits - before.credits;
+        before = turnover_sum(turnovers, key + period->first, period->from - period->first);
     }
-    turned_add(turned, opening, &within);
+    turned_add(turned, &before, &within);
 }
 
-void book_net_split(u128 net, u128 *debit, u128 *credit)
+void book_net(u128 *debit, u128 *credit)
 {
-    const bool is_credit = net >> 127 != 0;
-    *debit = is_credit ? 0 : net;
-    *credit = is_credit ? -net : 0;
+    const u128 both = MIN(*debit, *credit);
+    *debit -= both;
+    *credit -= both;
 }
 
 // --- by month ------------------------------------------------------------------------------------
 
 static void row_end(struct turnover_row *row, const struct book_turned *turned)
 {
-    book_net_split(turned->opening, &row->opening_debit, &row->opening_credit);
-    book_net_split(turned->closing, &row->closing_debit, &row->closing_credit);
+    row->opening_debit = turned->opening_debit;
+    row->opening_credit = turned->opening_credit;
+    row->closing_debit = turned->closing_debit;
+    row->closing_credit = turned->closing_credit;
+    book_net(&row->opening_debit, &row->opening_credit);
+    book_net(&row->closing_debit, &row->closing_credit);
     row->debits = turned->debits;
     row->credits = turned->credits;
     row->count = turned->count;

@@ -404,6 +404,7 @@ static struct constraint_span span_view(const struct ledger *ledger, const struc
         .from_at = span->from_at,
         .constraint = ledger_constraint(ledger, span->constraint)->number,
         .state = states[span->state],
+        .merged = span->is_merged != 0,
         .value = span->value,
         .bound = span->bound,
         .headroom = span->value - span->bound,

@@ -385,15 +385,21 @@ struct name_range name_range_of(const struct module_context *context,
     return range;
 }
 
-void name_range_go_on(const struct module_context *context, const char prefix[NAME_PATH_SIZE],
+bool name_range_go_on(const struct module_context *context, const char prefix[NAME_PATH_SIZE],
                       u64 row, struct name_range *range)
 {
     const bool is_row = row < module_record_count(context, TABLE_NAMES);
-    if (is_row && name_is_under(name_at(context, row)->path, prefix)) {
-        range->next = btree_lower(range->tree, name_at(context, row));
-    } else {
-        range->next = range->end;
-    }
+    const bool is_under = is_row && name_is_under(name_at(context, row)->path, prefix);
+    if (is_under) name_range_begin(range, name_at(context, row)->path, NAME_PATH_SIZE);
+    else range->next = range->end;
+    return is_under;
+}
+
+void name_range_begin(struct name_range *range, const char *path, u32 size)
+{
+    struct name probe = {0};
+    memcpy(probe.path, path, size);
+    range->next = btree_lower(range->tree, &probe);
 }
 
 static u32 find_ask(const struct module_context *context, const struct name_find *find,
@@ -416,7 +422,7 @@ static u32 list_ask(const struct module_context *context, const struct name_list
     if (refusal != MODULE_DONE) return refusal;
     const u64 from = load_u64(answer->cursor);
     struct name_range range = name_range_of(context, list->prefix);
-    if (from != 0) name_range_go_on(context, list->prefix, from - 1, &range);
+    if (from != 0) (void)name_range_go_on(context, list->prefix, from - 1, &range);
     memset(answer->cursor, 0, sizeof answer->cursor);
     answer->record = &name_schema_name;
     for (; !btree_cursor_equal(range.next, range.end); btree_next(range.tree, &range.next)) {

@@ -25,9 +25,11 @@ struct name_range {
 struct name_range name_range_of(const struct module_context *context,
                                 const char prefix[NAME_PATH_SIZE]);
 // The rest of a range, from the path of a record on, whether or not that stands still. Of a record
-// that is not under the prefix, which is a cursor that this server did not give, nothing.
-void name_range_go_on(const struct module_context *context, const char prefix[NAME_PATH_SIZE],
+// that is not under the prefix, which is a cursor that this server did not give, nothing, and false.
+bool name_range_go_on(const struct module_context *context, const char prefix[NAME_PATH_SIZE],
                       u64 row, struct name_range *range);
+// The rest of a range from so many bytes of a path on, which is under the prefix.
+void name_range_begin(struct name_range *range, const char *path, u32 size);
 
 // Questions about sums: `ask` of the module (struct module).
 u32 name_sum_ask(const struct module_context *context, const struct schema_record *question,

@@ -120,7 +120,8 @@ static const struct name_model_account *account_find(const struct name_model *mo
 
 static bool is_book(const struct name_model *model, u32 number)
 {
-    return number == model->books[0] || number == model->books[1];
+    return number != 0 &&
+           (number == model->books[0] || number == model->books[1] || number == model->books[2]);
 }
 
 static struct name_model_reply thing_judge(const struct name_model *model, const struct name *thing)

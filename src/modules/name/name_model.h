@@ -22,7 +22,7 @@ struct name_model_account {
     u128 id;
     u128 debits;
     u128 credits;
-    // By month of the effective day from that of `first_day` on.
+    // By month of the effective day, from that of the first of all days on.
     struct {
         u128 debits;
         u128 credits;
@@ -35,11 +35,11 @@ struct name_model {
     u32 count;
     struct name_model_account accounts[NAME_MODEL_ACCOUNTS_MAX];
     u32 account_count;
-    u128 entity_id; // There is one.
-    i32 first_day;  // Its first business day, and the open one.
-    i32 open_day;
+    u128 entity_id; // One that there is.
     char assets[2][16];
-    u32 books[2]; // Of the first asset and of the second.
+    u32 books[3];  // Of the first asset, of the second, of either; 0: there is none.
+    i32 first_day; // Of all entities: no effective day is before it, none behind `open_day`.
+    i32 open_day;
 };
 
 struct name_model_reply {

@@ -70,9 +70,10 @@ struct scope {
     u32 wanted; // The book or number; 0: by asset.
     i32 from_day;
     i32 to_day;
-    u32 number;                // The one that was last looked at,
-    bool has;                  // whether its accounts are meant,
-    struct book_period period; // and, of a book, the months.
+    u32 number;        // The one that was last looked at,
+    bool has;          // and whether its accounts are meant.
+    u32 period_number; // The book whose months `period` has; 0: of none.
+    struct book_period period;
 };
 
 static u32 scope_check(const struct module_context *context, const struct scope *scope,
@@ -92,16 +93,24 @@ static u32 scope_check(const struct module_context *context, const struct scope 
 
 static bool scope_has(const struct module_context *context, struct scope *scope, u32 number)
 {
+    if (scope->wanted != 0) return number == scope->wanted;
     if (number == scope->number) return scope->has;
     const struct book *book = book_find(context, number);
     scope->number = number;
-    scope->has = scope->wanted != 0
-                     ? number == scope->wanted
-                     : book != NULL && memcmp(book->asset, scope->asset, sizeof book->asset) == 0;
-    if (scope->has && book != NULL) {
-        scope->period = book_period_of(context, book, scope->from_day, scope->to_day);
-    }
+    scope->has = book != NULL && memcmp(book->asset, scope->asset, sizeof book->asset) == 0;
     return scope->has;
+}
+
+// The months of the question in a book that it is about.
+static const struct book_period *scope_period(const struct module_context *context,
+                                              struct scope *scope, u32 number)
+{
+    if (number != scope->period_number) {
+        scope->period_number = number;
+        scope->period =
+            book_period_of(context, book_find(context, number), scope->from_day, scope->to_day);
+    }
+    return &scope->period;
 }
 
 // --- the walk ------------------------------------------------------------------------------------
@@ -187,7 +196,7 @@ static u32 balance_ask(const struct module_context *context, const struct name_b
     if (refusal != MODULE_DONE) return refusal;
     struct name_range range = name_range_of(context, question->prefix);
     if (sums->next == 0) sums->row.position_first = context->position;
-    else name_range_go_on(context, question->prefix, sums->next - 1, &range);
+    else (void)name_range_go_on(context, question->prefix, sums->next - 1, &range);
     for (u32 looks = 0; !range_is_empty(&range);) {
         const u32 *rows = NULL;
         const u32 count = run_of(context, &range, answer->looks_max - looks, &rows);
@@ -212,6 +221,8 @@ static u32 balance_ask(const struct module_context *context, const struct name_b
 
 // So many accounts ahead their turnover is fetched, and the rest of it one ahead.
 #define FETCH_AHEAD 2u
+// Looks that finding the months of another book costs.
+#define PERIOD_LOOKS 4u
 
 // The line that is being made, between the turns of an answer.
 struct line {
@@ -252,6 +263,10 @@ static void line_end(struct turnover_walk *walk)
     struct name_turnover_row row = {.accounts = line->accounts,
                                     .names = line->names,
                                     .scale = walk->scale,
+                                    .opening_debit = line->turned.opening_debit,
+                                    .opening_credit = line->turned.opening_credit,
+                                    .closing_debit = line->turned.closing_debit,
+                                    .closing_credit = line->turned.closing_credit,
                                     .debits = line->turned.debits,
                                     .credits = line->turned.credits,
                                     .count = line->turned.count,
@@ -262,8 +277,8 @@ static void line_end(struct turnover_walk *walk)
         const struct name *name = name_at(walk->context, line->first - 1);
         memcpy(row.path, name->path, group_size(&walk->group, name->path));
     }
-    book_net_split(line->turned.opening, &row.opening_debit, &row.opening_credit);
-    book_net_split(line->turned.closing, &row.closing_debit, &row.closing_credit);
+    book_net(&row.opening_debit, &row.opening_credit);
+    book_net(&row.closing_debit, &row.closing_credit);
     (void)answer_add(walk->answer, &row);
     walk->line->first = 0;
 }
@@ -278,17 +293,39 @@ static u32 turned_add(struct turnover_walk *walk, const struct name *name)
     const struct account *account = ledger_account(walk->context->ledger, name->account_row - 1);
     if (!scope_has(walk->context, &walk->scope, account->ledger)) return looks;
     if (!counts_once(walk->context, &walk->group, name)) return looks;
+    const bool is_other_book = account->ledger != walk->scope.period_number;
+    const struct book_period *period = scope_period(walk->context, &walk->scope, account->ledger);
     line->accounts++;
-    book_turned_add(walk->context, &walk->scope.period, name->account_row - 1, &line->turned);
-    return looks + book_turned_looks(&walk->scope.period);
+    book_turned_add(walk->context, period, name->account_row - 1, &line->turned);
+    return looks + book_turned_looks(period) + (is_other_book ? PERIOD_LOOKS : 0);
 }
 
-// Names that belong to other books cost a fetch for nothing.
+// Of an account in the book that was added last; whoever is in another one is met unprepared.
 static void turned_fetch(const struct turnover_walk *walk, u32 row, bool is_near)
 {
     const struct name *name = name_at(walk->context, row);
-    if (name->account_row == 0 || walk->scope.number == 0) return;
+    if (name->account_row == 0 || walk->scope.period_number == 0) return;
+    const u32 number = ledger_account(walk->context->ledger, name->account_row - 1)->ledger;
+    if (number != walk->scope.period_number) return;
     book_turned_fetch(walk->context, &walk->scope.period, name->account_row - 1, is_near);
+}
+
+// Whether a name is in the line that is begun.
+static bool is_in_line(const struct turnover_walk *walk, const struct name *name)
+{
+    const u64 first = walk->line->first;
+    return first != 0 &&
+           is_same_line(&walk->group, name->path, name_at(walk->context, first - 1)->path);
+}
+
+// Goes on where a turn or a page ended, with the name that came next then: in the line that is
+// begun there, else from the beginning of that name's line, where others may stand since.
+static void walk_go_on(const struct turnover_walk *walk, u64 row, struct name_range *range)
+{
+    const bool is_ours = name_range_go_on(walk->context, walk->group.prefix, row, range);
+    if (!is_ours || walk->line->first != 0) return;
+    const char *path = name_at(walk->context, row)->path;
+    name_range_begin(range, path, group_size(&walk->group, path));
 }
 
 // Goes over a run of names. False when the answer has no room for another line: then the cursor
@@ -299,10 +336,7 @@ static bool turnover_run(struct turnover_walk *walk, struct name_range *range, c
     for (u32 i = 0; i < count && *looks < walk->answer->looks_max; i++) {
         const struct name *name = name_at(walk->context, rows[i]);
         struct line *line = walk->line;
-        if (line->first != 0 && !is_same_line(&walk->group, name->path,
-                                              name_at(walk->context, line->first - 1)->path)) {
-            line_end(walk);
-        }
+        if (line->first != 0 && !is_in_line(walk, name)) line_end(walk);
         if (line->first == 0 && !has_room(walk->answer)) {
             store_u64(walk->answer->cursor, rows[i] + 1ull);
             return false;
@@ -355,14 +389,16 @@ static u32 turnover_ask(const struct module_context *context, const struct name_
     walk.scale = book_asset_find(context, book == NULL ? question->asset : book->asset)->scale;
     struct name_range range = name_range_of(context, question->prefix);
     const u64 next = walk.line->next != 0 ? walk.line->next : from;
-    if (next != 0) name_range_go_on(context, question->prefix, next - 1, &range);
+    if (next != 0) walk_go_on(&walk, next - 1, &range);
     for (u32 looks = 0; !range_is_empty(&range);) {
         const u32 *rows = NULL;
         const u32 count = run_of(context, &range, answer->looks_max - looks, &rows);
         if (!turnover_run(&walk, &range, rows, count, &looks)) return MODULE_DONE;
         answer->is_unfinished = looks >= answer->looks_max && !range_is_empty(&range);
         if (!answer->is_unfinished) continue;
-        walk.line->next = btree_row(range.tree, range.next) + 1ull;
+        const u32 row = btree_row(range.tree, range.next);
+        if (walk.line->first != 0 && !is_in_line(&walk, name_at(context, row))) line_end(&walk);
+        walk.line->next = row + 1ull;
         return MODULE_DONE;
     }
     if (walk.line->first == 0 && !question->parts && from == 0) line_begin(&walk, 0);
