@@ -24,8 +24,8 @@ struct name_range {
 };
 struct name_range name_range_of(const struct module_context *context,
                                 const char prefix[NAME_PATH_SIZE]);
-// The rest of a range, from the path of a record on, whether or not that stands still. Of a record
-// that is not under the prefix, which is a cursor that this server did not give, nothing, and false.
+// The rest of a range, from the path of a record on, whether or not that stands still. False, and
+// nothing, of a record that is not under the prefix: a cursor that this server did not give.
 bool name_range_go_on(const struct module_context *context, const char prefix[NAME_PATH_SIZE],
                       u64 row, struct name_range *range);
 // The rest of a range from so many bytes of a path on, which is under the prefix.
