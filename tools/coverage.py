@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/coverage.py FOLDER [--files] [--missed PATH]: what the tests of a build folder that was made
-with -Db_coverage=true reached of src/, by gcov: lines and branches by folder (with --files by file),
-and with --missed the lines of the files below a path that were not reached, or not both ways.
+"""tools/coverage.py FOLDER [--files] [--missed PATH]: what the tests of a build folder that was
+made with -Db_coverage=true reached of src/, by gcov: lines and branches by folder (with --files by
+file), and with --missed the lines of the files below a path that were not reached, or not both
+ways.
 
 A line with an assertion has no branch that a test should take; neither has a line of test code."""
 import argparse
@@ -24,7 +25,8 @@ def gcov_of(data):
 def is_counted(path):
     """Sources of the product: no tests, models, generators or harnesses of tests."""
     name = os.path.basename(path)
-    words = ("_test.", "_model", "_random", "_compare", "_world", "_fixture", "_stub", "command_table")
+    words = ("_test.", "_model", "_random", "_compare", "_world", "_fixture", "_stub",
+             "command_table")
     return path.startswith("src/") and not any(word in name for word in words)
 
 
