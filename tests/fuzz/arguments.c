@@ -17,15 +17,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct schema_record *record = fuzz_record(data[0] + 256u * data[1]);
     const char *words[WORDS_MAX];
     int count = 0;
-    char *text = malloc(size - 1);
+    char *text = fuzz_room(size - 1); // The last word's zero too.
     static struct record_references references;
     const u64 capacity = record_binary_size_max(record);
     struct record_arguments arguments = {
-        .record = record, .head = calloc(1, capacity), .references = &references};
+        .record = record, .head = fuzz_room(capacity), .references = &references};
     struct failure failure;
-    FUZZ_CHECK(text != NULL && arguments.head != NULL);
     memcpy(text, data + 2, size - 2);
-    text[size - 2] = 0;
     for (size_t at = 0; at < size - 2 && count < WORDS_MAX; at += strlen(text + at) + 1) {
         words[count++] = text + at;
     }

@@ -24,10 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct compat_header header;
     if (size < 1 + sizeof header) return 0;
     const u32 body_size = (u32)(size - 1 - sizeof header);
-    u8 *body = aligned_alloc(16, align_up(body_size + 1, 16));
-    FUZZ_CHECK(body != NULL);
+    u8 *body = fuzz_copy(data + 1 + sizeof header, body_size);
     memcpy(&header, data + 1, sizeof header);
-    memcpy(body, data + 1 + sizeof header, body_size);
     if (data[0] & 1) compat_header_seal(&header, body, body_size);
     const enum compat_rule rule = compat_header_check(&header);
     FUZZ_CHECK(rule < COMPAT_RULE_COUNT && compat_rule_text(rule)[0] != 0);

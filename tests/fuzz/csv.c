@@ -44,9 +44,7 @@ static void again_read(const struct schema_record *record, const u8 *head)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) return 0;
-    char *text = malloc(size - 2 + 1);
-    FUZZ_CHECK(text != NULL);
-    memcpy(text, data + 2, size - 2);
+    char *text = fuzz_copy(data + 2, size - 2);
     cells_walk(text, size - 2);
     const struct schema_record *record = fuzz_record(data[0] + 256u * data[1]);
     static u8 head[1 << 16];

@@ -50,8 +50,7 @@ static u8 *file_read(struct disk_memory *disk, const char *name, u64 size)
 {
     struct failure failure;
     disk_handle handle = -1;
-    u8 *bytes = malloc(size + 1);
-    FUZZ_CHECK(bytes != NULL);
+    u8 *bytes = fuzz_room(size);
     must(disk_open(&disk->disk, name, DISK_READ_ONLY, &handle, &failure), &failure);
     must(disk_read(&disk->disk, handle, 0, bytes, size, &failure), &failure);
     disk_close(&disk->disk, handle);

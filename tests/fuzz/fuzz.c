@@ -15,6 +15,20 @@ _Noreturn void fuzz_found(const char *what, const char *file, int line)
     abort();
 }
 
+void *fuzz_room(size_t size)
+{
+    void *room = calloc(1, MAX(size, (size_t)1));
+    if (room == NULL) abort();
+    return room;
+}
+
+void *fuzz_copy(const void *bytes, size_t size)
+{
+    u8 *copy = fuzz_room(size);
+    memcpy(copy, bytes, size);
+    return copy;
+}
+
 const struct schema_record *fuzz_record(u32 number)
 {
     u32 count = ledger_schema.record_count;

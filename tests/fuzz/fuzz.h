@@ -20,6 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     } while (0)
 _Noreturn void fuzz_found(const char *what, const char *file, int line);
 
+// Memory for free: zeroes, or a copy of exactly so many bytes, so that a sanitizer sees what is
+// read behind them.
+void *fuzz_room(size_t size);
+void *fuzz_copy(const void *bytes, size_t size);
+
 // A record of some module, or an account or transfer of plain clients, by a number: every one that
 // clients send is reached, and what a log or an answer has too.
 const struct schema_record *fuzz_record(u32 number);

@@ -24,9 +24,8 @@ static void tokens_walk(const char *text, size_t size)
         FUZZ_CHECK(value.token == JSON_END || value.offset >= last);
         last = value.offset;
         if (value.token != JSON_KEY && value.token != JSON_STRING) continue;
-        char *decoded = malloc(value.size + 1);
+        char *decoded = fuzz_room(value.size);
         size_t decoded_size = 0;
-        FUZZ_CHECK(decoded != NULL);
         FUZZ_CHECK(json_string_decode(&value, decoded, value.size, &decoded_size));
         FUZZ_CHECK(decoded_size <= value.size);
         free(decoded);
@@ -36,18 +35,16 @@ static void tokens_walk(const char *text, size_t size)
 static void record_read(const struct schema_record *record, const char *text, size_t size)
 {
     const u64 capacity = record_binary_size_max(record);
-    u8 *bytes = calloc(2, capacity);
+    u8 *bytes = fuzz_room(2 * capacity);
     size_t whole = 0;
     size_t again = 0;
     struct failure failure;
-    FUZZ_CHECK(bytes != NULL);
     if (record_json_parse(record, text, size, 1, bytes, capacity, &whole, &failure) == STATUS_OK) {
         // A row or a view need not be whole: nobody sends one.
         FUZZ_CHECK(record_binary_check(record, bytes, whole, &failure) == STATUS_OK ||
                    !fuzz_is_sent(record));
         const size_t room = 65536 + 16 * whole;
-        char *written = malloc(room);
-        FUZZ_CHECK(written != NULL);
+        char *written = fuzz_room(room);
         struct json_writer writer = json_writer_init(written, room);
         record_json_write(record, RECORD_JSON_ALL, bytes, &writer);
         FUZZ_CHECK(json_writer_finish(&writer, &failure) == STATUS_OK);
@@ -66,10 +63,7 @@ static void record_read(const struct schema_record *record, const char *text, si
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) return 0;
-    // Of exact size, so that a sanitizer sees what is read behind the end.
-    char *text = malloc(size - 2 + 1);
-    FUZZ_CHECK(text != NULL);
-    memcpy(text, data + 2, size - 2);
+    char *text = fuzz_copy(data + 2, size - 2);
     tokens_walk(text, size - 2);
     record_read(fuzz_record(data[0] + 256u * data[1]), text, size - 2);
     free(text);

@@ -14,11 +14,10 @@ static void forms_write(const struct schema_record *record, const u8 *bytes, siz
 {
     const size_t room = 65536 + 16 * size;
     const u64 capacity = record_binary_size_max(record);
-    char *written = malloc(room);
-    u8 *again = calloc(1, capacity);
+    char *written = fuzz_room(room);
+    u8 *again = fuzz_room(capacity);
     struct failure failure;
     size_t again_size = 0;
-    FUZZ_CHECK(written != NULL && again != NULL);
     struct text text = text_init(written, room);
     record_write_card(record, 0, bytes, &text);
     record_write_line(record, RECORD_TABLE_DROP_ZERO, bytes, &text);
@@ -43,10 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) return 0;
     const struct schema_record *record = fuzz_record(data[0] + 256u * data[1]);
     const size_t bytes_size = size - 2;
-    u8 *bytes = malloc(bytes_size + 1);
+    u8 *bytes = fuzz_copy(data + 2, bytes_size);
     struct failure failure;
-    FUZZ_CHECK(bytes != NULL);
-    memcpy(bytes, data + 2, bytes_size);
     const enum status status = record_binary_check(record, bytes, bytes_size, &failure);
     FUZZ_CHECK(status == STATUS_OK || (status == STATUS_INVALID && failure.message[0] != 0));
     if (status == STATUS_OK) forms_write(record, bytes, bytes_size);

@@ -34,11 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tael_header header;
     if (size < 1 + sizeof header) return 0;
     const u32 body_size = (u32)(size - 1 - sizeof header);
-    u8 *body = malloc(body_size + 1);
+    u8 *body = fuzz_copy(data + 1 + sizeof header, body_size);
     bool fatal = false;
-    FUZZ_CHECK(body != NULL);
     memcpy(&header, data + 1, sizeof header);
-    memcpy(body, data + 1 + sizeof header, body_size);
     if (data[0] & 1) tael_header_seal(&header, body, body_size);
     const char *broken = tael_header_check(&header, &fatal);
     if (broken != NULL) FUZZ_CHECK(broken[0] != 0);
