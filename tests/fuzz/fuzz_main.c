@@ -92,7 +92,8 @@ static size_t mutate(struct random *random, u8 *bytes, size_t size)
         const size_t piece = (size_t)random_between(random, 1, 16);
         const struct input *other = &inputs[random_below(random, input_count)];
         if (kind < 2 && at < size) {
-            bytes[at] ^= kind == 0 ? (u8)(1u << random_below(random, 8)) : random_u64(random) & 255;
+            if (kind == 0) bytes[at] ^= (u8)(1u << random_below(random, 8));
+            else bytes[at] = (u8)random_u64(random);
         } else if (kind == 2 && size - at >= piece) {
             memmove(bytes + at, bytes + at + piece, size - at - piece);
             size -= piece;
