@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs full.c on a file system of 1,088 MiB in memory, mounted in a namespace of its own: run.sh
-# FULL TAEL. Exits 77 (skipped) where a namespace or the mount is not permitted. What the server says
-# is shown only when the test fails.
+# FULL TAEL. Exits 77 (skipped) where a namespace or the mount is not permitted. What the server
+# says is shown only when the test fails.
 set -eu
 if [ "${TAEL_FULL_INSIDE:-}" = "" ]; then
     folder=$(mktemp -d "${TMPDIR:-/tmp}/tael-full.XXXXXX")
