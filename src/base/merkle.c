@@ -112,15 +112,37 @@ void merkle_root(struct digest *digests, size_t count, struct digest *out)
     memmove(out, digests, sizeof *out);
 }
 
-void merkle_range_append(struct merkle_range *range, const struct digest *leaf_hash)
+void merkle_range_append(struct merkle_range *range, const struct digest *leaf_hash,
+                         struct digest *completed)
 {
     assert(range->count < U64_MAX);
     // As adding one to a binary number: complete subtrees of equal size merge and carry.
     struct digest carry = *leaf_hash;
     unsigned level = 0;
-    for (; range->count >> level & 1; level++) node_hash(&range->peaks[level], &carry, &carry);
+    for (; range->count >> level & 1; level++) {
+        if (completed != NULL) completed[level] = carry;
+        node_hash(&range->peaks[level], &carry, &carry);
+    }
+    if (completed != NULL) completed[level] = carry;
     range->peaks[level] = carry;
     range->count++;
+}
+
+u32 merkle_path(struct digest *digests, size_t count, size_t index, struct digest *path)
+{
+    assert(index < count);
+    u32 length = 0;
+    while (count > 1) {
+        // An odd last one has no sibling and moves up unchanged.
+        const size_t sibling = index ^ 1;
+        if (sibling < count) path[length++] = digests[sibling];
+        const size_t pair_count = count / 2;
+        merkle_nodes(digests, pair_count, digests);
+        if (count % 2 == 1) digests[pair_count] = digests[count - 1];
+        count = pair_count + count % 2;
+        index /= 2;
+    }
+    return length;
 }
 
 void merkle_range_root(const struct merkle_range *range, struct digest *out)

@@ -54,6 +54,11 @@ void merkle_nodes(const struct digest *children, size_t count, struct digest *ou
 // largest power of two smaller than its leaves. `digests` is overwritten; `out` may be in it.
 void merkle_root(struct digest *digests, size_t count, struct digest *out);
 
+// The inclusion proof (RFC 9162, section 2.1.3.1) of leaf `index` in the tree of `count` leaf
+// hashes, from the leaf's sibling up. `digests` is overwritten; `path` has room for as many digests
+// as `count` has bits. Returns how many it is of.
+u32 merkle_path(struct digest *digests, size_t count, size_t index, struct digest *path);
+
 // A growing tree that keeps only the roots of its complete subtrees. All zero is the empty tree.
 struct merkle_range {
     u64 count;               // Leaves so far.
@@ -61,8 +66,10 @@ struct merkle_range {
 };
 
 // Appends one leaf hash: at most 63 nodes, one on average. A leaf hash may itself be the root of
-// a subtree, if every leaf is one of the same number of rows.
-void merkle_range_append(struct merkle_range *range, const struct digest *leaf_hash);
+// a subtree. `completed` may be NULL: completed[i] becomes the root of the 2^i leaves that end with
+// this one, for i from 0 to the number of zero bits at the end of the new count.
+void merkle_range_append(struct merkle_range *range, const struct digest *leaf_hash,
+                         struct digest *completed);
 
 // The root over all leaf hashes appended; of the empty tree SHA-256 of nothing. At most 63 nodes.
 void merkle_range_root(const struct merkle_range *range, struct digest *out);

@@ -227,7 +227,7 @@ static void roots_of_every_count(void **state)
         memcpy(scratch, leaves, sizeof scratch);
         merkle_root(scratch, count, &found);
         assert_same(&expected, &found);
-        merkle_range_append(&range, &leaves[count - 1]);
+        merkle_range_append(&range, &leaves[count - 1], NULL);
         merkle_range_root(&range, &found);
         assert_same(&expected, &found);
         assert_true(range.count == count);

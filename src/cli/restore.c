@@ -2,8 +2,9 @@
 //
 // The verb restore: a copy of a stopped folder, which `tael serve` then finds to be one.
 //
-// Copied is what a log is made of: log-*, checkpoint-*, rows-*, index-*. The first log file gets
-// its name last: a folder without it is served by nobody, so half a copy is never taken for a log.
+// Copied is what a log is made of: log-*, checkpoint-*, rows-*, tree-*, index-*. The first log file
+// gets its name last: a folder without it is served by nobody, so half a copy is never taken for a
+// log.
 #include "cli/cli.h"
 #include "os/disk.h"
 
@@ -29,7 +30,7 @@ struct restore {
 
 static bool is_copied(const char *name)
 {
-    static const char *const prefixes[] = {"log-", "checkpoint-", "rows-", "index-"};
+    static const char *const prefixes[] = {"log-", "checkpoint-", "rows-", "tree-", "index-"};
     const size_t length = strlen(name);
     if (length > 4 && strcmp(name + length - 4, ".tmp") == 0) return false;
     if (strcmp(name, "checkpoint-spare") == 0) return false;

@@ -218,6 +218,7 @@ enum status history_init(struct history *history, struct disk *disk, const struc
     enum status status =
         memory_reserve(2 * HISTORY_LIVE_ROWS_MAX * sizeof(u64), false, &scratch, failure);
     history->sort_scratch = scratch;
+    if (status == STATUS_OK) status = outcome_tree_init(&history->tree, disk, failure);
     return status;
 }
 
@@ -230,6 +231,7 @@ void history_free(struct history *history)
     }
     for (u32 i = 0; i < HISTORY_LIVE_SEGMENTS_MAX; i++) live_free(&history->lives[i]);
     history_rows_close(history);
+    outcome_tree_free(&history->tree);
     memory_release(history->sort_scratch, 2 * HISTORY_LIVE_ROWS_MAX * sizeof(u64));
     (void)pthread_mutex_destroy(&history->mutex);
     (void)pthread_cond_destroy(&history->live_free);

@@ -25,6 +25,7 @@
 #include "base/filter.h"
 #include "base/hash.h"
 #include "ledger/ledger_types.h"
+#include "ledger/outcome_tree.h"
 #include "os/disk.h"
 
 #include <pthread.h>
@@ -249,6 +250,7 @@ struct history {
     u128 older_id_max; // Over all segments but the active one; the machine's.
     bool older_ids;    // Any key in them.
     u64 *sort_scratch; // The sealing thread's: twice a list.
+    struct outcome_tree tree;
     _Atomic u64 filter_bytes;
     atomic_bool no_merges; // The program is about to stop.
     _Atomic u64 boundary;  // A row that no merge crosses: a checkpoint's next one; 0 none.

@@ -80,8 +80,9 @@ static enum status head_load(struct history *history, struct history_segment *se
     if (head->format != HISTORY_FORMAT || head->section_count != SECTION_COUNT) {
         failure_note(failure, STATUS_UNSUPPORTED, "%s has format %u; this binary reads %u",
                      file->name, head->format, HISTORY_FORMAT);
-        failure_hint(failure, "remove checkpoint-*, rows-* and index-*, never log-*, and start "
-                              "again: they are made from the log, which takes a while");
+        failure_hint(failure,
+                     "remove checkpoint-*, rows-*, tree-* and index-*, never log-*, and start "
+                     "again: they are made from the log, which takes a while");
         return STATUS_UNSUPPORTED;
     }
     segment->id_max = head->id_max;

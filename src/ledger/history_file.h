@@ -109,7 +109,8 @@ static inline bool history_rows_page_holds(const struct history_rows_page *page,
 
 // What an operator can do about a file that is damaged.
 #define HISTORY_DAMAGE_HINT                                                                      \
-    "history is made from the log: stop the server, remove the checkpoints, rows-* and index-* " \
+    "history is made from the log: stop the server, remove the checkpoints, rows-*, tree-* and " \
+    "index-* "                                                                                   \
     "files, and start it to rebuild them"
 
 // --- rows (history_rows.c) ---

@@ -12,6 +12,9 @@ enum status history_seal(struct history *history, struct history_segment *segmen
     struct history_live *live = segment->live;
     assert(live->row_count % HISTORY_PAGE_ROWS == 0);
     enum status status = history_rows_write(history, segment, failure);
+    if (status == STATUS_OK) {
+        status = outcome_tree_write(&history->tree, segment->first_row + live->row_count, failure);
+    }
     if (status != STATUS_OK) return status;
     struct history_segment *sealed = calloc(1, sizeof *sealed);
     assert(sealed != NULL);

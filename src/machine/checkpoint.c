@@ -195,6 +195,21 @@ static enum status table_write(struct checkpoint *checkpoint, u32 place, struct 
     return STATUS_OK;
 }
 
+// The lists: the sealed segments, and behind them the leaves of the tree's open page.
+#define LISTS_SIZE_MAX                                          \
+    (HISTORY_SEGMENTS_MAX * sizeof(struct checkpoint_segment) + \
+     OUTCOME_PAGE_LEAVES * sizeof(struct outcome_leaf))
+
+static size_t open_leaves_size(const struct checkpoint_head *head)
+{
+    return head->outcomes.count % OUTCOME_PAGE_LEAVES * sizeof(struct outcome_leaf);
+}
+
+static size_t lists_size(const struct checkpoint_head *head)
+{
+    return head->segment_count * sizeof(struct checkpoint_segment) + open_leaves_size(head);
+}
+
 // Lists the sealed segments below next_row. Returns how many.
 static u32 segments_list(struct machine *machine, u64 next_row, struct checkpoint_segment *out,
                          u64 *retired)
@@ -216,7 +231,7 @@ static u32 segments_list(struct machine *machine, u64 next_row, struct checkpoin
 }
 
 static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, disk_handle file,
-                              const struct checkpoint_segment *segments, struct failure *failure)
+                              const u8 *lists, struct failure *failure)
 {
     struct checkpoint_head *head = &checkpoint->head;
     u64 offset = head->digests_page * PAGE_SIZE;
@@ -227,12 +242,12 @@ static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, 
         if (status != STATUS_OK) return status;
         offset += size;
     }
-    head->segments_page = align_up(offset, PAGE_SIZE) / PAGE_SIZE;
-    size_t size = head->segment_count * sizeof *segments;
-    sha256(segments, size, &head->segments_digest);
+    head->lists_page = align_up(offset, PAGE_SIZE) / PAGE_SIZE;
+    const size_t size = lists_size(head);
+    sha256(lists, size, &head->lists_digest);
     if (size > 0) {
         enum status status =
-            disk_write_one(disk, file, head->segments_page * PAGE_SIZE, segments, size, failure);
+            disk_write_one(disk, file, head->lists_page * PAGE_SIZE, lists, size, failure);
         if (status != STATUS_OK) return status;
     }
     state_digest(head, &head->state);
@@ -273,8 +288,8 @@ static enum status old_remove(struct disk *disk, const char *keep, struct failur
 }
 
 static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, const char *name,
-                              const struct checkpoint_segment *segments,
-                              const _Atomic bool *cancelled, struct failure *failure)
+                              const u8 *lists, const _Atomic bool *cancelled,
+                              struct failure *failure)
 {
     char temporary[DISK_NAME_SIZE_MAX];
     (void)snprintf(temporary, sizeof temporary, "%.56s.tmp", name);
@@ -293,7 +308,7 @@ static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, 
         status = table_write(checkpoint, i, disk, file, buffer, cancelled, failure);
     }
     memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
-    if (status == STATUS_OK) status = tail_write(checkpoint, disk, file, segments, failure);
+    if (status == STATUS_OK) status = tail_write(checkpoint, disk, file, lists, failure);
     if (status == STATUS_OK) status = disk_sync(disk, file, failure);
     disk_close(disk, file);
     if (status == STATUS_OK) status = disk_rename(disk, temporary, name, failure);
@@ -301,21 +316,24 @@ static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, 
 }
 
 enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *machine,
-                             const struct merkle_range *outcomes, const _Atomic bool *cancelled,
+                             const struct outcome_edge *outcomes, const _Atomic bool *cancelled,
                              struct failure *failure)
 {
     assert(checkpoint->frozen);
     struct disk *disk = machine->history.disk;
     struct checkpoint_head *head = &checkpoint->head;
-    head->outcomes = *outcomes;
-    struct checkpoint_segment *segments = malloc(HISTORY_SEGMENTS_MAX * sizeof *segments);
-    assert(segments != NULL);
+    head->outcomes = outcomes->range;
+    head->outcomes_row = outcomes->page_row;
+    u8 *lists = malloc(LISTS_SIZE_MAX);
+    assert(lists != NULL);
     u64 retired = 0;
-    head->segment_count = segments_list(machine, head->next_row, segments, &retired);
+    head->segment_count = segments_list(machine, head->next_row, (void *)lists, &retired);
+    memcpy(lists + head->segment_count * sizeof(struct checkpoint_segment), outcomes->open.leaves,
+           open_leaves_size(head));
     char name[DISK_NAME_SIZE_MAX];
     file_name(name, head->tail.sequence);
-    enum status status = file_write(checkpoint, disk, name, segments, cancelled, failure);
-    free(segments);
+    enum status status = file_write(checkpoint, disk, name, lists, cancelled, failure);
+    free(lists);
     if (status == STATUS_OK) status = old_remove(disk, name, failure);
     if (status == STATUS_OK) history_discard(&machine->history, retired);
     if (status != STATUS_OK) return failure_wrap(failure, "writing %s", name);
@@ -367,7 +385,7 @@ static bool head_is_possible(const struct checkpoint_head *head, u64 file_pages)
     struct digest state;
     state_digest(head, &state);
     return pages_are_in(head->digests_page, digest_pages, file_pages) &&
-           pages_are_in(head->segments_page, 0, file_pages) &&
+           pages_are_in(head->lists_page, 0, file_pages) &&
            memcmp(&state, &head->state, sizeof state) == 0;
 }
 
@@ -398,8 +416,9 @@ static enum status head_read(struct disk *disk, const char *name, struct checkpo
     if (head->format != CHECKPOINT_FORMAT) {
         failure_note(failure, STATUS_UNSUPPORTED, "%s has format %u; this binary reads %u", name,
                      head->format, CHECKPOINT_FORMAT);
-        failure_hint(failure, "remove checkpoint-*, rows-* and index-*, never log-*, and start "
-                              "again: they are made from the log, which takes a while");
+        failure_hint(failure,
+                     "remove checkpoint-*, rows-*, tree-* and index-*, never log-*, and start "
+                     "again: they are made from the log, which takes a while");
         return STATUS_UNSUPPORTED;
     }
     if (head_is_possible(head, align_up(file_size, PAGE_SIZE) / PAGE_SIZE)) return STATUS_OK;
@@ -432,6 +451,17 @@ enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
         return failure_set(failure, STATUS_NOT_FOUND, "%s has no checkpoint", disk->path);
     }
     return head_read(disk, newest.name, head, failure);
+}
+
+bool checkpoint_has_outcomes(const struct checkpoint_head *head,
+                             const struct outcome_edge *outcomes)
+{
+    struct digest roots[2];
+    merkle_range_root(&head->outcomes, &roots[0]);
+    merkle_range_root(&outcomes->range, &roots[1]);
+    return head->outcomes.count == outcomes->range.count &&
+           head->outcomes_row == outcomes->page_row &&
+           memcmp(&roots[0], &roots[1], sizeof roots[0]) == 0;
 }
 
 // Finds out which table of the machine each of the head is.
@@ -498,33 +528,63 @@ static enum status table_load(struct checkpoint *checkpoint, u32 place, struct d
     return status;
 }
 
-static enum status segments_load(struct machine *machine, const struct checkpoint_head *head,
-                                 struct disk *disk, disk_handle file, const char *name,
-                                 struct failure *failure)
+// Whether the open leaves are those of the tree whose subtrees the head has, in order of rows.
+static bool open_leaves_hold(const struct checkpoint_head *head, const struct outcome_edge *edge)
+{
+    struct merkle_range open = {0};
+    u64 row = head->outcomes_row;
+    const u64 count = head->outcomes.count % OUTCOME_PAGE_LEAVES;
+    for (u64 i = 0; i < count; i++) {
+        const struct outcome_leaf *leaf = &edge->open.leaves[i];
+        if (leaf->end_row <= row || leaf->end_row > head->next_row) return false;
+        row = leaf->end_row;
+        merkle_range_append(&open, &leaf->root, NULL);
+    }
+    for (u32 i = 0; i < OUTCOME_PAGE_LEVEL; i++) {
+        if ((count >> i & 1) == 0) continue;
+        if (memcmp(&open.peaks[i], &head->outcomes.peaks[i], sizeof open.peaks[i]) != 0) {
+            return false;
+        }
+    }
+    return row <= head->next_row;
+}
+
+// What both lists say, if they are those that the head names.
+static enum status lists_load(struct machine *machine, const struct checkpoint_head *head,
+                              struct disk *disk, disk_handle file, const char *name,
+                              struct outcome_edge *outcomes, struct failure *failure)
 {
     if (head->segment_count > HISTORY_SEGMENTS_MAX) {
         return failure_set(failure, STATUS_CORRUPT, "%s lists too many segments", name);
     }
-    size_t size = head->segment_count * sizeof(struct checkpoint_segment);
-    struct checkpoint_segment *segments = calloc(head->segment_count + 1, sizeof *segments);
-    assert(segments != NULL);
+    const size_t size = lists_size(head);
+    u8 *lists = calloc(1, LISTS_SIZE_MAX);
+    assert(lists != NULL);
     enum status status = STATUS_OK;
     if (size > 0) {
-        status = disk_read(disk, file, head->segments_page * PAGE_SIZE, segments, size, failure);
+        status = disk_read(disk, file, head->lists_page * PAGE_SIZE, lists, size, failure);
     }
     struct digest digest;
     if (status == STATUS_OK) {
-        sha256(segments, size, &digest);
-        if (memcmp(&digest, &head->segments_digest, sizeof digest) != 0) {
-            status =
-                failure_set(failure, STATUS_CORRUPT, "%s: its list of segments is damaged", name);
+        sha256(lists, size, &digest);
+        if (memcmp(&digest, &head->lists_digest, sizeof digest) != 0) {
+            status = failure_set(failure, STATUS_CORRUPT, "%s: its lists are damaged", name);
         }
     }
+    const struct checkpoint_segment *segments = (const void *)lists;
     for (u32 i = 0; i < head->segment_count && status == STATUS_OK; i++) {
         status =
             history_adopt(&machine->history, segments[i].first_row, segments[i].row_count, failure);
     }
-    free(segments);
+    *outcomes = (struct outcome_edge){.range = head->outcomes, .page_row = head->outcomes_row};
+    outcomes->open.first_row = head->outcomes_row;
+    memcpy(outcomes->open.leaves, lists + size - open_leaves_size(head), open_leaves_size(head));
+    free(lists);
+    if (status == STATUS_OK && !open_leaves_hold(head, outcomes)) {
+        status = failure_set(failure, STATUS_CORRUPT, "%s: its tree of outcomes contradicts itself",
+                             name);
+    }
+    if (status == STATUS_OK) outcome_tree_start(&machine->history.tree, outcomes);
     return status;
 }
 
@@ -544,7 +604,9 @@ enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machi
         status = table_load(checkpoint, i, disk, file, digests, name, failure);
         digests += head->tables[i].page_count * sizeof(struct digest);
     }
-    if (status == STATUS_OK) status = segments_load(machine, head, disk, file, name, failure);
+    if (status == STATUS_OK) {
+        status = lists_load(machine, head, disk, file, name, &checkpoint->outcomes, failure);
+    }
     disk_close(disk, file);
     if (status == STATUS_OK) status = history_start(&machine->history, head->next_row, failure);
     if (status == STATUS_OK) status = ledger_load(&machine->ledger, &head->ledger, failure);

@@ -19,7 +19,7 @@
 #include "wal/wal.h"
 
 #define CHECKPOINT_MAGIC      0x544e4f504b434854ull
-#define CHECKPOINT_FORMAT     4u
+#define CHECKPOINT_FORMAT     5u
 #define CHECKPOINT_TABLES_MAX MACHINE_TABLES_MAX
 
 // One that has records; others are not listed, so that a module that is new changes nothing in what
@@ -50,10 +50,11 @@ struct checkpoint_head {
     u32 table_count;
     struct merkle_range outcomes;
     struct checkpoint_table tables[CHECKPOINT_TABLES_MAX];
-    u64 segments_page; // Where the list of segments is.
-    u64 digests_page;  // Where the digests of the pages are.
-    struct digest segments_digest;
+    u64 lists_page;   // Where the lists are: of segments, of the open leaves of the outcomes.
+    u64 digests_page; // Where the digests of the pages are.
+    struct digest lists_digest;
     struct digest state; // The state digest.
+    u64 outcomes_row;    // As struct outcome_edge, page_row.
 };
 static_assert(sizeof(struct checkpoint_head) <= 2 * PAGE_SIZE, "the head takes two pages");
 #define CHECKPOINT_HEAD_PAGES 2u
@@ -72,7 +73,8 @@ struct checkpoint {
     struct digest *digests[CHECKPOINT_TABLES_MAX]; // Of each page as last written.
     u64 *dirty[CHECKPOINT_TABLES_MAX];             // Pages to hash, taken at the freeze.
     u64 known[CHECKPOINT_TABLES_MAX];              // Pages that ever were to be hashed.
-    struct history *history; // Keeps its segments apart at next_row while frozen.
+    struct history *history;      // Keeps its segments apart at next_row while frozen.
+    struct outcome_edge outcomes; // As last written or loaded.
     bool frozen;
 };
 
@@ -86,10 +88,10 @@ void checkpoint_free(struct checkpoint *checkpoint);
 void checkpoint_begin(struct checkpoint *checkpoint, struct machine *machine,
                       const struct wal_tail *tail);
 // Writes the file, any one thread. Before it, the caller makes sure that the log is durable up to
-// the frame, that all segments below next_row are sealed, and gives the outcome range after it.
+// the frame, that all segments below next_row are sealed, and gives the tree of outcomes after it.
 // `cancelled` may be NULL; when it becomes true the write ends with STATUS_CANCELLED.
 MUST_USE enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *machine,
-                                      const struct merkle_range *outcomes,
+                                      const struct outcome_edge *outcomes,
                                       const _Atomic bool *cancelled, struct failure *failure);
 // Thaws. The machine's thread, after checkpoint_write has returned.
 void checkpoint_end(struct checkpoint *checkpoint);
@@ -100,7 +102,11 @@ void machine_state_digest(struct machine *machine, struct digest *out);
 // Reads the head of the newest whole checkpoint. STATUS_NOT_FOUND when there is none.
 MUST_USE enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
                                      struct failure *failure);
-// Fills a machine that was made from head->genesis: tables, ledger, history.
+// Whether the tree of outcomes that the head names is this one.
+bool checkpoint_has_outcomes(const struct checkpoint_head *head,
+                             const struct outcome_edge *outcomes);
+// Fills a machine that was made from head->genesis: tables, ledger, history; and
+// checkpoint->outcomes.
 MUST_USE enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machine,
                                      const struct checkpoint_head *head, struct failure *failure);
 

@@ -361,7 +361,7 @@ static void test_a_checkpoint_is_copied_while_slices_go_on(void **state)
         tick(model);
         world->frame_flags = 0;
         command_world_must(node_seal_all(node, &failure), &failure);
-        const struct merkle_range outcomes = node->indexer.outcomes;
+        const struct outcome_edge outcomes = node->indexer.outcomes;
         checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
         while (model->job != 0) tick(model);
         repay(model, slices, 1);

@@ -598,11 +598,17 @@ void machine_index(struct machine *machine, struct machine_indexer *indexer,
         merkle_leaves(first, OUTCOME_LEAF_SIZE, sizeof *first, rows, indexer->leaves);
         struct digest root;
         merkle_root(indexer->leaves, rows, &root);
-        merkle_range_append(&indexer->outcomes, &root);
+        const struct outcome_leaf leaf = {
+            .root = root,
+            .end_row = applied->end_row,
+            .place = frame->header->place,
+        };
+        (void)outcome_edge_append(&indexer->outcomes, &leaf);
+        outcome_tree_grow(&machine->history.tree, &indexer->outcomes);
     }
     indexer->sequence = frame->header->sequence;
     indexer->end_row = applied->end_row;
-    merkle_range_root(&indexer->outcomes, machine_indexer_root(indexer, indexer->sequence));
+    merkle_range_root(&indexer->outcomes.range, machine_indexer_root(indexer, indexer->sequence));
 }
 
 // Every record that has a place in an order is in it, where it belongs, and nothing else is (M4).

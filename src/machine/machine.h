@@ -160,7 +160,7 @@ MUST_USE enum status machine_reply_again(struct machine *machine, const struct s
 // Indexes an applied frame: lists of its segment, the outcome root of the frame. In order of
 // frames, one thread.
 struct machine_indexer {
-    struct merkle_range outcomes; // Roots of frames.
+    struct outcome_edge outcomes; // The tree over the roots of frames.
     struct digest *leaves;        // Scratch for a frame's rows.
     u64 sequence;                 // Of the last frame indexed.
     u64 end_row;                  // Rows below are indexed.

@@ -288,7 +288,7 @@ static enum status node_load(struct node *node, const struct genesis *genesis, u
         if (status == STATUS_OK) {
             status = checkpoint_load(&node->checkpoint, &node->machine, head, failure);
         }
-        node->indexer.outcomes = head->outcomes;
+        node->indexer.outcomes = node->checkpoint.outcomes;
         node->indexer.sequence = head->tail.sequence - 1;
         node->indexer.end_row = head->next_row;
         node->indexer.root_first = node->indexer.sequence;

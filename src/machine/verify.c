@@ -212,19 +212,41 @@ static enum status root_check(struct verify *verify, const struct frame_header *
     return STATUS_OK;
 }
 
+// Compares the page of the tree that was just made full with the one in its file.
+static enum status tree_page_check(struct verify *verify)
+{
+    const struct outcome_page *page = &verify->indexer.outcomes.open;
+    const u64 offset = page->number % OUTCOME_TREE_FILE_PAGES * PAGE_SIZE;
+    char name[DISK_NAME_SIZE_MAX];
+    disk_handle file = -1;
+    struct outcome_page found;
+    outcome_tree_file_name(page->number / OUTCOME_TREE_FILE_PAGES, name);
+    enum status status = disk_open(verify->disk, name, DISK_READ_ONLY, &file, verify->failure);
+    if (status != STATUS_OK) return status;
+    status = disk_read(verify->disk, file, offset, &found, sizeof found, verify->failure);
+    disk_close(verify->disk, file);
+    if (status != STATUS_OK) return failure_wrap(verify->failure, "%s", name);
+    if (memcmp(&found, page, sizeof found) == 0) return STATUS_OK;
+    return failure_set(verify->failure, STATUS_CORRUPT,
+                       "%s, offset %llu: is not the tree of the outcomes in history", name,
+                       (unsigned long long)offset);
+}
+
 // Folds the rows of a frame into the outcome roots, as the indexer does.
-static void roots_go_on(struct verify *verify, u64 sequence)
+static enum status roots_go_on(struct verify *verify, const struct frame_header *header)
 {
     struct machine_indexer *indexer = &verify->indexer;
+    enum status status = STATUS_OK;
     if (verify->frame_row_count > 0) {
         merkle_leaves(verify->frame_rows, OUTCOME_LEAF_SIZE, sizeof *verify->frame_rows,
                       verify->frame_row_count, indexer->leaves);
-        struct digest root;
-        merkle_root(indexer->leaves, verify->frame_row_count, &root);
-        merkle_range_append(&indexer->outcomes, &root);
+        struct outcome_leaf leaf = {.end_row = verify->row, .place = header->place};
+        merkle_root(indexer->leaves, verify->frame_row_count, &leaf.root);
+        if (outcome_edge_append(&indexer->outcomes, &leaf)) status = tree_page_check(verify);
     }
-    indexer->sequence = sequence;
-    merkle_range_root(&indexer->outcomes, machine_indexer_root(indexer, sequence));
+    indexer->sequence = header->sequence;
+    merkle_range_root(&indexer->outcomes.range, machine_indexer_root(indexer, header->sequence));
+    return status;
 }
 
 static enum status frame_check(struct verify *verify, const struct frame_view *view)
@@ -243,8 +265,8 @@ static enum status frame_check(struct verify *verify, const struct frame_view *v
     if (status == STATUS_OK) status = commands_check(verify, view);
     if (status != STATUS_OK) return status;
     bool in_history = verify->has_checkpoint && header->sequence < verify->head.tail.sequence;
-    if (in_history) roots_go_on(verify, header->sequence);
-    if (in_history && !named_before) status = root_check(verify, header);
+    if (in_history) status = roots_go_on(verify, header);
+    if (status == STATUS_OK && in_history && !named_before) status = root_check(verify, header);
     if (header->flags & FRAME_ROTATE) {
         verify->row = align_up_page_rows(verify->row);
     }
@@ -259,6 +281,11 @@ static enum status checkpoint_place_check(struct verify *verify, const struct wa
         memcmp(&tail->previous, &named->previous, sizeof named->previous) != 0) {
         return failure_set(verify->failure, STATUS_CORRUPT,
                            "checkpoint %llu does not continue this log",
+                           (unsigned long long)named->sequence);
+    }
+    if (!checkpoint_has_outcomes(&verify->head, &verify->indexer.outcomes)) {
+        return failure_set(verify->failure, STATUS_CORRUPT,
+                           "checkpoint %llu has another tree of outcomes than history gives",
                            (unsigned long long)named->sequence);
     }
     return STATUS_OK;

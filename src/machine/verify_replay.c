@@ -25,14 +25,6 @@ static bool same_tail(const struct wal_tail *a, const struct wal_tail *b)
            a->place == b->place && memcmp(&a->previous, &b->previous, sizeof a->previous) == 0;
 }
 
-static bool same_outcomes(const struct merkle_range *a, const struct merkle_range *b)
-{
-    struct digest roots[2];
-    merkle_range_root(a, &roots[0]);
-    merkle_range_root(b, &roots[1]);
-    return a->count == b->count && memcmp(&roots[0], &roots[1], sizeof roots[0]) == 0;
-}
-
 // In what the checkpoint is not what the machine is now (C2), or NULL.
 static const char *checkpoint_difference(struct node *node, const struct wal_tail *tail,
                                          const struct checkpoint_head *head)
@@ -46,7 +38,7 @@ static const char *checkpoint_difference(struct node *node, const struct wal_tai
     if (memcmp(&machine->genesis, &head->genesis, sizeof head->genesis) != 0) return "its genesis";
     machine_state_digest(&node->machine, &state);
     if (memcmp(&state, &head->state, sizeof state) != 0) return "its state";
-    if (!same_outcomes(&node->indexer.outcomes, &head->outcomes)) return "its tree of outcomes";
+    if (!checkpoint_has_outcomes(head, &node->indexer.outcomes)) return "its tree of outcomes";
     return NULL;
 }
 

@@ -160,7 +160,7 @@ static void test_a_head_that_contradicts_itself_is_refused(void **state)
     heads[2].tables[0].page_first = U64_MAX;
     heads[3].tables[0].page_count = 1u << 20;
     heads[4].digests_page = 1u << 20;
-    heads[5].segments_page = 1u << 20;
+    heads[5].lists_page = 1u << 20;
     heads[6].position++;
     heads[7].tables[0].root.bytes[0] ^= 1;
     for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {

@@ -137,7 +137,7 @@ struct pipeline {
     struct job *checkpoint_job;                 // Asked for; NULL when taken.
     u64 checkpoint_sequence;                    // Of the frame that it is taken behind.
     struct digest checkpoint_previous;
-    struct merkle_range checkpoint_outcomes;
+    struct outcome_edge checkpoint_outcomes;
     bool checkpoint_asked;
     bool checkpoint_written;
     bool merge_wanted;

@@ -149,7 +149,7 @@ static void checkpoint_take(struct pipeline *pipeline)
         pipeline_wait_for(pipeline, WAITER_CHECKPOINT, RETRY_NS);
     }
     checkpoint->head.tail.previous = pipeline->checkpoint_previous;
-    struct merkle_range outcomes = pipeline->checkpoint_outcomes;
+    struct outcome_edge outcomes = pipeline->checkpoint_outcomes;
     pipeline_unlock(pipeline);
     struct failure failure;
     enum status status =

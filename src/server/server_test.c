@@ -413,7 +413,8 @@ static void test_an_index_of_another_format_is_made_again_as_the_hint_says(void 
     accounts_make(world, 1);
     assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
     assert_true(files_do(world, "index-", format_change) > 0);
-    expect_refusal(world, STATUS_UNSUPPORTED, "remove checkpoint-*, rows-* and index-*, never log");
+    expect_refusal(world, STATUS_UNSUPPORTED,
+                   "remove checkpoint-*, rows-*, tree-* and index-*, never log");
     assert_true(files_do(world, "checkpoint-", file_remove) > 0);
     assert_true(files_do(world, "rows-", file_remove) > 0);
     assert_true(files_do(world, "index-", file_remove) > 0);

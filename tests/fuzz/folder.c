@@ -122,7 +122,8 @@ static void edits_apply(struct disk_memory *disk, u8 seals, const uint8_t *edits
 
 static void refusal_check(enum status status, const struct failure *failure)
 {
-    static const char *const places[] = {"log-", "rows-", "index-", "checkpoint", "frame ", "row "};
+    static const char *const places[] = {"log-",       "rows-",  "tree-", "index-",
+                                         "checkpoint", "frame ", "row "};
     FUZZ_CHECK(status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED ||
                status == STATUS_INVALID);
     bool is_told = status != STATUS_CORRUPT;

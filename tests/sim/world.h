@@ -136,7 +136,7 @@ struct world {
     struct digest root_durable;
     bool checkpoint_active;
     bool checkpoint_ready; // Its frame is durable and indexed.
-    struct merkle_range checkpoint_outcomes;
+    struct outcome_edge checkpoint_outcomes;
     struct history_segment *sealable[HISTORY_LIVE_SEGMENTS_MAX];
     u32 sealable_count;
     u64 poison; // Position of the command that ends the process; 0 none.

@@ -135,7 +135,8 @@ static u64 lies_live_with(struct world *world)
 // A place is named: a file, a frame, a row.
 static void place_check(struct world *world, const struct failure *failure)
 {
-    static const char *const places[] = {"log-", "rows-", "index-", "checkpoint", "frame ", "row "};
+    static const char *const places[] = {"log-",       "rows-",  "tree-", "index-",
+                                         "checkpoint", "frame ", "row "};
     for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
         if (strstr(failure->message, places[i]) != NULL) return;
     }
