@@ -9,8 +9,8 @@ import os
 import re
 import sys
 
-LEVELS = [("base", "os"), ("schema",), ("codec",), ("money",), ("ledger",), ("modules",),
-          ("wal",), ("machine",), ("server", "projection"), ("client",), ("cli",)]
+LEVELS = [("base", "os"), ("schema",), ("codec",), ("money", "proof"), ("ledger",), ("modules",),
+          ("wal",), ("machine",), ("server", "projection"), ("client",), ("cli", "check")]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 

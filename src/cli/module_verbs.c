@@ -650,8 +650,9 @@ static void own_verb_add(struct module_verbs *all, const struct cli_verb *verb)
 }
 
 // Whether it is no record for a command line: a program fills it in.
-static bool has_blob(const struct schema_record *record)
+static bool is_programs(const struct schema_record *record)
 {
+    if (record->verb != NULL && record->verb[0] == 0) return true;
     for (u32 i = 0; i < record->field_count; i++) {
         if (record->fields[i].type == SCHEMA_BLOB) return true;
     }
@@ -669,7 +670,8 @@ const struct cli_verb *module_verb_at(u32 index)
         }
         for (u32 j = 0; j < schema->record_count && !modules[i]->is_for_tests; j++) {
             const enum record_kind kind = schema->records[j]->kind;
-            if ((kind == RECORD_COMMAND || kind == RECORD_QUERY) && !has_blob(schema->records[j])) {
+            if ((kind == RECORD_COMMAND || kind == RECORD_QUERY) &&
+                !is_programs(schema->records[j])) {
                 record_verb_add(&all, schema->records[j]);
             }
         }

@@ -208,6 +208,15 @@ struct history_set {
     struct history_segment *segments[];
 };
 
+struct history_frame {
+    u128 log_id;
+    u64 epoch;
+    u64 sequence;
+    u64 position; // Of its first command.
+    u64 timestamp;
+    struct digest header; // SHA-256 of its header.
+};
+
 // How the requests that rows point to are read: the log's reader, given by the layer above.
 struct history_log {
     void *context;
@@ -217,6 +226,8 @@ struct history_log {
     // starts reading them from the device. Neither waits.
     void (*prefetch)(void *context, u64 place, size_t size);
     void (*advise)(void *context, u64 place, size_t size);
+    // What the frame at a place says of itself; it is durable.
+    enum status (*frame)(void *context, u64 place, struct history_frame *out, struct failure *);
 };
 
 struct history_rows_file {

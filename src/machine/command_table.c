@@ -547,7 +547,7 @@ static void run_view(struct table_runner *runner)
         table_complain_text(runner, "there are no more views", "", 0);
         return;
     }
-    _Alignas(16) u8 expected[PLAN_RECORD_SIZE_MAX];
+    _Alignas(16) u8 expected[PAGE_SIZE];
     u32 size = 0;
     const u8 *found = runner->views + runner->view_next++ * align_up(record->size, 16);
     if (!table_members(runner, record, runner->members)) return;

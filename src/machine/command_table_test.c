@@ -13,6 +13,7 @@
 
 static const char *const table_files[] = {
     "entity/tables/entity.txt",
+    "tree/tables/tree.txt",
     "entity/tables/calendars.txt",
     "entity/tables/days.txt",
     "book/tables/assets.txt",

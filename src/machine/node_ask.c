@@ -67,6 +67,7 @@ u32 node_ask(struct node_ask *ask, const struct schema_record *question, const v
     answer->record = NULL;
     memset(answer->evidence, 0, sizeof answer->evidence);
     answer->looks = false;
+    answer->result = MODULE_DONE;
     answer->position = 0;
     answer->time = 0;
     answer->task = ask->task;
@@ -81,7 +82,7 @@ u32 node_ask(struct node_ask *ask, const struct schema_record *question, const v
     struct failure failure;
     must(past_look(ask->node, look.query, &look.view, question, body, answer, &failure), &failure);
     look_end(&look);
-    return result;
+    return answer->result;
 }
 
 u32 node_ask_accounts(struct node_ask *ask, u32 number, u32 limit, u32 *rows)

@@ -63,6 +63,27 @@ static void source_advise(void *context, u64 place, size_t size)
     wal_advise(source->wal, place, size);
 }
 
+static enum status source_frame(void *context, u64 place, struct history_frame *out,
+                                struct failure *failure)
+{
+    struct frame_header header;
+    enum status status = source_read(context, place, &header, sizeof header, failure);
+    if (status != STATUS_OK) return status;
+    if (!frame_header_valid(&header) || header.place != place) {
+        return failure_set(failure, STATUS_CORRUPT, "there is no frame at place %llu of the log",
+                           (unsigned long long)place);
+    }
+    *out = (struct history_frame){
+        .log_id = header.log_id,
+        .epoch = header.epoch,
+        .sequence = header.sequence,
+        .position = header.position,
+        .timestamp = header.timestamp,
+    };
+    sha256(&header, sizeof header, &out->header);
+    return STATUS_OK;
+}
+
 struct history_log request_source_log(struct request_source *source)
 {
     return (struct history_log){
@@ -70,6 +91,7 @@ struct history_log request_source_log(struct request_source *source)
         .read = source_read,
         .prefetch = source_prefetch,
         .advise = source_advise,
+        .frame = source_frame,
     };
 }
 

@@ -221,6 +221,7 @@ struct module_answer {
     const struct schema_record *record; // Of the views; set by the module.
     u8 cursor[MODULE_CURSOR_SIZE];      // In: where to go on, zero at the beginning; out: likewise.
     u128 evidence[2];                   // Of a refusal.
+    u32 result;                         // Set by `look`: a refusal that history tells.
     u32 looks_max;                      // Records that a turn may look at, at least 1.
     bool is_unfinished;                 // Set by the module: there is another turn.
     _Alignas(16) u8 work[MODULE_WORK_SIZE];

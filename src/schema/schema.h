@@ -106,7 +106,7 @@ struct schema_record {
     const struct schema_field *fields;
     const struct schema_module *module;
     const char *verb; // Of a command or a query: its words on a command line; null: the name, its
-                      // first word apart from the rest.
+                      // first word apart from the rest; empty: it is for programs.
     u32 postings_max; // Of a command: postings that its plan may have, whatever its size.
     const char *doc;
 };

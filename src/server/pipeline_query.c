@@ -93,6 +93,7 @@ static bool query_advance(struct pipeline *pipeline, struct history_query *scrat
         status = past_look(pipeline->node, scratch, &view, query->question,
                            buffer_body(query->body), &query->answer, &failure);
         query->reply_size = query->answer.size;
+        query->result = query->answer.result;
         query->batch++;
     } else {
         status = query_batch(scratch, &view, query, &failure);
@@ -205,6 +206,7 @@ static void question_begin(struct pipeline *pipeline, struct pipeline_query *que
     const u32 looks = pipeline->options.turn_looks;
     answer->views = buffer_body(query->reply);
     answer->room = COMPAT_BODY_SIZE_MAX;
+    answer->result = MODULE_DONE;
     answer->looks_max = looks != 0 ? looks : ANSWER_TURN_LOOKS;
     if (commit_looks(query->question)) {
         answer->task = malloc(ANSWER_TASK_SIZE);
