@@ -3233,4 +3233,130 @@ struct tael_import_refused_row {
 };
 TAEL_LAYOUT(sizeof(struct tael_import_refused_row) == 240);
 
+// --- tree ---
+
+// What a row of a proof is.
+enum tael_proved {
+    // The transfer that was asked for.
+    TAEL_PROVED_TRANSFER = 1,
+    // The making of the account that it debits.
+    TAEL_PROVED_DEBIT_ACCOUNT = 2,
+    // The making of the account that it credits.
+    TAEL_PROVED_CREDIT_ACCOUNT = 3,
+    // Of a pending transfer that expired: its expiry.
+    TAEL_PROVED_EXPIRY = 4,
+};
+
+// Why a question about proofs was refused.
+enum tael_tree_result {
+    // Nothing has happened in this log yet.
+    TAEL_TREE_RESULT_EMPTY = 1,
+    // The tree of size 0 holds nothing to prove.
+    TAEL_TREE_RESULT_SIZE_ZERO = 2,
+    // The log has not come as far as that head: is it another log's?
+    TAEL_TREE_RESULT_SIZE_AHEAD = 3,
+    // The earlier head has the larger tree.
+    TAEL_TREE_RESULT_SIZES_REVERSED = 4,
+    // There is no transfer with this id.
+    TAEL_TREE_RESULT_TRANSFER_NOT_FOUND = 5,
+    // The transfer is later than the head: sign one that covers it.
+    TAEL_TREE_RESULT_TRANSFER_IS_LATER = 6,
+};
+
+// The head of the tree over all outcomes, as of now: unsigned.
+#define TAEL_RECORD_TREE_HEAD 0x0b20u
+struct tael_tree_head {
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_tree_head) == 16);
+
+// What proves a transfer in the tree of a head.
+#define TAEL_RECORD_TREE_INCLUSION 0x0b21u
+struct tael_tree_inclusion {
+    // Its id.
+    struct tael_u128 transfer_id;
+    // Of the head: frames with outcomes.
+    uint64_t size;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_tree_inclusion) == 32);
+
+// What proves that the tree of one head is the beginning of that of another.
+#define TAEL_RECORD_TREE_CONSISTENCY 0x0b22u
+struct tael_tree_consistency {
+    // Size of the earlier one.
+    uint64_t from;
+    // Size of the later one.
+    uint64_t to;
+};
+TAEL_LAYOUT(sizeof(struct tael_tree_consistency) == 16);
+
+// A head: whoever keeps it can tell every change of anything before it.
+#define TAEL_RECORD_TREE_HEAD_VIEW 0x0b30u
+struct tael_tree_head_view {
+    // The log's id.
+    struct tael_u128 log_id;
+    // Of the last frame that has outcomes, as all that follows but the root.
+    uint64_t epoch;
+    // Its number.
+    uint64_t sequence;
+    // Of its first command.
+    uint64_t position;
+    // When it was made.
+    uint64_t timestamp;
+    // Frames with outcomes so far: leaves of the tree.
+    uint64_t size;
+    // Zero.
+    uint64_t reserved;
+    // SHA-256 of its header, on which all requests hang.
+    uint8_t header[32];
+    // Of the tree.
+    uint8_t root[32];
+};
+TAEL_LAYOUT(sizeof(struct tael_tree_head_view) == 128);
+
+// A row, and what proves it.
+#define TAEL_RECORD_TREE_INCLUSION_PART 0x0b31u
+struct tael_tree_inclusion_part {
+    // Its frame among those that have outcomes, from 0.
+    uint64_t leaf;
+    // The row among those of its frame, from 0.
+    uint32_t row_index;
+    // Rows of the frame.
+    uint32_t row_count;
+    // What is proved: the row's first 54 bytes (FORMAT.md, section 3).
+    uint8_t row[54];
+    // What it is.
+    uint8_t what;
+    // Digests of the path to the frame's root.
+    uint8_t row_path_count;
+    // Digests of the path from there to the tree's root.
+    uint8_t leaf_path_count;
+    // Zero.
+    uint8_t reserved[7];
+    // The first, 32 bytes each.
+    uint8_t row_path[640];
+    // The second.
+    uint8_t leaf_path[1152];
+};
+TAEL_LAYOUT(sizeof(struct tael_tree_inclusion_part) == 1872);
+
+// What proves that one tree is the beginning of another.
+#define TAEL_RECORD_TREE_CONSISTENCY_VIEW 0x0b32u
+struct tael_tree_consistency_view {
+    // Size of the earlier one.
+    uint64_t from;
+    // Size of the later one.
+    uint64_t to;
+    // Digests of the path.
+    uint32_t path_count;
+    // Zero.
+    uint32_t reserved;
+    // 32 bytes each.
+    uint8_t path[1184];
+};
+TAEL_LAYOUT(sizeof(struct tael_tree_consistency_view) == 1208);
+
 #endif

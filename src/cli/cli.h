@@ -74,13 +74,15 @@ void cli_help_print(const struct cli_verb *verb, struct text *out);
 
 extern const struct cli_verb serve_verb, verify_verb, dump_verb, override_verb, restore_verb,
     bench_verb, completion_verb, version_verb, help_verb, tail_verb, project_verb, export_verb,
-    job_wait_verb;
+    job_wait_verb, prove_verb;
 #define IMPORT_VERBS_COUNT 4u
 extern const struct cli_verb import_verbs[IMPORT_VERBS_COUNT];
 #define LEDGER_VERBS_COUNT 12u
 extern const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT];
 #define KEY_VERBS_COUNT 3u
 extern const struct cli_verb key_verbs[KEY_VERBS_COUNT];
+#define HEAD_VERBS_COUNT 4u
+extern const struct cli_verb head_verbs[HEAD_VERBS_COUNT];
 // The verbs of the modules' commands and questions, made from their descriptions; NULL behind the
 // last.
 const struct cli_verb *module_verb_at(u32 index);

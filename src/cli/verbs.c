@@ -18,6 +18,8 @@ static const struct {
     {&override_verb, 1},
     {&restore_verb, 1},
     {key_verbs, KEY_VERBS_COUNT},
+    {head_verbs, HEAD_VERBS_COUNT},
+    {&prove_verb, 1},
     {&tail_verb, 1},
     {&project_verb, 1},
     {&export_verb, 1},

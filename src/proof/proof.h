@@ -69,6 +69,7 @@ struct proof {
 
 // --- heads ---
 
+// What is signed of a head.
 void proof_head_message(const struct signed_head *head, u8 message[PROOF_HEAD_SIZE]);
 // Whether the head was signed by the key that it names.
 bool proof_head_is_signed(const struct signed_head *head);

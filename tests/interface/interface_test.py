@@ -24,7 +24,7 @@ VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", 
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
          "cell", "constraint", "breach", "name", "hold", "tail", "project", "export",
          "due", "conversion", "year", "rule", "key", "principal", "effect", "job",
-         "import")
+         "import", "tree", "head", "prove")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
 BENCH_KEYS = ("workload", "transfers", "accounts", "clients", "batch", "transfers_per_s",
@@ -719,7 +719,9 @@ def test_the_books_of_the_documentation(folder):
 def test_what_need_not_be_given_is_not_missed(folder):
     """Each question whose flags need not be given is answered without them."""
     asked = 0
-    with server(folder, most="64") as (_, _):
+    with server(folder, most="64") as (line, _):
+        compat = re.search(r"compat=(\S+)", line).group(1)
+        run("account", "create", "--connect", compat, "--id", "1", "--ledger", "1", "--code", "1")
         for row in objects(run("completion", "--json")):
             text = run(row["verb"], *([row["action"]] if row["action"] else []), "--help")
             if "A question over the tael port" in text and " [FLAGS]" in text.split(":")[0] and \

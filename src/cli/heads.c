@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The file of signed heads, signing, and asking about the tree of outcomes.
+#include "cli/heads.h"
+
+#include "client/key_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <tael.h>
+#include <unistd.h>
+
+#define SIGNATURE_TEXT_MAX 256u // What a signing command may print.
+
+extern char **environ;
+
+// --- the file ------------------------------------------------------------------------------------
+
+static enum status line_take(struct heads *heads, const char *text, size_t size, u32 line,
+                             struct failure *failure)
+{
+    struct proof proof;
+    enum status status = proof_read(text, size, line, &proof, failure);
+    const struct signed_head *before = heads->count == 0 ? NULL : &heads->items[heads->count - 1];
+    if (status != STATUS_OK) return failure_wrap(failure, "%s", heads->path);
+    const char *what = NULL;
+    if (proof.kind != PROOF_HEAD) what = "is a proof, not a head";
+    else if (!proof_head_is_signed(&proof.to)) what = "was not signed by the key it names";
+    else if (before != NULL && before->size >= proof.to.size)
+        what = "is of no larger tree than the one before";
+    if (what != NULL) {
+        return failure_set(failure, STATUS_INVALID, "%s, line %u: the head %s", heads->path, line,
+                           what);
+    }
+    heads->items = realloc(heads->items, (heads->count + 1ull) * sizeof *heads->items);
+    assert(heads->items != NULL);
+    heads->items[heads->count++] = proof.to;
+    return STATUS_OK;
+}
+
+enum status heads_read(const char *path, struct heads *heads, struct failure *failure)
+{
+    char *text = NULL;
+    size_t size = 0;
+    *heads = (struct heads){.path = path, .fd = -1};
+    enum status status = cli_input_read(path, &text, &size, failure);
+    if (status != STATUS_OK) return status;
+    struct json_lines lines = json_lines_init(text, size, 1);
+    const char *line = NULL;
+    size_t line_size = 0;
+    u32 number = 0;
+    while (status == STATUS_OK && json_lines_next(&lines, false, &line, &line_size, &number)) {
+        status = line_take(heads, line, line_size, number, failure);
+        heads->size = lines.offset;
+    }
+    free(text);
+    if (status != STATUS_OK) heads_close(heads);
+    return status;
+}
+
+enum status heads_open(const char *path, struct heads *heads, struct failure *failure)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+    *heads = (struct heads){.fd = -1};
+    if (fd < 0) return failure_set_errno(failure, STATUS_IO, errno, "opening %s", path);
+    enum status status = STATUS_OK;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        status = errno == EWOULDBLOCK
+                     ? failure_set(failure, STATUS_BUSY, "another signer has %s", path)
+                     : failure_set_errno(failure, STATUS_IO, errno, "locking %s", path);
+    }
+    if (status == STATUS_OK) status = heads_read(path, heads, failure);
+    heads->fd = status == STATUS_OK ? fd : -1;
+    if (status != STATUS_OK) (void)close(fd);
+    return status;
+}
+
+enum status heads_append(struct heads *heads, const struct signed_head *head,
+                         struct failure *failure)
+{
+    char text[PROOF_TEXT_MAX];
+    const struct proof proof = {.kind = PROOF_HEAD, .to = *head};
+    struct json_writer writer = json_writer_init(text, sizeof text);
+    proof_write(&proof, &writer);
+    enum status status = json_writer_finish(&writer, failure);
+    if (status != STATUS_OK) return status;
+    // A line that was not finished is written over.
+    size_t done = 0;
+    bool is_written = ftruncate(heads->fd, (off_t)heads->size) == 0;
+    while (is_written && done < writer.text.size) {
+        const ssize_t put =
+            pwrite(heads->fd, text + done, writer.text.size - done, (off_t)(heads->size + done));
+        if (put < 0 && errno == EINTR) continue;
+        is_written = put > 0;
+        if (is_written) done += (size_t)put;
+    }
+    if (!is_written || fsync(heads->fd) != 0) {
+        return failure_set_errno(failure, STATUS_IO, errno, "writing %s", heads->path);
+    }
+    heads->size += writer.text.size;
+    heads->items = realloc(heads->items, (heads->count + 1ull) * sizeof *heads->items);
+    assert(heads->items != NULL);
+    heads->items[heads->count++] = *head;
+    return STATUS_OK;
+}
+
+void heads_close(struct heads *heads)
+{
+    if (heads->fd >= 0) (void)close(heads->fd);
+    free(heads->items);
+    heads->items = NULL;
+    heads->count = 0;
+    heads->fd = -1;
+}
+
+// --- signing -------------------------------------------------------------------------------------
+
+static bool bytes_write(int fd, const u8 *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        const ssize_t put = write(fd, data + done, size - done);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) return false;
+        done += (size_t)put;
+    }
+    return true;
+}
+
+static size_t bytes_read(int fd, char *out, size_t room)
+{
+    size_t size = 0;
+    while (size < room) {
+        const ssize_t got = read(fd, out + size, room - size);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        size += (size_t)got;
+    }
+    return size;
+}
+
+// Runs the command with the message on its standard input; what it prints is the signature in hex.
+static enum status command_sign(const char *command, const u8 message[PROOF_HEAD_SIZE],
+                                u8 signature[SIGNATURE_SIZE], struct failure *failure)
+{
+    static const char shell[] = "/bin/sh";
+    char *const words[] = {(char[]){"sh"}, (char[]){"-c"}, strdup(command), NULL};
+    int in[2] = {-1, -1};
+    int out[2] = {-1, -1};
+    posix_spawn_file_actions_t actions;
+    pid_t child = 0;
+    assert(words[2] != NULL);
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) {
+        return failure_set_errno(failure, STATUS_IO, errno, "making a pipe");
+    }
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
+    (void)posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    const int error = posix_spawn(&child, shell, &actions, NULL, words, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    free(words[2]);
+    (void)close(in[0]);
+    (void)close(out[1]);
+    char text[SIGNATURE_TEXT_MAX];
+    size_t size = 0;
+    int ended = -1;
+    if (error == 0) {
+        // A command that does not read it is told by what it prints.
+        void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+        (void)bytes_write(in[1], message, PROOF_HEAD_SIZE);
+        (void)signal(SIGPIPE, before);
+    }
+    (void)close(in[1]);
+    if (error == 0) size = bytes_read(out[0], text, sizeof text);
+    (void)close(out[0]); // Who goes on printing is ended by it.
+    while (error == 0 && waitpid(child, &ended, 0) < 0 && errno == EINTR) continue;
+    if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "running %s", shell);
+    if (!WIFEXITED(ended) || WEXITSTATUS(ended) != 0) {
+        return failure_set(failure, STATUS_IO, "the signing command did not end well");
+    }
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r')) size--;
+    size_t bytes = 0;
+    struct failure why = {0};
+    if (field_hex_decode(text, size, signature, SIGNATURE_SIZE, &bytes, &why) != STATUS_OK ||
+        bytes != SIGNATURE_SIZE) {
+        return failure_set(failure, STATUS_IO,
+                           "the signing command did not print a signature: 128 hex digits");
+    }
+    return STATUS_OK;
+}
+
+enum status head_sign(const struct head_sign_options *options, struct signed_head *head,
+                      struct failure *failure)
+{
+    u8 message[PROOF_HEAD_SIZE];
+    proof_head_message(head, message);
+    if (options->signing_command[0] != 0) {
+        memcpy(head->key, options->public_key, sizeof head->key);
+        enum status status =
+            command_sign(options->signing_command, message, head->signature, failure);
+        if (status != STATUS_OK) return status;
+    } else {
+        u8 seed[SIGNATURE_SEED_SIZE];
+        enum status status = key_file_read(options->signing_key, seed, failure);
+        if (status != STATUS_OK) return status;
+        signature_key_of(seed, head->key);
+        signature_make(seed, message, sizeof message, head->signature);
+        secret_wipe(seed, sizeof seed);
+    }
+    if (proof_head_is_signed(head)) return STATUS_OK;
+    return failure_set(failure, STATUS_INVALID, "the signature is not by the public key given");
+}
+
+// --- asking --------------------------------------------------------------------------------------
+
+struct tael_client *tree_client_open(const struct cli_call *call, u64 *timeout_ms, int *code)
+{
+    const struct port_options *port = cli_part(call, &cli_schema_port_options)->head;
+    struct failure failure = {0};
+    struct tael_options options;
+    if (cli_identity_take(port, &options, &failure) != STATUS_OK) {
+        *code = cli_fail(call->verb->name, &failure);
+        return NULL;
+    }
+    *timeout_ms = (u64)port->deadline * 1000;
+    struct tael_client *client = tael_open(&options);
+    assert(client != NULL);
+    const enum tael_error error = tael_connect(client, *timeout_ms);
+    if (error == TAEL_OK) return client;
+    *code = cli_port_fail(call->verb->name, client, error == TAEL_ERROR_TIMEOUT);
+    tael_close(client);
+    return NULL;
+}
+
+static int refusal_tell(const struct cli_call *call, const struct tael_answer *answer)
+{
+    const char *text = answer->text[0] != 0 ? answer->text : tael_result_text(answer->result);
+    if (answer->result == TAEL_RESULT_REFUSED) {
+        const struct schema_result *known =
+            module_result_of(&tree_module, answer->replies[0].result);
+        if (known != NULL) text = known->sentence;
+    }
+    (void)fprintf(stderr, "tael %s: %s\n", call->verb->name, text);
+    return EXIT_REFUSED;
+}
+
+int tree_ask_views(const struct cli_call *call, struct tael_client *client, u64 timeout_ms,
+                   const struct schema_record *question, const void *body, void *views, u32 room,
+                   u32 *count)
+{
+    struct tael_question asked = {
+        .record = question->number,
+        .version = 1,
+        .body_size = question->size,
+        .body = body,
+    };
+    *count = 0;
+    for (bool has_more = true; has_more;) {
+        struct tael_answer answer;
+        if (tael_ask(client, &asked, timeout_ms, &answer) != TAEL_OK) {
+            return cli_port_fail(call->verb->name, client, false);
+        }
+        if (answer.result != TAEL_RESULT_DONE) return refusal_tell(call, &answer);
+        const struct schema_record *view = module_record_of(answer.record);
+        const size_t size = view == NULL ? 0 : align_up(view->size, 16);
+        if (view == NULL || answer.count == 0 || *count + answer.count > room) {
+            (void)fprintf(stderr, "tael %s: the server's answer is none\n", call->verb->name);
+            return EXIT_ENVIRONMENT;
+        }
+        const size_t given = (answer.count - 1) * size + view->size;
+        memcpy((u8 *)views + *count * size, answer.body, given);
+        *count += answer.count;
+        has_more = answer.has_more;
+        memcpy(asked.cursor, answer.cursor, sizeof asked.cursor);
+    }
+    return EXIT_DONE;
+}
+
+int tree_growth_ask(const struct cli_call *call, struct tael_client *client, u64 timeout_ms,
+                    const struct signed_head *from, const struct signed_head *to,
+                    struct proof *proof)
+{
+    const struct tree_consistency question = {.from = from->size, .to = to->size};
+    struct tree_consistency_view view = {0};
+    struct digest roots[2];
+    u32 count = 0;
+    const int code = tree_ask_views(call, client, timeout_ms, &tree_schema_tree_consistency,
+                                    &question, &view, 1, &count);
+    if (code != EXIT_DONE) return code;
+    *proof = (struct proof){.kind = PROOF_CONSISTENCY, .from = *from, .to = *to};
+    proof->path_count = MIN(view.path_count, PROOF_GROWTH_MAX);
+    memcpy(proof->path, view.path, proof->path_count * sizeof *proof->path);
+    memcpy(&roots[0], from->root, sizeof roots[0]);
+    memcpy(&roots[1], to->root, sizeof roots[1]);
+    if (proof_path_grows(from->size, &roots[0], to->size, &roots[1], proof->path,
+                         proof->path_count)) {
+        return EXIT_DONE;
+    }
+    (void)fprintf(stderr,
+                  "tael %s: the server's log is not the one that the head of %llu frames was "
+                  "signed for: its outcomes were changed\n",
+                  call->verb->name, (unsigned long long)from->size);
+    return EXIT_REFUSED;
+}
