@@ -40,6 +40,7 @@ const struct plant_description plants[PLANT_BUGS] = {
     [PLANT_KEY] = {"key", "principals", "a principal's key is said to be of another command"},
     [PLANT_SENT] = {"sent", "effects", "what was sent is posted with one unit too much"},
     [PLANT_ROW] = {"row", "recovery", "history has another amount than was posted"},
+    [PLANT_TREE] = {"tree", "witness", "a start takes up another tree of outcomes than there was"},
 };
 
 enum plant_bug plant_find(const char *name)
@@ -276,12 +277,22 @@ static void notes_forget(struct machine *machine)
     }
 }
 
+// The last frame's outcomes are others.
+static void tree_change(struct outcome_tree *tree)
+{
+    const u64 size = outcome_tree_size(tree);
+    if (size % OUTCOME_PAGE_LEAVES == 0) return;
+    const u64 page = size / OUTCOME_PAGE_LEAVES;
+    tree->ring[page % OUTCOME_TREE_RING].leaves[(size - 1) % OUTCOME_PAGE_LEAVES].root.bytes[0]++;
+}
+
 void plant_recovered(enum plant_bug bug, struct node *node, struct applied_frame *scratch)
 {
     struct machine *machine = &node->machine;
     struct applied_command applied = {.timestamp = machine->timestamp};
     struct failure failure;
     if (bug == PLANT_FORGOTTEN) notes_forget(machine);
+    if (bug == PLANT_TREE) tree_change(&machine->history.tree);
     if (bug != PLANT_SLICE) return;
     const enum status status =
         commit_slice(machine, node->wal.tail.place, NULL, 0, 0, scratch, &applied, &failure);

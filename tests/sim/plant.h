@@ -25,6 +25,7 @@ enum plant_bug {
     PLANT_KEY,       // A principal's key is said to be of another command.
     PLANT_SENT,      // What was sent is posted with one unit too much.
     PLANT_ROW,       // History has another amount than was posted.
+    PLANT_TREE,      // A start takes up another tree of outcomes than there was.
     PLANT_BUGS,
 };
 

@@ -47,6 +47,7 @@ static const char *const count_names[] = {
     [WORLD_LIES_CUT] = "lies-cut-as-torn-tail",
     [WORLD_LIES_HARMLESS] = "lies-harmless",
     [WORLD_QUESTIONS_REFUSED] = "questions-refused",
+    [WORLD_PROVED] = "proved",
 };
 static_assert(ARRAY_COUNT(count_names) == WORLD_COUNT_KINDS, "each count has a name");
 
@@ -700,6 +701,7 @@ void world_step(struct world *world)
     } else if (choice < 780) {
         if (!world_flush(world)) return;
         world_question(world);
+        world_witness(world);
     } else if (choice < 970) {
         world_upkeep(world);
     } else if (choice < 978) {

@@ -27,6 +27,7 @@
 #include "machine/recovery.h"
 #include "oracle.h"
 #include "os/disk_memory.h"
+#include "witness.h"
 
 #include <stdio.h>
 
@@ -104,6 +105,7 @@ enum world_count {
     WORLD_LIES_CUT, // The last write of the log: the window that FORMAT.md states.
     WORLD_LIES_HARMLESS,
     WORLD_QUESTIONS_REFUSED,
+    WORLD_PROVED,
     WORLD_COUNT_KINDS,
 };
 
@@ -147,6 +149,7 @@ struct world {
     u64 lie_first; // The first frame acknowledged since, with the states from the one before it on.
     struct digest lie_states[WORLD_LIES_MAX];
     enum plant_bug bug;
+    struct witness witness;
     struct desk *desk; // Of a world of modules; NULL of one of plain clients.
     u64 counts[WORLD_COUNT_KINDS];
     char trace[WORLD_TRACE_LINES][160];

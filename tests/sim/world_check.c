@@ -207,6 +207,7 @@ void world_recover(struct world *world)
     world_check_sessions(world);
     world_check_accounts(world);
     for (u32 i = 0; i < 4; i++) world_question(world);
+    world_witness(world);
 }
 
 // --- comparisons ---------------------------------------------------------------------------------
@@ -273,6 +274,20 @@ void world_check_accounts(struct world *world)
             world_fail(world, "account %u differs from the model's", (u32)id);
         }
     }
+}
+
+void world_witness(struct world *world)
+{
+    struct failure failure = {0};
+    bool refused = false;
+    const u32 rate = read_errors_stop(world);
+    const u64 random = random_u64(&world->random);
+    const char *what = witness_look(&world->witness, &world->node, random,
+                                    random_u64(&world->random), &refused, &failure);
+    world->disk.faults.read_error_rate = rate;
+    if (what != NULL) world_fail(world, "witness: %s", what);
+    if (refused && !world->lying) world_fail(world, "witness: %s", failure.message);
+    world->counts[refused ? WORLD_QUESTIONS_REFUSED : WORLD_PROVED]++;
 }
 
 void world_question(struct world *world)

@@ -53,6 +53,8 @@ void world_recover(struct world *world);
 void world_check_sessions(struct world *world);
 // Every account, and the invariants of both.
 void world_check_accounts(struct world *world);
+// Somebody outside has heads and rows proved. Everything must be at rest.
+void world_witness(struct world *world);
 // One random question to both. Everything must be at rest.
 void world_question(struct world *world);
 // Flips a bit of a file while the node is closed, and opens it. The node must be open and at rest.
