@@ -16,7 +16,7 @@ static const struct {
     {&verify_verb, 1},
     {&dump_verb, 1},
     {&override_verb, 1},
-    {&restore_verb, 1},
+    {backup_verbs, ARRAY_COUNT(backup_verbs)},
     {key_verbs, KEY_VERBS_COUNT},
     {&tail_verb, 1},
     {&project_verb, 1},
