@@ -422,6 +422,7 @@ static void test_what_is_another_log_is_refused(void **state)
     assert_int_equal(backup_of(test, &other->disk), STATUS_INVALID);
     assert_non_null(strstr(test->failure.message, "a backup of another log"));
     command_world_free(other);
+    free(other);
     // One that was the same, and went another way.
     struct disk_memory forked;
     struct frame_header last;

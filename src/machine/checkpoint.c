@@ -544,6 +544,7 @@ static enum status segments_load(struct machine *machine, const struct checkpoin
 {
     struct checkpoint_segment *segments = NULL;
     enum status status = checkpoint_segments_read(disk, file, name, head, &segments, failure);
+    assert(status != STATUS_OK || segments != NULL);
     for (u32 i = 0; i < head->segment_count && status == STATUS_OK; i++) {
         status =
             history_adopt(&machine->history, segments[i].first_row, segments[i].row_count, failure);
