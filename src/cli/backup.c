@@ -72,12 +72,43 @@ static struct copy_call *copy_begin(const struct cli_call *call, const char *dir
     return copy;
 }
 
+// The path that a folder has or would have; the caller's to free. NULL when there is none.
+static char *path_of(const char *folder)
+{
+    char *path = realpath(folder, NULL);
+    if (path != NULL) return path;
+    char parent[4096];
+    size_t size = strlen(folder);
+    if (size >= sizeof parent) return NULL;
+    memcpy(parent, folder, size + 1);
+    while (size > 0 && parent[size - 1] == '/') size--;
+    while (size > 0 && parent[size - 1] != '/') size--;
+    if (size == 0) return realpath(".", NULL);
+    parent[size] = 0;
+    return realpath(parent, NULL);
+}
+
+// A copy within the folder that is copied would be one of its files.
+static enum status place_check(struct copy_call *copy)
+{
+    char *dir = path_of(copy->dir);
+    char *new = path_of(copy->new);
+    const size_t size = dir == NULL ? 0 : strlen(dir);
+    const bool is_within = dir != NULL && new != NULL &&strncmp(dir, new, size) == 0 &&
+                           (new[size] == 0 || new[size] == '/');
+    free(dir);
+    free(new);
+    if (!is_within) return STATUS_OK;
+    return failure_set(&copy->failure, STATUS_INVALID, "%.200s lies in %.200s itself", copy->new,
+                       copy->dir);
+}
+
 // Opens the folder to copy. A name that is none, or a folder without a log, makes no copy.
 static enum status source_open(struct copy_call *copy, enum disk_folder_use use)
 {
     const enum status status = disk_folder_open(&copy->source, copy->dir, use, &copy->failure);
     if (status != STATUS_OK) return status;
-    if (faccessat(copy->source.folder_fd, "log-00000000", R_OK, 0) == 0) return STATUS_OK;
+    if (faccessat(copy->source.folder_fd, "log-00000000", R_OK, 0) == 0) return place_check(copy);
     return failure_set(&copy->failure, STATUS_NOT_FOUND, "%s holds no log", copy->dir);
 }
 

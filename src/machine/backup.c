@@ -357,9 +357,15 @@ static enum status plan_make(struct wal *wal, const struct restore_point *point,
     sha256(last, sizeof *last, &tail.previous);
     status = wal_reader_init(&reader, wal, &tail, failure);
     if (status != STATUS_OK) return status;
-    // Where damage is why the log seems to end, this says so.
+    // Where damage is why the log seems to end, this says so. Behind the very frame that was asked
+    // for it does not matter: what is before damage can be restored.
     status = overrides_check(&reader, last, failure);
     wal_reader_free(&reader);
+    if (status == STATUS_CORRUPT && last->sequence == point->sequence_max) return STATUS_OK;
+    if (status == STATUS_CORRUPT) {
+        failure_hint(failure, "bring this file back from a backup; `tael restore --to-sequence "
+                              "FRAME` makes a folder of what is before the damage");
+    }
     if (status != STATUS_OK) return status;
     if (point->sequence_max != U64_MAX && last->sequence < point->sequence_max &&
         point->timestamp_max == U64_MAX) {

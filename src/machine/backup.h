@@ -56,7 +56,8 @@ struct restore_point {
 // Finds out which frame of `source`, which nobody writes to, is the last of that moment, by headers
 // alone. STATUS_INVALID when the log has no such frame, naming what it has, or when the moment lies
 // between a command that killed the server and its override. With sequence_max U64_MAX any later
-// frame is within the bound; else the log must have that very frame.
+// frame is within the bound; else the log must have that very frame. STATUS_CORRUPT for damage that
+// may be why the log seems to end there, not for what lies behind the frame that was asked for.
 MUST_USE enum status restore_plan(struct disk *source, const struct restore_point *point,
                                   struct frame_header *last, struct failure *failure);
 // Makes `target`, an empty folder, one that can be served: the log up to the frame `last` of

@@ -142,7 +142,7 @@ def test_backups_of_a_server_at_work(folder):
     ends = {-signal.SIGKILL: 0, 3: 0}
     with server(data, "--checkpoint-bytes", "1048576") as (address, _):
         for i in range(8):
-            with load(address, "two-phase", 300000):
+            with load(address, "two-phase", 160000):
                 for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
                     end_backup(data, copy, number, ends)
                     # A backup that was whole is whole; another one is none.
@@ -252,6 +252,11 @@ def test_damage_is_named_and_nothing_of_it_is_kept(folder):
         assert name + ", offset %d" % named in said, (name, offset, said)
         assert not os.path.exists(os.path.join(folder, "new", "log-00000000"))
         shutil.rmtree(os.path.join(folder, "new"), ignore_errors=True)
+        if name.startswith("log-"):  # What is before the damage can be had all the same.
+            report("restore", data, os.path.join(folder, "new"), "--to-sequence",
+                   str(middle[0] - 1))
+            assert verified(os.path.join(folder, "new"))["frames"] == middle[0]
+            shutil.rmtree(os.path.join(folder, "new"))
         flip(path, offset)
     assert report("backup", data, copy)["frames_before"] == str(before["sequence"] + 1)
     verified(copy)
@@ -334,7 +339,13 @@ def test_what_is_refused(folder):
         run("backup", data, copy)
         said = run_both("restore", data, os.path.join(folder, "new"), code=3)[1]
         assert "is open in another process" in said, said
-    cases = [(("backup", data, data), 1, "is no backup but holds other files"),
+    os.mkdir(os.path.join(folder, "full"))
+    shutil.copy(os.path.join(data, "status"), os.path.join(folder, "full"))
+    cases = [(("backup", data, data), 1, "lies in"),
+             (("backup", data, os.path.join(data, "backup")), 1, "lies in"),
+             (("restore", data, data + "/../data/new/"), 1, "lies in"),
+             (("backup", data, os.path.join(folder, "full")), 1,
+              "is no backup but holds other files: \"status\""),
              (("backup", folder, os.path.join(folder, "other")), 3, "holds no log"),
              (("backup", os.path.join(folder, "none"), copy), 3, "No such file"),
              (("restore", copy, data), 1, "is there already"),
@@ -346,7 +357,9 @@ def test_what_is_refused(folder):
     for arguments, code, text in cases:
         said = run_both(*arguments, code=code)[1]
         assert text in said, (arguments, text, said)
-    assert sorted(os.listdir(folder)) == ["copy", "data"], os.listdir(folder)
+    assert sorted(os.listdir(folder)) == ["copy", "data", "full"], os.listdir(folder)
+    assert sorted(os.listdir(os.path.join(folder, "full"))) == ["lock", "status"]
+    assert "backup" not in os.listdir(data)
     # Two at a time, and a file that says where the backup ends, damaged.
     with open(os.path.join(copy, "lock"), "r+b") as lock:
         import fcntl  # Where there is no lock the others are tested all the same.
