@@ -36,6 +36,21 @@ static struct wal_tail tail_of(const struct backup_mark *mark)
     };
 }
 
+// Whether there is a first frame. A log whose first frame is damaged is one all the same.
+static enum status log_look(struct wal *wal, struct failure *failure)
+{
+    const struct wal_tail from = {0};
+    struct wal_reader reader;
+    struct frame_view view;
+    enum wal_end end = WAL_END;
+    enum status status = wal_reader_init(&reader, wal, &from, failure);
+    if (status != STATUS_OK) return status;
+    status = wal_reader_next(&reader, &view, &end, failure);
+    wal_reader_free(&reader);
+    if (status != STATUS_OK || end == WAL_FRAME) return status;
+    return failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", wal->disk->path);
+}
+
 // Takes what a copy needs; `source` has a log.
 static enum status copy_begin(struct backup_copy *copy)
 {
@@ -103,7 +118,11 @@ static enum status target_look(struct backup_copy *copy)
     char other[DISK_NAME_SIZE_MAX] = "";
     struct failure *failure = copy->failure;
     enum status status = backup_file_read(copy->target, &copy->state, failure);
-    if (status == STATUS_OK) return STATUS_OK;
+    if (status == STATUS_OK && copy->state.next_row % HISTORY_PAGE_ROWS == 0) return STATUS_OK;
+    if (status == STATUS_OK) {
+        status = failure_set(failure, STATUS_CORRUPT, "%s/%s contradicts itself",
+                             copy->target->path, BACKUP_FILE_NAME);
+    }
     copy->state = (struct backup_file){0};
     if (status != STATUS_NOT_FOUND) return status;
     status = disk_list(copy->target, others_visit, other, failure);
@@ -232,9 +251,6 @@ static enum status backup_copy_all(struct backup_copy *copy, struct backup_pins 
     char temporary[DISK_NAME_SIZE_MAX] = "";
     // What is written meanwhile is for the next run, but for what the checkpoint needs.
     enum status status = backup_log_copy(copy, wal_extent(&copy->wal), U64_MAX);
-    if (status == STATUS_OK && copy->mark.sequence == 0) {
-        return failure_set(copy->failure, STATUS_NOT_FOUND, "%s holds no log", copy->source->path);
-    }
     if (status == STATUS_OK) status = backup_pins_take(copy, pins);
     if (status == STATUS_OK && pins->is_there) {
         status = backup_log_copy(copy, pins->head.tail.place, U64_MAX);
@@ -261,9 +277,7 @@ enum status backup_make(struct disk *source, struct disk *target, u64 now,
                                  .failure = failure,
                                  .is_backup = true};
     enum status status = copy_begin(copy);
-    if (status == STATUS_OK && wal_extent(&copy->wal) == 0) {
-        status = failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", source->path);
-    }
+    if (status == STATUS_OK) status = log_look(&copy->wal, failure);
     if (status == STATUS_OK) status = target_look(copy);
     if (status == STATUS_OK) status = continue_check(copy);
     if (status == STATUS_OK) status = target_clean(copy, NULL);
@@ -342,10 +356,9 @@ static enum status plan_make(struct wal *wal, const struct restore_point *point,
 {
     const struct wal_bound bound = {point->sequence_max, point->timestamp_max, U64_MAX};
     struct wal_reader reader;
-    if (wal_extent(wal) == 0) {
-        return failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", wal->disk->path);
-    }
-    enum status status = wal_find_last(wal, &bound, last, failure);
+    enum status status = log_look(wal, failure);
+    if (status != STATUS_OK) return status;
+    status = wal_find_last(wal, &bound, last, failure);
     if (status == STATUS_NOT_FOUND) return point_refuse(wal, point, failure);
     if (status != STATUS_OK) return status;
     struct wal_tail tail = {

@@ -323,6 +323,9 @@ static enum status pins_try(struct backup_copy *copy, struct backup_pins *pins)
     status = checkpoint_segments_read(source, pins->file, pins->name, &pins->head, &pins->segments,
                                       copy->failure);
     if (status != STATUS_OK) return status;
+    if (pins->head.next_row % HISTORY_PAGE_ROWS != 0) {
+        return damaged(copy, pins->name, 0, CHECKPOINT_HINT);
+    }
     pins->index = malloc((pins->head.segment_count + 1) * sizeof *pins->index);
     assert(pins->index != NULL);
     for (u32 i = 0; i < pins->head.segment_count; i++) pins->index[i] = -1;

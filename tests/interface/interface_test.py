@@ -622,7 +622,7 @@ def test_restore_makes_a_copy_that_is_disarmed(folder):
     assert first["log_id"] != second["log_id"]
     # What it was forked from.
     forked, = objects(run("verify", new, "--json"))
-    assert forked["log_id"] == second["log_id"] and forked["epoch"] == "2", forked
+    assert forked["log_id"] == second["log_id"] and forked["epoch"] == 2, forked
     assert forked["parent_log_id"] == report["log_id"] == first["log_id"], forked
     assert forked["parent_sequence"] == report["sequence"], forked
     assert forked["parent_head"] == report["head"], forked
