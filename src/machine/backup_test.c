@@ -407,6 +407,86 @@ static enum status backup_of(struct test *test, struct disk_memory *source)
     return backup_make(&source->disk, &test->vault.disk, 1, NULL, &test->report, &test->failure);
 }
 
+// A log that is read may have a last frame that is nowhere but in the page cache: what is in the
+// backup is in the source, too, when the power fails behind it (B4).
+static void test_what_is_copied_is_durable_in_the_source(void **state)
+{
+    struct test *test = *state;
+    struct disk_memory source;
+    struct verify_report report;
+    disk_handle from = -1;
+    disk_handle to = -1;
+    steps(test, 5);
+    disk_memory_init(&source, 8);
+    const u64 size = test->world.node.wal.tail.place;
+    u8 *bytes = malloc(size);
+    assert_non_null(bytes);
+    struct disk *disk = &test->world.disk.disk;
+    must(test, disk_open(disk, "log-00000000", DISK_READ_ONLY, &from, &test->failure));
+    must(test, disk_read(disk, from, 0, bytes, size, &test->failure));
+    disk_close(disk, from);
+    must(test, disk_open(&source.disk, "log-00000000", DISK_CREATE, &to, &test->failure));
+    must(test, disk_allocate(&source.disk, to, WAL_FILE_SIZE, &test->failure));
+    must(test, disk_write_one(&source.disk, to, 0, bytes, size, &test->failure)); // No sync.
+    disk_close(&source.disk, to);
+    free(bytes);
+    must(test, backup_of(test, &source));
+    assert_true(test->report.end.sequence == test->frames);
+    disk_memory_crash(&source, DISK_CRASH_LOSE_ALL);
+    must(test, verify_folder(&source.disk, NULL, &report, &test->failure));
+    assert_true(report.frames == test->frames);
+    disk_memory_free(&source);
+}
+
+// Where no checkpoint says how far the log goes, damage is not taken for its end.
+static void test_damage_is_not_the_end_of_a_log(void **state)
+{
+    struct test *test = *state;
+    struct frame_header last;
+    struct backup_report report;
+    steps(test, 10);
+    u64 places[4] = {0};
+    const u64 frames[4] = {0, 1, 6, test->frames - 2};
+    struct wal wal;
+    must(test, wal_init(&wal, &test->world.disk.disk, &test->failure));
+    for (u32 i = 0; i < 4; i++) {
+        const struct wal_bound bound = {frames[i], U64_MAX, U64_MAX};
+        must(test, wal_find_last(&wal, &bound, &last, &test->failure));
+        places[i] = last.place;
+    }
+    wal_free(&wal);
+    for (u32 i = 0; i < 4; i++) {
+        struct restore_point point = at_sequence(U64_MAX);
+        char text[64];
+        disk_memory_rot(&test->world.disk, "log-00000000", places[i] + 60, 1); // Of the header.
+        (void)snprintf(text, sizeof text, "log-00000000, offset %llu: frame %llu ",
+                       (unsigned long long)places[i], (unsigned long long)frames[i]);
+        assert_int_equal(backup(test), STATUS_CORRUPT);
+        assert_non_null(strstr(test->failure.message, text));
+        assert_int_equal(restore_plan(&test->world.disk.disk, &point, &last, &test->failure),
+                         STATUS_CORRUPT);
+        assert_non_null(strstr(test->failure.message, text));
+        point = at_time(test->times[test->frames - 1]);
+        assert_int_equal(restore_plan(&test->world.disk.disk, &point, &last, &test->failure),
+                         STATUS_CORRUPT);
+        point = at_sequence(test->frames - 1);
+        assert_int_equal(restore_plan(&test->world.disk.disk, &point, &last, &test->failure),
+                         STATUS_CORRUPT);
+        if (i > 1) { // What is before it can be had.
+            struct disk_memory folder;
+            point = at_sequence(frames[i] - 1);
+            disk_memory_init(&folder, 7);
+            must(test, restore_plan(&test->world.disk.disk, &point, &last, &test->failure));
+            must(test, restore_make(&test->world.disk.disk, &folder.disk, &last, NULL, &report,
+                                    &test->failure));
+            assert_true(folder_check(test, &folder) == frames[i] - 1);
+            disk_memory_free(&folder);
+        }
+        disk_memory_rot(&test->world.disk, "log-00000000", places[i] + 60, 1);
+    }
+    must(test, backup(test));
+}
+
 static void test_what_is_another_log_is_refused(void **state)
 {
     struct test *test = *state;
@@ -537,6 +617,8 @@ int main(void)
         TEST(test_a_backup_survives_the_end_of_any_run),
         TEST(test_a_full_disk_ends_a_run),
         TEST(test_damage_is_named_and_not_copied),
+        TEST(test_what_is_copied_is_durable_in_the_source),
+        TEST(test_damage_is_not_the_end_of_a_log),
         TEST(test_what_is_another_log_is_refused),
         cmocka_unit_test(test_no_moment_is_between_a_death_and_its_override),
         TEST(test_half_a_restored_folder_is_none),
