@@ -16,7 +16,7 @@ static const struct {
     {&verify_verb, 1},
     {&dump_verb, 1},
     {&override_verb, 1},
-    {&restore_verb, 1},
+    {backup_verbs, ARRAY_COUNT(backup_verbs)},
     {key_verbs, KEY_VERBS_COUNT},
     {head_verbs, HEAD_VERBS_COUNT},
     {&prove_verb, 1},

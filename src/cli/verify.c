@@ -55,7 +55,13 @@ static void summary_print(const struct verify_report *report, u64 seconds_ms, en
         .replayed_frames = report->replayed_frames,
         .replayed_roots = report->replayed_roots,
         .seconds = seconds_ms,
+        .backup = report->is_backup,
+        .log_id = report->log_id,
+        .epoch = report->epoch,
+        .parent_log_id = report->parent_log_id,
+        .parent_sequence = report->parent_sequence,
     };
+    memcpy(summary.parent_head, report->parent_head.bytes, sizeof summary.parent_head);
     memcpy(summary.head, report->head.bytes, sizeof summary.head);
     memcpy(summary.state, report->state.bytes, sizeof summary.state);
     memcpy(summary.replayed_state, report->replayed_state.bytes, sizeof summary.replayed_state);
@@ -89,7 +95,10 @@ static int failure_print(const struct failure *failure, enum cli_form form)
     } else if (differs) {
         (void)printf("differs: %s\n", report.difference);
     }
-    if (!differs) return cli_fail("verify", failure);
+    if (!differs) {
+        const int code = cli_fail("verify", failure);
+        return failure->status == STATUS_INVALID ? EXIT_REFUSED : code;
+    }
     if (failure->hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure->hint);
     return EXIT_REFUSED;
 }
@@ -162,7 +171,9 @@ const struct cli_verb verify_verb = {
              "named in the log, the newest checkpoint, and every page of the index. Prints a "
              "line that begins with `ok`, or with `differs` and the place. Changes nothing.",
     .example = "verify data --replay",
-    .exits = "0 all holds, 1 something does not (its place is named), 2 usage, 3 environment",
+    .exits =
+        "0 all holds, 1 something does not (its place is named), or it is an unfinished backup, "
+        "2 usage, 3 environment",
     .parts = {&cli_schema_folder_word, &cli_schema_verify_options, &cli_schema_form_options},
     .run = verify_run,
 };

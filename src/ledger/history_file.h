@@ -19,6 +19,7 @@
 
 #define HISTORY_PAGE_ENTRIES 509u
 #define HISTORY_INDEX_MAGIC  0x5845444e494c4554ull // "TELINDEX"
+#define HISTORY_ROWS_PREFIX  "rows-"               // Of a file's name.
 #define HISTORY_ROWS_MAGIC   0x53574f524c454154ull // "TAELROWS"
 #define HISTORY_FORMAT       3u
 

@@ -36,7 +36,7 @@ static enum status rows_open(struct history *history, u64 file, bool create,
     if (*out != NULL) return STATUS_OK;
     // Opened without the mutex, which the machine takes: creating waits for the device.
     char name[DISK_NAME_SIZE_MAX];
-    (void)snprintf(name, sizeof name, "rows-%08llx", (unsigned long long)file);
+    (void)snprintf(name, sizeof name, HISTORY_ROWS_PREFIX "%08llx", (unsigned long long)file);
     disk_handle handle = -1;
     enum status status = disk_open(history->disk, name, create ? DISK_CREATE : 0, &handle, failure);
     if (status != STATUS_OK) return status;

@@ -116,7 +116,10 @@ enum status history_spare_take(struct history *history, const char *name, u64 si
         if (status == STATUS_NOT_FOUND) continue; // Removed meanwhile.
         if (status != STATUS_OK) return status;
         if (has > SPARE_WASTE_MAX * size || !spare_claim(history, index, spare)) continue;
-        return disk_rename(history->disk, spare, name, failure);
+        status = disk_rename(history->disk, spare, name, failure);
+        // What somebody still copies is not written over.
+        if (status == STATUS_OK && disk_is_kept(history->disk, name)) break;
+        return status;
     }
     return disk_remove(history->disk, name, failure);
 }

@@ -109,7 +109,7 @@ void outcome_tree_grow(struct outcome_tree *tree, const struct outcome_edge *edg
 
 void outcome_tree_file_name(u64 file, char out[DISK_NAME_SIZE_MAX])
 {
-    (void)snprintf(out, DISK_NAME_SIZE_MAX, "tree-%08llx", (unsigned long long)file);
+    (void)snprintf(out, DISK_NAME_SIZE_MAX, OUTCOME_TREE_PREFIX "%08llx", (unsigned long long)file);
 }
 
 // The handle of a file, which is opened when nobody has yet. Any thread.

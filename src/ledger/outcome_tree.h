@@ -27,6 +27,7 @@
 #define OUTCOME_PAGE_LEAVES     (1u << OUTCOME_PAGE_LEVEL)
 #define OUTCOME_PAGE_NODES      30u
 #define OUTCOME_TREE_MAGIC      0x454552544c454154ull // "TAELTREE"
+#define OUTCOME_TREE_PREFIX     "tree-"               // Of a file's name.
 #define OUTCOME_TREE_FILE_PAGES 65536u
 #define OUTCOME_TREE_FILES_MAX  4096u
 // Pages in memory: more than can wait to be written, one row a frame (history.h).

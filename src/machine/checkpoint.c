@@ -12,7 +12,7 @@
 #define WRITE_PAGES 256u
 #define SPARE_NAME  "checkpoint-spare"
 
-static void file_name(char out[DISK_NAME_SIZE_MAX], u64 sequence)
+void checkpoint_file_name(char out[DISK_NAME_SIZE_MAX], u64 sequence)
 {
     (void)snprintf(out, DISK_NAME_SIZE_MAX, "checkpoint-%016llx", (unsigned long long)sequence);
 }
@@ -205,7 +205,7 @@ static size_t open_leaves_size(const struct checkpoint_head *head)
     return head->outcomes.count % OUTCOME_PAGE_LEAVES * sizeof(struct outcome_leaf);
 }
 
-static size_t lists_size(const struct checkpoint_head *head)
+size_t checkpoint_lists_size(const struct checkpoint_head *head)
 {
     return head->segment_count * sizeof(struct checkpoint_segment) + open_leaves_size(head);
 }
@@ -243,7 +243,7 @@ static enum status tail_write(struct checkpoint *checkpoint, struct disk *disk, 
         offset += size;
     }
     head->lists_page = align_up(offset, PAGE_SIZE) / PAGE_SIZE;
-    const size_t size = lists_size(head);
+    const size_t size = checkpoint_lists_size(head);
     sha256(lists, size, &head->lists_digest);
     if (size > 0) {
         enum status status =
@@ -298,7 +298,9 @@ static enum status file_write(struct checkpoint *checkpoint, struct disk *disk, 
     if (status != STATUS_OK) return status;
     disk_handle file = -1;
     status = disk_rename(disk, SPARE_NAME, temporary, failure);
-    if (status == STATUS_NOT_FOUND) status = disk_remove(disk, temporary, failure);
+    // What somebody still copies is not written over.
+    const bool is_kept = status == STATUS_OK && disk_is_kept(disk, temporary);
+    if (status == STATUS_NOT_FOUND || is_kept) status = disk_remove(disk, temporary, failure);
     if (status == STATUS_OK) status = disk_open(disk, temporary, DISK_CREATE, &file, failure);
     if (status != STATUS_OK) {
         memory_release(buffer, WRITE_PAGES * PAGE_SIZE);
@@ -331,7 +333,7 @@ enum status checkpoint_write(struct checkpoint *checkpoint, struct machine *mach
     memcpy(lists + head->segment_count * sizeof(struct checkpoint_segment), outcomes->open.leaves,
            open_leaves_size(head));
     char name[DISK_NAME_SIZE_MAX];
-    file_name(name, head->tail.sequence);
+    checkpoint_file_name(name, head->tail.sequence);
     enum status status = file_write(checkpoint, disk, name, lists, cancelled, failure);
     free(lists);
     if (status == STATUS_OK) status = old_remove(disk, name, failure);
@@ -389,22 +391,18 @@ static bool head_is_possible(const struct checkpoint_head *head, u64 file_pages)
            memcmp(&state, &head->state, sizeof state) == 0;
 }
 
-static enum status head_read(struct disk *disk, const char *name, struct checkpoint_head *head,
-                             struct failure *failure)
+enum status checkpoint_head_read(struct disk *disk, disk_handle file, const char *name,
+                                 struct checkpoint_head *head, struct failure *failure)
 {
-    disk_handle file = -1;
-    enum status status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
-    if (status != STATUS_OK) return status;
     u64 file_size = 0;
-    status = disk_size(disk, file, &file_size, failure);
+    enum status status = disk_size(disk, file, &file_size, failure);
     if (status == STATUS_OK) status = disk_read(disk, file, 0, head, sizeof *head, failure);
-    disk_close(disk, file);
     if (status != STATUS_OK) return status;
     u128 sum =
         checksum((const u8 *)head + sizeof head->checksum, sizeof *head - sizeof head->checksum);
     // A whole head of another checkpoint is there when the disk lost the write of this one's.
     char own_name[DISK_NAME_SIZE_MAX];
-    file_name(own_name, head->tail.sequence);
+    checkpoint_file_name(own_name, head->tail.sequence);
     if (memcmp(&sum, head->checksum, sizeof head->checksum) != 0 ||
         head->magic != CHECKPOINT_MAGIC || strcmp(name, own_name) != 0) {
         failure_set(failure, STATUS_CORRUPT, "%s/%s is damaged", disk->path, name);
@@ -441,8 +439,8 @@ static bool newest_visit(void *context, const char *name)
     return true;
 }
 
-enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
-                            struct failure *failure)
+enum status checkpoint_newest(struct disk *disk, char name[DISK_NAME_SIZE_MAX],
+                              struct failure *failure)
 {
     struct newest newest = {0};
     enum status status = disk_list(disk, newest_visit, &newest, failure);
@@ -450,7 +448,21 @@ enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
     if (newest.name[0] == 0) {
         return failure_set(failure, STATUS_NOT_FOUND, "%s has no checkpoint", disk->path);
     }
-    return head_read(disk, newest.name, head, failure);
+    memcpy(name, newest.name, sizeof newest.name);
+    return STATUS_OK;
+}
+
+enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
+                            struct failure *failure)
+{
+    char name[DISK_NAME_SIZE_MAX];
+    disk_handle file = -1;
+    enum status status = checkpoint_newest(disk, name, failure);
+    if (status == STATUS_OK) status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
+    if (status != STATUS_OK) return status;
+    status = checkpoint_head_read(disk, file, name, head, failure);
+    disk_close(disk, file);
+    return status;
 }
 
 bool checkpoint_has_outcomes(const struct checkpoint_head *head,
@@ -549,15 +561,15 @@ static bool open_leaves_hold(const struct checkpoint_head *head, const struct ou
     return row <= head->next_row;
 }
 
-// What both lists say, if they are those that the head names.
-static enum status lists_load(struct machine *machine, const struct checkpoint_head *head,
-                              struct disk *disk, disk_handle file, const char *name,
-                              struct outcome_edge *outcomes, struct failure *failure)
+enum status checkpoint_lists_read(struct disk *disk, disk_handle file, const char *name,
+                                  const struct checkpoint_head *head,
+                                  struct checkpoint_segment **out, struct failure *failure)
 {
+    *out = NULL;
     if (head->segment_count > HISTORY_SEGMENTS_MAX) {
         return failure_set(failure, STATUS_CORRUPT, "%s lists too many segments", name);
     }
-    const size_t size = lists_size(head);
+    const size_t size = checkpoint_lists_size(head);
     u8 *lists = calloc(1, LISTS_SIZE_MAX);
     assert(lists != NULL);
     enum status status = STATUS_OK;
@@ -571,15 +583,27 @@ static enum status lists_load(struct machine *machine, const struct checkpoint_h
             status = failure_set(failure, STATUS_CORRUPT, "%s: its lists are damaged", name);
         }
     }
-    const struct checkpoint_segment *segments = (const void *)lists;
+    if (status == STATUS_OK) *out = (void *)lists;
+    else free(lists);
+    return status;
+}
+
+// Takes up what the lists say.
+static enum status lists_load(struct machine *machine, const struct checkpoint_head *head,
+                              struct disk *disk, disk_handle file, const char *name,
+                              struct outcome_edge *outcomes, struct failure *failure)
+{
+    struct checkpoint_segment *segments = NULL;
+    enum status status = checkpoint_lists_read(disk, file, name, head, &segments, failure);
+    if (status != STATUS_OK) return status;
     for (u32 i = 0; i < head->segment_count && status == STATUS_OK; i++) {
         status =
             history_adopt(&machine->history, segments[i].first_row, segments[i].row_count, failure);
     }
     *outcomes = (struct outcome_edge){.range = head->outcomes, .page_row = head->outcomes_row};
     outcomes->open.first_row = head->outcomes_row;
-    memcpy(outcomes->open.leaves, lists + size - open_leaves_size(head), open_leaves_size(head));
-    free(lists);
+    memcpy(outcomes->open.leaves, segments + head->segment_count, open_leaves_size(head));
+    free(segments);
     if (status == STATUS_OK && !open_leaves_hold(head, outcomes)) {
         status = failure_set(failure, STATUS_CORRUPT, "%s: its tree of outcomes contradicts itself",
                              name);
@@ -593,7 +617,7 @@ enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machi
 {
     struct disk *disk = machine->history.disk;
     char name[DISK_NAME_SIZE_MAX];
-    file_name(name, head->tail.sequence);
+    checkpoint_file_name(name, head->tail.sequence);
     checkpoint->head = *head;
     disk_handle file = -1;
     enum status status = tables_match(checkpoint, name, failure);

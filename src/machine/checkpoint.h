@@ -99,6 +99,21 @@ void checkpoint_end(struct checkpoint *checkpoint);
 // The state digest of the machine as it is now, computed whole. Slow; for comparing machines.
 void machine_state_digest(struct machine *machine, struct digest *out);
 
+// The name of a checkpoint's file, and of that of the newest one: STATUS_NOT_FOUND when there is
+// none.
+void checkpoint_file_name(char out[DISK_NAME_SIZE_MAX], u64 sequence);
+MUST_USE enum status checkpoint_newest(struct disk *disk, char name[DISK_NAME_SIZE_MAX],
+                                       struct failure *failure);
+// Reads and checks the head of an open file of this name.
+MUST_USE enum status checkpoint_head_read(struct disk *disk, disk_handle file, const char *name,
+                                          struct checkpoint_head *head, struct failure *failure);
+// Bytes of both lists of a checkpoint: its segments, and behind them the open leaves of its tree.
+size_t checkpoint_lists_size(const struct checkpoint_head *head);
+// Reads them into memory that the caller frees: head->segment_count segments and the leaves.
+MUST_USE enum status checkpoint_lists_read(struct disk *disk, disk_handle file, const char *name,
+                                           const struct checkpoint_head *head,
+                                           struct checkpoint_segment **out,
+                                           struct failure *failure);
 // Reads the head of the newest whole checkpoint. STATUS_NOT_FOUND when there is none.
 MUST_USE enum status checkpoint_find(struct disk *disk, struct checkpoint_head *head,
                                      struct failure *failure);

@@ -167,7 +167,8 @@ enum status override_append(struct disk *disk, u64 position, u64 now, struct fai
     const struct wal_tail from = {0};
     enum status status = wal_init(&wal, disk, failure);
     if (status != STATUS_OK) return status;
-    status = wal_reader_init(&reader, &wal, &from, failure);
+    status = wal_may_append(&wal, failure);
+    if (status == STATUS_OK) status = wal_reader_init(&reader, &wal, &from, failure);
     if (status == STATUS_OK) status = log_end_find(&reader, position, &end, failure);
     if (status == STATUS_OK) status = position_check(disk, position, &end, failure);
     if (status == STATUS_OK) status = wal_reader_cut(&reader, failure);

@@ -333,6 +333,7 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
     struct wal_tail tail;
     struct wal_reader reader = {0};
     enum status status = wal_init(&node->wal, disk, failure);
+    if (status == STATUS_OK) status = wal_may_append(&node->wal, failure);
     if (status == STATUS_OK) status = node_load(node, genesis, log_id, &tail, report, failure);
     if (status == STATUS_OK && !report->created) {
         status = override_scan(&node->wal, &tail, &node->machine, failure);

@@ -291,6 +291,16 @@ static enum status checkpoint_place_check(struct verify *verify, const struct wa
     return STATUS_OK;
 }
 
+// A frame that goes on under another id is the first that a copy wrote.
+static void fork_note(struct verify *verify, const struct wal_tail *before,
+                      const struct wal_tail *behind)
+{
+    if (before->log_id == behind->log_id) return;
+    verify->report->parent_log_id = before->log_id;
+    verify->report->parent_sequence = before->sequence - 1;
+    verify->report->parent_head = before->previous;
+}
+
 static enum status log_check(struct verify *verify)
 {
     struct wal_reader reader;
@@ -301,12 +311,14 @@ static enum status log_check(struct verify *verify)
     while (status == STATUS_OK) {
         struct frame_view view;
         enum wal_end end = WAL_END;
+        const struct wal_tail before = reader.tail;
         status = wal_reader_next(&reader, &view, &end, verify->failure);
         if (status != STATUS_OK) break;
         if (end != WAL_FRAME) {
             verify->report->torn = end == WAL_TORN;
             break;
         }
+        if (frames > 0) fork_note(verify, &before, &reader.tail);
         status = frame_check(verify, &view);
         if (status == STATUS_OK) status = checkpoint_place_check(verify, &reader.tail);
         frames++;
@@ -318,6 +330,8 @@ static enum status log_check(struct verify *verify)
     verify->report->frames = frames;
     verify->report->log_bytes = reader.tail.place;
     verify->report->log_id = reader.tail.log_id;
+    verify->report->epoch = reader.tail.epoch;
+    verify->report->is_backup = wal_is_backup(&verify->wal);
     verify->report->head = reader.tail.previous;
     wal_reader_free(&reader);
     if (status == STATUS_OK && frames == 0) {

@@ -25,11 +25,16 @@ struct verify_report {
     u64 roots; // Headers whose outcome root was recomputed and agrees.
     u64 segments;
     u64 tables_bytes;
-    u64 checkpoint_sequence; // The first frame that the newest one does not cover; 0: none.
-    bool torn;               // The log ends in an unfinished frame that was never acknowledged.
-    u128 log_id;
-    struct digest head;  // Hash of the last header.
-    struct digest state; // State digest of the checkpoint.
+    u64 checkpoint_sequence;   // The first frame that the newest one does not cover; 0: none.
+    bool torn;                 // The log ends in an unfinished frame that was never acknowledged.
+    u128 log_id;               // Of the last frame.
+    u64 epoch;                 // Of the last frame.
+    u128 parent_log_id;        // Of a copy that was served: of the log that it was forked from,
+    u64 parent_sequence;       // whose frame of this sequence was the last that both have,
+    struct digest parent_head; // and the hash of that frame's header. 0: it was never forked.
+    bool is_backup;            // The folder is a backup.
+    struct digest head;        // Hash of the last header.
+    struct digest state;       // State digest of the checkpoint.
     // Of verify_replay.
     u64 replayed_frames;
     u64 replayed_roots;           // Headers whose outcome root is that of the replay.

@@ -20,6 +20,8 @@ enum disk_open_flags {
     DISK_READ_ONLY = 1 << 2, // No write through this handle.
     DISK_UNCACHED = 1 << 3,  // Past the page cache: buffers, sizes and offsets are multiples of
                              // PAGE_SIZE; durable at disk_sync.
+    DISK_KEEP = 1 << 4,      // For reading what another process may write over later: as long as
+                             // the handle is open, disk_is_kept tells it not to.
 };
 
 // Files of a folder are the owner's alone.
@@ -50,6 +52,8 @@ struct disk_operations {
     void (*advise)(struct disk *, const u8 *map, u64 offset, u64 size);
     void (*populate)(struct disk *, const u8 *map, u64 offset, u64 size);
     void (*pace)(struct disk *, disk_handle, u64 offset, u64 size);
+    void (*forget)(struct disk *, disk_handle, u64 offset, u64 size);
+    bool (*is_kept)(struct disk *, const char *name);
 };
 
 struct disk {
@@ -150,6 +154,19 @@ static inline void disk_populate(struct disk *disk, const u8 *map, u64 offset, u
 static inline void disk_pace(struct disk *disk, disk_handle handle, u64 offset, u64 size)
 {
     disk->operations->pace(disk, handle, offset, size);
+}
+
+// Says that nobody here needs this range again: what is not mapped and not to be written out leaves
+// the page cache, so that who reads everything once does not crowd out what others read.
+static inline void disk_forget(struct disk *disk, disk_handle handle, u64 offset, u64 size)
+{
+    disk->operations->forget(disk, handle, offset, size);
+}
+// Whether somebody reads the file through a handle with DISK_KEEP: it may be removed, but must not
+// be written over. For files that are not opened by their name any more but by who asks.
+static inline bool disk_is_kept(struct disk *disk, const char *name)
+{
+    return disk->operations->is_kept(disk, name);
 }
 
 // One part, for the common case.

@@ -58,6 +58,8 @@ static enum status file_open(struct disk *disk, const char *name, u32 flags, dis
         return failure_set_errno(failure, status_of_errno(errno), errno, "opening %s/%s",
                                  disk->path, name);
     }
+    // Where files cannot be locked nobody is told; who copies verifies what was copied.
+    if (flags & DISK_KEEP) (void)flock(fd, LOCK_SH | LOCK_NB);
     // A file that is synced is found after a crash only if its name is durable too.
     enum status status = (flags & DISK_CREATE) ? folder_sync(disk, failure) : STATUS_OK;
     if (status == STATUS_OK) *out = fd;
@@ -282,6 +284,21 @@ static void file_pace(struct disk *disk, disk_handle handle, u64 offset, u64 siz
                               SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
+static void file_forget(struct disk *disk, disk_handle handle, u64 offset, u64 size)
+{
+    (void)disk;
+    (void)posix_fadvise(handle, (off_t)offset, (off_t)size, POSIX_FADV_DONTNEED);
+}
+
+static bool file_is_kept(struct disk *disk, const char *name)
+{
+    const int fd = openat(folder_of(disk)->folder_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const bool is_kept = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    (void)close(fd);
+    return is_kept;
+}
+
 static const struct disk_operations file_operations = {
     .open = file_open,
     .close = file_close,
@@ -299,6 +316,8 @@ static const struct disk_operations file_operations = {
     .advise = file_advise,
     .populate = file_populate,
     .pace = file_pace,
+    .forget = file_forget,
+    .is_kept = file_is_kept,
 };
 
 enum status disk_write_one(struct disk *disk, disk_handle handle, u64 offset, const void *data,

@@ -725,6 +725,20 @@ static void memory_pace(struct disk *base, disk_handle handle, u64 offset, u64 s
     (void)size;
 }
 
+static bool memory_is_kept(struct disk *base, const char *name)
+{
+    struct disk_memory *disk = memory_of(base);
+    bool is_kept = false;
+    (void)pthread_mutex_lock(&disk->mutex);
+    const u32 at = name_find(&disk->names, name);
+    for (u32 i = 0; at != U32_MAX && i < disk->handle_count; i++) {
+        const struct disk_memory_handle *handle = &disk->handles[i];
+        if (handle->inode == disk->names.items[at].inode) is_kept |= handle->flags & DISK_KEEP;
+    }
+    (void)pthread_mutex_unlock(&disk->mutex);
+    return is_kept;
+}
+
 static const struct disk_operations memory_operations = {
     .open = memory_open,
     .close = memory_close,
@@ -742,6 +756,8 @@ static const struct disk_operations memory_operations = {
     .advise = memory_advise,
     .populate = memory_advise,
     .pace = memory_pace,
+    .forget = memory_pace,
+    .is_kept = memory_is_kept,
 };
 
 void disk_memory_init(struct disk_memory *disk, u64 seed)

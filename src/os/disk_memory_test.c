@@ -211,6 +211,25 @@ static void test_failed_sync_forgets(void **state)
     assert_true(lost > 2 && lost < 18);
 }
 
+static void test_what_is_kept_is_told(void **state)
+{
+    struct disk_memory disk;
+    (void)state;
+    disk_memory_init(&disk, 1);
+    disk_close(&disk.disk, file_open(&disk, "a", DISK_CREATE));
+    const disk_handle plain = file_open(&disk, "a", DISK_READ_ONLY);
+    assert_false(disk_is_kept(&disk.disk, "a"));
+    const disk_handle keep = file_open(&disk, "a", DISK_READ_ONLY | DISK_KEEP);
+    assert_true(disk_is_kept(&disk.disk, "a"));
+    assert_false(disk_is_kept(&disk.disk, "b"));
+    assert_int_equal(disk_rename(&disk.disk, "a", "b", &failure), STATUS_OK);
+    assert_true(disk_is_kept(&disk.disk, "b")); // Under whatever name.
+    disk_close(&disk.disk, keep);
+    assert_false(disk_is_kept(&disk.disk, "b"));
+    disk_close(&disk.disk, plain);
+    disk_memory_free(&disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_space),
         cmocka_unit_test(test_every_fault_happens_and_repeats),
         cmocka_unit_test(test_failed_sync_forgets),
+        cmocka_unit_test(test_what_is_kept_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

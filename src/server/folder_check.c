@@ -5,6 +5,7 @@
 #include "machine/recovery.h"
 #include "server/listener.h"
 #include "server/server.h"
+#include "wal/backup_file.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@ static const char log_first[] = "log-00000000";
 
 struct contents {
     bool has_log;
+    bool is_backup;
     u32 others;     // Files that no start of a server leaves behind when it fails,
     char name[256]; // one of them, the first by name.
 };
@@ -37,6 +39,7 @@ static struct contents contents_read(const char *path)
     if (directory == NULL) return contents;
     for (const struct dirent *entry = NULL; (entry = readdir(directory)) != NULL;) {
         if (strcmp(entry->d_name, log_first) == 0) contents.has_log = true;
+        if (strcmp(entry->d_name, BACKUP_FILE_NAME) == 0) contents.is_backup = true;
         if (is_left_by_start(entry->d_name)) continue;
         if (contents.others++ == 0 || strcmp(entry->d_name, contents.name) < 0) {
             (void)snprintf(contents.name, sizeof contents.name, "%s", entry->d_name);
@@ -100,6 +103,13 @@ enum status server_options_check(const struct server_options *options, struct fa
         return failure_wrap(failure, "--port");
     }
     const struct contents contents = contents_read(options->data);
+    if (contents.is_backup) {
+        failure_note(failure, STATUS_INVALID, "%.120s is a backup, which is not served",
+                     options->data);
+        failure_hint(failure, "`tael restore %.80s NEW` makes a folder of it that can be",
+                     options->data);
+        return STATUS_INVALID;
+    }
     if (!contents.has_log && contents.others > 0) {
         char more[32] = "";
         if (contents.others > 1)

@@ -3,6 +3,8 @@
 // The server's thread: epoll over ports, pipeline and signals.
 #include "server/server.h"
 
+#include "codec/number.h"
+#include "codec/text.h"
 #include "machine/commit.h"
 #include "modules/effect/effect.h"
 #include "os/thread.h"
@@ -170,12 +172,44 @@ static enum status watch_open(struct server *server, struct failure *failure)
     return STATUS_OK;
 }
 
+// Says what the log was forked from: `parent` is its end behind the last frame that both have.
+static void fork_tell(const struct wal_tail *parent)
+{
+    char log_id[NUMBER_SIZE_MAX];
+    char head[2 * sizeof parent->previous.bytes + 1];
+    struct text text = text_init(head, sizeof head);
+    (void)number_print_u128(parent->log_id, log_id);
+    text_append_hex(&text, parent->previous.bytes, sizeof parent->previous.bytes);
+    trace(TRACE_INFO, "forked from log %s behind frame %llu, whose header has the hash %s", log_id,
+          (unsigned long long)parent->sequence - 1, head);
+}
+
+// The log of an earlier epoch, which a copy that is served again goes on from.
+static void fork_find(struct server *server)
+{
+    const struct wal_tail *tail = &server->node.wal.tail;
+    const struct wal_bound bound = {U64_MAX, U64_MAX, tail->epoch - 1};
+    struct frame_header last;
+    struct failure failure;
+    if (tail->epoch == 1 ||
+        wal_find_last(&server->node.wal, &bound, &last, &failure) != STATUS_OK) {
+        return;
+    }
+    struct wal_tail parent = {.log_id = last.log_id, .sequence = last.sequence + 1};
+    sha256(&last, sizeof last, &parent.previous);
+    fork_tell(&parent);
+}
+
 // A copy goes on under another id in a later epoch, and is disarmed by its first command.
 static enum status copy_find(struct server *server, struct failure *failure)
 {
     struct wal_tail *tail = &server->node.wal.tail;
     const char *why = owner_differs(server->folder.folder_fd, tail->log_id, tail->sequence);
-    if (why == NULL) return STATUS_OK;
+    if (why == NULL) {
+        fork_find(server);
+        return STATUS_OK;
+    }
+    const struct wal_tail parent = *tail;
     enum status status = random_bytes(&tail->log_id, sizeof tail->log_id, failure);
     if (status != STATUS_OK) return status;
     tail->epoch++;
@@ -184,6 +218,7 @@ static enum status copy_find(struct server *server, struct failure *failure)
           "%s is a copy (%s): it goes on under another log id, in epoch %llu, and no gateway gets "
           "effects from it",
           server->options->data, why, (unsigned long long)tail->epoch);
+    fork_tell(&parent);
     trace(TRACE_INFO,
           "hint: when no other copy of it executes effects: tael effect arm --reason N");
     return STATUS_OK;

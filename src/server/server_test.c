@@ -309,6 +309,36 @@ static void test_a_check_changes_nothing_in_a_folder(void **state)
     disk_folder_close(&check);
 }
 
+// What one process keeps, another is told not to write over, until the first is done.
+static void test_a_file_that_is_copied_is_kept(void **state)
+{
+    struct world *world = *state;
+    struct disk_folder server;
+    struct disk_folder backup;
+    struct failure failure;
+    disk_handle file = -1;
+    assert_int_equal(disk_folder_open(&server, world->data, DISK_FOLDER_MAKE, &failure), STATUS_OK);
+    assert_int_equal(disk_folder_open(&backup, world->data, DISK_FOLDER_LOOK, &failure), STATUS_OK);
+    assert_int_equal(disk_open(&server.disk, "a", DISK_CREATE, &file, &failure), STATUS_OK);
+    disk_close(&server.disk, file);
+    assert_false(disk_is_kept(&server.disk, "a"));
+    assert_false(disk_is_kept(&server.disk, "b"));
+    assert_int_equal(disk_open(&backup.disk, "a", DISK_READ_ONLY, &file, &failure), STATUS_OK);
+    assert_false(disk_is_kept(&server.disk, "a"));
+    disk_close(&backup.disk, file);
+    assert_int_equal(disk_open(&backup.disk, "a", DISK_READ_ONLY | DISK_KEEP, &file, &failure),
+                     STATUS_OK);
+    assert_true(disk_is_kept(&server.disk, "a"));
+    assert_int_equal(disk_rename(&server.disk, "a", "b", &failure), STATUS_OK);
+    assert_true(disk_is_kept(&server.disk, "b"));
+    assert_true(disk_is_kept(&server.disk, "b")); // To ask takes nothing away.
+    disk_forget(&backup.disk, file, 0, MIB);
+    disk_close(&backup.disk, file);
+    assert_false(disk_is_kept(&server.disk, "b"));
+    disk_folder_close(&backup);
+    disk_folder_close(&server);
+}
+
 static void test_what_a_folder_was_made_with_must_be_what_is_given(void **state)
 {
     struct world *world = *state;
@@ -610,6 +640,7 @@ int main(void)
         TEST(test_an_address_in_use_leaves_no_folder),
         TEST(test_a_second_server_is_told_who_holds_the_folder),
         TEST(test_a_check_changes_nothing_in_a_folder),
+        TEST(test_a_file_that_is_copied_is_kept),
         TEST(test_what_a_folder_was_made_with_must_be_what_is_given),
         TEST(test_a_new_log_needs_an_empty_folder),
         TEST(test_an_index_of_another_format_is_made_again_as_the_hint_says),

@@ -4,6 +4,7 @@
 #include "wal/wal.h"
 
 #include "os/memory.h"
+#include "wal/backup_file.h"
 
 #include <stdio.h>
 
@@ -12,6 +13,21 @@
 static void file_name(char out[DISK_NAME_SIZE_MAX], u64 number)
 {
     (void)snprintf(out, DISK_NAME_SIZE_MAX, "log-%08llx", (unsigned long long)number);
+}
+
+// Where the log ends if the folder is a backup.
+static enum status end_find(struct wal *wal, struct failure *failure)
+{
+    struct backup_file backup;
+    wal->end = U64_MAX;
+    enum status status = backup_file_read(wal->disk, &backup, failure);
+    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    if (status != STATUS_OK) return status;
+    wal->end = backup.end.place;
+    if (backup.end.sequence > 0) return STATUS_OK;
+    failure_set(failure, STATUS_INVALID, "%s is an unfinished backup", wal->disk->path);
+    failure_hint(failure, "`tael backup` with the same two folders goes on with it");
+    return STATUS_INVALID;
 }
 
 enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure)
@@ -25,7 +41,18 @@ enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure
     enum status status =
         memory_reserve(WAL_FILES_MAX * sizeof *wal->read_files, false, &memory, failure);
     wal->read_files = memory;
+    if (status == STATUS_OK) status = end_find(wal, failure);
+    if (status != STATUS_OK) wal_free(wal);
     return status;
+}
+
+enum status wal_may_append(const struct wal *wal, struct failure *failure)
+{
+    if (!wal_is_backup(wal)) return STATUS_OK;
+    failure_set(failure, STATUS_INVALID, "%s is a backup, which is only read", wal->disk->path);
+    failure_hint(failure, "`tael restore %.120s NEW` makes a folder of it that can be served",
+                 wal->disk->path);
+    return STATUS_INVALID;
 }
 
 void wal_free(struct wal *wal)
@@ -319,6 +346,9 @@ void wal_reader_free(struct wal_reader *reader)
 static enum status scan_open(struct wal *wal, u64 number, struct failure *failure)
 {
     if (wal->scan_file >= 0 && wal->scan_number == number) return STATUS_OK;
+    if (wal->scan_file >= 0 && wal->is_scanned_once && number > wal->scan_number) {
+        disk_forget(wal->disk, wal->scan_file, 0, WAL_FILE_SIZE);
+    }
     if (wal->scan_file >= 0) disk_close(wal->disk, wal->scan_file);
     wal->scan_file = -1;
     wal->scan_number = number;
@@ -332,6 +362,8 @@ static enum status read_some(struct wal *wal, u64 place, u8 *out, size_t size, s
                              struct failure *failure)
 {
     *got = 0;
+    if (place >= wal->end) return STATUS_OK;
+    size = (size_t)MIN((u64)size, wal->end - place);
     enum status status = scan_open(wal, place / WAL_FILE_SIZE, failure);
     if (status == STATUS_NOT_FOUND) return STATUS_OK;
     if (status != STATUS_OK) return status;
@@ -481,20 +513,19 @@ static enum status frame_next(struct wal_reader *reader, struct frame_view *view
     struct frame_header header;
     enum status status = read_some(reader->wal, place, page, sizeof page, &got, failure);
     if (status != STATUS_OK) return status;
-    memcpy(&header, page, sizeof header);
+    if (got < sizeof page) memset(&header, 0, sizeof header);
+    else memcpy(&header, page, sizeof header);
     // A file's rest too small for the next frame stays zero, and the frame opens the next file.
-    if ((got < sizeof page || is_zero(&header, sizeof header)) && place % WAL_FILE_SIZE != 0) {
+    if (is_zero(&header, sizeof header) && place % WAL_FILE_SIZE != 0) {
         u64 next = (place / WAL_FILE_SIZE + 1) * WAL_FILE_SIZE;
         struct frame_header other;
         status = read_some(reader->wal, next, page, sizeof page, &got, failure);
         if (status != STATUS_OK) return status;
-        memcpy(&other, page, sizeof other);
+        if (got == sizeof page) memcpy(&other, page, sizeof other);
         if (got == sizeof page && frame_header_valid(&other) && continues(reader, &other, next)) {
             header = other;
             place = next;
         }
-    } else if (got < sizeof page) {
-        memset(&header, 0, sizeof header);
     }
     if (is_zero(&header, sizeof header)) {
         status = judge(reader, place, "is missing", end, failure);
@@ -547,81 +578,6 @@ enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t size,
                            (unsigned long long)place);
     }
     return status;
-}
-
-// Reads the header at `place`. False when there is none there.
-static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
-{
-    struct failure failure;
-    return wal_read_some(wal, place, out, sizeof *out, &failure) == STATUS_OK &&
-           frame_header_valid(out) && out->place == place;
-}
-
-// Where a frame must be that has this position, or one that leads to it, there is none.
-static enum status frame_missing(const struct wal *wal, u64 place, u64 position,
-                                 struct failure *failure)
-{
-    char name[DISK_NAME_SIZE_MAX];
-    file_name(name, place / WAL_FILE_SIZE);
-    failure_set(failure, STATUS_CORRUPT,
-                "the log is damaged: %s/%s, offset %llu: the frame on the way to position %llu is "
-                "missing",
-                wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
-                (unsigned long long)position);
-    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                          "start again");
-    return STATUS_CORRUPT;
-}
-
-enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
-                              struct frame_header *header, struct failure *failure)
-{
-    // The last file that begins with this position or an earlier one.
-    u64 first = 0;
-    u64 end = align_up(place_end, WAL_FILE_SIZE) / WAL_FILE_SIZE;
-    while (end - first > 1) {
-        const u64 middle = first + (end - first) / 2;
-        const bool is_there = middle * WAL_FILE_SIZE < place_end;
-        if (is_there && header_at(wal, middle * WAL_FILE_SIZE, header) &&
-            header->position <= position) {
-            first = middle;
-        } else {
-            end = middle;
-        }
-    }
-    u64 place = first * WAL_FILE_SIZE;
-    const u64 file_end = MIN(place + WAL_FILE_SIZE, place_end);
-    while (place < file_end && header_at(wal, place, header) && header->position <= position) {
-        if (position - header->position < header->command_count) return STATUS_OK;
-        place += frame_size(header);
-    }
-    // Behind the last frame of a file there may be nothing; but then there is no next file, since
-    // that begins with a later position.
-    const bool is_end = place == place_end || place_end % WAL_FILE_SIZE == 0;
-    if (file_end < place_end || !is_end) return frame_missing(wal, place, position, failure);
-    return failure_set(failure, STATUS_NOT_FOUND, "the log has no command at position %llu",
-                       (unsigned long long)position);
-}
-
-u64 wal_extent(struct wal *wal)
-{
-    struct frame_header header;
-    u64 first = 0; // Holds a frame, unless it is the first file of all.
-    u64 end = 1;   // Files from here on hold none, once the search is over.
-    while (end < WAL_FILES_MAX && header_at(wal, end * WAL_FILE_SIZE, &header)) {
-        first = end;
-        end *= 2;
-    }
-    while (end - first > 1) {
-        u64 middle = first + (end - first) / 2;
-        if (header_at(wal, middle * WAL_FILE_SIZE, &header)) first = middle;
-        else end = middle;
-    }
-    u64 place = first * WAL_FILE_SIZE;
-    while (place < (first + 1) * WAL_FILE_SIZE && header_at(wal, place, &header)) {
-        place += frame_size(&header);
-    }
-    return place;
 }
 
 enum status wal_reader_next(struct wal_reader *reader, struct frame_view *view, enum wal_end *end,

@@ -56,8 +56,10 @@ struct wal {
     pthread_mutex_t mutex;       // Guards the opening of files for reading, and `prepared`.
     struct wal_file *read_files; // By number, in reserved memory.
     u64 read_end;                // Behind the last file that was opened for reading.
-    u64 populated; // Maps below this number are entered into the page tables; wal_prepare's.
-    u64 prepared;  // Files below this number have their space.
+    u64 populated;        // Maps below this number are entered into the page tables; wal_prepare's.
+    u64 prepared;         // Files below this number have their space.
+    u64 end;              // Of a backup: nothing is read from here on. U64_MAX: no backup.
+    bool is_scanned_once; // What was read back leaves the page cache, file by file.
     // The file that is being read back, and its number; no thread but the one that recovers.
     disk_handle scan_file; // -1 when none is open.
     u64 scan_number;
@@ -72,9 +74,17 @@ struct wal_frame {
     u32 part_count;
 };
 
-// A log over the files of `disk`, none of which is opened or read yet. wal_free closes them.
+// A log over the files of `disk`, none of which is opened or read yet; wal_free closes them. The
+// log of a backup ends where its file says (wal/backup_file.h); STATUS_INVALID when it is an
+// unfinished one.
 MUST_USE enum status wal_init(struct wal *wal, struct disk *disk, struct failure *failure);
 void wal_free(struct wal *wal);
+// Whether the folder is a backup, to which nothing is appended; STATUS_INVALID, with a hint, if so.
+static inline bool wal_is_backup(const struct wal *wal)
+{
+    return wal->end != U64_MAX;
+}
+MUST_USE enum status wal_may_append(const struct wal *wal, struct failure *failure);
 
 // The place that a frame of `size` bytes takes when it is appended at or behind `place`.
 u64 wal_place(u64 place, u64 size);
@@ -119,6 +129,17 @@ u64 wal_extent(struct wal *wal);
 // way to it is not there. Any thread; reads headers by halves of the log, then those of one file.
 MUST_USE enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
                                        struct frame_header *header, struct failure *failure);
+
+// What the header of a frame is at most; each of the three never falls along the log.
+struct wal_bound {
+    u64 sequence_max;
+    u64 timestamp_max;
+    u64 epoch_max;
+};
+// The header of the last frame that is within all three. STATUS_NOT_FOUND when the first one is
+// not, or is not there. By the thread that recovers; nothing is verified but the header.
+MUST_USE enum status wal_find_last(struct wal *wal, const struct wal_bound *bound,
+                                   struct frame_header *out, struct failure *failure);
 
 // --- reading frames back ------------------------------------------------------------------------
 

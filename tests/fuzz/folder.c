@@ -3,11 +3,12 @@
 // A folder: the log, the checkpoint, the rows and the index of tests/fixtures with bytes changed,
 // and, as the first byte says, with the checksums and digests of the log's frames or of the
 // checkpoint's head made right again, so that what lies behind them is reached. It is verified,
-// then opened: both end in a state or in a refusal that says why, and one that speaks of damage
-// says where.
+// backed up, restored and opened: each ends in a state or in a refusal that says why, and one that
+// speaks of damage says where.
 #include "fuzz.h"
 
 #include "base/checksum.h"
+#include "machine/backup.h"
 #include "machine/checkpoint.h"
 #include "machine/log_fixture.h"
 
@@ -134,6 +135,37 @@ static void refusal_check(enum status status, const struct failure *failure)
     FUZZ_CHECK(is_told);
 }
 
+// What a backup takes over from the folder it may refuse, but not what verify finds whole; and then
+// it is whole, and so is a folder that is restored from it.
+static void backup_check(struct disk_memory *disk, bool is_whole)
+{
+    static struct disk_memory vault;
+    static struct disk_memory folder;
+    const struct restore_point point = {.sequence_max = U64_MAX, .timestamp_max = U64_MAX};
+    struct backup_report report;
+    struct verify_report verified;
+    struct frame_header last;
+    struct failure failure;
+    disk_memory_init(&vault, 1);
+    disk_memory_init(&folder, 1);
+    enum status status = backup_make(&disk->disk, &vault.disk, 1, NULL, &report, &failure);
+    if (status != STATUS_OK) refusal_check(status, &failure);
+    FUZZ_CHECK(status == STATUS_OK || !is_whole);
+    if (status == STATUS_OK) {
+        status = restore_plan(&vault.disk, &point, &last, &failure);
+        if (status == STATUS_OK) {
+            status = restore_make(&vault.disk, &folder.disk, &last, NULL, &report, &failure);
+        }
+        must(status, &failure);
+        status = verify_folder(&vault.disk, NULL, &verified, &failure);
+        FUZZ_CHECK((status == STATUS_OK) == is_whole);
+        status = verify_folder(&folder.disk, NULL, &verified, &failure);
+        FUZZ_CHECK((status == STATUS_OK) == is_whole);
+    }
+    disk_memory_free(&folder);
+    disk_memory_free(&vault);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) return 0;
@@ -147,6 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     edits_apply(&disk, data[0], data + 1, size - 1);
     enum status status = verify_folder(&disk.disk, NULL, &report, &failure);
     if (status != STATUS_OK) refusal_check(status, &failure);
+    backup_check(&disk, status == STATUS_OK);
     memset(&node, 0, sizeof node);
     status = node_open(&node, &disk.disk, NULL, 0, NULL, &recovery, &failure);
     if (status != STATUS_OK) refusal_check(status, &failure);

@@ -18,10 +18,10 @@ struct witness {
     } heads[WITNESS_HEADS_MAX];
 };
 
-// Looks at a node at rest, all of whose frames are durable, with two random numbers: takes its head,
-// has it proved to continue one that is held, and a random row to be in another. Returns what does
-// not hold, or NULL. `*refused` when the disk could not be read, or what it had was damage, which is
-// named in `failure`.
+// Looks at a node at rest, all of whose frames are durable, with two random numbers: takes its
+// head, has it proved to continue one that is held, and a random row to be in another. Returns what
+// does not hold, or NULL. `*refused` when the disk could not be read, or what it had was damage,
+// which is named in `failure`.
 const char *witness_look(struct witness *witness, struct node *node, u64 random, u64 other,
                          bool *refused, struct failure *failure);
 

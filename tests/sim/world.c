@@ -36,6 +36,9 @@ static const char *const count_names[] = {
     [WORLD_POISONED] = "poisoned",
     [WORLD_OVERRIDDEN] = "overridden",
     [WORLD_VERIFIED] = "verified",
+    [WORLD_BACKUPS] = "backups",
+    [WORLD_BACKUPS_ENDED] = "backups-ended",
+    [WORLD_RESTORED] = "restored",
     [WORLD_EPOCHS] = "epochs",
     [WORLD_COPIES] = "copies-served",
     [WORLD_IMPORTED] = "rows-imported",
@@ -112,6 +115,7 @@ void world_init(struct world *world, const struct world_options *options)
     world->bug = options->bug;
     random_init(&world->random, options->seed);
     disk_memory_init(&world->disk, random_u64(&world->random));
+    disk_memory_init(&world->vault, options->seed);
     struct ledger_random_config config = ledger_random_config_default();
     config.timestamp_start = 1000 * NS_PER_S;
     config.question_percent = 20;
@@ -196,6 +200,8 @@ void world_free(struct world *world)
     history_query_free(world->ask.query);
     oracle_free(&world->oracle);
     disk_memory_free(&world->disk);
+    disk_memory_free(&world->vault);
+    free(world->states);
 }
 
 void world_digest(struct world *world, struct digest *out)
@@ -696,24 +702,27 @@ void world_step(struct world *world)
     if (chance(world, 1)) world->disk.capacity = world->disk.used + below(world, 512 * KIB);
     else if (chance(world, 10)) world->disk.capacity = 1ull << 60;
     u64 choice = below(world, 1000);
-    if (choice < 700) {
+    if (choice < 694) {
         world_frame(world);
-    } else if (choice < 780) {
+    } else if (choice < 774) {
         if (!world_flush(world)) return;
         world_question(world);
         world_witness(world);
-    } else if (choice < 970) {
+    } else if (choice < 964) {
         world_upkeep(world);
-    } else if (choice < 978) {
+    } else if (choice < 972) {
         restart(world);
-    } else if (choice < 986) {
+    } else if (choice < 980) {
         die(world, (enum disk_memory_crash)below(world, 3));
-    } else if (choice < 992) {
+    } else if (choice < 986) {
         if (!world_flush(world)) return;
         world->disk.faults.crash_at = 0;
         world_rot(world);
-    } else if (choice < 994) {
+    } else if (choice < 988) {
         if (world_flush(world)) world_poison(world);
+    } else if (choice < 994) {
+        // What a planted bug makes of the states is for other checks to find.
+        if (world->bug == PLANT_NONE && world_flush(world)) world_backup(world);
     } else {
         if (!world_flush(world)) return;
         world_check_sessions(world);

@@ -94,6 +94,9 @@ enum world_count {
     WORLD_POISONED, // Commands that ended the process and each recovery.
     WORLD_OVERRIDDEN,
     WORLD_VERIFIED,
+    WORLD_BACKUPS,
+    WORLD_BACKUPS_ENDED, // By their own disk.
+    WORLD_RESTORED,
     WORLD_EPOCHS, // Of worlds of modules alone, up to WORLD_JOBS_ENDED.
     WORLD_COPIES, // Epochs in which the log has another id.
     WORLD_IMPORTED,
@@ -148,6 +151,10 @@ struct world {
     bool lie_met;  // What it left was read and named.
     u64 lie_first; // The first frame acknowledged since, with the states from the one before it on.
     struct digest lie_states[WORLD_LIES_MAX];
+    struct disk_memory vault; // Where backups go,
+    u64 vault_frames;         // and how many frames the one there is whole with.
+    struct digest *states;    // Behind each acknowledged frame; zero of others.
+    u64 states_capacity;
     enum plant_bug bug;
     struct witness witness;
     struct desk *desk; // Of a world of modules; NULL of one of plain clients.

@@ -50,6 +50,7 @@ void world_acknowledge(struct world *world, struct world_job *job, bool answered
     if (world->desk == NULL) clients_acknowledge(world, job, answered);
     else desk_acknowledge(world, job, answered);
     world->state_durable = job->state;
+    world_backup_note(world, header->sequence);
     world->place_before = header->place;
     if (world->lying) {
         u64 at = header->sequence - world->lie_first + 1;

@@ -57,6 +57,10 @@ void world_check_accounts(struct world *world);
 void world_witness(struct world *world);
 // One random question to both. Everything must be at rest.
 void world_question(struct world *world);
+// Makes or continues a backup, while the world goes on, and restores a folder from it.
+void world_backup(struct world *world);
+// The state behind a frame, which was acknowledged, is world->state_durable.
+void world_backup_note(struct world *world, u64 sequence);
 // Flips a bit of a file while the node is closed, and opens it. The node must be open and at rest.
 void world_rot(struct world *world);
 

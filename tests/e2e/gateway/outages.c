@@ -16,6 +16,7 @@
 #include "server/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,27 +298,28 @@ static void money_check(const struct outages *outages)
     }
 }
 
-static void folder_copy(const struct outages *outages)
+// Runs a program to its end, which must be a good one.
+static void program_run(const struct outages *outages, const char *program, const char *verb,
+                        const char *from, const char *to)
 {
     const pid_t pid = fork();
     if (pid < 0) die(outages, "fork");
     if (pid == 0) {
-        (void)execl("/bin/cp", "cp", "-a", outages->load.folder, outages->copy, (char *)NULL);
+        const int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void)dup2(out, STDOUT_FILENO);
+        (void)execl(program, program, verb, from, to, (char *)NULL);
         _exit(127);
     }
     if (gateway_wait(outages, pid) != 0) die(outages, "copying");
 }
 
 // A copy of the folder, served beside it with effects that are pending, sends nothing.
-static void copy_check(struct outages *outages)
+static void copy_refuses(struct outages *outages, const char *folder)
 {
     struct load copy;
     char address[300];
-    effects_plan(outages);
-    load_server_end(&outages->load, SIGKILL); // The client goes on when there is one again.
-    folder_copy(outages);
-    (void)snprintf(address, sizeof address, "unix:%s.port", outages->copy);
-    load_init(&copy, outages->load.program, outages->copy, 1);
+    (void)snprintf(address, sizeof address, "unix:%s.port", folder);
+    load_init(&copy, outages->load.program, folder, 1);
     copy.port = address;
     const u32 before = outside_read(outages);
     load_server_start(&copy);
@@ -332,11 +334,31 @@ static void copy_check(struct outages *outages)
     load_server_end(&copy, SIGKILL);
     load_free(&copy);
     if (outside_read(outages) != before) die(outages, "a copy sent something");
+}
+
+// Copied while nobody serves it, and by a backup of the server at work, which is restored.
+static void copies_check(struct outages *outages)
+{
+    char backup[300];
+    char restored[300];
+    const char *program = outages->load.program;
+    const char *folder = outages->load.folder;
+    effects_plan(outages);
+    load_server_end(&outages->load, SIGKILL); // The client goes on when there is one again.
+    program_run(outages, "/bin/cp", "-a", folder, outages->copy);
+    copy_refuses(outages, outages->copy);
     load_server_start(&outages->load);
+    (void)snprintf(backup, sizeof backup, "%s.backup", folder);
+    (void)snprintf(restored, sizeof restored, "%s.restored", folder);
+    program_run(outages, program, "backup", folder, backup);
+    program_run(outages, program, "restore", backup, restored);
+    copy_refuses(outages, restored);
     for (u32 i = 0; i < 2; i++) {
         const pid_t own = gateway_start(outages, outages->load.port, kinds[i], "run", 0, 0);
         if (gateway_wait(outages, own) != 0) die(outages, "the log itself does not go on");
     }
+    // The same backup goes on with what was sent meanwhile.
+    program_run(outages, program, "backup", folder, backup);
 }
 
 int main(int argc, char **argv)
@@ -367,7 +389,7 @@ int main(int argc, char **argv)
     late_run(outages, 1,
              2); // Paused behind the attempt: it sends, late; the settlement is refused.
     late_run(outages, 1, 3); // Paused behind sending.
-    copy_check(outages);
+    copies_check(outages);
     const u32 lines = outside_read(outages);
     effects_check(outages);
     load_client_open(&outages->load, outages->load.client);

@@ -13,3 +13,5 @@ fi
 "$3" verify "$folder/data"
 "$3" verify --replay "$folder/data"
 "$3" verify --replay "$folder/data.copy"
+"$3" verify --replay "$folder/data.backup"
+"$3" verify --replay "$folder/data.restored"

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finding frames by their headers: by halves of the log, then one by one within a file. Nothing but
+// the headers is read, and their checksums alone are looked at.
+#include "wal/wal.h"
+
+#include <stdio.h>
+
+// Reads the header at `place`. False when there is none there.
+static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
+{
+    struct failure failure;
+    return wal_read_some(wal, place, out, sizeof *out, &failure) == STATUS_OK &&
+           frame_header_valid(out) && out->place == place;
+}
+
+// Where a frame must be that has this position, or one that leads to it, there is none.
+static enum status frame_missing(const struct wal *wal, u64 place, u64 position,
+                                 struct failure *failure)
+{
+    char name[DISK_NAME_SIZE_MAX];
+    (void)snprintf(name, sizeof name, "log-%08llx", (unsigned long long)(place / WAL_FILE_SIZE));
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: %s/%s, offset %llu: the frame on the way to position %llu is "
+                "missing",
+                wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
+                (unsigned long long)position);
+    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                          "start again");
+    return STATUS_CORRUPT;
+}
+
+enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
+                              struct frame_header *header, struct failure *failure)
+{
+    // The last file that begins with this position or an earlier one.
+    u64 first = 0;
+    u64 end = align_up(place_end, WAL_FILE_SIZE) / WAL_FILE_SIZE;
+    while (end - first > 1) {
+        const u64 middle = first + (end - first) / 2;
+        const bool is_there = middle * WAL_FILE_SIZE < place_end;
+        if (is_there && header_at(wal, middle * WAL_FILE_SIZE, header) &&
+            header->position <= position) {
+            first = middle;
+        } else {
+            end = middle;
+        }
+    }
+    u64 place = first * WAL_FILE_SIZE;
+    const u64 file_end = MIN(place + WAL_FILE_SIZE, place_end);
+    while (place < file_end && header_at(wal, place, header) && header->position <= position) {
+        if (position - header->position < header->command_count) return STATUS_OK;
+        place += frame_size(header);
+    }
+    // Behind the last frame of a file there may be nothing; but then there is no next file, since
+    // that begins with a later position.
+    const bool is_end = place == place_end || place_end % WAL_FILE_SIZE == 0;
+    if (file_end < place_end || !is_end) return frame_missing(wal, place, position, failure);
+    return failure_set(failure, STATUS_NOT_FOUND, "the log has no command at position %llu",
+                       (unsigned long long)position);
+}
+
+u64 wal_extent(struct wal *wal)
+{
+    struct frame_header header;
+    u64 first = 0; // Holds a frame, unless it is the first file of all.
+    u64 end = 1;   // Files from here on hold none, once the search is over.
+    while (end < WAL_FILES_MAX && header_at(wal, end * WAL_FILE_SIZE, &header)) {
+        first = end;
+        end *= 2;
+    }
+    while (end - first > 1) {
+        u64 middle = first + (end - first) / 2;
+        if (header_at(wal, middle * WAL_FILE_SIZE, &header)) first = middle;
+        else end = middle;
+    }
+    u64 place = first * WAL_FILE_SIZE;
+    while (place < (first + 1) * WAL_FILE_SIZE && header_at(wal, place, &header)) {
+        place += frame_size(&header);
+    }
+    return place;
+}
+
+static bool is_within(const struct frame_header *header, const struct wal_bound *bound)
+{
+    return header->sequence <= bound->sequence_max && header->timestamp <= bound->timestamp_max &&
+           header->epoch <= bound->epoch_max;
+}
+
+enum status wal_find_last(struct wal *wal, const struct wal_bound *bound, struct frame_header *out,
+                          struct failure *failure)
+{
+    const u64 place_end = wal_extent(wal);
+    struct frame_header header;
+    u64 first = 0; // The last file that begins within the bound, once the search is over.
+    u64 end = align_up(place_end, WAL_FILE_SIZE) / WAL_FILE_SIZE;
+    while (end - first > 1) {
+        const u64 middle = first + (end - first) / 2;
+        if (header_at(wal, middle * WAL_FILE_SIZE, &header) && is_within(&header, bound)) {
+            first = middle;
+        } else {
+            end = middle;
+        }
+    }
+    u64 place = first * WAL_FILE_SIZE;
+    const u64 file_end = MIN(place + WAL_FILE_SIZE, place_end);
+    bool is_found = false;
+    while (place < file_end && header_at(wal, place, &header) && is_within(&header, bound)) {
+        *out = header;
+        is_found = true;
+        place += frame_size(&header);
+    }
+    if (is_found) return STATUS_OK;
+    return failure_set(failure, STATUS_NOT_FOUND, "the log in %s has no frame so early",
+                       wal->disk->path);
+}
