@@ -23,7 +23,7 @@ struct audit_account {
     u16 code;
     u16 flags;
     u16 postings;  // Since the last snapshot.
-    bool is_owned; // By a module; what its event was is not in the log.
+    u16 owner_class; // 0: of plain clients; else that of the module that owns it.
 };
 static_assert(sizeof(struct audit_account) == 128, "as its header says");
 
@@ -40,7 +40,7 @@ struct audit_hold {
     u32 credit_row;
     u16 code;
     u16 flags;
-    bool is_owned; // A module's posting: when it expires is not in the log.
+    bool is_planned; // A module's posting: when it expires is not in the log.
 };
 
 struct audit_books {

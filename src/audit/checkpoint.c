@@ -101,7 +101,7 @@ struct compare {
     const struct audit_progress *progress;
     u64 done; // Bytes.
     u64 digest_at;
-    u64 holds;
+    u64 holds; // Records of them, open and free.
     u8 *block;
     struct digest *digests;
     struct digest *named;
@@ -142,7 +142,7 @@ static void account_compare(struct compare *compare, u64 row,
         {"user_data_64", account->user_data_64, record->user_data_64},
         {"user_data_32", account->user_data_32, record->user_data_32},
         {"postings_since_snapshot", account->postings, record->postings},
-        {"owner_is_module", account->is_owned, (record->owner_class & AUDIT_CLASS_MASK) != 0},
+        {"owner_class", account->owner_class, record->owner_class & AUDIT_CLASS_MASK},
     };
     for (u32 i = 0; i < ARRAY_COUNT(fields); i++) {
         if (fields[i].by_log == fields[i].by_checkpoint) continue;
@@ -162,7 +162,7 @@ static const char *hold_difference(const struct audit_hold *hold,
     if (hold->timestamp != record->timestamp) return "timestamp";
     if (hold->code != record->code) return "code";
     if (hold->flags != (record->flags & AUDIT_POSTING_FLAGS)) return "flags";
-    if (hold->is_owned) return NULL; // The rest is its module's.
+    if (hold->is_planned) return NULL; // The rest is its module's.
     if (hold->expires_at != record->expires_at) return "expiry";
     if (hold->user_data_128 != record->user_data_128 || hold->user_data_64 != record->user_data_64 ||
         hold->user_data_32 != record->user_data_32) {
@@ -183,8 +183,8 @@ static void hold_text(const struct audit_books *books, u128 id, u32 debit_row, c
 static void hold_compare(struct compare *compare, const struct audit_hold_record *record,
                          u64 offset)
 {
-    if (record->open == 0) return;
     compare->holds++;
+    if (record->open == 0) return;
     struct audit_report *report = compare->checkpoint->report;
     const struct audit_place place = audit_place_file(compare->checkpoint->name, offset);
     const struct audit_hold *hold = audit_hold_at(compare->books, record->row);
@@ -336,7 +336,7 @@ static void rest_compare(struct compare *compare)
     }
     if (compare->holds != head->hold_count) {
         (void)audit_differ(report, AUDIT_CHECKPOINT, &place,
-                           "%llu open holds in the checkpoint, whose head says %llu",
+                           "%llu records of holds in the checkpoint, whose head says %llu",
                            (unsigned long long)compare->holds,
                            (unsigned long long)head->hold_count);
     }

@@ -94,6 +94,8 @@ struct audit_command {
 static_assert(sizeof(struct audit_command) == 256, "FORMAT.md, 2");
 static_assert(offsetof(struct audit_command, release) == 168, "FORMAT.md, 2");
 
+#define AUDIT_GENESIS_TESTS 1u // A flag: a log made for tests.
+
 struct audit_genesis {
     u64 hash_key[4];
     u128 cluster;

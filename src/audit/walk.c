@@ -14,10 +14,9 @@ void audit_walk_init(struct audit_walk *walk, const struct audit_folder *folder,
                      struct failure *failure)
 {
     *walk = (struct audit_walk){.report = report, .checkpoint = checkpoint, .failure = failure};
-    struct audit_genesis genesis;
-    memcpy(&genesis, checkpoint->head.genesis, sizeof genesis);
+    memcpy(&walk->genesis, checkpoint->head.genesis, sizeof walk->genesis);
     audit_books_init(&walk->books);
-    audit_ids_init(&walk->ids, genesis.hash_key);
+    audit_ids_init(&walk->ids, walk->genesis.hash_key);
     audit_rows_init(&walk->rows, folder, report,
                     checkpoint->is_found ? checkpoint->head.next_row : 0);
 }
@@ -263,7 +262,12 @@ static void record_take(struct audit_walk *walk, const struct audit_command *com
         walk_differ(walk, AUDIT_OUTCOME, "the time of a record falls");
     }
     walk->time = row->timestamp;
-    if (row->result == AUDIT_CREATED) return;
+    if (row->result == AUDIT_CREATED) {
+        if (command->principal == 0 || command->through > 2) {
+            walk_differ(walk, AUDIT_L11, "a record took effect that no principal asked for");
+        }
+        return;
+    }
     const struct audit_row *next = row_peek(walk);
     if (next == NULL || next->kind != AUDIT_ROW_EVIDENCE || next->timestamp != row->timestamp) {
         lost(walk, "the evidence of a refusal is missing");
@@ -370,13 +374,6 @@ static bool command_check(struct audit_walk *walk, const struct audit_command *c
     if (!is_zero_where_it_must) {
         (void)audit_differ(walk->report, AUDIT_BYTES, &place,
                            "command %u has a version or field that is not known", index);
-    }
-    // L11, as far as an entry tells: a module's command names a principal and how it came in.
-    const bool is_module = command->record >= AUDIT_COMMAND_MODULES;
-    if (is_module && (command->principal == 0 || command->through > 2)) {
-        (void)audit_differ(walk->report, AUDIT_L11, &place,
-                           "command %u of a module names no principal, or no way that it came",
-                           index);
     }
     if (command->body_offset % AUDIT_EVENT_SIZE == 0 &&
         (u64)command->body_offset + command->body_size <= walk->frame->size) {

@@ -19,6 +19,7 @@ struct audit_walk {
     const struct audit_checkpoint *checkpoint;
     struct failure *failure;
     enum status status; // Of reading; not STATUS_OK ends the walk.
+    struct audit_genesis genesis;
     struct audit_books books;
     struct audit_rows rows;
     struct audit_ids ids;
