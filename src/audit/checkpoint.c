@@ -14,7 +14,34 @@
 
 // --- the head ------------------------------------------------------------------------------------
 
-static const char *head_damage(const struct audit_checkpoint_head *head, u64 number)
+static size_t record_size(u32 table)
+{
+    switch (table) {
+    case AUDIT_TABLE_ACCOUNTS: return sizeof(struct audit_account_record);
+    case AUDIT_TABLE_HOLDS: return sizeof(struct audit_hold_record);
+    case AUDIT_TABLE_CONTROLS: return sizeof(struct audit_control_record);
+    default: return 0;
+    }
+}
+
+// Whether what the head names lies within the file, so that nothing is read or taken for it that is
+// not there.
+static bool head_fits(const struct audit_checkpoint_head *head, u64 size)
+{
+    const u64 pages = size / PAGE_SIZE;
+    u64 sum = 2;
+    for (u32 i = 0; i < head->table_count; i++) {
+        const struct audit_table *table = &head->tables[i];
+        if (table->page_count > pages) return false;
+        sum += table->page_count;
+        const size_t record = MAX(record_size(table->id), 1);
+        if (table->record_count > table->page_count * PAGE_SIZE / record) return false;
+    }
+    return sum <= pages && head->segments_page <= pages &&
+           head->segments_page * PAGE_SIZE + (u64)head->segment_count * 16 <= size;
+}
+
+static const char *head_damage(const struct audit_checkpoint_head *head, u64 number, u64 size)
 {
     if (head->checksum != checksum(&head->magic, sizeof *head - 16)) {
         return "the checksum of the head does not hold";
@@ -39,6 +66,7 @@ static const char *head_damage(const struct audit_checkpoint_head *head, u64 num
                  (AUDIT_TABLES_MAX - head->table_count) * sizeof head->tables[0])) {
         return "the head has something behind its last table";
     }
+    if (!head_fits(head, size)) return "the file is shorter than its head says";
     return NULL;
 }
 
@@ -56,11 +84,15 @@ enum status audit_checkpoint_open(struct audit_checkpoint *checkpoint,
     status = audit_file_open(folder, checkpoint->name, &checkpoint->file, failure);
     if (status != STATUS_OK) return status;
     size_t done = 0;
+    u64 size = 0;
+    status = audit_file_size(checkpoint->file, &size, failure);
+    if (status != STATUS_OK) return status;
     status = audit_file_read(checkpoint->file, 0, &checkpoint->head, sizeof checkpoint->head, &done,
                              failure);
     if (status != STATUS_OK) return status;
-    const char *damage = done < sizeof checkpoint->head ? "the head is not whole"
-                                                        : head_damage(&checkpoint->head, number);
+    const char *damage = done < sizeof checkpoint->head
+                             ? "the head is not whole"
+                             : head_damage(&checkpoint->head, number, size);
     checkpoint->is_found = damage == NULL;
     report->has_checkpoint = damage == NULL;
     if (damage != NULL) {
@@ -230,16 +262,6 @@ static void control_compare(struct compare *compare, const struct audit_control_
                        "account %s of ledger %u: its balance is %s by the log, its sub-ledger "
                        "sums to %s",
                        texts[0], account->ledger, texts[1], texts[2]);
-}
-
-static size_t record_size(u32 table)
-{
-    switch (table) {
-    case AUDIT_TABLE_ACCOUNTS: return sizeof(struct audit_account_record);
-    case AUDIT_TABLE_HOLDS: return sizeof(struct audit_hold_record);
-    case AUDIT_TABLE_CONTROLS: return sizeof(struct audit_control_record);
-    default: return 0;
-    }
 }
 
 // Compares the records of a block of pages of a table.

@@ -3,34 +3,63 @@
 // Ids that may be used once only (L3): collected as keyed 64-bit hashes, sorted, and looked at in
 // pairs at the end.
 //
-// Two equal hashes are only a suspicion; the rows decide (walk.c). An id costs 8 bytes until the end,
-// and 8 more while they are sorted. With a billion ids there is a chance of one in 37 that some pair
-// collides by accident; it costs another reading of the rows and no false report.
+// Two equal hashes are only a suspicion; the rows decide (walk.c). With a billion ids the chance is
+// one in 37 that some pair collides by accident: that costs another reading of the rows, and no
+// false report.
+//
+// Costs 8 bytes an id up to `run_max` of them, and as much again while they are sorted; from there
+// on a sorted run of so many goes to a file without a name beneath TMPDIR, or /tmp, 8 bytes an id,
+// and is read back once.
 #ifndef TAEL_AUDIT_IDS_H
 #define TAEL_AUDIT_IDS_H
 
 #include "base/hash.h"
 
-#define AUDIT_SUSPECTS_MAX 4096u
+#define AUDIT_IDS_RUN       (16u << 20) // 128 MiB, twice while it is sorted.
+#define AUDIT_IDS_RUNS_MAX  4096u
+#define AUDIT_IDS_BUCKETS   1024u // By the highest bits of a hash.
+#define AUDIT_SUSPECTS_MAX  4096u
+
+struct audit_ids_run {
+    u64 starts[AUDIT_IDS_BUCKETS + 1]; // Where in the run each bucket begins.
+};
 
 struct audit_ids {
     struct hash_key key;
     u64 *hashes;
-    u64 count;
+    u64 *scratch;
+    u64 count; // In memory.
     u64 capacity;
+    u64 run_max;
+    u64 total;
+    struct audit_ids_run *runs;
+    u32 run_count;
+    int file;
 };
 
-// Empty; audit_ids_free gives the memory back.
-void audit_ids_init(struct audit_ids *ids, const u64 key[4]);
+// Empty, with runs of `run_max` ids; audit_ids_free gives memory and file back.
+void audit_ids_init(struct audit_ids *ids, const u64 key[4], u64 run_max);
 void audit_ids_free(struct audit_ids *ids);
 static inline u64 audit_ids_hash(const struct audit_ids *ids, u128 id)
 {
     return hash_u128(&ids->key, id);
 }
-// Takes an id down.
-void audit_ids_add(struct audit_ids *ids, u128 id);
-// Writes the hashes that were taken down more than once, each once, sorted, at most
-// AUDIT_SUSPECTS_MAX of them. Returns how many there are. What was taken down is lost.
-u32 audit_ids_suspects(struct audit_ids *ids, u64 suspects[AUDIT_SUSPECTS_MAX]);
+// Takes an id down. STATUS_FULL and STATUS_IO come from the file.
+MUST_USE enum status audit_ids_spill(struct audit_ids *ids, struct failure *failure);
+MUST_USE static inline enum status audit_ids_add(struct audit_ids *ids, u128 id,
+                                                 struct failure *failure)
+{
+    if (ids->count == ids->capacity) {
+        const enum status status = audit_ids_spill(ids, failure);
+        if (status != STATUS_OK) return status;
+    }
+    ids->hashes[ids->count++] = audit_ids_hash(ids, id);
+    ids->total++;
+    return STATUS_OK;
+}
+// Writes the hashes that were taken down more than once, each once, sorted; those beyond
+// AUDIT_SUSPECTS_MAX are left out. `*count` is how many there are. What was taken down is lost.
+MUST_USE enum status audit_ids_suspects(struct audit_ids *ids, u64 suspects[AUDIT_SUSPECTS_MAX],
+                                        u32 *count, struct failure *failure);
 
 #endif

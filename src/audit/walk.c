@@ -16,7 +16,7 @@ void audit_walk_init(struct audit_walk *walk, const struct audit_folder *folder,
     *walk = (struct audit_walk){.report = report, .checkpoint = checkpoint, .failure = failure};
     memcpy(&walk->genesis, checkpoint->head.genesis, sizeof walk->genesis);
     audit_books_init(&walk->books);
-    audit_ids_init(&walk->ids, walk->genesis.hash_key);
+    audit_ids_init(&walk->ids, walk->genesis.hash_key, AUDIT_IDS_RUN);
     audit_rows_init(&walk->rows, folder, report,
                     checkpoint->is_found ? checkpoint->head.next_row : 0);
 }
@@ -104,6 +104,12 @@ static void snapshots_take(struct audit_walk *walk, const struct audit_row *row)
 
 // --- creates -------------------------------------------------------------------------------------
 
+static void id_take(struct audit_walk *walk, u128 id)
+{
+    if (walk->status != STATUS_OK) return;
+    walk->status = audit_ids_add(&walk->ids, id, walk->failure);
+}
+
 // A refusal burns the id when it might be otherwise later (FORMAT.md, 3).
 static bool result_burns(u8 result)
 {
@@ -116,7 +122,7 @@ static void event_apply(struct audit_walk *walk, bool is_account, const struct a
 {
     if (row->result != AUDIT_CREATED) {
         walk->report->transfers_refused += !is_account;
-        if (!is_account && result_burns(row->result)) audit_ids_add(&walk->ids, row->id);
+        if (!is_account && result_burns(row->result)) id_take(walk, row->id);
         return;
     }
     const u16 flags = load_u16(event + offsetof(struct audit_transfer_record, flags));
@@ -143,7 +149,7 @@ static void event_apply(struct audit_walk *walk, bool is_account, const struct a
     }
     struct audit_transfer_record record;
     memcpy(&record, event, sizeof record);
-    audit_ids_add(&walk->ids, row->id);
+    id_take(walk, row->id);
     apply_transfer(walk, row, &record);
 }
 
@@ -292,7 +298,7 @@ static void posting_take(struct audit_walk *walk, const struct audit_command *co
         }
         memcpy(&references, walk->frame->bytes + (place - walk->frame->place), sizeof references);
     }
-    audit_ids_add(&walk->ids, row->id);
+    id_take(walk, row->id);
     apply_posting(walk, row, row->flags & AUDIT_POSTING_REFERS ? &references : NULL);
 }
 
@@ -384,6 +390,20 @@ static bool command_check(struct audit_walk *walk, const struct audit_command *c
     return false;
 }
 
+// The genesis that the checkpoint has is the log's; the hashes of ids are made with its key.
+static void genesis_check(struct audit_walk *walk, const struct audit_command *command)
+{
+    if (walk->header->sequence == 0 && command->body_size == sizeof walk->genesis &&
+        memcmp(walk->frame->bytes + command->body_offset, &walk->genesis, sizeof walk->genesis) ==
+            0) {
+        return;
+    }
+    const struct audit_place place =
+        audit_place_log(walk->frame->place + command->body_offset, walk->header->sequence);
+    (void)audit_differ(walk->report, AUDIT_CHECKPOINT, &place,
+                       "the checkpoint has another genesis than the log");
+}
+
 static void commands_take(struct audit_walk *walk, bool in_history)
 {
     const struct audit_header *header = walk->header;
@@ -398,6 +418,7 @@ static void commands_take(struct audit_walk *walk, bool in_history)
             return;
         }
         walk->time = i == 0 ? header->timestamp : walk->time + 1;
+        if (command.record == AUDIT_COMMAND_GENESIS) genesis_check(walk, &command);
         if (command.record == AUDIT_COMMAND_TICK) {
             tick_take(walk, &command);
         } else if (command.record == AUDIT_COMMAND_COMPAT) {
@@ -602,9 +623,10 @@ static void ids_check(struct audit_walk *walk)
 {
     u64 *hashes = calloc(AUDIT_SUSPECTS_MAX, sizeof *hashes);
     assert(hashes != NULL);
-    walk->report->ids = walk->ids.count;
-    const u32 count = audit_ids_suspects(&walk->ids, hashes);
-    if (count > 0) suspects_judge(walk, hashes, count);
+    u32 count = 0;
+    walk->report->ids = walk->ids.total;
+    walk->status = audit_ids_suspects(&walk->ids, hashes, &count, walk->failure);
+    if (walk->status == STATUS_OK && count > 0) suspects_judge(walk, hashes, count);
     free(hashes);
 }
 
