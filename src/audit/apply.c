@@ -84,8 +84,8 @@ static u128 single_amount(const struct audit_transfer_record *event,
             at_most(amount, debit->credits_posted, debit->debits_posted, debit->debits_pending);
     }
     if (event->flags & AUDIT_TRANSFER_BALANCING_CREDIT) {
-        amount = at_most(amount, credit->debits_posted, credit->credits_posted,
-                         credit->credits_pending);
+        amount =
+            at_most(amount, credit->debits_posted, credit->credits_posted, credit->credits_pending);
     }
     return amount;
 }
@@ -179,7 +179,8 @@ static void owner_check(struct audit_walk *walk, const struct audit_account *deb
                         const struct audit_account *credit)
 {
     const bool is_made_for_tests = (walk->genesis.flags & AUDIT_GENESIS_TESTS) != 0;
-    if (debit->owner_class == credit->owner_class && (debit->owner_class != 0 || is_made_for_tests)) {
+    if (debit->owner_class == credit->owner_class &&
+        (debit->owner_class != 0 || is_made_for_tests)) {
         return;
     }
     walk_differ(walk, AUDIT_L11, "a module uses accounts %s and %s, of classes %u and %u",

@@ -78,11 +78,10 @@ enum status audit_run(const char *path, const struct audit_progress *progress,
         if (status == STATUS_OK) status = audit_walk_end(&audit->walk);
         if (status == STATUS_OK && audit->checkpoint.is_found) {
             // Balances are compared when every frame that the checkpoint covers was applied.
-            const bool is_whole = !audit->walk.is_lost &&
-                                  report->frames >= audit->checkpoint.head.sequence;
-            status = audit_checkpoint_compare(&audit->checkpoint,
-                                              is_whole ? &audit->walk.books : NULL, progress,
-                                              failure);
+            const bool is_whole =
+                !audit->walk.is_lost && report->frames >= audit->checkpoint.head.sequence;
+            status = audit_checkpoint_compare(
+                &audit->checkpoint, is_whole ? &audit->walk.books : NULL, progress, failure);
         }
         audit_walk_free(&audit->walk);
     }

@@ -11,8 +11,8 @@
 #include "audit/report.h"
 
 // Audits the folder; differences go to the report, which the caller has initialised and frees. A
-// status other than STATUS_OK is the environment's: the folder could not be read, is in use, holds no
-// log (STATUS_NOT_FOUND), or the audit was stopped (STATUS_CANCELLED). `progress` may be NULL.
+// status other than STATUS_OK is the environment's: the folder could not be read, is in use, holds
+// no log (STATUS_NOT_FOUND), or the audit was stopped (STATUS_CANCELLED). `progress` may be NULL.
 MUST_USE enum status audit_run(const char *path, const struct audit_progress *progress,
                                struct audit_report *report, struct failure *failure);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Audits of folders that the real machine made: whole ones, and ones with one thing wrong at a time.
+// Audits of folders that the real machine made: whole ones, and ones with one thing wrong at a
+// time.
 //
 // Damage is a bit or a file; forgeries have every checksum, digest and root around them made right
 // again (forge.h), so that nothing but recomputing finds them.

@@ -22,7 +22,7 @@ struct audit_account {
     u32 ledger;
     u16 code;
     u16 flags;
-    u16 postings;  // Since the last snapshot.
+    u16 postings;    // Since the last snapshot.
     u16 owner_class; // 0: of plain clients; else that of the module that owns it.
 };
 static_assert(sizeof(struct audit_account) == 128, "as its header says");

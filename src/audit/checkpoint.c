@@ -196,8 +196,8 @@ static const char *hold_difference(const struct audit_hold *hold,
     if (hold->flags != (record->flags & AUDIT_POSTING_FLAGS)) return "flags";
     if (hold->is_planned) return NULL; // The rest is its module's.
     if (hold->expires_at != record->expires_at) return "expiry";
-    if (hold->user_data_128 != record->user_data_128 || hold->user_data_64 != record->user_data_64 ||
-        hold->user_data_32 != record->user_data_32) {
+    if (hold->user_data_128 != record->user_data_128 ||
+        hold->user_data_64 != record->user_data_64 || hold->user_data_32 != record->user_data_32) {
         return "user data";
     }
     return NULL;
@@ -420,7 +420,7 @@ enum status audit_checkpoint_compare(struct audit_checkpoint *checkpoint, struct
     assert(compare.block != NULL && compare.digests != NULL);
     compare.named = compare.digests + BLOCK_PAGES;
     sha256_begin(&compare.state);
-    sha256_update(&compare.state, &head->position, 16);             // And the timestamp.
+    sha256_update(&compare.state, &head->position, 16); // And the timestamp.
     sha256_update(&compare.state, &head->next_row, sizeof head->next_row);
     sha256_update(&compare.state, &head->account_timestamp_max, 48); // The ledger's and machine's.
     enum status status = STATUS_OK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The newest checkpoint: its head, its pages and digests, and its tables against the auditor's books.
+// The newest checkpoint: its head, pages and digests, and its tables against the auditor's books.
 #ifndef TAEL_AUDIT_CHECKPOINT_H
 #define TAEL_AUDIT_CHECKPOINT_H
 

@@ -11,8 +11,8 @@ struct audit_folder {
     int lock; // -1: the folder has none.
 };
 
-// Opens a folder. STATUS_BUSY when a server, which holds the lock, works on it; while it is open none
-// starts. Give it to audit_folder_close, after a failure too.
+// Opens a folder. STATUS_BUSY when a server, which holds the lock, works on it; while it is open
+// none starts. Give it to audit_folder_close, after a failure too.
 MUST_USE enum status audit_folder_open(struct audit_folder *folder, const char *path,
                                        struct failure *failure);
 void audit_folder_close(struct audit_folder *folder);

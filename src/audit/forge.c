@@ -80,7 +80,8 @@ struct audit_row *forge_row_of(const struct forge *forge, u8 kind, u128 id, bool
     for (u64 i = 0; i < forge->head->next_row; i++) {
         struct audit_row *row = forge_row(forge, i);
         const bool is_created = row->result == AUDIT_CREATED;
-        if (row->kind == kind && (row->id == id || id == 0) && is_created == took_effect) return row;
+        if (row->kind == kind && (row->id == id || id == 0) && is_created == took_effect)
+            return row;
     }
     must(false, "no such row");
     return NULL;

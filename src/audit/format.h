@@ -142,6 +142,7 @@ struct audit_row {
 static_assert(sizeof(struct audit_row) == 64, "FORMAT.md, 3");
 static_assert(offsetof(struct audit_row, place_high) == AUDIT_LEAF_SIZE, "FORMAT.md, 3");
 
+// Where in the log the event of a row is.
 static inline u64 audit_row_place(const struct audit_row *row)
 {
     return ((u64)row->place_high << 32 | row->place_low) * 16;

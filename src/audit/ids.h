@@ -15,10 +15,10 @@
 
 #include "base/hash.h"
 
-#define AUDIT_IDS_RUN       (16u << 20) // 128 MiB, twice while it is sorted.
-#define AUDIT_IDS_RUNS_MAX  4096u
-#define AUDIT_IDS_BUCKETS   1024u // By the highest bits of a hash.
-#define AUDIT_SUSPECTS_MAX  4096u
+#define AUDIT_IDS_RUN      (16u << 20) // 128 MiB, twice while it is sorted.
+#define AUDIT_IDS_RUNS_MAX 4096u
+#define AUDIT_IDS_BUCKETS  1024u // By the highest bits of a hash.
+#define AUDIT_SUSPECTS_MAX 4096u
 
 struct audit_ids_run {
     u64 starts[AUDIT_IDS_BUCKETS + 1]; // Where in the run each bucket begins.

@@ -100,8 +100,9 @@ static u64 head_size(const struct audit_header *header)
 static bool size_is_possible(const struct audit_header *header, u64 place)
 {
     const u64 size = 256 + header->body_size;
-    return header->command_count <= AUDIT_COMMANDS_MAX && header->body_size < AUDIT_FRAME_SIZE_MAX &&
-           size % PAGE_SIZE == 0 && size >= head_size(header) && size <= AUDIT_FRAME_SIZE_MAX &&
+    return header->command_count <= AUDIT_COMMANDS_MAX &&
+           header->body_size < AUDIT_FRAME_SIZE_MAX && size % PAGE_SIZE == 0 &&
+           size >= head_size(header) && size <= AUDIT_FRAME_SIZE_MAX &&
            place % AUDIT_LOG_FILE_SIZE + size <= AUDIT_LOG_FILE_SIZE;
 }
 
@@ -120,8 +121,8 @@ static u32 header_problems(const struct audit_log *log, const struct audit_heade
     const bool is_first = log->sequence == 0;
     const bool same_log = is_first || header->log_id == log->log_id || header->epoch > log->epoch;
     const bool same_chain = memcmp(&header->previous, &log->previous, sizeof log->previous) == 0;
-    const bool reserved =
-        is_zero(header->reserved, sizeof header->reserved) && (header->flags | AUDIT_FRAME_FLAGS) == AUDIT_FRAME_FLAGS;
+    const bool reserved = is_zero(header->reserved, sizeof header->reserved) &&
+                          (header->flags | AUDIT_FRAME_FLAGS) == AUDIT_FRAME_FLAGS;
     return (u32)!same_log << AUDIT_FRAME_LOG_ID |
            (u32)(header->epoch < log->epoch) << AUDIT_FRAME_EPOCH |
            (u32)(header->position != log->position) << AUDIT_FRAME_POSITION |
@@ -190,8 +191,8 @@ static enum status frame_read(struct audit_log *log, struct audit_frame *frame)
             header = next;
         }
     }
-    *frame = (struct audit_frame){
-        .bytes = frame->bytes, .place = log->place, .sequence = log->sequence};
+    *frame =
+        (struct audit_frame){.bytes = frame->bytes, .place = log->place, .sequence = log->sequence};
     const char *damage = header_damage(log, &header);
     if (damage != NULL) {
         status = place_read(log, log->place, frame->bytes, PAGE_SIZE);
@@ -199,8 +200,8 @@ static enum status frame_read(struct audit_log *log, struct audit_frame *frame)
     }
     frame->size = 256 + header.body_size;
     frame->problems = header_problems(log, &header);
-    status = place_read(log, log->place + PAGE_SIZE, frame->bytes + PAGE_SIZE,
-                        frame->size - PAGE_SIZE);
+    status =
+        place_read(log, log->place + PAGE_SIZE, frame->bytes + PAGE_SIZE, frame->size - PAGE_SIZE);
     if (status != STATUS_OK) return status;
     struct digest digest;
     body_digest(&header, frame->bytes, frame->size, &digest);

@@ -3,8 +3,8 @@
 // The log's frames in order, read, chained and digested by a thread of their own (L5).
 //
 // The thread reads ahead by AUDIT_LOG_RING frames at most, 4 MiB each, so that hashing bodies and
-// applying rows share the work. It judges by docs/FORMAT.md, sections 1, 2 and 7: where the log ends,
-// whether its end is torn or damaged, and what of a frame does not hold.
+// applying rows share the work. It judges by docs/FORMAT.md, sections 1, 2 and 7: where the log
+// ends, whether its end is torn or damaged, and what of a frame does not hold.
 #ifndef TAEL_AUDIT_LOG_H
 #define TAEL_AUDIT_LOG_H
 

@@ -2,8 +2,8 @@
 //
 // What an audit found: counts, and differences with their places.
 //
-// Every difference is counted; the first `limit` are kept. What is kept is printed as one line each,
-// or within one JSON document. Costs about 500 bytes a kept difference.
+// Every difference is counted; the first `limit` are kept. What is kept is printed as one line
+// each, or within one JSON document. Costs about 500 bytes a kept difference.
 #ifndef TAEL_AUDIT_REPORT_H
 #define TAEL_AUDIT_REPORT_H
 

@@ -31,7 +31,8 @@ static inline const struct audit_row *audit_rows_ahead(const struct audit_rows *
 {
     const u64 row = rows->next + distance;
     const u64 page = row / AUDIT_PAGE_ROWS;
-    if (row >= rows->end || page < rows->page_first || page >= rows->page_first + rows->page_count) {
+    if (row >= rows->end || page < rows->page_first ||
+        page >= rows->page_first + rows->page_count) {
         return NULL;
     }
     return &rows->pages[page - rows->page_first].rows[row % AUDIT_PAGE_ROWS];

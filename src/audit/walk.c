@@ -257,9 +257,9 @@ static void record_take(struct audit_walk *walk, const struct audit_command *com
                         const struct audit_row *row, u64 index)
 {
     walk->report->records++;
-    const bool is_named = index == AUDIT_NONE || (row->id == command->command_id &&
-                                                  row->amount == index &&
-                                                  row->code == command->record);
+    const bool is_named =
+        index == AUDIT_NONE ||
+        (row->id == command->command_id && row->amount == index && row->code == command->record);
     if (!is_named) {
         walk_differ(walk, AUDIT_OUTCOME, "the row does not name record %llu of its command",
                     (unsigned long long)index);
@@ -288,8 +288,8 @@ static void posting_take(struct audit_walk *walk, const struct audit_command *co
     if (row->result != AUDIT_CREATED) return;
     const u64 first = walk->frame->place + command->body_offset;
     const u64 place = audit_row_place(row);
-    const bool is_within = place >= first && place + AUDIT_REFERENCES_SIZE <=
-                                                 first + command->body_size;
+    const bool is_within =
+        place >= first && place + AUDIT_REFERENCES_SIZE <= first + command->body_size;
     struct audit_references references;
     if (row->flags & AUDIT_POSTING_REFERS) {
         if (!is_within) {
@@ -385,8 +385,8 @@ static bool command_check(struct audit_walk *walk, const struct audit_command *c
         (u64)command->body_offset + command->body_size <= walk->frame->size) {
         return true;
     }
-    (void)audit_differ(walk->report, AUDIT_BYTES, &place, "the body of command %u is not in the frame",
-                       index);
+    (void)audit_differ(walk->report, AUDIT_BYTES, &place,
+                       "the body of command %u is not in the frame", index);
     return false;
 }
 

@@ -12,11 +12,11 @@ static inline u64 walk_row_number(const struct audit_walk *walk)
     return walk->rows.next - 1;
 }
 // Tells a difference of the row taken last.
-#define walk_differ(walk, promise, ...)                                                            \
-    do {                                                                                           \
-        const struct audit_place place_ =                                                          \
-            audit_place_row(walk_row_number(walk), (walk)->header->sequence);                      \
-        (void)audit_differ((walk)->report, promise, &place_, __VA_ARGS__);                         \
+#define walk_differ(walk, promise, ...)                                       \
+    do {                                                                      \
+        const struct audit_place place_ =                                     \
+            audit_place_row(walk_row_number(walk), (walk)->header->sequence); \
+        (void)audit_differ((walk)->report, promise, &place_, __VA_ARGS__);    \
     } while (0)
 
 // Applies the row taken last: of an account and a raw transfer that took effect, with its event; of

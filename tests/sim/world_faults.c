@@ -2,8 +2,8 @@
 //
 // What is worse than a crash: a command that ends every process that applies it, and a disk that
 // says that a write is durable and is wrong.
-#include "machine/verify.h"
 #include "audit/audit.h"
+#include "machine/verify.h"
 #include "os/disk_copy.h"
 #include "world_internal.h"
 
