@@ -481,6 +481,103 @@ static void plant_head_genesis(struct forge *forge)
 {
     forge->head->genesis[0] ^= 1;
 }
+static void plant_snapshot_of_none(struct forge *forge)
+{
+    forge_row_of(forge, AUDIT_ROW_DEBITS, 0, true)->debit_row = 77;
+}
+static void plant_snapshot_half(struct forge *forge)
+{
+    forge_row_of(forge, AUDIT_ROW_CREDITS, 0, true)->kind = AUDIT_ROW_DEBITS;
+}
+static void plant_row_of_account(struct forge *forge)
+{
+    forge_row_of(forge, AUDIT_ROW_ACCOUNT, 2, true)->debit_row = 3;
+}
+static void plant_account_with_balance(struct forge *forge)
+{
+    const struct audit_row *row = forge_row_of(forge, AUDIT_ROW_ACCOUNT, 2, true);
+    ((struct audit_account_record *)(void *)forge_event(forge, row))->debits_posted = 1;
+}
+static void plant_event_ledger(struct forge *forge)
+{
+    forge_event(forge, plain_row(forge, 110))->ledger = 8;
+}
+static void plant_account_closed(struct forge *forge)
+{
+    // The void that opens the account again becomes a post.
+    struct audit_row *row = plain_row(forge, 23);
+    row->flags = AUDIT_TRANSFER_POST;
+    forge_event(forge, row)->flags = AUDIT_TRANSFER_POST;
+    forge_event(forge, row)->amount = U128_MAX;
+}
+static void plant_hold_expired(struct forge *forge)
+{
+    // So short that the post, later in the same batch, comes too late.
+    forge_event(forge, plain_row(forge, 20))->timeout = 1;
+    plain_row(forge, 21)->timestamp += 2 * NS_PER_S;
+}
+static void plant_post_elsewhere(struct forge *forge)
+{
+    plain_row(forge, 21)->debit_row = 2;
+}
+static void plant_expiry_time(struct forge *forge)
+{
+    forge_row_of(forge, AUDIT_ROW_EXPIRY, 24, true)->timestamp++;
+}
+static void plant_entry_field(struct forge *forge)
+{
+    ((u8 *)forge_header(forge, 2))[256 + 255] = 1;
+}
+static struct audit_command *create_of(struct forge *forge)
+{
+    for (u64 i = 0;; i++) {
+        u8 *header = (u8 *)forge_header(forge, i);
+        struct audit_command *command = (struct audit_command *)(void *)(header + 256);
+        if (command->record == AUDIT_COMMAND_COMPAT) return command;
+    }
+}
+static void plant_entry_body(struct forge *forge)
+{
+    create_of(forge)->body_offset = 1u << 20;
+}
+static void plant_entry_operation(struct forge *forge)
+{
+    create_of(forge)->operation = 140;
+}
+static void plant_sum_too_large(struct forge *forge)
+{
+    struct audit_row *row = plain_row(forge, 110);
+    row->amount = U128_MAX;
+    forge_event(forge, row)->amount = U128_MAX;
+}
+static void plant_genesis_root(struct forge *forge)
+{
+    forge_header(forge, 0)->outcome_root.bytes[0] = 1;
+    header_seal(forge_header(forge, 0));
+}
+static void plant_root_far(struct forge *forge)
+{
+    forge_header(forge, 3)->outcome_sequence = 4;
+    header_seal(forge_header(forge, 3));
+}
+static void plant_hold_count(struct forge *forge)
+{
+    forge->head->hold_count++;
+}
+static void plant_table_root(struct forge *forge)
+{
+    forge->head->tables[0].root.bytes[0] ^= 1;
+    forge->head->checksum = checksum(&forge->head->magic, sizeof *forge->head - 16);
+}
+static void plant_state(struct forge *forge)
+{
+    forge->head->state.bytes[0] ^= 1;
+    forge->head->checksum = checksum(&forge->head->magic, sizeof *forge->head - 16);
+}
+static void plant_segments(struct forge *forge)
+{
+    forge->checkpoint.bytes[forge->head->segments_page * PAGE_SIZE] ^= 1;
+}
 static void plant_rows_more(struct forge *forge)
 {
     forge->head->next_row += 63;
@@ -542,6 +639,25 @@ static const struct plant plain_plants[] = {
     {"a tail", plant_head_tail, SEAL_CHECKPOINT, AUDIT_CHECKPOINT, "another last header"},
     {"outcomes", plant_head_outcomes, SEAL_CHECKPOINT, AUDIT_CHECKPOINT, "tree of outcomes"},
     {"a genesis", plant_head_genesis, SEAL_CHECKPOINT, AUDIT_CHECKPOINT, "another genesis"},
+    {"a snapshot of none", plant_snapshot_of_none, SEAL_ALL, AUDIT_OUTCOME, "a snapshot of two"},
+    {"half a snapshot", plant_snapshot_half, SEAL_ALL, AUDIT_OUTCOME, "half a snapshot"},
+    {"an account's row", plant_row_of_account, SEAL_ALL, AUDIT_OUTCOME, "account 2 has row 3"},
+    {"a gift", plant_account_with_balance, SEAL_ALL, AUDIT_OUTCOME, "an event with balances"},
+    {"an event's ledger", plant_event_ledger, SEAL_ALL, AUDIT_OUTCOME, "another ledger or code"},
+    {"a closed account", plant_account_closed, SEAL_ALL, AUDIT_OUTCOME, "is of a closed account"},
+    {"an expired hold", plant_hold_expired, SEAL_ALL, AUDIT_OUTCOME, "20, which had expired"},
+    {"a post elsewhere", plant_post_elsewhere, SEAL_ALL, AUDIT_OUTCOME, "21 names other accounts"},
+    {"an expiry's time", plant_expiry_time, SEAL_ALL, AUDIT_OUTCOME, "the time is"},
+    {"an entry's zeroes", plant_entry_field, SEAL_ALL, AUDIT_BYTES, "a version or field"},
+    {"a body elsewhere", plant_entry_body, SEAL_ALL, AUDIT_BYTES, "is not in the frame"},
+    {"an operation", plant_entry_operation, SEAL_ALL, AUDIT_OUTCOME, "is not well-formed"},
+    {"a sum too large", plant_sum_too_large, SEAL_ALL, AUDIT_L1, "pass 2^128-1"},
+    {"a root of nothing", plant_genesis_root, SEAL_NOT, AUDIT_L5, "where none is due"},
+    {"a root of later", plant_root_far, SEAL_NOT, AUDIT_L5, "within 64 frames"},
+    {"a count of holds", plant_hold_count, SEAL_CHECKPOINT, AUDIT_CHECKPOINT, "records of holds"},
+    {"a root of a table", plant_table_root, SEAL_NOT, AUDIT_BYTES, "the root that the head names"},
+    {"a state digest", plant_state, SEAL_NOT, AUDIT_BYTES, "the state digest"},
+    {"a segment", plant_segments, SEAL_NOT, AUDIT_BYTES, "the list of segments"},
     {"rows of nothing", plant_rows_more, SEAL_CHECKPOINT, AUDIT_OUTCOME, "belong to no event"},
 };
 
