@@ -13,7 +13,7 @@ struct number {
 
 static struct number number_of(u128 value)
 {
-    struct number out;
+    struct number out = {.text = ""};
     (void)number_print_u128(value, out.text);
     return out;
 }

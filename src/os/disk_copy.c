@@ -72,6 +72,7 @@ void disk_copy_make(struct disk_copy *copy, struct disk *disk, const char *leave
     const char *parent = getenv("TMPDIR");
     struct listing listing = {.leave = leave};
     struct failure failure = {0};
+    *copy = (struct disk_copy){.path = ""};
     (void)snprintf(copy->path, sizeof copy->path, "%s/tael-copy-XXXXXX",
                    parent == NULL ? "/tmp" : parent);
     must(mkdtemp(copy->path) != NULL, copy->path);

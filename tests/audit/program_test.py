@@ -20,7 +20,8 @@ FIXTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fixtures/
 
 
 def run(*arguments, **more):
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=False, **more)
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=False,
+                          **more)
 
 
 class Program(unittest.TestCase):
@@ -86,8 +87,8 @@ class Program(unittest.TestCase):
                 self.change(name, offset)
 
     def test_usage_is_2(self):
-        for arguments in ((), ("--nothing", "x"), ("a", "b"), ("a", "--limit"), ("a", "--limit", "x"),
-                          ("a", "--limit", "1000001"), ("a", "--json", "--json"),
+        for arguments in ((), ("--nothing", "x"), ("a", "b"), ("a", "--limit"),
+                          ("a", "--limit", "x"), ("a", "--limit", "1000001"), ("a", "--json", "--json"),
                           ("a", "--limit", "1", "--limit", "1")):
             done = run(*arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
