@@ -88,7 +88,8 @@ class Program(unittest.TestCase):
 
     def test_usage_is_2(self):
         for arguments in ((), ("--nothing", "x"), ("a", "b"), ("a", "--limit"),
-                          ("a", "--limit", "x"), ("a", "--limit", "1000001"), ("a", "--json", "--json"),
+                          ("a", "--limit", "x"), ("a", "--limit", "1000001"),
+                          ("a", "--json", "--json"),
                           ("a", "--limit", "1", "--limit", "1")):
             done = run(*arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
