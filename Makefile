@@ -4,8 +4,9 @@
 DATA ?= data
 PORT ?= 3000
 SEED ?= 1
+SECONDS ?= 60
 
-.PHONY: build run test check bench depth sim bless format clean help
+.PHONY: build run test check bench depth sim fuzz coverage bless format clean help
 
 # The release: optimised, hardened, with assertions and debug information.
 build: build/build.ninja
@@ -40,6 +41,16 @@ sim: build
 	@build/tests/sim/sim --seed $(SEED) --steps 20000
 	@build/tests/sim/sim --modules --seed $(SEED) --steps 5000
 
+# The targets of tests/fuzz with libFuzzer, SECONDS each.
+fuzz: build
+	@tools/need build test check
+	@tools/fuzz $(SECONDS)
+
+# Lines and branches of src/ that the tests reach, by folder.
+coverage: build
+	@tools/need build test
+	@tools/suites coverage
+
 # Renews the golden files; read the difference before committing it.
 bless: build
 	@BLESS=1 tools/suites golden
@@ -56,6 +67,8 @@ help:
 	@echo "make bench    the benchmarks, against an in-memory probe"
 	@echo "make depth    those of what the modules add, beside references"
 	@echo "make sim      long runs of the simulator, SEED=$(SEED)"
+	@echo "make fuzz     what comes from outside, changed at random, SECONDS=$(SECONDS) a target"
+	@echo "make coverage lines and branches that the tests reach"
 	@echo "make bless    renews the golden files; read the difference"
 	@echo "make format   formats every source file"
 	@echo "make clean    removes what was built"

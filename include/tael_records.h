@@ -2039,9 +2039,9 @@ struct tael_breach_list {
 };
 TAEL_LAYOUT(sizeof(struct tael_breach_list) == 16);
 
-// What a constraint was, from its opening on: its value, bound and headroom span by span. A span
-// ends with a change of state, with a bound or coefficient that we chose, and with the first change
-// of another day of UTC.
+// How a constraint stood over time: its value, bound and headroom, span by span, from its opening
+// on. A span ends with a change of state, with a bound or coefficient that we chose, and with the
+// first change of another day of UTC.
 #define TAEL_RECORD_CONSTRAINT_HISTORY 0x0623u
 struct tael_constraint_history {
     // The constraint.

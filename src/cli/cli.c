@@ -88,6 +88,7 @@ enum status cli_connect(const char *verb, struct compat_client *client,
 // --- interruption --------------------------------------------------------------------------------
 
 static volatile sig_atomic_t interrupted;
+static bool is_installed;
 
 static void interrupt_take(int signal_number)
 {
@@ -100,6 +101,38 @@ void cli_interrupt_install(void)
     const struct sigaction action = {.sa_handler = interrupt_take};
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    is_installed = true;
+}
+
+// Who does not wait for the signals is ended by them, also while it writes.
+static void interrupt_hold(bool is_held)
+{
+    sigset_t signals;
+    if (!is_installed) return;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigprocmask(is_held ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
+}
+
+bool cli_write(FILE *out, const void *data, size_t size)
+{
+    interrupt_hold(true);
+    const bool is_written = fwrite(data, 1, size, out) == size;
+    const int error = errno;
+    interrupt_hold(false);
+    errno = error;
+    return is_written;
+}
+
+bool cli_flush(FILE *out)
+{
+    interrupt_hold(true);
+    const bool is_out = fflush(out) == 0 && ferror(out) == 0;
+    const int error = errno;
+    interrupt_hold(false);
+    errno = error;
+    return is_out;
 }
 
 bool cli_is_interrupted(void)

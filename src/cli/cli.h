@@ -182,6 +182,10 @@ int cli_port_fail(const char *verb, const struct tael_client *client, bool is_la
 // asks it and ends soon after.
 void cli_interrupt_install(void);
 bool cli_is_interrupted(void);
+// Writes what a verb says in the end, and puts all of it out. Neither is cut short by those
+// signals: stdio forgets what it holds when a write is interrupted.
+bool cli_write(FILE *out, const void *data, size_t size);
+bool cli_flush(FILE *out);
 
 // Nanoseconds since 1970.
 u64 cli_time_now(void);

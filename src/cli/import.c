@@ -232,7 +232,7 @@ static void problem_write(void *context, const struct import_problem *problem)
     struct problem_file *file = context;
     struct text text = text_init(file->line, sizeof file->line);
     record_write_csv_row(&cli_schema_import_problem, problem, &text);
-    (void)fwrite(text.data, 1, MIN(text.size, text.capacity), file->out);
+    (void)cli_write(file->out, text.data, MIN(text.size, text.capacity));
 }
 
 // Hands all of them on: those that were no rows, and those that a rule refuses.
@@ -284,9 +284,9 @@ static int problems_write(const struct call *call)
         clearerr(file.out);
     struct text header = text_init(file.line, sizeof file.line);
     record_write_csv_header(&cli_schema_import_problem, &header);
-    (void)fwrite(header.data, 1, header.size, file.out);
+    (void)cli_write(file.out, header.data, header.size);
     const int code = problems_tell(call, problem_write, &file);
-    if (fflush(file.out) == 0 && ferror(file.out) == 0) return code;
+    if (cli_flush(file.out)) return code;
     (void)failure_set_errno(&failure, STATUS_IO, errno, "writing %s", call->options->refused);
     return cli_fail(call->verb, &failure);
 }

@@ -432,7 +432,7 @@ static int question_run(struct call *call)
         cli_print_rows(view, call->cli->form, views, align_up(view->size, 16), count);
     }
     if (call->cli->form == CLI_TABLE && code == EXIT_DONE) {
-        (void)fflush(stdout);
+        (void)cli_flush(stdout);
         (void)fprintf(stderr, "%u %s\n", count, count == 1 ? "record" : "records");
     }
     free(views);

@@ -15,7 +15,7 @@
 static void put(const struct text *text)
 {
     assert(!text_overflowed(text));
-    (void)fwrite(text->data, 1, text->size, stdout);
+    (void)cli_write(stdout, text->data, text->size);
 }
 
 void cli_text_set(char *out, size_t size, const char *text)

@@ -218,7 +218,7 @@ int cli_main(int argc, const char *const *argv)
     const int code = verb_choose(argc, argv);
     // What was printed must be out before the exit code says that it is.
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    if (cli_flush(stdout)) return code;
     (void)fprintf(stderr, "tael: writing the output: %s\n",
                   errno != 0 ? strerror(errno) : "not all of it was written");
     return EXIT_ENVIRONMENT;

@@ -345,13 +345,41 @@ void machine_state_digest(struct machine *machine, struct digest *out)
 
 // --- finding and loading -------------------------------------------------------------------------
 
+// Whether so many pages from one on are in a file.
+static bool pages_are_in(u64 first, u64 count, u64 file_pages)
+{
+    return first <= file_pages && count <= file_pages - first;
+}
+
+// Whether a head whose checksum is right can be one that was written: its lists are in the file,
+// and the state that it names is that of its tables (C2).
+static bool head_is_possible(const struct checkpoint_head *head, u64 file_pages)
+{
+    u64 digests = 0;
+    if (head->table_count > CHECKPOINT_TABLES_MAX) return false;
+    if (head->override_count > MACHINE_OVERRIDES_MAX) return false;
+    for (u32 i = 0; i < head->table_count; i++) {
+        const struct checkpoint_table *table = &head->tables[i];
+        if (!pages_are_in(table->page_first, table->page_count, file_pages)) return false;
+        digests += table->page_count;
+    }
+    const u64 digest_pages = align_up(digests * sizeof(struct digest), PAGE_SIZE) / PAGE_SIZE;
+    struct digest state;
+    state_digest(head, &state);
+    return pages_are_in(head->digests_page, digest_pages, file_pages) &&
+           pages_are_in(head->segments_page, 0, file_pages) &&
+           memcmp(&state, &head->state, sizeof state) == 0;
+}
+
 static enum status head_read(struct disk *disk, const char *name, struct checkpoint_head *head,
                              struct failure *failure)
 {
     disk_handle file = -1;
     enum status status = disk_open(disk, name, DISK_READ_ONLY, &file, failure);
     if (status != STATUS_OK) return status;
-    status = disk_read(disk, file, 0, head, sizeof *head, failure);
+    u64 file_size = 0;
+    status = disk_size(disk, file, &file_size, failure);
+    if (status == STATUS_OK) status = disk_read(disk, file, 0, head, sizeof *head, failure);
     disk_close(disk, file);
     if (status != STATUS_OK) return status;
     u128 sum =
@@ -374,7 +402,11 @@ static enum status head_read(struct disk *disk, const char *name, struct checkpo
                               "again: they are made from the log, which takes a while");
         return STATUS_UNSUPPORTED;
     }
-    return STATUS_OK;
+    if (head_is_possible(head, align_up(file_size, PAGE_SIZE) / PAGE_SIZE)) return STATUS_OK;
+    failure_set(failure, STATUS_CORRUPT, "%s/%s contradicts itself", disk->path, name);
+    failure_hint(failure, "a checkpoint is made from the log: remove it, and the log is replayed "
+                          "from the one before or from the beginning");
+    return STATUS_CORRUPT;
 }
 
 struct newest {
@@ -524,8 +556,5 @@ enum status checkpoint_load(struct checkpoint *checkpoint, struct machine *machi
     machine->sequence = head->tail.sequence - 1;
     memcpy(machine->overrides, head->overrides, sizeof machine->overrides);
     machine->override_count = head->override_count;
-    struct digest state;
-    state_digest(head, &state);
-    assert(memcmp(&state, &head->state, sizeof state) == 0); // C2
     return STATUS_OK;
 }

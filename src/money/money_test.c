@@ -124,6 +124,12 @@ static void test_scale(void **state)
     // 2^128-1 is odd and divisible by 3: (2^128-1) * (x+1)/x rounds past the end.
     assert_true(amount_scale(U128_MAX, (struct rate){2 * (u128)U64_MAX + 1, 2 * (u128)U64_MAX},
                              ROUND_UP, &result));
+    // 7 n / 2 = 2^128-1 + 1/2: only the rounding passes the end.
+    const u128 n = ((u128)5270498306774157604u << 64 | 10540996613548315209u);
+    assert_false(amount_scale(7, (struct rate){n, 2}, ROUND_DOWN, &result));
+    assert_true(result == U128_MAX);
+    result = 4711;
+    assert_true(amount_scale(7, (struct rate){n, 2}, ROUND_UP, &result));
     assert_true(result == 4711);
 
     // down <= exact <= up, they differ by at most 1, and each mode gives one of the two.
@@ -300,7 +306,9 @@ static void test_rates(void **state)
                                         "1.2.3",
                                         "1 ",
                                         "0.000000000000000000000000000000000000001",
-                                        "340282366920938463463374607431768211456"};
+                                        "340282366920938463463374607431768211456",
+                                        "340282366920938463463374607431768211455.0",
+                                        "34028236692093846346337460743176821145.6"};
     for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
         struct rate rate = {1, 2};
         assert_false(rate_parse(wrong[i], strlen(wrong[i]), &rate));
@@ -318,6 +326,8 @@ static void test_rates(void **state)
     assert_true(rate_multiply(huge, RATE("2"), &result));
     assert_true(rate_multiply((struct rate){1, U128_MAX}, RATE("1/2"), &result));
     assert_true(rate_add(huge, RATE("1"), &result));
+    assert_true(rate_add(huge, RATE("1/2"), &result)); // 2 (2^128-1) + 1, over 2.
+    assert_true(rate_add(RATE("1/2"), huge, &result));
     assert_true(rate_add((struct rate){1, U128_MAX}, (struct rate){1, U128_MAX - 1}, &result));
     assert_rate(result, "3/2");
     assert_false(rate_multiply(huge, (struct rate){1, U128_MAX}, &result));

@@ -7,6 +7,7 @@ import collections
 import contextlib
 import csv
 import datetime
+import fcntl
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -375,6 +377,27 @@ def test_an_interrupted_client_asks_for_nothing_more(folder):
                 run("job", "wait", str(number), folder=folder)
                 run("job", "cancel", str(number), folder=folder)
             assert balance(folder, 1) == 0
+
+
+def test_an_interrupted_client_says_all_that_it_has_to_say(folder):
+    """Nobody reads while it writes more than the pipe holds, and the signal comes then."""
+    with server(folder):
+        books(folder)
+        accounts(folder, 1, 5)
+        text = "id,day,debit_account_id,credit_account_id,amount\n" + "".join(
+            "%d,2026-01-01,1,%d,5\n" % (1 + i, 1000 + i) for i in range(200))
+        with open(os.path.join(folder, "none.csv"), "w", encoding="utf-8") as file:
+            file.write(text)
+        with subprocess.Popen([TAEL, "import", "transfers", "none.csv", "--id", "7", "--book", BOOK,
+                               "--json"], cwd=folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, pipesize=4096) as client:
+            while fcntl.ioctl(client.stdout, termios.FIONREAD, b"    ") != b"\0\x10\0\0":
+                assert client.poll() is None, client.communicate()
+            client.send_signal(signal.SIGINT)
+            out, error = client.communicate(timeout=300)
+        assert client.returncode in (1, 3) and "writing" not in error, (client.returncode, error)
+        refused = [row["line"] for row in objects(out) if row.get("rule") == "account_not_found"]
+        assert [int(line) for line in refused] == list(range(2, 202)), (refused, out)
 
 
 def test_what_is_refused_goes_to_a_file_that_there_is(folder):
