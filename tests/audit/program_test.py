@@ -122,8 +122,16 @@ class Program(unittest.TestCase):
         process = subprocess.Popen([PROGRAM, self.folder], stdout=subprocess.PIPE, **more)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
-        time.sleep(0.5)
+        while not self.waits(process):
+            self.assertIsNone(process.poll())
         return process, lock
+
+    def waits(self, process):
+        """Whether it takes SIGINT, and sleeps: all that it does before it opens the lock is done."""
+        with open("/proc/%d/status" % process.pid, encoding="ascii") as file:
+            fields = dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+        taken = int(fields["SigCgt"], 16) >> (signal.SIGINT - 1) & 1
+        return taken == 1 and fields["State"].startswith("S")
 
     def test_a_signal_ends_it_with_3(self):
         process, _ = self.held(stderr=subprocess.DEVNULL)
@@ -134,7 +142,7 @@ class Program(unittest.TestCase):
     def test_the_bar_is_for_terminals_alone(self):
         primary, secondary = pty.openpty()
         process, lock = self.held(stderr=secondary)
-        time.sleep(1.1)  # It is not drawn in the first second.
+        time.sleep(1.1)  # Its clock runs; nothing is drawn in the first second.
         os.close(os.open(lock, os.O_WRONLY))
         out, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, out)
