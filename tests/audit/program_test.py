@@ -127,9 +127,9 @@ class Program(unittest.TestCase):
         return process, lock
 
     def waits(self, process):
-        """Whether it takes SIGINT, and sleeps: all that it does before it opens the lock is done."""
+        """Whether it takes SIGINT, and sleeps: what comes before the lock is done."""
         with open("/proc/%d/status" % process.pid, encoding="ascii") as file:
-            fields = dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+            fields = dict(line.split(":\t", 1) for line in file if ":\t" in line)
         taken = int(fields["SigCgt"], 16) >> (signal.SIGINT - 1) & 1
         return taken == 1 and fields["State"].startswith("S")
 
