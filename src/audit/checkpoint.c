@@ -37,7 +37,9 @@ static bool head_fits(const struct audit_checkpoint_head *head, u64 size)
         const size_t record = MAX(record_size(table->id), 1);
         if (table->record_count > table->page_count * PAGE_SIZE / record) return false;
     }
-    return sum <= pages && head->segments_page <= pages &&
+    if (sum > pages) return false;
+    if (head->segment_count == 0) return true; // The file may end within the page before.
+    return head->segments_page <= pages &&
            head->segments_page * PAGE_SIZE + (u64)head->segment_count * 16 <= size;
 }
 
