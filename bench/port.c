@@ -242,7 +242,8 @@ static void books_make(u32 accounts)
 }
 
 static u32 entry_accounts = ACCOUNTS;
-static i32 entry_day; // 0: the open one.
+static i32 entry_day;      // 0: the open one.
+static bool entry_in_turn; // Each account moves, one after the other; else at random.
 
 static void entries_make(void *body, u64 first, u32 count)
 {
@@ -260,11 +261,13 @@ static void entries_make(void *body, u64 first, u32 count)
             entry->head.day = entry_day - (i32)random_below(&source, 5);
             entry->head.day = MAX(entry->head.day, FIRST_DAY);
         }
+        const u64 four = entry_in_turn ? (first + i) % (entry_accounts / 4)
+                                       : random_below(&source, entry_accounts / 4);
         for (u32 j = 0; j < 4; j++) {
             entry->legs[j] = (struct entry_leg){
                 .book = 100,
                 .side = j % 2 == 0 ? SIDE_DEBIT : SIDE_CREDIT,
-                .account_id = 1 + 4 * random_below(&source, entry_accounts / 4) + j,
+                .account_id = 1 + 4 * four + j,
                 .amount = 100,
             };
         }
@@ -405,6 +408,23 @@ static void loop_measure(u64 *times, u32 count, u32 accounts)
     free(records);
 }
 
+// That each account moved in so many months of the question at least.
+static void turnover_must(const struct name_turnover *question, u32 months)
+{
+    struct tael_answer answer;
+    const struct tael_question one = {.record = name_schema_name_turnover.number,
+                                      .version = 1,
+                                      .body = question,
+                                      .body_size = sizeof *question};
+    if (tael_ask(client, &one, 60000, &answer) != TAEL_OK || answer.count != 1) {
+        give_up("the turnover", tael_problem(client));
+    }
+    const struct name_turnover_row *row = answer.body;
+    if (row->accounts != entry_accounts || row->count < (u64)months * entry_accounts) {
+        give_up("the turnover", "not every account moved in every month");
+    }
+}
+
 static void run_turnover(const char *tael, const char *folder, u64 count)
 {
     static u64 times[20], references[20];
@@ -439,19 +459,23 @@ static void run_turnover(const char *tael, const char *folder, u64 count)
         times[i] = ask_ns(book_schema_turnover_list.number, &by_account, sizeof by_account);
     }
     times_print("turnover of 100,000, listed", times, loop, references, ARRAY_COUNT(times));
-    // Another year, with as much in each month: what was turned over in the last one, and in all.
-    enum { MONTHS = 12, DAYS = 365 };
+    // A year and the month behind it, in all of which each account moves: what was turned over in
+    // that month, and in all.
+    enum { DAYS = 365 };
+    entry_in_turn = true;
     for (i32 i = 0; i < DAYS; i++) {
         const struct day_close close = {.entity_id = 1, .day = FIRST_DAY + i};
         command(entity_schema_day_close.number, &close, sizeof close, 1);
-        if (i % (DAYS / MONTHS) != 0) continue;
+        if (i % 28 != 0 && i + 1 < DAYS) continue;
         (void)send_all(entry_schema_entry_post.number, BATCH_ENTRIES, sizeof(struct entry_of_four),
-                       count / MONTHS / BATCH_ENTRIES + 1, entries_make);
+                       entry_accounts / 4 / BATCH_ENTRIES + 1, entries_make);
     }
     struct name_turnover of_month = {.book = 100, .from_day = FIRST_DAY + DAYS};
     memcpy(of_month.prefix, by_prefix.prefix, sizeof of_month.prefix);
     struct name_turnover of_year = of_month;
     of_year.from_day = FIRST_DAY + 1;
+    turnover_must(&of_month, 1);
+    turnover_must(&of_year, 13);
     for (u32 i = 0; i < ARRAY_COUNT(times); i++) {
         times[i] = ask_ns(name_schema_name_turnover.number, &of_month, sizeof of_month);
     }

@@ -2,6 +2,7 @@
 //
 // Verification of the fixture's log with a checkpoint: whole, and with differences planted that
 // only a replay can find, since every digest and checksum around them is right.
+#include "base/checksum.h"
 #include "machine/command_world.h"
 #include "machine/log_fixture.h"
 #include "machine/verify.h"
@@ -126,6 +127,53 @@ static void test_a_log_that_ends_before_its_checkpoint_is_found(void **state)
     checkpoint_is_named(fixture, frames);
     assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
     checkpoint_is_named(fixture, frames);
+}
+
+// Writes the head of the newest checkpoint, with a checksum that is right.
+static void head_write(struct log_fixture *fixture, struct checkpoint_head head)
+{
+    struct disk *disk = &fixture->disk.disk;
+    struct failure *failure = &fixture->failure;
+    char name[DISK_NAME_SIZE_MAX];
+    disk_handle handle = -1;
+    const u128 sum = checksum(&head.magic, sizeof head - sizeof head.checksum);
+    memcpy(head.checksum, &sum, sizeof head.checksum);
+    (void)snprintf(name, sizeof name, "checkpoint-%016llx", (unsigned long long)head.tail.sequence);
+    log_fixture_must(disk_open(disk, name, 0, &handle, failure), fixture);
+    log_fixture_must(disk_write_one(disk, handle, 0, &head, sizeof head, failure), fixture);
+    disk_close(disk, handle);
+}
+
+// Each place from which something is counted or read; the head as it was is accepted.
+static void test_a_head_that_contradicts_itself_is_refused(void **state)
+{
+    struct log_fixture *fixture = *state;
+    struct checkpoint_head head;
+    struct checkpoint_head found;
+    struct recovery_report report;
+    checkpoint_take(fixture, 0);
+    log_fixture_must(checkpoint_find(&fixture->disk.disk, &head, &fixture->failure), fixture);
+    struct checkpoint_head heads[8];
+    for (size_t i = 0; i < ARRAY_COUNT(heads); i++) heads[i] = head;
+    heads[0].table_count = CHECKPOINT_TABLES_MAX + 1;
+    heads[1].override_count = MACHINE_OVERRIDES_MAX + 1;
+    heads[2].tables[0].page_first = U64_MAX;
+    heads[3].tables[0].page_count = 1u << 20;
+    heads[4].digests_page = 1u << 20;
+    heads[5].segments_page = 1u << 20;
+    heads[6].position++;
+    heads[7].tables[0].root.bytes[0] ^= 1;
+    for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
+        head_write(fixture, heads[i]);
+        assert_int_equal(checkpoint_find(&fixture->disk.disk, &found, &fixture->failure),
+                         STATUS_CORRUPT);
+        assert_non_null(strstr(fixture->failure.message, "contradicts itself"));
+        assert_int_equal(node_open(&fixture->node, &fixture->disk.disk, NULL, 0, NULL, &report,
+                                   &fixture->failure),
+                         STATUS_CORRUPT);
+    }
+    head_write(fixture, head);
+    log_fixture_must(verify(fixture, NULL), fixture);
 }
 
 static void test_an_outcome_root_that_the_log_does_not_give_is_found(void **state)
@@ -271,6 +319,7 @@ int main(void)
         TEST(test_a_log_without_a_checkpoint_is_replayed),
         TEST(test_a_balance_that_no_transfer_made_is_found),
         TEST(test_a_log_that_ends_before_its_checkpoint_is_found),
+        TEST(test_a_head_that_contradicts_itself_is_refused),
         TEST(test_an_outcome_root_that_the_log_does_not_give_is_found),
         TEST(test_a_replay_tells_how_far_it_is_and_stops_when_asked),
         TEST(test_a_folder_without_a_log_is_no_log),

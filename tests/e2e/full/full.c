@@ -9,6 +9,8 @@
 // error goes to; RESERVE is the server's --space-reserve: 0 runs into the end of the disk.
 #include "../load.h"
 
+#include "ledger/history.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,9 +18,11 @@
 #include <unistd.h>
 
 #define BATCH 8000u
-// More than what is owed when the disk is full: a file of the log, and the rows and indexes of the
-// segments in memory, 56 MiB each, which are written before anything new is taken.
-#define BALLAST_SIZE  (384 * MIB)
+// More than what is owed when the disk is full, which is written before anything new is taken: a
+// file of the log, and rows and indexes of the segments in memory. Those are 56 MiB a segment of
+// the usual size; HISTORY_LIVE_SEGMENTS_MAX may be in memory, each twice as large, when the machine
+// has so much else to do that sealing falls behind.
+#define BALLAST_SIZE  ((64 + HISTORY_LIVE_SEGMENTS_MAX * 2 * 56 + 64) * MIB)
 #define UNANSWERED_NS (2 * NS_PER_S)
 #define BATCHES_AFTER 20u
 
