@@ -71,19 +71,26 @@ enum status audit_run(const char *path, const struct audit_progress *progress,
         status = audit_checkpoint_open(&audit->checkpoint, &audit->folder, report, failure);
     }
     if (status == STATUS_OK) {
-        audit_walk_init(&audit->walk, &audit->folder, &audit->checkpoint, report, failure);
-        status = audit_log_start(&audit->log, &audit->folder, failure);
-        if (status == STATUS_OK) status = log_walk(audit, progress, report, failure);
-        audit_log_stop(&audit->log);
-        if (status == STATUS_OK) status = audit_walk_end(&audit->walk);
+        struct audit_walk *walk = &audit->walk;
+        status =
+            audit_walk_init(walk, &audit->folder, &audit->checkpoint, progress, report, failure);
+        if (status == STATUS_OK) {
+            status = audit_log_start(&audit->log, &audit->folder, failure);
+            if (status == STATUS_OK) status = log_walk(audit, progress, report, failure);
+            audit_log_stop(&audit->log);
+        }
+        if (status == STATUS_OK) status = audit_walk_end(walk);
         if (status == STATUS_OK && audit->checkpoint.is_found) {
             // Balances are compared when every frame that the checkpoint covers was applied.
             const bool is_whole =
-                !audit->walk.is_lost && report->frames >= audit->checkpoint.head.sequence;
-            status = audit_checkpoint_compare(
-                &audit->checkpoint, is_whole ? &audit->walk.books : NULL, progress, failure);
+                !walk->is_lost && report->frames >= audit->checkpoint.head.sequence;
+            const struct audit_given given = {.books = &walk->books,
+                                              .segments = walk->segments,
+                                              .segment_count = walk->segment_count};
+            status = audit_checkpoint_compare(&audit->checkpoint, is_whole ? &given : NULL,
+                                              progress, failure);
         }
-        audit_walk_free(&audit->walk);
+        audit_walk_free(walk);
     }
     audit_checkpoint_close(&audit->checkpoint);
     audit_folder_close(&audit->folder);

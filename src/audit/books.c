@@ -4,10 +4,15 @@
 #include "audit/books.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
-void audit_books_init(struct audit_books *books)
+#define ACCOUNTS_FIRST 16384u
+#define ACCOUNTS_ALIGN (2 * MIB) // A huge page: accounts are looked at in no order.
+static_assert(ACCOUNTS_FIRST * sizeof(struct audit_account) % ACCOUNTS_ALIGN == 0, "whole pages");
+
+void audit_books_init(struct audit_books *books, const struct hash_key *key)
 {
-    *books = (struct audit_books){.slot_count = 1024};
+    *books = (struct audit_books){.key = *key, .slot_count = 1024};
     books->slots = calloc(books->slot_count, sizeof *books->slots);
     assert(books->slots != NULL);
 }
@@ -19,14 +24,21 @@ void audit_books_free(struct audit_books *books)
     *books = (struct audit_books){0};
 }
 
+static void accounts_double(struct audit_books *books)
+{
+    struct audit_account *old = books->accounts;
+    books->account_capacity = MAX(ACCOUNTS_FIRST, 2 * books->account_capacity);
+    const u64 size = books->account_capacity * sizeof *old;
+    books->accounts = aligned_alloc(ACCOUNTS_ALIGN, size);
+    assert(books->accounts != NULL);
+    (void)madvise(books->accounts, size, MADV_HUGEPAGE); // A kernel without them is only slower.
+    if (old != NULL) memcpy(books->accounts, old, books->account_count * sizeof *old);
+    free(old);
+}
+
 struct audit_account *audit_account_add(struct audit_books *books)
 {
-    if (books->account_count == books->account_capacity) {
-        books->account_capacity = MAX(1024, 2 * books->account_capacity);
-        books->accounts =
-            realloc(books->accounts, books->account_capacity * sizeof *books->accounts);
-        assert(books->accounts != NULL);
-    }
+    if (books->account_count == books->account_capacity) accounts_double(books);
     struct audit_account *account = &books->accounts[books->account_count++];
     *account = (struct audit_account){0};
     return account;
@@ -34,10 +46,9 @@ struct audit_account *audit_account_add(struct audit_books *books)
 
 // --- holds ---------------------------------------------------------------------------------------
 
-// Rows come one after the other, so a multiplication spreads them well enough.
 static u64 slot_home(const struct audit_books *books, u64 row)
 {
-    return (row * 0x9e3779b97f4a7c15ull >> 20) & (books->slot_count - 1);
+    return hash_u64(&books->key, row, 0) & (books->slot_count - 1);
 }
 
 // The slot of a row, or the free one where it would go.
@@ -79,12 +90,19 @@ const struct audit_hold *audit_hold_at(const struct audit_books *books, u64 row)
     return hold->row == 0 ? NULL : hold;
 }
 
-const struct audit_hold *audit_hold_of(const struct audit_books *books, u128 id)
+const struct audit_hold *audit_hold_far(const struct audit_books *books, u64 row, u32 debit_row,
+                                        u32 credit_row, u128 id)
 {
+    const struct audit_hold *oldest = NULL;
+    if (row < AUDIT_DISTANCE_FAR) return NULL;
     for (u64 i = 0; i < books->slot_count; i++) {
-        if (books->slots[i].row != 0 && books->slots[i].id == id) return &books->slots[i];
+        const struct audit_hold *hold = &books->slots[i];
+        const bool is_far = hold->row != 0 && hold->row - 1 <= row - AUDIT_DISTANCE_FAR;
+        if (!is_far || hold->debit_row != debit_row || hold->credit_row != credit_row) continue;
+        if (id != 0 && hold->id != id) continue;
+        if (oldest == NULL || hold->row < oldest->row) oldest = hold;
     }
-    return NULL;
+    return oldest;
 }
 
 void audit_hold_remove(struct audit_books *books, u64 row)
@@ -103,32 +121,18 @@ void audit_hold_remove(struct audit_books *books, u64 row)
     books->hold_count--;
 }
 
-// --- sums ----------------------------------------------------------------------------------------
-
-bool audit_sum_add(u128 *sum, u128 amount)
-{
-    if (*sum + amount < *sum) return false;
-    *sum += amount;
-    return true;
-}
-
-bool audit_sum_subtract(u128 *sum, u128 amount)
-{
-    if (*sum < amount) return false;
-    *sum -= amount;
-    return true;
-}
+// --- limits --------------------------------------------------------------------------------------
 
 bool audit_account_within_limit(const struct audit_account *account)
 {
-    u128 debits = account->debits_posted;
-    u128 credits = account->credits_posted;
-    const bool fits = audit_sum_add(&debits, account->debits_pending) &&
-                      audit_sum_add(&credits, account->credits_pending);
-    if ((account->flags & AUDIT_ACCOUNT_DEBITS_LIMITED) &&
-        (!fits || debits > account->credits_posted)) {
+    if ((account->flags & (AUDIT_ACCOUNT_DEBITS_LIMITED | AUDIT_ACCOUNT_CREDITS_LIMITED)) == 0) {
+        return true;
+    }
+    if (!audit_account_fits(account)) return false;
+    const u128 debits = account->debits_posted + account->debits_pending;
+    const u128 credits = account->credits_posted + account->credits_pending;
+    if ((account->flags & AUDIT_ACCOUNT_DEBITS_LIMITED) && debits > account->credits_posted) {
         return false;
     }
-    return !(account->flags & AUDIT_ACCOUNT_CREDITS_LIMITED) ||
-           (fits && credits <= account->debits_posted);
+    return !(account->flags & AUDIT_ACCOUNT_CREDITS_LIMITED) || credits <= account->debits_posted;
 }

@@ -3,6 +3,7 @@
 // The checkpoint read once, block by block: hashed, and its records compared.
 #include "audit/checkpoint.h"
 
+#include "audit/sub_ledger.h"
 #include "base/checksum.h"
 #include "codec/number.h"
 
@@ -20,6 +21,9 @@ static size_t record_size(u32 table)
     case AUDIT_TABLE_ACCOUNTS: return sizeof(struct audit_account_record);
     case AUDIT_TABLE_HOLDS: return sizeof(struct audit_hold_record);
     case AUDIT_TABLE_CONTROLS: return sizeof(struct audit_control_record);
+    case AUDIT_TABLE_JOBS: return sizeof(struct audit_job_record);
+    case AUDIT_TABLE_LOANS: return sizeof(struct audit_loan_record);
+    case AUDIT_TABLE_GROUPS: return sizeof(struct audit_group_record);
     default: return 0;
     }
 }
@@ -52,7 +56,10 @@ static const char *head_damage(const struct audit_checkpoint_head *head, u64 num
         return "the head has a format that is not known";
     }
     if (head->sequence != number) return "the head is that of another name";
-    if (head->table_count > AUDIT_TABLES_MAX) return "the head has too many tables";
+    if (head->table_count > AUDIT_TABLES_MAX || head->override_count > AUDIT_OVERRIDES_MAX ||
+        head->next_row / AUDIT_PAGE_ROWS / AUDIT_ROWS_FILE_PAGES > U32_MAX) {
+        return "the head has more tables, overrides or rows than there can be";
+    }
     u64 page = 2;
     for (u32 i = 0; i < head->table_count; i++) {
         const struct audit_table *table = &head->tables[i];
@@ -112,6 +119,14 @@ void audit_checkpoint_close(struct audit_checkpoint *checkpoint)
     checkpoint->file = -1;
 }
 
+const struct audit_table *audit_checkpoint_table(const struct audit_checkpoint *checkpoint, u32 id)
+{
+    for (u32 i = 0; i < checkpoint->head.table_count; i++) {
+        if (checkpoint->head.tables[i].id == id) return &checkpoint->head.tables[i];
+    }
+    return NULL;
+}
+
 enum status audit_checkpoint_account(const struct audit_checkpoint *checkpoint, u64 row,
                                      struct audit_account_record *out, struct failure *failure)
 {
@@ -126,16 +141,25 @@ enum status audit_checkpoint_account(const struct audit_checkpoint *checkpoint, 
                            sizeof *out, &done, failure);
 }
 
+struct audit_place audit_checkpoint_account_place(const struct audit_checkpoint *checkpoint,
+                                                  u64 row)
+{
+    const u64 first = checkpoint->head.tables[0].page_first * PAGE_SIZE;
+    return audit_place_file(checkpoint->name, first + row * sizeof(struct audit_account_record));
+}
+
 // --- records -------------------------------------------------------------------------------------
 
 struct compare {
     struct audit_checkpoint *checkpoint;
+    const struct audit_given *given;
     struct audit_books *books; // NULL: nothing to compare with.
     struct failure *failure;
     const struct audit_progress *progress;
     u64 done; // Bytes.
     u64 digest_at;
     u64 holds; // Records of them, open and free.
+    struct audit_sub_ledgers sub_ledgers;
     u8 *block;
     struct digest *digests;
     struct digest *named;
@@ -271,7 +295,7 @@ static void records_compare(struct compare *compare, const struct audit_table *t
                             u64 pages)
 {
     const size_t size = record_size(table->id);
-    if (size == 0 || compare->books == NULL) return;
+    if (size == 0 || (compare->books == NULL && table->id != AUDIT_TABLE_LOANS)) return;
     const u64 first = page * PAGE_SIZE / size;
     const u64 end = MIN(table->record_count, (page + pages) * PAGE_SIZE / size);
     for (u64 i = first; i < end; i++) {
@@ -280,6 +304,9 @@ static void records_compare(struct compare *compare, const struct audit_table *t
         if (table->id == AUDIT_TABLE_ACCOUNTS) account_compare(compare, i, at, offset);
         if (table->id == AUDIT_TABLE_HOLDS) hold_compare(compare, at, offset);
         if (table->id == AUDIT_TABLE_CONTROLS) control_compare(compare, at, offset);
+        if (table->id == AUDIT_TABLE_LOANS) {
+            audit_sub_ledgers_add(&compare->sub_ledgers, at, offset);
+        }
     }
 }
 
@@ -375,44 +402,75 @@ static void rest_compare(struct compare *compare)
     }
 }
 
+#define LIST_ENTRIES 4096u
+
+struct segment_entry {
+    u64 first_row;
+    u64 row_count;
+};
+
+// Whether a segment of history ended before a row. Segments are sorted; the list goes on from
+// `*next` to it.
+static bool segment_ends_at(const struct audit_given *given, u64 row, u64 *next)
+{
+    while (*next < given->segment_count && given->segments[*next] < row) ++*next;
+    return *next < given->segment_count && given->segments[*next] == row;
+}
+
 static enum status segments_check(struct compare *compare)
 {
     const struct audit_checkpoint *checkpoint = compare->checkpoint;
     const struct audit_checkpoint_head *head = &checkpoint->head;
-    const size_t size = (size_t)head->segment_count * 16;
-    u64 *list = calloc(MAX(size, 16), 1);
+    struct segment_entry *list = malloc(LIST_ENTRIES * sizeof *list);
     assert(list != NULL);
-    size_t done = 0;
-    const enum status status = audit_file_read(checkpoint->file, head->segments_page * PAGE_SIZE,
-                                               list, size, &done, compare->failure);
-    if (status == STATUS_OK) {
-        struct digest digest;
-        sha256(list, size, &digest);
-        u64 row = 0;
-        bool in_order = true;
-        for (u32 i = 0; i < head->segment_count; i++) {
-            in_order = in_order && list[2 * i] == row;
-            row += list[2 * i + 1];
-        }
-        const struct audit_place place =
-            audit_place_file(checkpoint->name, head->segments_page * PAGE_SIZE);
-        if (memcmp(&digest, &head->segments_digest, sizeof digest) != 0) {
-            (void)audit_differ(checkpoint->report, AUDIT_BYTES, &place,
-                               "the list of segments does not have the digest that the head names");
-        } else if (!in_order || row != head->next_row) {
-            (void)audit_differ(checkpoint->report, AUDIT_BYTES, &place,
-                               "the segments do not cover the rows of history");
+    struct sha256_state state;
+    sha256_begin(&state);
+    enum status status = STATUS_OK;
+    u64 row = 0;
+    u64 next = 0;
+    bool in_order = true;
+    bool is_known = true;
+    for (u64 first = 0; first < head->segment_count && status == STATUS_OK; first += LIST_ENTRIES) {
+        const u64 count = MIN(LIST_ENTRIES, head->segment_count - first);
+        const u64 offset = head->segments_page * PAGE_SIZE + first * sizeof *list;
+        size_t done = 0;
+        memset(list, 0, count * sizeof *list);
+        status = audit_file_read(checkpoint->file, offset, list, count * sizeof *list, &done,
+                                 compare->failure);
+        sha256_update(&state, list, count * sizeof *list);
+        for (u64 i = 0; i < count; i++) {
+            in_order &= list[i].first_row == row && list[i].row_count > 0;
+            row += list[i].row_count;
+            if (compare->given != NULL) is_known &= segment_ends_at(compare->given, row, &next);
         }
     }
     free(list);
-    return status;
+    if (status != STATUS_OK) return status;
+    struct digest digest;
+    sha256_end(&state, &digest);
+    const struct audit_place place =
+        audit_place_file(checkpoint->name, head->segments_page * PAGE_SIZE);
+    if (memcmp(&digest, &head->segments_digest, sizeof digest) != 0) {
+        (void)audit_differ(checkpoint->report, AUDIT_BYTES, &place,
+                           "the list of segments does not have the digest that the head names");
+    } else if (!in_order || row != head->next_row) {
+        (void)audit_differ(checkpoint->report, AUDIT_BYTES, &place,
+                           "the segments do not cover the rows of history");
+    } else if (!is_known) {
+        (void)audit_differ(checkpoint->report, AUDIT_CHECKPOINT, &place,
+                           "a segment ends where no frame of the log rotates");
+    }
+    return STATUS_OK;
 }
 
-enum status audit_checkpoint_compare(struct audit_checkpoint *checkpoint, struct audit_books *books,
+enum status audit_checkpoint_compare(struct audit_checkpoint *checkpoint,
+                                     const struct audit_given *given,
                                      const struct audit_progress *progress, struct failure *failure)
 {
     const struct audit_checkpoint_head *head = &checkpoint->head;
+    struct audit_books *books = given == NULL ? NULL : given->books;
     struct compare compare = {.checkpoint = checkpoint,
+                              .given = given,
                               .books = books,
                               .failure = failure,
                               .progress = progress,
@@ -425,10 +483,12 @@ enum status audit_checkpoint_compare(struct audit_checkpoint *checkpoint, struct
     sha256_update(&compare.state, &head->position, 16); // And the timestamp.
     sha256_update(&compare.state, &head->next_row, sizeof head->next_row);
     sha256_update(&compare.state, &head->account_timestamp_max, 48); // The ledger's and machine's.
-    enum status status = STATUS_OK;
+    enum status status = audit_sub_ledgers_init(&compare.sub_ledgers, checkpoint, failure);
     for (u32 i = 0; i < head->table_count && status == STATUS_OK; i++) {
         status = table_check(&compare, &head->tables[i]);
     }
+    if (status == STATUS_OK) audit_sub_ledgers_compare(&compare.sub_ledgers);
+    audit_sub_ledgers_free(&compare.sub_ledgers);
     if (status == STATUS_OK) status = segments_check(&compare);
     if (status == STATUS_OK) {
         struct digest state;

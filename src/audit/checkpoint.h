@@ -29,14 +29,26 @@ MUST_USE enum status audit_checkpoint_open(struct audit_checkpoint *checkpoint,
                                            const struct audit_folder *folder,
                                            struct audit_report *report, struct failure *failure);
 void audit_checkpoint_close(struct audit_checkpoint *checkpoint);
+// A table by its id, or NULL when the checkpoint has none of it.
+const struct audit_table *audit_checkpoint_table(const struct audit_checkpoint *checkpoint, u32 id);
 // What the table of accounts has in a row; zeroes when it has no such row.
 MUST_USE enum status audit_checkpoint_account(const struct audit_checkpoint *checkpoint, u64 row,
                                               struct audit_account_record *out,
                                               struct failure *failure);
-// Checks every page, digest and root, and, with books, compares accounts, holds and controls with
-// them. The holds of the books are taken out. `progress` may be NULL.
+// Where that is.
+struct audit_place audit_checkpoint_account_place(const struct audit_checkpoint *checkpoint,
+                                                  u64 row);
+// What the log gave as of the checkpoint.
+struct audit_given {
+    struct audit_books *books;
+    const u64 *segments; // The first row behind each segment of history.
+    u64 segment_count;
+};
+// Checks every page, digest and root, and the sums of sub-ledgers, and, with `given`, compares
+// accounts, holds, controls and segments with it. The holds of the books are taken out. `given` and
+// `progress` may be NULL.
 MUST_USE enum status audit_checkpoint_compare(struct audit_checkpoint *checkpoint,
-                                              struct audit_books *books,
+                                              const struct audit_given *given,
                                               const struct audit_progress *progress,
                                               struct failure *failure);
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define CHUNK_SIZE MIB
+
 static void must(bool holds, const char *what)
 {
     if (holds) return;
@@ -16,21 +18,31 @@ static void must(bool holds, const char *what)
     abort();
 }
 
+// Reads a file up to where nothing but zeroes come for CHUNK_SIZE bytes: files have their size from
+// the beginning.
 static void file_load(struct forge_file *file, const char *folder, const char *name)
 {
     (void)snprintf(file->path, sizeof file->path, "%s/%s", folder, name);
     FILE *stream = fopen(file->path, "rbe");
-    must(stream != NULL && fseek(stream, 0, SEEK_END) == 0, file->path);
-    file->size = (u64)ftell(stream);
-    file->bytes = malloc(file->size);
-    must(file->bytes != NULL && fseek(stream, 0, SEEK_SET) == 0, file->path);
-    must(fread(file->bytes, 1, file->size, stream) == file->size, file->path);
+    must(stream != NULL, file->path);
+    file->bytes = NULL;
+    file->size = 0;
+    for (;;) {
+        file->bytes = realloc(file->bytes, file->size + CHUNK_SIZE);
+        must(file->bytes != NULL, file->path);
+        u8 *chunk = file->bytes + file->size;
+        const size_t size = fread(chunk, 1, CHUNK_SIZE, stream);
+        must(ferror(stream) == 0, file->path);
+        if (size == 0 || is_zero(chunk, size)) break;
+        file->size += size;
+    }
     (void)fclose(stream);
 }
 
+// What lies behind is as it was.
 static void file_save(struct forge_file *file)
 {
-    FILE *stream = fopen(file->path, "wbe");
+    FILE *stream = fopen(file->path, "r+be");
     must(stream != NULL, file->path);
     must(fwrite(file->bytes, 1, file->size, stream) == file->size, file->path);
     must(fclose(stream) == 0, file->path);

@@ -21,6 +21,9 @@
 #define AUDIT_EVENT_SIZE        128u
 #define AUDIT_SNAPSHOT_POSTINGS 32u
 #define AUDIT_LEAF_SIZE         54u
+#define AUDIT_EXPIRIES_MAX      8189u // Of one tick.
+#define AUDIT_OVERRIDES_MAX     64u
+#define AUDIT_TIMESTAMP_MAX     ((1ull << 63) - 1)
 
 #define AUDIT_FRAME_MAGIC       0x454d415246454154ull // TAEFRAME
 #define AUDIT_ROWS_MAGIC        0x53574f524c454154ull // TAELROWS
@@ -68,6 +71,24 @@ enum {
     AUDIT_COMMAND_MODULES = 256, // From here on.
     AUDIT_COMMAND_RAW_ACCOUNTS = 0x101,
     AUDIT_COMMAND_RAW_TRANSFERS = 0x102,
+    AUDIT_COMMAND_PRINCIPAL_OPEN = 0x501, // The bodies of these begin with the principal, u64.
+    AUDIT_COMMAND_PRINCIPAL_CLOSE = 0x503,
+    AUDIT_COMMAND_PRINCIPAL_REOPEN = 0x504,
+};
+
+// The numbers of modules are the high bytes of their records and of the ids of their tables.
+enum {
+    AUDIT_MODULE_ENTITY = 0x02,
+    AUDIT_MODULE_BOOK = 0x03,
+    AUDIT_MODULE_ENTRY = 0x04,
+    AUDIT_MODULE_PRINCIPAL = 0x05,
+    AUDIT_MODULE_CONSTRAINT = 0x06,
+    AUDIT_MODULE_NAME = 0x07,
+    AUDIT_MODULE_JOB = 0x08,
+    AUDIT_MODULE_EFFECT = 0x09,
+    AUDIT_MODULE_IMPORT = 0x0a,
+    AUDIT_MODULE_ACCRUAL = 0x7e,
+    AUDIT_MODULE_SAMPLE = 0x7f,
 };
 
 struct audit_command {
@@ -120,6 +141,7 @@ enum {
 };
 
 #define AUDIT_CREATED         255u
+#define AUDIT_CHAIN_OPEN      2u // The refusal of what ends a batch within a chain.
 #define AUDIT_DISTANCE_FAR    U32_MAX
 #define AUDIT_POSTING_FLAGS   0x3fffu // Of a posting, the transfer's.
 #define AUDIT_POSTING_REFERS  0x8000u
@@ -159,9 +181,13 @@ static_assert(sizeof(struct audit_rows_page) == PAGE_SIZE, "FORMAT.md, 4");
 
 // The wire's account and transfer (docs/PROTOCOL.md), 128 bytes each.
 enum {
+    AUDIT_ACCOUNT_LINKED = 1 << 0,
     AUDIT_ACCOUNT_DEBITS_LIMITED = 1 << 1,
     AUDIT_ACCOUNT_CREDITS_LIMITED = 1 << 2,
+    AUDIT_ACCOUNT_HISTORY = 1 << 3,
+    AUDIT_ACCOUNT_IMPORTED = 1 << 4,
     AUDIT_ACCOUNT_CLOSED = 1 << 5,
+    AUDIT_ACCOUNT_FLAGS = (1 << 6) - 1,
 };
 
 struct audit_account_record {
@@ -185,6 +211,7 @@ static_assert(sizeof(struct audit_account_record) == 128, "the wire's account");
 #define AUDIT_CLASS_MASK 0x7fffu // The bit above says that the account is in a cell.
 
 enum {
+    AUDIT_TRANSFER_LINKED = 1 << 0,
     AUDIT_TRANSFER_PENDING = 1 << 1,
     AUDIT_TRANSFER_POST = 1 << 2,
     AUDIT_TRANSFER_VOID = 1 << 3,
@@ -193,8 +220,8 @@ enum {
     AUDIT_TRANSFER_CLOSING_DEBIT = 1 << 6,
     AUDIT_TRANSFER_CLOSING_CREDIT = 1 << 7,
     AUDIT_TRANSFER_IMPORTED = 1 << 8,
+    AUDIT_TRANSFER_FLAGS = (1 << 9) - 1,
 };
-#define AUDIT_ACCOUNT_IMPORTED (1 << 4)
 
 struct audit_transfer_record {
     u128 id;
@@ -227,6 +254,9 @@ enum {
     AUDIT_TABLE_ACCOUNTS = 0,
     AUDIT_TABLE_HOLDS = 1,
     AUDIT_TABLE_CONTROLS = 10,
+    AUDIT_TABLE_JOBS = AUDIT_MODULE_JOB << 8,
+    AUDIT_TABLE_LOANS = AUDIT_MODULE_ACCRUAL << 8,
+    AUDIT_TABLE_GROUPS = AUDIT_TABLE_LOANS + 1,
     AUDIT_TABLES_MAX = 80,
 };
 
@@ -261,6 +291,43 @@ struct audit_control_record {
     u8 reserved[12];
 };
 static_assert(sizeof(struct audit_control_record) == 64, "FORMAT.md, 6");
+
+// What a job staged counts when it is committed; while it is open it is what will be added.
+#define AUDIT_JOB_COMMITTED 4u // A status; below it the job is open, above it nothing counts.
+
+struct audit_job_record {
+    u8 head[154];
+    u8 status;
+    u8 rest[101];
+};
+static_assert(sizeof(struct audit_job_record) == 256, "FORMAT.md, 6");
+
+struct audit_loan_record {
+    u128 id;
+    u128 principal;
+    u128 accrued;
+    u128 staged;
+    u64 remainders[2];
+    u32 rate[2];
+    u32 group_row;
+    i32 through[2];
+    u32 staged_by; // Number of a job, from 1; 0: none.
+    u8 reserved[24];
+};
+static_assert(sizeof(struct audit_loan_record) == 128, "FORMAT.md, 6");
+
+// The sub-ledgers of a group of loans, by their numbers.
+enum { AUDIT_SUB_PRINCIPAL, AUDIT_SUB_FUNDING, AUDIT_SUB_INTEREST, AUDIT_SUB_COUNT };
+
+struct audit_group_record {
+    u128 id;
+    u32 product;
+    u32 entity;
+    u32 account_rows[4]; // Of the sub-ledgers, and of income.
+    u32 controls[AUDIT_SUB_COUNT];
+    u8 reserved[12];
+};
+static_assert(sizeof(struct audit_group_record) == 64, "FORMAT.md, 6");
 
 struct audit_table {
     u32 id;

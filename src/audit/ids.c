@@ -8,15 +8,22 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define CAPACITY_FIRST 65536u
 
-void audit_ids_init(struct audit_ids *ids, const u64 key[4], u64 run_max)
+enum status audit_key_draw(struct hash_key *key, struct failure *failure)
+{
+    static_assert(sizeof *key <= 256, "so much comes at once or not at all");
+    if (getrandom(key, sizeof *key, 0) == (ssize_t)sizeof *key) return STATUS_OK;
+    return failure_set_errno(failure, STATUS_IO, errno, "drawing a key");
+}
+
+void audit_ids_init(struct audit_ids *ids, const struct hash_key *key, u64 run_max)
 {
     assert(run_max > 0 && run_max < U32_MAX);
-    *ids = (struct audit_ids){.run_max = run_max, .file = -1};
-    memcpy(ids->key.words, key, sizeof ids->key.words);
+    *ids = (struct audit_ids){.key = *key, .run_max = run_max, .file = -1};
 }
 
 void audit_ids_free(struct audit_ids *ids)
@@ -36,6 +43,36 @@ static void room_make(struct audit_ids *ids, u64 capacity)
     ids->scratch = malloc(capacity * sizeof *ids->scratch);
     assert(ids->hashes != NULL && ids->scratch != NULL);
     ids->capacity = capacity;
+}
+
+// --- sorting -------------------------------------------------------------------------------------
+
+static int hashes_compare(const void *a, const void *b)
+{
+    const u64 left = *(const u64 *)a;
+    const u64 right = *(const u64 *)b;
+    return (left > right) - (left < right);
+}
+
+// Sorts what is in memory. Of a hash that is there more often it leaves two.
+static void hashes_sort(struct audit_ids *ids)
+{
+    u64 *hashes = ids->hashes;
+    u64 kept = 0;
+    if (ids->count == 0) return;
+    sort_u64_by_high32(hashes, ids->scratch, ids->count);
+    for (u64 first = 0, end; first < ids->count; first = end) {
+        for (end = first + 1; end < ids->count; end++) {
+            if (hashes[end] >> 32 != hashes[first] >> 32) break;
+        }
+        if (end - first > 1) qsort(hashes + first, end - first, sizeof *hashes, hashes_compare);
+        for (u64 i = first; i < end; i++) {
+            const bool is_third =
+                kept >= 2 && hashes[kept - 1] == hashes[i] && hashes[kept - 2] == hashes[i];
+            if (!is_third) hashes[kept++] = hashes[i];
+        }
+    }
+    ids->count = kept;
 }
 
 // --- runs ----------------------------------------------------------------------------------------
@@ -85,9 +122,9 @@ static enum status run_write(struct audit_ids *ids, struct failure *failure)
         return failure_set(failure, STATUS_FULL, "more transfers than %u runs of ids hold",
                            AUDIT_IDS_RUNS_MAX);
     }
-    sort_u64_by_high32(ids->hashes, ids->scratch, ids->count);
+    hashes_sort(ids);
     struct audit_ids_run *run = &ids->runs[ids->run_count];
-    const u64 first = ids->total - ids->count;
+    const u64 first = ids->written;
     u32 bucket = 0;
     for (u64 i = 0; i < ids->count; i++) {
         for (; bucket <= ids->hashes[i] >> 54; bucket++) run->starts[bucket] = first + i;
@@ -95,6 +132,7 @@ static enum status run_write(struct audit_ids *ids, struct failure *failure)
     for (; bucket <= AUDIT_IDS_BUCKETS; bucket++) run->starts[bucket] = first + ids->count;
     const enum status status = hashes_write(ids, first, failure);
     ids->run_count++;
+    ids->written += ids->count;
     ids->count = 0;
     return status;
 }
@@ -136,29 +174,14 @@ static enum status buckets_read(struct audit_ids *ids, u32 first, u32 end, struc
 
 // --- pairs ---------------------------------------------------------------------------------------
 
-static int hashes_compare(const void *a, const void *b)
-{
-    const u64 left = *(const u64 *)a;
-    const u64 right = *(const u64 *)b;
-    return (left > right) - (left < right);
-}
-
 // Sorts what is in memory and adds what is there more than once.
 static void pairs_find(struct audit_ids *ids, u64 suspects[AUDIT_SUSPECTS_MAX], u32 *found)
 {
-    if (ids->count == 0) return;
-    sort_u64_by_high32(ids->hashes, ids->scratch, ids->count);
-    for (u64 first = 0, end; first < ids->count; first = end) {
-        for (end = first + 1; end < ids->count; end++) {
-            if (ids->hashes[end] >> 32 != ids->hashes[first] >> 32) break;
-        }
-        if (end - first == 1) continue;
-        qsort(ids->hashes + first, end - first, sizeof *ids->hashes, hashes_compare);
-        for (u64 i = first + 1; i < end && *found < AUDIT_SUSPECTS_MAX; i++) {
-            const bool is_known = *found > 0 && suspects[*found - 1] == ids->hashes[i];
-            if (ids->hashes[i] == ids->hashes[i - 1] && !is_known) {
-                suspects[(*found)++] = ids->hashes[i];
-            }
+    hashes_sort(ids);
+    for (u64 i = 1; i < ids->count && *found < AUDIT_SUSPECTS_MAX; i++) {
+        const bool is_known = *found > 0 && suspects[*found - 1] == ids->hashes[i];
+        if (ids->hashes[i] == ids->hashes[i - 1] && !is_known) {
+            suspects[(*found)++] = ids->hashes[i];
         }
     }
 }
@@ -175,7 +198,7 @@ enum status audit_ids_suspects(struct audit_ids *ids, u64 suspects[AUDIT_SUSPECT
     enum status status = ids->count > 0 ? run_write(ids, failure) : STATUS_OK;
     // As many buckets at a time as fit; hashes are even, so half a run's worth will.
     u32 step = AUDIT_IDS_BUCKETS;
-    while (step > 1 && ids->total * step / AUDIT_IDS_BUCKETS > ids->run_max / 2) step /= 2;
+    while (step > 1 && ids->written * step / AUDIT_IDS_BUCKETS > ids->run_max / 2) step /= 2;
     for (u32 first = 0; first < AUDIT_IDS_BUCKETS && status == STATUS_OK; first += step) {
         status = buckets_read(ids, first, first + step, failure);
         if (status == STATUS_OK) pairs_find(ids, suspects, count);

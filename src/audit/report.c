@@ -85,6 +85,11 @@ struct audit_place audit_place_file(const char *name, u64 offset)
     return out;
 }
 
+struct audit_place audit_place_none(void)
+{
+    return (struct audit_place){.frame = AUDIT_NONE, .row = AUDIT_NONE};
+}
+
 const char *audit_promise_name(enum audit_promise promise)
 {
     static const char *const names[AUDIT_PROMISE_COUNT] = {

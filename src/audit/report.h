@@ -3,7 +3,7 @@
 // What an audit found: counts, and differences with their places.
 //
 // Every difference is counted; the first `limit` are kept. What is kept is printed as one line
-// each, or within one JSON document. Costs about 500 bytes a kept difference.
+// each, or within one JSON document. Costs about 650 bytes a kept difference.
 #ifndef TAEL_AUDIT_REPORT_H
 #define TAEL_AUDIT_REPORT_H
 
@@ -36,7 +36,7 @@ struct audit_place {
 struct audit_difference {
     enum audit_promise promise;
     struct audit_place place;
-    char what[256];
+    char what[400]; // The longest has six ids and a balance.
     bool has_account;
     u128 account;
     u32 ledger;
@@ -90,10 +90,11 @@ struct audit_difference *audit_differ(struct audit_report *report, enum audit_pr
 void audit_differ_account(struct audit_report *report, const struct audit_place *place, u128 id,
                           u32 ledger, const char *field, u128 by_log, u128 by_checkpoint);
 
-// Places: of a byte of the log; of a row of history; of a byte of another file.
+// Places: of a byte of the log; of a row of history; of a byte of another file; of what has none.
 struct audit_place audit_place_log(u64 place, u64 frame);
 struct audit_place audit_place_row(u64 row, u64 frame);
 struct audit_place audit_place_file(const char *name, u64 offset);
+struct audit_place audit_place_none(void);
 
 // "L1", "bytes", ...
 const char *audit_promise_name(enum audit_promise promise);

@@ -15,11 +15,12 @@ struct audit_rows {
     struct audit_rows_page *pages;
     u64 page_first;
     u64 page_count; // That are loaded.
-    int file;
+    int file;       // -1: there is none of that number.
     u64 file_number;
+    bool is_told; // Damage went to the report before.
 };
 
-// Rows from 0 to `end`. Damaged pages go to the report. Give it to audit_rows_free.
+// Rows from 0 to `end`. Damaged pages go to the report, once. Give it to audit_rows_free.
 void audit_rows_init(struct audit_rows *rows, const struct audit_folder *folder,
                      struct audit_report *report, u64 end);
 void audit_rows_free(struct audit_rows *rows);

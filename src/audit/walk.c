@@ -7,28 +7,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PREFETCH_ROWS 12u
+#define PREFETCH_ROWS 24u
 
-void audit_walk_init(struct audit_walk *walk, const struct audit_folder *folder,
-                     const struct audit_checkpoint *checkpoint, struct audit_report *report,
-                     struct failure *failure)
+enum status audit_walk_init(struct audit_walk *walk, const struct audit_folder *folder,
+                            const struct audit_checkpoint *checkpoint,
+                            const struct audit_progress *progress, struct audit_report *report,
+                            struct failure *failure)
 {
-    *walk = (struct audit_walk){.report = report, .checkpoint = checkpoint, .failure = failure};
+    struct hash_key key = {{0}};
+    *walk = (struct audit_walk){
+        .report = report, .checkpoint = checkpoint, .progress = progress, .failure = failure};
     memcpy(&walk->genesis, checkpoint->head.genesis, sizeof walk->genesis);
-    audit_books_init(&walk->books);
-    audit_ids_init(&walk->ids, walk->genesis.hash_key, AUDIT_IDS_RUN);
+    walk->position = 1;
+    const enum status status = audit_key_draw(&key, failure);
+    audit_books_init(&walk->books, &key);
+    audit_ids_init(&walk->ids, &key, AUDIT_IDS_RUN);
+    audit_ids_init(&walk->account_ids, &key, AUDIT_IDS_RUN);
     audit_rows_init(&walk->rows, folder, report,
                     checkpoint->is_found ? checkpoint->head.next_row : 0);
+    return status;
 }
 
 void audit_walk_free(struct audit_walk *walk)
 {
     audit_books_free(&walk->books);
     audit_ids_free(&walk->ids);
+    audit_ids_free(&walk->account_ids);
     audit_rows_free(&walk->rows);
+    audit_principals_free(&walk->principals);
     free(walk->taken);
     free(walk->leaves);
-    free(walk->touched);
+    free(walk->plan.touched);
+    free(walk->segments);
 }
 
 // --- rows ----------------------------------------------------------------------------------------
@@ -42,7 +52,8 @@ static const struct audit_row *row_peek(struct audit_walk *walk)
     return walk->status == STATUS_OK ? row : NULL;
 }
 
-static void row_prefetch(const struct audit_walk *walk)
+// Inlined by force: a compiler that looks at it alone sees that nothing comes of it, and drops it.
+__attribute__((always_inline)) static inline void row_prefetch(const struct audit_walk *walk)
 {
     const struct audit_row *ahead = audit_rows_ahead(&walk->rows, PREFETCH_ROWS);
     if (ahead == NULL) return;
@@ -94,7 +105,7 @@ static void snapshots_take(struct audit_walk *walk, const struct audit_row *row)
             return;
         }
         const struct audit_row credits = row_take(walk, next);
-        apply_snapshot(walk, &debits, &credits);
+        apply_snapshot(walk, row, &debits, &credits);
     }
     if (row->result == AUDIT_CREATED && row->kind != AUDIT_ROW_RECORD &&
         row->kind != AUDIT_ROW_ACCOUNT) {
@@ -107,22 +118,24 @@ static void snapshots_take(struct audit_walk *walk, const struct audit_row *row)
 static void id_take(struct audit_walk *walk, u128 id)
 {
     if (walk->status != STATUS_OK) return;
-    walk->status = audit_ids_add(&walk->ids, id, walk->failure);
+    walk->status = audit_ids_add(&walk->ids, audit_ids_hash(&walk->ids, id), walk->failure);
 }
 
-// A refusal burns the id when it might be otherwise later (FORMAT.md, 3).
-static bool result_burns(u8 result)
+// Nobody but the log says when a row was, or the client whose import it is.
+static void time_check(struct audit_walk *walk, const struct audit_row *row, u64 time)
 {
-    return result == 21 || result == 22 || result == 25 || result == 54 || result == 55 ||
-           result == 65 || result == 66;
+    if (row->timestamp == time) return;
+    walk_differ(walk, AUDIT_OUTCOME, "the time is %llu by the frame, %llu in history",
+                (unsigned long long)time, (unsigned long long)row->timestamp);
 }
 
+// `time` is the event's, `time_end` that of the last one of its command.
 static void event_apply(struct audit_walk *walk, bool is_account, const struct audit_row *row,
-                        const u8 *event, u64 time)
+                        const u8 *event, u64 time, u64 time_end)
 {
     if (row->result != AUDIT_CREATED) {
         walk->report->transfers_refused += !is_account;
-        if (!is_account && result_burns(row->result)) id_take(walk, row->id);
+        if (!is_account && walk_result_burns(row->result)) id_take(walk, row->id);
         return;
     }
     const u16 flags = load_u16(event + offsetof(struct audit_transfer_record, flags));
@@ -137,9 +150,9 @@ static void event_apply(struct audit_walk *walk, bool is_account, const struct a
     const u64 asked = flags & imported
                           ? load_u64(event + offsetof(struct audit_transfer_record, timestamp))
                           : time;
-    if (row->timestamp != asked) {
-        walk_differ(walk, AUDIT_OUTCOME, "the time is %llu by the frame, %llu in history",
-                    (unsigned long long)asked, (unsigned long long)row->timestamp);
+    time_check(walk, row, asked);
+    if ((flags & imported) && asked >= time_end) {
+        walk_differ(walk, AUDIT_OUTCOME, "it was imported from a time that had not come");
     }
     if (is_account) {
         struct audit_account_record record;
@@ -153,12 +166,24 @@ static void event_apply(struct audit_walk *walk, bool is_account, const struct a
     apply_transfer(walk, row, &record);
 }
 
+// A chain applies whole or not at all: what it links takes effect with the event behind it.
+static void chain_check(struct audit_walk *walk, const struct audit_row *row, bool is_linked,
+                        bool took_effect)
+{
+    if (!is_linked || (row->result == AUDIT_CREATED) == took_effect) return;
+    walk_differ(walk, AUDIT_OUTCOME, "a chain applied in part: this event %s, the one before %s",
+                row->result == AUDIT_CREATED ? "took effect" : "did not",
+                took_effect ? "did" : "did not");
+}
+
 // The events of one create, each with its row. One that was refused whole left none.
 static void events_take(struct audit_walk *walk, bool is_account, const u8 *events, u32 count,
                         u64 place)
 {
     const u8 kind = is_account ? AUDIT_ROW_ACCOUNT : AUDIT_ROW_TRANSFER;
     const u64 begin = walk->time;
+    bool is_linked = false; // To the event before, which took effect or did not.
+    bool took_effect = false;
     for (u32 i = 0; i < count; i++) {
         const struct audit_row *next = row_peek(walk);
         const bool is_its = next != NULL && next->kind == kind &&
@@ -179,8 +204,16 @@ static void events_take(struct audit_walk *walk, bool is_account, const u8 *even
             walk_differ(walk, AUDIT_OUTCOME, "the row has another id than event %u of the command",
                         i);
         }
-        event_apply(walk, is_account, &row, event, begin + i + 1);
+        chain_check(walk, &row, is_linked, took_effect);
+        const u16 flags = load_u16(event + offsetof(struct audit_transfer_record, flags));
+        static_assert((int)AUDIT_TRANSFER_LINKED == (int)AUDIT_ACCOUNT_LINKED, "of both the same");
+        took_effect = row.result == AUDIT_CREATED;
+        is_linked = (flags & AUDIT_TRANSFER_LINKED) && row.result != AUDIT_CHAIN_OPEN;
+        event_apply(walk, is_account, &row, event, begin + i + 1, begin + count);
         snapshots_take(walk, &row);
+    }
+    if (is_linked && took_effect) {
+        walk_differ(walk, AUDIT_OUTCOME, "a chain applied that had no end");
     }
     walk->time = begin + count;
 }
@@ -251,27 +284,81 @@ static bool row_is_its(const struct audit_walk *walk, const struct audit_command
            row->id == command->command_id;
 }
 
-// A record's row, and the evidence behind a refusal. `index` is that among the command's, or
-// AUDIT_NONE for an import's, which tell the index within the import.
-static void record_take(struct audit_walk *walk, const struct audit_command *command,
-                        const struct audit_row *row, u64 index)
+// L11, of a command that something came of: who asked is there, and is let in. What a tick carries
+// out was asked for earlier. In logs made for tests anybody may ask whom no record closed.
+static void principal_check(struct audit_walk *walk, const struct audit_command *command)
 {
+    const bool is_made_for_tests = (walk->genesis.flags & AUDIT_GENESIS_TESTS) != 0;
+    const u64 id = command->principal;
+    const char *what = NULL;
+    if (id == 0 || command->through > 2) {
+        what = "nobody";
+    } else if (!audit_principal_is_known(&walk->principals, id) && !is_made_for_tests) {
+        what = "a principal that was not opened";
+    } else if (audit_principal_is_closed(&walk->principals, id) &&
+               command->record != AUDIT_COMMAND_TICK) {
+        what = "a principal that was closed";
+    }
+    if (what == NULL) return;
+    walk_differ(walk, AUDIT_L11, "it took effect and was asked for by %s: %llu, known by %llu",
+                what, (unsigned long long)id, (unsigned long long)command->through);
+}
+
+// The records that say who may give commands: nobody but the operator gives them.
+static void principal_note(struct audit_walk *walk, const struct audit_command *command,
+                           const struct audit_row *row)
+{
+    if (command->record != AUDIT_COMMAND_PRINCIPAL_OPEN &&
+        command->record != AUDIT_COMMAND_PRINCIPAL_CLOSE &&
+        command->record != AUDIT_COMMAND_PRINCIPAL_REOPEN) {
+        return;
+    }
+    const u64 at = audit_row_place(row) - walk->frame->place;
+    if (at + sizeof(u64) > walk->frame->size) return;
+    if (command->principal != AUDIT_OPERATOR) {
+        walk_differ(walk, AUDIT_L11, "principal %llu was opened or closed by %llu, who may not",
+                    (unsigned long long)load_u64(walk->frame->bytes + at),
+                    (unsigned long long)command->principal);
+    }
+    audit_principal_set(&walk->principals, load_u64(walk->frame->bytes + at),
+                        command->record != AUDIT_COMMAND_PRINCIPAL_CLOSE);
+}
+
+// The rows of a module's command, or of a tick, one after the other.
+struct planned {
+    const struct audit_command *command;
+    bool is_tick;
+    bool is_import;        // Of a tick: its records have begun.
+    bool is_behind_record; // The next one begins another record, a nanosecond later.
+    u64 records;
+};
+
+// A record's row, and the evidence behind a refusal.
+static void record_take(struct audit_walk *walk, struct planned *planned,
+                        const struct audit_row *row)
+{
+    const struct audit_command *command = planned->command;
+    const bool is_done = row->result == AUDIT_CREATED;
     walk->report->records++;
+    const u64 index = planned->records++;
     const bool is_named =
-        index == AUDIT_NONE ||
-        (row->id == command->command_id && row->amount == index && row->code == command->record);
+        row->id == command->command_id &&
+        (planned->is_tick || (row->amount == index && row->code == command->record));
     if (!is_named) {
         walk_differ(walk, AUDIT_OUTCOME, "the row does not name record %llu of its command",
                     (unsigned long long)index);
     }
-    if (row->timestamp < walk->time) {
-        walk_differ(walk, AUDIT_OUTCOME, "the time of a record falls");
+    if ((is_done ? walk->plan.refused : walk->plan.created) > 0) {
+        walk_differ(walk, AUDIT_OUTCOME, "a record %s, but %llu of its postings and accounts %s",
+                    is_done ? "took effect" : "was refused",
+                    (unsigned long long)(is_done ? walk->plan.refused : walk->plan.created),
+                    is_done ? "were refused" : "took effect");
     }
-    walk->time = row->timestamp;
-    if (row->result == AUDIT_CREATED) {
-        if (command->principal == 0 || command->through > 2) {
-            walk_differ(walk, AUDIT_L11, "a record took effect that no principal asked for");
-        }
+    const u32 record = planned->is_tick ? row->code : command->record;
+    apply_plan_end(walk, record >> 8);
+    if (is_done) {
+        principal_check(walk, command);
+        principal_note(walk, command, row);
         return;
     }
     const struct audit_row *next = row_peek(walk);
@@ -302,29 +389,50 @@ static void posting_take(struct audit_walk *walk, const struct audit_command *co
     apply_posting(walk, row, row->flags & AUDIT_POSTING_REFERS ? &references : NULL);
 }
 
+// One row, which is the command's: each posting and account is a nanosecond later than what was
+// before it, a record as late as its last one.
+static void planned_row_take(struct audit_walk *walk, struct planned *planned,
+                             const struct audit_row *row)
+{
+    // What a tick does besides the records of an import is no part of the first one of them.
+    const bool is_in_record = audit_row_place(row) != walk->frame->place || !planned->is_tick;
+    if (planned->is_tick && is_in_record && !planned->is_import) {
+        apply_plan_end(walk, AUDIT_NONE);
+        planned->is_import = true;
+        planned->is_behind_record = true;
+    }
+    walk->time += planned->is_behind_record;
+    planned->is_behind_record = row->kind == AUDIT_ROW_RECORD;
+    walk->time += row->kind != AUDIT_ROW_RECORD;
+    time_check(walk, row, walk->time);
+    walk->time = MAX(walk->time, row->timestamp);
+    if (row->kind == AUDIT_ROW_RECORD) {
+        record_take(walk, planned, row);
+        return;
+    }
+    walk->plan.created += row->result == AUDIT_CREATED;
+    walk->plan.refused += row->result != AUDIT_CREATED;
+    if (row->kind == AUDIT_ROW_ACCOUNT) apply_planned_account(walk, row);
+    else posting_take(walk, planned->command, row);
+}
+
 // The rows of a module's command, or of what a tick concludes and carries out.
 static void planned_take(struct audit_walk *walk, const struct audit_command *command)
 {
-    const bool is_tick = command->record == AUDIT_COMMAND_TICK;
     const u64 first = walk->rows.next;
-    u64 index = 0;
+    struct planned planned = {.command = command, .is_tick = command->record == AUDIT_COMMAND_TICK};
     for (;;) {
         const struct audit_row *next = row_peek(walk);
         if (next == NULL || !row_is_its(walk, command, next)) break;
         const struct audit_row row = row_take(walk, next);
-        if (row.kind == AUDIT_ROW_RECORD) {
-            apply_plan_end(walk);
-            record_take(walk, command, &row, is_tick ? AUDIT_NONE : index++);
-        } else if (row.kind == AUDIT_ROW_ACCOUNT) {
-            apply_planned_account(walk, &row);
-        } else {
-            posting_take(walk, command, &row);
-        }
-        if (is_tick && row.timestamp > walk->time) walk->time = row.timestamp;
+        planned_row_take(walk, &planned, &row);
         snapshots_take(walk, &row);
     }
-    apply_plan_end(walk);
-    walk->report->commands_whole += !is_tick && walk->rows.next == first;
+    if (!planned.is_tick && walk->plan.created + walk->plan.refused > 0) {
+        lost(walk, "the row of a record is missing behind its postings");
+    }
+    apply_plan_end(walk, AUDIT_NONE);
+    walk->report->commands_whole += !planned.is_tick && walk->rows.next == first;
 }
 
 static void raw_take(struct audit_walk *walk, const struct audit_command *command)
@@ -341,12 +449,17 @@ static void raw_take(struct audit_walk *walk, const struct audit_command *comman
         lost(walk, "a command of raw records is not well-formed");
         return;
     }
+    const u64 first = walk->rows.next;
     events_take(walk, command->record == AUDIT_COMMAND_RAW_ACCOUNTS, body, count,
                 walk->frame->place + command->body_offset);
+    if (walk->rows.next > first) principal_check(walk, command);
 }
 
 static void tick_take(struct audit_walk *walk, const struct audit_command *command)
 {
+    u32 count = 0;
+    walk->expiry_due = 0;
+    walk->expiry_time = 0;
     for (;;) {
         const struct audit_row *next = row_peek(walk);
         if (next == NULL || next->kind != AUDIT_ROW_EXPIRY ||
@@ -354,21 +467,49 @@ static void tick_take(struct audit_walk *walk, const struct audit_command *comma
             break;
         }
         const struct audit_row row = row_take(walk, next);
-        walk->time++;
-        if (row.timestamp != walk->time) {
-            walk_differ(walk, AUDIT_OUTCOME, "the time is %llu by the frame, %llu in history",
-                        (unsigned long long)walk->time, (unsigned long long)row.timestamp);
-        }
+        time_check(walk, &row, ++walk->time);
         apply_expiry(walk, &row);
         snapshots_take(walk, &row);
+        count++;
+    }
+    // So many at most: what is due besides expires at the next one.
+    if (count < AUDIT_EXPIRIES_MAX && !walk->is_lost) {
+        walk->expired_through = walk->header->timestamp;
     }
     planned_take(walk, command);
 }
 
 // --- frames --------------------------------------------------------------------------------------
 
+static bool record_is_known(u16 record)
+{
+    return (record >= AUDIT_COMMAND_GENESIS && record <= AUDIT_COMMAND_OVERRIDE) ||
+           record >= AUDIT_COMMAND_MODULES;
+}
+
+// Whether the body lies behind the head, and in none of the bodies before it.
+static bool body_is_apart(const struct audit_walk *walk, const struct audit_command *command,
+                          u32 index, u64 *bodies_end)
+{
+    const u64 begin = command->body_offset;
+    const u64 end = begin + command->body_size;
+    if (command->body_size == 0) return true;
+    if (begin < align_up(256 * (1 + (u64)walk->header->command_count), PAGE_SIZE)) return false;
+    bool is_apart = true;
+    // Mostly in order; large ones come first, whatever theirs is.
+    for (u32 i = 0; i < index && begin < *bodies_end; i++) {
+        struct audit_command before;
+        memcpy(&before, walk->frame->bytes + 256 * (1 + (size_t)i), sizeof before);
+        is_apart &= before.body_size == 0 || before.body_offset >= end ||
+                    (u64)before.body_offset + before.body_size <= begin;
+    }
+    *bodies_end = MAX(*bodies_end, end);
+    return is_apart;
+}
+
 // Whether an entry can be gone by; tells what of it does not hold.
-static bool command_check(struct audit_walk *walk, const struct audit_command *command, u32 index)
+static bool command_check(struct audit_walk *walk, const struct audit_command *command, u32 index,
+                          u64 *bodies_end)
 {
     const struct audit_place place =
         audit_place_log(walk->frame->place + 256 * (1 + (u64)index), walk->header->sequence);
@@ -381,19 +522,29 @@ static bool command_check(struct audit_walk *walk, const struct audit_command *c
         (void)audit_differ(walk->report, AUDIT_BYTES, &place,
                            "command %u has a version or field that is not known", index);
     }
-    if (command->body_offset % AUDIT_EVENT_SIZE == 0 &&
-        (u64)command->body_offset + command->body_size <= walk->frame->size) {
-        return true;
+    if (!record_is_known(command->record) ||
+        (command->record == AUDIT_COMMAND_TICK && index != 0)) {
+        (void)audit_differ(walk->report, AUDIT_BYTES, &place,
+                           "command %u has the record %u, which is not known, or not there", index,
+                           command->record);
     }
-    (void)audit_differ(walk->report, AUDIT_BYTES, &place,
-                       "the body of command %u is not in the frame", index);
-    return false;
+    if (command->body_offset % AUDIT_EVENT_SIZE != 0 ||
+        (u64)command->body_offset + command->body_size > walk->frame->size) {
+        (void)audit_differ(walk->report, AUDIT_BYTES, &place,
+                           "the body of command %u is not in the frame", index);
+        return false;
+    }
+    if (!body_is_apart(walk, command, index, bodies_end)) {
+        (void)audit_differ(walk->report, AUDIT_BYTES, &place,
+                           "the body of command %u lies in the head, or in another's", index);
+    }
+    return true;
 }
 
-// The genesis that the checkpoint has is the log's; the hashes of ids are made with its key.
+// The genesis that the checkpoint has is the log's: it says what the log is made for.
 static void genesis_check(struct audit_walk *walk, const struct audit_command *command)
 {
-    if (walk->header->sequence == 0 && command->body_size == sizeof walk->genesis &&
+    if (command->body_size == sizeof walk->genesis &&
         memcmp(walk->frame->bytes + command->body_offset, &walk->genesis, sizeof walk->genesis) ==
             0) {
         return;
@@ -404,33 +555,99 @@ static void genesis_check(struct audit_walk *walk, const struct audit_command *c
                        "the checkpoint has another genesis than the log");
 }
 
+// What the flags of a header say of its commands.
+static void flags_check(struct audit_walk *walk)
+{
+    const struct audit_header *header = walk->header;
+    struct audit_command first = {0};
+    if (header->command_count > 0) memcpy(&first, walk->frame->bytes + 256, sizeof first);
+    const bool is_alone = header->command_count == 1;
+    const bool is_genesis = is_alone && first.record == AUDIT_COMMAND_GENESIS;
+    const bool is_owner = is_alone && first.record == AUDIT_COMMAND_OVERRIDE;
+    const bool is_right = ((header->flags & AUDIT_FRAME_GENESIS) != 0) == (header->sequence == 0) &&
+                          is_genesis == (header->sequence == 0) &&
+                          ((header->flags & AUDIT_FRAME_OWNER) != 0) == is_owner &&
+                          (header->command_count == 0 || (header->flags & AUDIT_FRAME_SEAL) == 0);
+    if (is_right) return;
+    const struct audit_place place = audit_place_log(walk->frame->place, header->sequence);
+    (void)audit_differ(walk->report, AUDIT_L5, &place,
+                       "the flags of the header, %u, are not those of a frame with these commands",
+                       header->flags);
+}
+
+// Whether the checkpoint says that a command was made a refusal.
+static bool is_overridden(const struct audit_walk *walk, u64 position)
+{
+    const struct audit_checkpoint_head *head = &walk->checkpoint->head;
+    bool is_named = false;
+    for (u32 i = 0; i < head->override_count; i++) is_named |= head->overrides[i] == position;
+    return is_named;
+}
+
+// An override in the log, which a checkpoint behind it knows: by it a command left no rows.
+static void override_take(struct audit_walk *walk, const struct audit_command *command,
+                          bool in_history)
+{
+    const struct audit_checkpoint_head *head = &walk->checkpoint->head;
+    u64 position = 0;
+    bool is_known = false;
+    if (command->body_size == sizeof position) {
+        position = load_u64(walk->frame->bytes + command->body_offset);
+    }
+    for (u32 i = 0; i < head->override_count; i++) {
+        if (head->overrides[i] != position) continue;
+        walk->overrides |= 1ull << i;
+        is_known = true;
+    }
+    if (is_known || !in_history) return;
+    const struct audit_place place =
+        audit_place_log(walk->frame->place + command->body_offset, walk->header->sequence);
+    (void)audit_differ(walk->report, AUDIT_CHECKPOINT, &place,
+                       "the checkpoint does not know the override of command %llu",
+                       (unsigned long long)position);
+}
+
+static void command_take(struct audit_walk *walk, const struct audit_command *command)
+{
+    if (is_overridden(walk, walk->position)) {
+        walk->report->commands_whole++;
+        return;
+    }
+    switch (command->record) {
+    case AUDIT_COMMAND_GENESIS: genesis_check(walk, command); break;
+    case AUDIT_COMMAND_TICK: tick_take(walk, command); break;
+    case AUDIT_COMMAND_COMPAT: compat_take(walk, command); break;
+    case AUDIT_COMMAND_RAW_ACCOUNTS:
+    case AUDIT_COMMAND_RAW_TRANSFERS: raw_take(walk, command); break;
+    default:
+        if (command->record >= AUDIT_COMMAND_MODULES) planned_take(walk, command);
+    }
+}
+
 static void commands_take(struct audit_walk *walk, bool in_history)
 {
     const struct audit_header *header = walk->header;
-    walk->time = 0;
+    u64 bodies_end = 0;
+    walk->time = header->timestamp;
+    walk->position = header->position;
     for (u32 i = 0; i < header->command_count; i++) {
         struct audit_command command;
         memcpy(&command, walk->frame->bytes + 256 * (1 + (size_t)i), sizeof command);
-        const bool is_sound = command_check(walk, &command, i);
+        const bool is_sound = command_check(walk, &command, i, &bodies_end);
+        // A recovery reads overrides ahead: a checkpoint may know some from behind it.
+        if (is_sound && command.record == AUDIT_COMMAND_OVERRIDE) {
+            override_take(walk, &command, in_history);
+        }
         if (!in_history) continue;
         if (!is_sound) {
             lost(walk, "a command cannot be read");
             return;
         }
-        walk->time = i == 0 ? header->timestamp : walk->time + 1;
-        if (command.record == AUDIT_COMMAND_GENESIS) genesis_check(walk, &command);
-        if (command.record == AUDIT_COMMAND_TICK) {
-            tick_take(walk, &command);
-        } else if (command.record == AUDIT_COMMAND_COMPAT) {
-            compat_take(walk, &command);
-        } else if (command.record == AUDIT_COMMAND_RAW_ACCOUNTS ||
-                   command.record == AUDIT_COMMAND_RAW_TRANSFERS) {
-            raw_take(walk, &command);
-        } else if (command.record >= AUDIT_COMMAND_MODULES) {
-            planned_take(walk, &command);
-        }
-        walk->timestamp_last = walk->time;
+        walk->time += i > 0;
+        command_take(walk, &command);
+        walk->position++;
     }
+    if (in_history) walk->time_max = walk->time;
 }
 
 // Derives the cumulative outcome root behind the frame from its rows.
@@ -483,7 +700,8 @@ static void root_check(struct audit_walk *walk)
 // A segment ends behind the frame: whole pages, filled up with rows of zeroes.
 static void segment_end(struct audit_walk *walk)
 {
-    if (walk->rows.next == walk->segment_begin) return;
+    const u64 begin = walk->segment_count == 0 ? 0 : walk->segments[walk->segment_count - 1];
+    if (walk->rows.next == begin || walk->is_lost) return;
     while (walk->rows.next % AUDIT_PAGE_ROWS != 0) {
         const struct audit_row *row = row_peek(walk);
         if (row == NULL) {
@@ -495,7 +713,12 @@ static void segment_end(struct audit_walk *walk)
             walk_differ(walk, AUDIT_OUTCOME, "a row of padding is not zero");
         }
     }
-    walk->segment_begin = walk->rows.next;
+    if (walk->segment_count == walk->segment_capacity) {
+        walk->segment_capacity = MAX(256, 2 * walk->segment_capacity);
+        walk->segments = realloc(walk->segments, walk->segment_capacity * sizeof *walk->segments);
+        assert(walk->segments != NULL);
+    }
+    walk->segments[walk->segment_count++] = walk->rows.next;
 }
 
 static void problems_tell(struct audit_walk *walk)
@@ -504,6 +727,14 @@ static void problems_tell(struct audit_walk *walk)
     for (u32 i = 0; i < AUDIT_FRAME_PROBLEM_COUNT; i++) {
         if ((walk->frame->problems & 1u << i) == 0) continue;
         (void)audit_differ(walk->report, AUDIT_L5, &place, "%s", audit_frame_problem_text(i));
+    }
+    // What a frame gives its events may pass the beginning of the next one.
+    const bool is_told = (walk->frame->problems & 1u << AUDIT_FRAME_TIME) != 0;
+    if (walk->header->timestamp <= walk->time_max && !is_told) {
+        (void)audit_differ(walk->report, AUDIT_L5, &place,
+                           "its time, %llu, is not later than what the frame before gave, %llu",
+                           (unsigned long long)walk->header->timestamp,
+                           (unsigned long long)walk->time_max);
     }
 }
 
@@ -522,6 +753,12 @@ static void checkpoint_place_check(struct audit_walk *walk)
         what = "last header";
     } else if (head->position != header->position + header->command_count - 1) {
         what = "position";
+    } else if ((header->flags & AUDIT_FRAME_ROTATE) == 0) {
+        what = "end of a segment";
+    } else if (!walk->is_lost && (head->timestamp != walk->time_max ||
+                                  head->account_timestamp_max != walk->account_time_max ||
+                                  head->transfer_timestamp_max != walk->transfer_time_max)) {
+        what = "latest time";
     } else if (!walk->is_lost && (head->outcomes.count != walk->outcomes.count ||
                                   memcmp(&roots[0], &roots[1], sizeof roots[0]) != 0)) {
         what = "tree of outcomes";
@@ -543,6 +780,7 @@ enum status audit_walk_frame(struct audit_walk *walk, const struct audit_frame *
     const u64 covered = has_checkpoint ? walk->checkpoint->head.sequence : 0;
     const bool in_history = header.sequence < covered;
     problems_tell(walk);
+    flags_check(walk);
     walk->report->frames++;
     walk->report->commands += header.command_count;
     walk->report->log_bytes = frame->place + frame->size;
@@ -559,137 +797,5 @@ enum status audit_walk_frame(struct audit_walk *walk, const struct audit_frame *
     if (has_checkpoint && header.sequence + 1 == covered) checkpoint_place_check(walk);
     walk->frame = NULL;
     walk->header = NULL;
-    return walk->status;
-}
-
-// --- the end -------------------------------------------------------------------------------------
-
-struct suspect {
-    u64 hash;
-    u128 id;
-    u64 row;
-};
-
-static bool row_uses_id(const struct audit_row *row)
-{
-    if (row->kind == AUDIT_ROW_POSTING) return row->result == AUDIT_CREATED;
-    return row->kind == AUDIT_ROW_TRANSFER &&
-           (row->result == AUDIT_CREATED || result_burns(row->result));
-}
-
-static int hash_compare(const void *key, const void *element)
-{
-    const u64 left = *(const u64 *)key;
-    const u64 right = *(const u64 *)element;
-    return (left > right) - (left < right);
-}
-
-// Reads the rows once more and tells the ids, among those with a suspected hash, that more than one
-// of them used.
-static void suspects_judge(struct audit_walk *walk, const u64 *hashes, u32 count)
-{
-    struct suspect *seen = calloc(AUDIT_SUSPECTS_MAX, sizeof *seen);
-    assert(seen != NULL);
-    u32 seen_count = 0;
-    const u64 end = walk->rows.next;
-    struct audit_report *report = walk->report;
-    walk->rows.next = 0;
-    while (walk->rows.next < end) {
-        const struct audit_row *row = row_peek(walk);
-        if (row == NULL) break;
-        const u64 number = walk->rows.next++;
-        if (!row_uses_id(row)) continue;
-        const u64 hash = audit_ids_hash(&walk->ids, row->id);
-        if (bsearch(&hash, hashes, count, sizeof *hashes, hash_compare) == NULL) continue;
-        for (u32 i = 0; i < seen_count; i++) {
-            if (seen[i].id != row->id) continue;
-            char id[NUMBER_SIZE_MAX];
-            (void)number_print_u128(row->id, id);
-            const struct audit_place place = audit_place_row(number, AUDIT_NONE);
-            (void)audit_differ(report, AUDIT_L3, &place,
-                               "transfer id %s was used before, by row %llu", id,
-                               (unsigned long long)seen[i].row);
-            break;
-        }
-        if (seen_count < AUDIT_SUSPECTS_MAX) {
-            seen[seen_count++] = (struct suspect){.hash = hash, .id = row->id, .row = number};
-        }
-    }
-    walk->rows.next = end;
-    free(seen);
-}
-
-static void ids_check(struct audit_walk *walk)
-{
-    u64 *hashes = calloc(AUDIT_SUSPECTS_MAX, sizeof *hashes);
-    assert(hashes != NULL);
-    u32 count = 0;
-    walk->report->ids = walk->ids.total;
-    walk->status = audit_ids_suspects(&walk->ids, hashes, &count, walk->failure);
-    if (walk->status == STATUS_OK && count > 0) suspects_judge(walk, hashes, count);
-    free(hashes);
-}
-
-struct book_sum {
-    u32 ledger;
-    u128 pending; // Debits less credits, modulo 2^128: zero when they are equal.
-    u128 posted;
-};
-
-static int sums_compare(const void *a, const void *b)
-{
-    const struct book_sum *left = a;
-    const struct book_sum *right = b;
-    return (left->ledger > right->ledger) - (left->ledger < right->ledger);
-}
-
-// L1 over all: of each ledger number, debits less credits.
-static void balance_check(struct audit_walk *walk)
-{
-    const struct audit_books *books = &walk->books;
-    struct book_sum *sums = calloc(MAX(books->account_count, 1), sizeof *sums);
-    assert(sums != NULL);
-    u64 count = 0;
-    for (u64 i = 0; i < books->account_count; i++) {
-        const struct audit_account *account = &books->accounts[i];
-        // Neighbours are mostly of one ledger.
-        if (count == 0 || sums[count - 1].ledger != account->ledger) {
-            sums[count++] = (struct book_sum){.ledger = account->ledger};
-        }
-        sums[count - 1].pending += account->debits_pending - account->credits_pending;
-        sums[count - 1].posted += account->debits_posted - account->credits_posted;
-    }
-    qsort(sums, count, sizeof *sums, sums_compare);
-    const struct audit_place nowhere = {.frame = AUDIT_NONE, .row = AUDIT_NONE};
-    for (u64 first = 0, end; first < count; first = end) {
-        for (end = first + 1; end < count && sums[end].ledger == sums[first].ledger; end++) {
-            sums[first].pending += sums[end].pending;
-            sums[first].posted += sums[end].posted;
-        }
-        walk->report->ledgers++;
-        if (sums[first].pending == 0 && sums[first].posted == 0) continue;
-        (void)audit_differ(walk->report, AUDIT_L1, &nowhere,
-                           "ledger %u: debits and credits are not equal (%s)", sums[first].ledger,
-                           sums[first].posted != 0 ? "posted" : "pending");
-    }
-    free(sums);
-}
-
-enum status audit_walk_end(struct audit_walk *walk)
-{
-    const u64 end = walk->rows.end;
-    if (!walk->is_lost && walk->status == STATUS_OK && walk->rows.next < end &&
-        walk->report->frames >= walk->checkpoint->head.sequence) {
-        const struct audit_place place = audit_place_row(walk->rows.next, AUDIT_NONE);
-        (void)audit_differ(walk->report, AUDIT_OUTCOME, &place,
-                           "the rows from here to %llu belong to no event of the log: no balance "
-                           "was compared",
-                           (unsigned long long)end - 1);
-        walk->is_lost = true;
-    }
-    walk->report->accounts = walk->books.account_count;
-    walk->report->holds = walk->books.hold_count;
-    if (walk->status == STATUS_OK && !walk->is_lost) ids_check(walk);
-    if (walk->status == STATUS_OK) balance_check(walk);
     return walk->status;
 }

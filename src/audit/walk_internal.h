@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the parts of the walk share: rows are taken in walk.c, applied in apply.c.
+// What the parts of the walk share: rows are taken in walk.c, applied in apply.c, and what adds up
+// behind the last one is in walk_end.c.
 #ifndef TAEL_AUDIT_WALK_INTERNAL_H
 #define TAEL_AUDIT_WALK_INTERNAL_H
 
@@ -19,6 +20,20 @@ static inline u64 walk_row_number(const struct audit_walk *walk)
         (void)audit_differ((walk)->report, promise, &place_, __VA_ARGS__);    \
     } while (0)
 
+// A refusal burns the id when it might be otherwise later (FORMAT.md, 3).
+static inline bool walk_result_burns(u8 result)
+{
+    return result == 21 || result == 22 || result == 25 || result == 54 || result == 55 ||
+           result == 65 || result == 66;
+}
+// Under which hash an account is the only one: plain clients' by their id, others by ledger and id.
+static inline u64 walk_account_hash(const struct audit_walk *walk, u16 owner_class, u32 ledger,
+                                    u128 id)
+{
+    const u64 hash = audit_ids_hash(&walk->account_ids, id);
+    return owner_class == 0 ? hash : hash_u64(&walk->account_ids.key, hash, ledger);
+}
+
 // Applies the row taken last: of an account and a raw transfer that took effect, with its event; of
 // an expiry; of a module's posting and account. `references` is what the posting's record begins
 // with, or NULL.
@@ -30,12 +45,13 @@ void apply_expiry(struct audit_walk *walk, const struct audit_row *row);
 void apply_posting(struct audit_walk *walk, const struct audit_row *row,
                    const struct audit_references *references);
 void apply_planned_account(struct audit_walk *walk, const struct audit_row *row);
-// Applies a snapshot of which both rows were taken.
-void apply_snapshot(struct audit_walk *walk, const struct audit_row *debits,
-                    const struct audit_row *credits);
+// Applies a snapshot of which both rows were taken; it stands behind the row that caused it.
+void apply_snapshot(struct audit_walk *walk, const struct audit_row *cause,
+                    const struct audit_row *debits, const struct audit_row *credits);
 // Whether an account of the row taken last was due for a snapshot that did not come.
 void apply_snapshots_end(struct audit_walk *walk, const struct audit_row *row);
-// The limits of the accounts that a plan touched (L2), when all of it is in.
-void apply_plan_end(struct audit_walk *walk);
+// When all of a plan is in: the limits of the accounts that it touched (L2), and that their owner
+// is the module (L11); AUDIT_NONE where that is not known.
+void apply_plan_end(struct audit_walk *walk, u64 module);
 
 #endif
