@@ -20,18 +20,17 @@ enum status audit_folder_open(struct audit_folder *folder, const char *path,
         const enum status status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
         return failure_set_errno(failure, status, errno, "opening %s", path);
     }
-    folder->lock = openat(folder->directory, "lock", O_RDONLY | O_CLOEXEC);
-    if (folder->lock < 0) {
-        if (errno == ENOENT) return STATUS_OK;
-        return failure_set_errno(failure, STATUS_IO, errno, "opening the lock of %s", path);
-    }
+    const enum status status = audit_file_open(folder, "lock", &folder->lock, failure);
+    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    if (status != STATUS_OK) return status;
     // A server holds it exclusively; several auditors may read at once.
-    if (flock(folder->lock, LOCK_SH | LOCK_NB) != 0) {
-        (void)failure_set(failure, STATUS_BUSY, "%s is in use by a server", path);
-        failure_hint(failure, "stop the server, or audit a copy of the folder");
-        return STATUS_BUSY;
+    if (flock(folder->lock, LOCK_SH | LOCK_NB) == 0) return STATUS_OK;
+    if (errno != EWOULDBLOCK) {
+        return failure_set_errno(failure, STATUS_IO, errno, "taking the lock of %s", path);
     }
-    return STATUS_OK;
+    (void)failure_set(failure, STATUS_BUSY, "%s is in use by a server", path);
+    failure_hint(failure, "stop the server, or audit a copy of the folder");
+    return STATUS_BUSY;
 }
 
 void audit_folder_close(struct audit_folder *folder)
@@ -44,8 +43,16 @@ void audit_folder_close(struct audit_folder *folder)
 enum status audit_file_open(const struct audit_folder *folder, const char *name, int *file,
                             struct failure *failure)
 {
-    *file = openat(folder->directory, name, O_RDONLY | O_CLOEXEC);
-    if (*file >= 0) return STATUS_OK;
+    struct stat stat;
+    *file = -1;
+    if (fstatat(folder->directory, name, &stat, 0) == 0) {
+        // To open a pipe would wait for whoever writes to it, and to read one might have no end.
+        if (!S_ISREG(stat.st_mode)) {
+            return failure_set(failure, STATUS_IO, "%s is not a regular file", name);
+        }
+        *file = openat(folder->directory, name, O_RDONLY | O_CLOEXEC);
+        if (*file >= 0) return STATUS_OK;
+    }
     const enum status status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;
     return failure_set_errno(failure, status, errno, "opening %s", name);
 }

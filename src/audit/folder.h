@@ -17,7 +17,8 @@ MUST_USE enum status audit_folder_open(struct audit_folder *folder, const char *
                                        struct failure *failure);
 void audit_folder_close(struct audit_folder *folder);
 
-// Opens a file for reading. STATUS_NOT_FOUND when there is none. The caller closes it (close).
+// Opens a file for reading. STATUS_NOT_FOUND when there is none, STATUS_IO when it is no regular
+// file. The caller closes it (close).
 MUST_USE enum status audit_file_open(const struct audit_folder *folder, const char *name, int *file,
                                      struct failure *failure);
 // Reads up to `size` bytes; `*done` is less only where the file ends.
