@@ -49,7 +49,7 @@ static enum status log_walk(struct audit *audit, const struct audit_progress *pr
             break;
         }
         status = audit_walk_frame(&audit->walk, frame);
-        if (status == STATUS_OK && report->frames % REPORT_FRAMES == 0 && progress != NULL &&
+        if (status == STATUS_OK && report->frames % REPORT_FRAMES == 1 && progress != NULL &&
             !progress->report(progress->context, "log", frame->place, extent)) {
             status = failure_set(failure, STATUS_CANCELLED, "stopped");
         }

@@ -146,11 +146,17 @@ static void test_a_log_without_a_checkpoint_is_chained(void **state)
 
 // --- the environment -----------------------------------------------------------------------------
 
+struct stop {
+    const char *part; // In which the audit is stopped.
+    u32 calls;        // Of that part.
+};
+
 static bool progress_stop(void *context, const char *part, u64 done, u64 total)
 {
-    (void)part;
+    struct stop *stop = context;
     assert_true(done <= total);
-    ++*(u32 *)context;
+    if (strcmp(part, stop->part) != 0) return true;
+    stop->calls++;
     return false;
 }
 
@@ -162,8 +168,8 @@ static void test_the_environment_is_no_difference(void **state)
     struct audit_report report;
     struct failure failure = {0};
     char lock[512];
-    u32 calls = 0;
-    const struct audit_progress progress = {.context = &calls, .report = progress_stop};
+    struct stop stop = {.part = "log"};
+    const struct audit_progress progress = {.context = &stop, .report = progress_stop};
     audit_report_init(&report, LIMIT);
     assert_int_equal(audit_run("/nowhere/at/all", NULL, &report, &failure), STATUS_NOT_FOUND);
     disk_memory_init(&empty, 1);
@@ -178,7 +184,10 @@ static void test_the_environment_is_no_difference(void **state)
     assert_int_equal(audit_run(copy.path, NULL, &report, &failure), STATUS_BUSY);
     assert_int_equal(close(file), 0);
     assert_int_equal(audit_run(copy.path, &progress, &report, &failure), STATUS_CANCELLED);
-    assert_int_equal(calls, 1);
+    assert_int_equal(stop.calls, 1);
+    stop.part = "checkpoint";
+    assert_int_equal(audit_run(copy.path, &progress, &report, &failure), STATUS_CANCELLED);
+    assert_int_equal(stop.calls, 2);
     disk_copy_remove(&copy);
     audit_report_free(&report);
 }
@@ -268,6 +277,56 @@ static void test_ids_that_come_twice_are_found(void **state)
     }
 }
 
+// An id that comes often takes the place of two in each run, however long the runs are.
+static void test_an_id_that_comes_always_takes_no_room(void **state)
+{
+    (void)state;
+    const struct hash_key key = {{1, 22, 333, 4444}};
+    struct audit_ids ids;
+    struct failure failure;
+    u64 suspects[AUDIT_SUSPECTS_MAX];
+    u32 count = 0;
+    audit_ids_init(&ids, &key, 512);
+    const u64 hash = audit_ids_hash(&ids, 5);
+    for (u32 i = 0; i < 100000; i++) {
+        assert_int_equal(audit_ids_add(&ids, hash, &failure), STATUS_OK);
+    }
+    assert_true(ids.written <= 2 * (u64)ids.run_count);
+    assert_int_equal(audit_ids_suspects(&ids, suspects, &count, &failure), STATUS_OK);
+    assert_int_equal(count, 1);
+    assert_true(suspects[0] == hash && ids.capacity <= 512);
+    audit_ids_free(&ids);
+}
+
+// --- holds from afar -----------------------------------------------------------------------------
+
+// Farther back than a distance can say, a hold is found by its id, or the oldest one by its
+// accounts; and nearer than that by neither.
+static void test_holds_from_afar(void **state)
+{
+    (void)state;
+    const struct hash_key key = {{1, 22, 333, 4444}};
+    const u64 far = AUDIT_DISTANCE_FAR;
+    struct audit_books books;
+    audit_books_init(&books, &key);
+    for (u32 i = 0; i < 3000; i++) {
+        const struct audit_hold hold = {
+            .id = 100 + i, .row = 1 + 10 + i, .debit_row = i % 2, .credit_row = 7};
+        audit_hold_add(&books, &hold);
+    }
+    assert_null(audit_hold_far(&books, far - 1, 0, 7, 100));
+    assert_null(audit_hold_far(&books, far + 9, 0, 7, 100)); // Of row 10.
+    assert_int_equal(audit_hold_far(&books, far + 10, 0, 7, 100)->row, 11);
+    assert_null(audit_hold_far(&books, far + 10, 1, 7, 100)); // Of other accounts.
+    assert_null(audit_hold_far(&books, far + 10, 0, 8, 100));
+    assert_int_equal(audit_hold_far(&books, far + 5000, 1, 7, 0)->id, 101);
+    assert_int_equal(audit_hold_far(&books, far + 5000, 1, 7, 2001)->id, 2001);
+    for (u32 i = 0; i < 3000; i++) audit_hold_remove(&books, 10 + i);
+    assert_int_equal(books.hold_count, 0);
+    assert_null(audit_hold_far(&books, far + 5000, 1, 7, 0));
+    audit_books_free(&books);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +339,8 @@ int main(void)
         cmocka_unit_test(test_files_that_are_gone_are_told),
         cmocka_unit_test(test_what_is_beyond_the_limit_is_counted),
         cmocka_unit_test(test_ids_that_come_twice_are_found),
+        cmocka_unit_test(test_an_id_that_comes_always_takes_no_room),
+        cmocka_unit_test(test_holds_from_afar),
     };
     return cmocka_run_group_tests(tests, audit_worlds_setup, audit_worlds_teardown);
 }

@@ -471,6 +471,13 @@ static void test_an_audit_of_anything_ends(void **state)
 
 #define TWICE 4200u // More than there is room for suspicions.
 
+static bool ids_stop(void *context, const char *part, u64 done, u64 total)
+{
+    (void)context;
+    assert_true(done <= total);
+    return strcmp(part, "ids") != 0;
+}
+
 static void test_more_ids_than_can_be_told_are_told_so(void **state)
 {
     (void)state;
@@ -509,6 +516,12 @@ static void test_more_ids_than_can_be_told_are_told_so(void **state)
     audit_folder_whole(copy.path, &report);
     audit_is_told(&report, AUDIT_L3, "was used before, by row", "rows-00000000");
     assert_int_equal(report.difference_count, AUDIT_SUSPECTS_MAX + 1);
+    audit_report_free(&report);
+    // The second reading can be stopped.
+    const struct audit_progress progress = {.report = ids_stop};
+    struct failure failure = {0};
+    audit_report_init(&report, 1);
+    assert_int_equal(audit_run(copy.path, &progress, &report, &failure), STATUS_CANCELLED);
     audit_report_free(&report);
     disk_copy_remove(&copy);
     audit_world_end(world);

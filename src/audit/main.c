@@ -33,12 +33,14 @@ static const char help[] =
     "        and each plan of a module\n"
     "  L3    no transfer id takes effect twice\n"
     "  L5    the chain of headers, the digests of bodies, the outcome roots\n"
-    "  L10   the sum of each sub-ledger in the checkpoint is its account's balance\n"
-    "  L11   plain clients and modules keep to accounts of their own\n"
-    "and each row of history against the event that it answers, each snapshot of\n"
-    "balances, and the checkpoint: pages, digests, accounts, open holds. What is not\n"
-    "checked, above all whether a refusal was right and what modules decide, is in\n"
-    "src/audit/README.md.\n"
+    "  L10   the records of each sub-ledger sum to its control, and that is the\n"
+    "        balance of its account\n"
+    "  L11   plain clients and each module keep to accounts of their own; who asked\n"
+    "        was let in\n"
+    "and each row of history against the event that it answers and the rules that the\n"
+    "event had to keep, each snapshot of balances, each expiry, and the checkpoint:\n"
+    "pages, digests, accounts, open holds. What is not checked, above all whether a\n"
+    "refusal was right and what modules decide, is in src/audit/README.md.\n"
     "\n"
     "  tael-audit data\n"
     "  tael-audit data --json | jq '.differences[] | select(.account)'\n"
@@ -149,6 +151,8 @@ static int options_read(int count, char *const *words, struct options *options)
             has_limit = true;
         } else if (word[0] == '-' && word[1] != 0) {
             return usage("there is no such flag", word);
+        } else if (word[0] == 0) {
+            return usage("the data folder has an empty name", NULL);
         } else if (options->path != NULL) {
             return usage("one folder at a time; this is another", word);
         } else {

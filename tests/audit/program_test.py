@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tests/audit/program_test.py TAEL_AUDIT: the program as scripts meet it: exit codes, what is on
-which output, JSON, the bar on a terminal, a signal. The folder is the fixture; what an audit finds
-is src/audit/audit_test.c's.
+"""tests/audit/program_test.py TAEL_AUDIT TAEL: the program as scripts meet it: exit codes, what is
+on which output, JSON, the help, the bar on a terminal, a signal, a folder that a server has open. The
+folder is the fixture; what an audit finds is src/audit/lies_test.c's. BLESS=1 writes the help into
+tests/golden/audit_help.txt.
 """
+import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -16,7 +19,16 @@ import time
 import unittest
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
-FIXTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fixtures/log-0.1")
+TAEL = os.path.abspath(sys.argv.pop(1))
+TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+FIXTURE = os.path.join(TESTS, "fixtures/log-0.1")
+HELP = os.path.join(TESTS, "golden/audit_help.txt")
+# Of the JSON, always, and in this order.
+NAMES = ["ok", "has_checkpoint", "balances_compared", "torn", "frames", "commands", "transfers",
+         "transfers_refused", "expiries", "postings", "records", "commands_without_rows", "rows",
+         "snapshots", "roots", "accounts", "accounts_of_modules", "open_holds", "ledgers", "ids",
+         "controls", "log_bytes", "checkpoint", "frames_not_in_history", "commands_not_in_history",
+         "milliseconds", "log_id", "head", "difference_count", "differences"]
 
 
 def run(*arguments, **more):
@@ -52,7 +64,12 @@ class Program(unittest.TestCase):
         done = run(self.folder, "--json")
         told = json.loads(done.stdout)
         self.assertEqual((done.returncode, done.stderr, done.stdout.count("\n")), (0, "", 1))
-        self.assertTrue(told["ok"] and told["balances_compared"])
+        self.assertEqual(list(told), NAMES)
+        self.assertTrue(told["ok"] and told["balances_compared"] and told["has_checkpoint"])
+        self.assertFalse(told["torn"])
+        self.assertEqual(told["difference_count"], 0)
+        self.assertRegex(told["log_id"], r"\A[0-9]+\Z")
+        self.assertRegex(told["head"], r"\A[0-9a-f]{64}\Z")
         self.assertEqual((told["frames"], told["accounts"], told["differences"]), (41, 3, []))
 
     def test_a_difference_is_1_and_names_its_place(self):
@@ -63,7 +80,14 @@ class Program(unittest.TestCase):
         self.assertIn("differs [checkpoint] %s offset 8192: account 1 of ledger 700: debits_posted"
                       % name, done.stdout)
         told = json.loads(run(self.folder, "--json").stdout)
+        self.assertEqual(list(told), NAMES)
+        self.assertFalse(told["ok"])
+        self.assertEqual(told["difference_count"], len(told["differences"]))
         account = next(difference for difference in told["differences"] if "account" in difference)
+        self.assertEqual(list(account), ["promise", "file", "offset", "account", "ledger", "field",
+                                         "by_log", "by_checkpoint", "what"])
+        self.assertEqual((account["promise"], account["file"], account["offset"]),
+                         ("checkpoint", name, 8192))
         self.assertEqual((account["account"], account["ledger"], account["field"]),
                          ("1", 700, "debits_posted"))
         self.assertEqual(int(account["by_log"]) ^ 1, int(account["by_checkpoint"]))
@@ -88,19 +112,30 @@ class Program(unittest.TestCase):
 
     def test_usage_is_2(self):
         for arguments in ((), ("--nothing", "x"), ("a", "b"), ("a", "--limit"),
-                          ("a", "--limit", "x"), ("a", "--limit", "1000001"),
+                          ("a", "--limit", "x"), ("a", "--limit", "1000001"), ("",),
+                          ("a", "--limit", "-1"), ("a", "--limit", ""), ("a", "--limit=5"),
+                          ("a", "--json=1"), ("a", "-j"), ("a", "--", "b"),
                           ("a", "--json", "--json"),
                           ("a", "--limit", "1", "--limit", "1")):
             done = run(*arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
             self.assertIn("see tael-audit --help", done.stderr)
 
-    def test_help_teaches_within_80_columns(self):
+    def test_the_help_is_the_golden_one(self):
         done = run("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(run("-h").stdout, done.stdout)
         self.assertLessEqual(max(map(len, done.stdout.split("\n"))), 80)
-        for word in ("--limit", "--json", "Exit code", "L1", "L11"):
-            self.assertIn(word, done.stdout)
+        if os.environ.get("BLESS") == "1":
+            with open(HELP, "w", encoding="utf-8") as file:
+                file.write(done.stdout)
+        with open(HELP, encoding="utf-8") as file:
+            self.assertEqual(done.stdout, file.read())
+
+    def test_the_version_is_one_line(self):
+        done = run("--version")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"\Atael-audit [0-9]+\.[0-9]+\.[0-9]+\n\Z")
 
     def test_the_environment_is_3(self):
         self.assertEqual(run(os.path.join(self.parent, "nowhere")).returncode, 3)
@@ -114,43 +149,93 @@ class Program(unittest.TestCase):
                                   check=False)
         self.assertEqual(done.returncode, 3)
 
+    def test_what_is_no_folder_of_files_is_3(self):
+        for name in ("lock", "log-00000000", "rows-00000000"):
+            path = os.path.join(self.folder, name)
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path, path + ".away")
+            os.mkfifo(path)
+            done = run(self.folder, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (3, ""))
+            self.assertEqual(done.stderr, "tael-audit: %s is not a regular file\n" % name)
+            os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path + ".away", path)
+        self.assertEqual(run(os.path.join(self.folder, "log-00000000")).returncode, 3)
+        self.assertEqual(run(self.folder).returncode, 0)
+
+    def test_a_folder_that_a_server_has_open_is_3(self):
+        data = os.path.join(self.parent, "served")
+        limits = ("--accounts-max", "4096", "--holds-max", "4096", "--space-reserve", "0")
+        with subprocess.Popen([TAEL, "serve", "--data", data, "--compat-port", "0", *limits],
+                              stdout=subprocess.PIPE, text=True) as server:
+            self.addCleanup(server.kill)
+            self.assertTrue(server.stdout.readline().startswith("ready"))
+            done = run(data)
+            self.assertEqual((done.returncode, done.stdout), (3, ""))
+            self.assertEqual(done.stderr, "tael-audit: %s is in use by a server\n"
+                             "hint: stop the server, or audit a copy of the folder\n" % data)
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.wait(timeout=60), 0)
+        done = run(data)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        # And the other way round: who audits keeps a server from starting.
+        with open(os.path.join(data, "lock"), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self.assertEqual(run(data).returncode, 0)
+            refused = subprocess.run([TAEL, "serve", "--data", data, "--compat-port", "0"],
+                                     capture_output=True, check=False)
+            self.assertEqual(refused.returncode, 3, refused.stderr)
+
     def held(self, **more):
-        """The program while it opens the lock, which does not open before somebody writes to it:
-        its signals are taken, its clock runs, and nothing was read."""
+        """The program while it opens the lock, on which there is a lease: it waits in there, its
+        signals are taken and its clock runs, until the lease is given back by closing the file."""
         lock = os.path.join(self.folder, "lock")
-        os.mkfifo(lock)
+        with open(lock, "wb"):
+            pass
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
+        lease = os.open(lock, os.O_RDWR)
+        fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         process = subprocess.Popen([PROGRAM, self.folder], stdout=subprocess.PIPE, **more)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
-        while not self.waits(process):
-            self.assertIsNone(process.poll())
-        return process, lock
-
-    def waits(self, process):
-        """Whether it takes SIGINT, and sleeps: what comes before the lock is done."""
-        with open("/proc/%d/status" % process.pid, encoding="ascii") as file:
-            fields = dict(line.split(":\t", 1) for line in file if ":\t" in line)
-        taken = int(fields["SigCgt"], 16) >> (signal.SIGINT - 1) & 1
-        return taken == 1 and fields["State"].startswith("S")
+        signal.sigwait({signal.SIGIO})  # It is there.
+        return process, lease
 
     def test_a_signal_ends_it_with_3(self):
-        process, _ = self.held(stderr=subprocess.DEVNULL)
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-        self.assertEqual((process.returncode, out), (3, b""))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process, lease = self.held(stderr=subprocess.PIPE)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
+            os.close(lease)
+            self.assertEqual((process.returncode, out), (3, b""))
+            self.assertNotEqual(err, b"")
 
-    def test_the_bar_is_for_terminals_alone(self):
+    def drawn(self):
+        """What is drawn on a terminal by an audit that took more than a second."""
         primary, secondary = pty.openpty()
-        process, lock = self.held(stderr=secondary)
+        process, lease = self.held(stderr=secondary)
         time.sleep(1.1)  # Its clock runs; nothing is drawn in the first second.
-        os.close(os.open(lock, os.O_WRONLY))
+        os.close(lease)
         out, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, out)
+        os.set_blocking(primary, False)
         drawn = os.read(primary, 65536).decode()
-        self.assertIn("\rauditing the log        [", drawn)
-        self.assertTrue(drawn.endswith("\r"))  # And wiped out.
         os.close(secondary)
         os.close(primary)
+        return drawn
+
+    def test_the_bar_is_on_a_terminal(self):
+        drawn = self.drawn()
+        self.assertIn("\rauditing the log        [", drawn)
+        self.assertTrue(drawn.endswith("\r"))  # And wiped out.
+
+    def test_there_is_no_bar_elsewhere(self):
+        process, lease = self.held(stderr=subprocess.PIPE)
+        time.sleep(1.1)
+        os.close(lease)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (0, b""), out)
 
 
 if __name__ == "__main__":
