@@ -484,7 +484,7 @@ static void test_more_ids_than_can_be_told_are_told_so(void **state)
     struct command_world *world = audit_world_make();
     struct create_result *results = calloc(TWICE, sizeof *results);
     struct transfer *transfers = calloc(TWICE, sizeof *transfers);
-    assert_true(results != NULL && transfers != NULL);
+    if (results == NULL || transfers == NULL) abort();
     const struct account accounts[] = {{.id = 1, .ledger = 7, .code = 1},
                                        {.id = 2, .ledger = 7, .code = 1}};
     command_world_create(world, COMPAT_CREATE_ACCOUNTS, accounts, 2, results);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the parts of the walk share: rows are taken in walk.c, applied in apply.c, and what adds up
-// behind the last one is in walk_end.c.
+// What the parts of the walk share: frames are taken in walk_frame.c, the rows of their commands in
+// walk.c, applied in apply.c, and what adds up behind the last one is in walk_end.c.
 #ifndef TAEL_AUDIT_WALK_INTERNAL_H
 #define TAEL_AUDIT_WALK_INTERNAL_H
 
@@ -19,6 +19,13 @@ static inline u64 walk_row_number(const struct audit_walk *walk)
             audit_place_row(walk_row_number(walk), (walk)->header->sequence); \
         (void)audit_differ((walk)->report, promise, &place_, __VA_ARGS__);    \
     } while (0)
+
+// The next row, or NULL behind the last one, when the walk is lost, and when reading failed.
+const struct audit_row *walk_row_peek(struct audit_walk *walk);
+// Rows and events no longer meet: what lies behind cannot be applied, and is not guessed at.
+void walk_lost(struct audit_walk *walk, const char *what);
+// Takes the rows that a command of the frame left.
+void walk_command_take(struct audit_walk *walk, const struct audit_command *command);
 
 // A refusal burns the id when it might be otherwise later (FORMAT.md, 3).
 static inline bool walk_result_burns(u8 result)

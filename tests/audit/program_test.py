@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """tests/audit/program_test.py TAEL_AUDIT TAEL: the program as scripts meet it: exit codes, what is
-on which output, JSON, the help, the bar on a terminal, a signal, a folder that a server has open. The
-folder is the fixture; what an audit finds is src/audit/lies_test.c's. BLESS=1 writes the help into
-tests/golden/audit_help.txt.
+on which output, JSON, the help, the bar on a terminal, a signal, a folder that a server has open.
+The folder is the fixture; what an audit finds is src/audit/lies_test.c's. BLESS=1 writes the help
+into tests/golden/audit_help.txt.
 """
 import contextlib
 import fcntl
