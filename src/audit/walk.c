@@ -369,7 +369,10 @@ static void planned_row_take(struct audit_walk *walk, struct planned *planned,
     walk->time += planned->is_behind_record;
     planned->is_behind_record = row->kind == AUDIT_ROW_RECORD;
     walk->time += row->kind != AUDIT_ROW_RECORD;
-    time_check(walk, row, walk->time);
+    // Of a posting that there was before, the row has the time of then.
+    const bool is_of_before = row->kind == AUDIT_ROW_POSTING && row->result != AUDIT_CREATED &&
+                              row->timestamp < walk->time;
+    if (!is_of_before) time_check(walk, row, walk->time);
     walk->time = MAX(walk->time, row->timestamp);
     if (row->kind == AUDIT_ROW_RECORD) {
         record_take(walk, planned, row);
