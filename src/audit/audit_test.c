@@ -209,6 +209,15 @@ static void test_files_that_are_gone_are_told(void **state)
     assert_false(report.compared);
     audit_report_free(&report);
     disk_copy_remove(&copy);
+    // A checkpoint that is cut off within its head, and newer than any.
+    disk_copy_make(&copy, &worlds->plain->disk.disk, "index-");
+    file_write(copy.path, "checkpoint-ffffffffffffffff", 0, "", 1);
+    audit_folder_whole(copy.path, &report);
+    audit_is_told(&report, AUDIT_BYTES, "the head is not whole: no balance was compared",
+                  "checkpoint-ffffffffffffffff");
+    assert_false(report.compared);
+    audit_report_free(&report);
+    disk_copy_remove(&copy);
 }
 
 // --- reports -------------------------------------------------------------------------------------

@@ -303,6 +303,21 @@ static void plant_segments_cut(struct forge *forge)
     list[0].row_count = AUDIT_PAGE_ROWS;
     segments_seal(forge, list);
 }
+// One posting holds, the other one posts more than that.
+static void plant_hold_of_module(struct forge *forge)
+{
+    u32 numbers[2] = {0};
+    u32 count = 0;
+    for (u32 i = 0; count < 2; i++) {
+        if (forge_row(forge, i)->kind == AUDIT_ROW_POSTING) numbers[count++] = i;
+    }
+    struct audit_row *hold = forge_row(forge, numbers[0]);
+    struct audit_row *post = forge_row(forge, numbers[1]);
+    hold->flags = AUDIT_TRANSFER_PENDING;
+    post->flags = AUDIT_TRANSFER_POST;
+    post->amount = hold->amount + 1;
+    post->pending_distance = numbers[1] - numbers[0];
+}
 // The last table becomes one of more records than there can be, with pages for them.
 static void plant_table_huge(struct forge *forge)
 {
