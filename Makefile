@@ -60,7 +60,7 @@ format:
 	@clang-format -i $$(tools/sources '*.c' '*.h')
 
 help:
-	@echo "make build    the release, build/tael"
+	@echo "make build    the release, build/tael and build/tael-audit"
 	@echo "make run      a server on DATA=$(DATA), PORT=$(PORT)"
 	@echo "make test     unit, table, model and simulator tests; the official client"
 	@echo "make check    style, static analysis, sanitizers"

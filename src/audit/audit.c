@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The order of an audit: the checkpoint's head, the log with its rows, what adds up at the end, the
+// checkpoint's tables.
+#include "audit/audit.h"
+
+#include "audit/walk.h"
+
+#include <stdlib.h>
+
+#define REPORT_FRAMES 16u
+
+struct audit {
+    struct audit_folder folder;
+    struct audit_checkpoint checkpoint;
+    struct audit_log log;
+    struct audit_walk walk;
+};
+
+// The log ends here; whether it may.
+static void end_check(const struct audit *audit, const struct audit_frame *frame,
+                      struct audit_report *report)
+{
+    const struct audit_place place = audit_place_log(frame->place, frame->sequence);
+    report->torn = frame->state == AUDIT_LOG_TORN;
+    if (frame->state == AUDIT_LOG_DAMAGED) {
+        (void)audit_differ(report, AUDIT_L5, &place, "%s: what lies behind was not audited",
+                           frame->damage);
+    }
+    const u64 covered = audit->checkpoint.is_found ? audit->checkpoint.head.sequence : 0;
+    if (report->frames < covered && frame->state != AUDIT_LOG_DAMAGED) {
+        (void)audit_differ(report, AUDIT_L5, &place,
+                           "the log ends here, but the checkpoint covers the frames before %llu",
+                           (unsigned long long)covered);
+    }
+}
+
+static enum status log_walk(struct audit *audit, const struct audit_progress *progress,
+                            struct audit_report *report, struct failure *failure)
+{
+    u64 extent = 0;
+    enum status status = audit_log_extent(&audit->folder, &extent, failure);
+    const struct audit_frame *frame = NULL;
+    while (status == STATUS_OK) {
+        status = audit_log_next(&audit->log, &frame, failure);
+        if (status != STATUS_OK) break;
+        if (frame->state != AUDIT_LOG_FRAME) {
+            end_check(audit, frame, report);
+            break;
+        }
+        status = audit_walk_frame(&audit->walk, frame);
+        if (status == STATUS_OK && report->frames % REPORT_FRAMES == 1 && progress != NULL &&
+            !progress->report(progress->context, "log", frame->place, extent)) {
+            status = failure_set(failure, STATUS_CANCELLED, "stopped");
+        }
+    }
+    if (status == STATUS_OK && report->frames == 0 && report->difference_count == 0) {
+        status = failure_set(failure, STATUS_NOT_FOUND, "there is no log in the folder");
+    }
+    return status;
+}
+
+enum status audit_run(const char *path, const struct audit_progress *progress,
+                      struct audit_report *report, struct failure *failure)
+{
+    struct audit *audit = calloc(1, sizeof *audit);
+    assert(audit != NULL);
+    audit->checkpoint.file = -1;
+    enum status status = audit_folder_open(&audit->folder, path, failure);
+    if (status == STATUS_OK) {
+        status = audit_checkpoint_open(&audit->checkpoint, &audit->folder, report, failure);
+    }
+    if (status == STATUS_OK) {
+        struct audit_walk *walk = &audit->walk;
+        status =
+            audit_walk_init(walk, &audit->folder, &audit->checkpoint, progress, report, failure);
+        if (status == STATUS_OK) {
+            status = audit_log_start(&audit->log, &audit->folder, failure);
+            if (status == STATUS_OK) status = log_walk(audit, progress, report, failure);
+            audit_log_stop(&audit->log);
+        }
+        if (status == STATUS_OK) status = audit_walk_end(walk);
+        if (status == STATUS_OK && audit->checkpoint.is_found) {
+            // Balances are compared when every frame that the checkpoint covers was applied.
+            const bool is_whole =
+                !walk->is_lost && report->frames >= audit->checkpoint.head.sequence;
+            const struct audit_given given = {.books = &walk->books,
+                                              .tree = &walk->tree,
+                                              .segments = walk->segments,
+                                              .segment_count = walk->segment_count};
+            status = audit_checkpoint_compare(&audit->checkpoint, is_whole ? &given : NULL,
+                                              progress, failure);
+        }
+        audit_walk_free(walk);
+    }
+    audit_checkpoint_close(&audit->checkpoint);
+    audit_folder_close(&audit->folder);
+    free(audit);
+    return status;
+}
