@@ -382,12 +382,52 @@ static enum status witness_find(struct wal_reader *reader, u64 place, struct wit
     return STATUS_OK;
 }
 
+// The size of the file `number`; 0 when there is none.
+static enum status scan_size(struct wal *wal, u64 number, u64 *size, struct failure *failure)
+{
+    *size = 0;
+    enum status status = scan_open(wal, number, failure);
+    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    if (status != STATUS_OK) return status;
+    return disk_size(wal->disk, wal->scan_file, size, failure);
+}
+
+// A file has its whole size before the first frame goes into it, and before the next file is made:
+// one that is shorter, or gone, and held a frame or has a file behind it, was cut or removed, and
+// frames may be gone that left no trace. Looks at the tail's file and those that are made ahead.
+static enum status cut_check(struct wal_reader *reader, struct failure *failure)
+{
+    struct wal *wal = reader->wal;
+    const u64 first = reader->tail.place / WAL_FILE_SIZE;
+    u64 sizes[2 + WAL_FILES_AHEAD];
+    u32 needed = reader->tail.place % WAL_FILE_SIZE > 0 ? 1 : 0; // So many must be whole.
+    for (u32 i = 0; i < ARRAY_COUNT(sizes); i++) {
+        enum status status = scan_size(wal, first + i, &sizes[i], failure);
+        if (status != STATUS_OK) return status;
+        if (sizes[i] > 0) needed = MAX(needed, i);
+    }
+    u32 at = 0;
+    while (at < needed && sizes[at] >= WAL_FILE_SIZE) at++;
+    if (at == needed) return STATUS_OK;
+    char name[DISK_NAME_SIZE_MAX];
+    file_name(name, first + at);
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: %s/%s ends at offset %llu, or is gone: it had its %llu bytes "
+                "before frame %llu or the file behind it was there",
+                wal->disk->path, name, (unsigned long long)sizes[at],
+                (unsigned long long)WAL_FILE_SIZE, (unsigned long long)reader->tail.sequence);
+    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                          "start again");
+    return STATUS_CORRUPT;
+}
+
 // The frame at `place` is not whole: torn tail, or damage?
 static enum status judge(struct wal_reader *reader, u64 place, const char *what, enum wal_end *end,
                          struct failure *failure)
 {
     struct witness witness;
     enum status status = witness_find(reader, place, &witness, failure);
+    if (status == STATUS_OK && witness.sequence == 0) status = cut_check(reader, failure);
     if (status != STATUS_OK) return status;
     if (witness.sequence == 0) {
         *end = WAL_TORN;
