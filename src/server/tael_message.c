@@ -26,6 +26,7 @@ bool tael_header_is_whole(const struct tael_header *header)
 static const char *request_rule(const struct tael_header *header)
 {
     const bool is_command = header->head.command == TAEL_COMMAND;
+    if (header->version != 1) return "the version of the record is unknown";
     const bool is_clean =
         header->status == 0 && header->timestamp == 0 &&
         (is_command ? header->position == 0 && is_zero(header->cursor, sizeof header->cursor)
