@@ -408,8 +408,21 @@ static enum status cut_check(struct wal_reader *reader, struct failure *failure)
     }
     u32 at = 0;
     while (at < needed && sizes[at] >= WAL_FILE_SIZE) at++;
-    if (at == needed) return STATUS_OK;
     char name[DISK_NAME_SIZE_MAX];
+    if (at == needed && sizes[ARRAY_COUNT(sizes) - 1] > 0) {
+        // So far ahead a file is made only once the log has come further.
+        char far[DISK_NAME_SIZE_MAX];
+        file_name(name, first + 1);
+        file_name(far, first + ARRAY_COUNT(sizes) - 1);
+        failure_set(failure, STATUS_CORRUPT,
+                    "the log is damaged: %s/%s, offset 0: frame %llu is missing, though %s is "
+                    "there, which is made when it is",
+                    wal->disk->path, name, (unsigned long long)reader->tail.sequence, far);
+        failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                              "start again");
+        return STATUS_CORRUPT;
+    }
+    if (at == needed) return STATUS_OK;
     file_name(name, first + at);
     failure_set(failure, STATUS_CORRUPT,
                 "the log is damaged: %s/%s ends at offset %llu, or is gone: it had its %llu bytes "

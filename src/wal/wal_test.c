@@ -355,6 +355,10 @@ static void test_a_file_in_the_middle_that_is_gone(void **state)
     assert_int_equal(reopen(fixture, &end), 23);
     must(fixture, disk_remove(&disk->disk, "log-00000004", &fixture->failure));
     assert_int_equal(reopen(fixture, &end), 23);
+    must(fixture, wal_prepare(&fixture->wal, 0, &fixture->failure));
+    disk_memory_resize(disk, "log-00000001", 0);
+    disk_memory_resize(disk, "log-00000001", WAL_FILE_SIZE); // Zeroes in place of all it had.
+    expect_damage(fixture, "log-00000001, offset 0: frame 21 is missing, though log-00000004");
     disk_memory_resize(disk, "log-00000001", 0);
     expect_damage(fixture, "log-00000001 ends at offset 0, or is gone");
     must(fixture, disk_remove(&disk->disk, "log-00000001", &fixture->failure));
