@@ -54,7 +54,7 @@ static void command_do(struct books_load *books, u32 record, const void *body, u
         die(books, "setting up");
     }
     if (answer.result != TAEL_RESULT_DONE || answer.replies[0].result != TAEL_RECORD_DONE) {
-        (void)fprintf(stderr, "books: record %x: result %u, %u\n", record, answer.result,
+        (void)fprintf(stderr, "books: record %x: result %u, %u\n", record, (u32)answer.result,
                       answer.result == TAEL_RESULT_DONE ? answer.replies[0].result : 0);
         exit(1);
     }

@@ -45,7 +45,7 @@ static _Noreturn void program_become(const char *const *words)
 {
     char *copies[24] = {NULL};
     for (u32 i = 0; words[i] != NULL; i++) copies[i] = strdup(words[i]);
-    (void)execv(copies[0], copies);
+    if (copies[0] != NULL) (void)execv(copies[0], copies);
     _exit(127);
 }
 

@@ -191,12 +191,13 @@ static void long_make(struct base_folder *base, u64 seed)
         for (u32 i = 0; i < LEDGER_BATCH_EVENTS_MAX; i++) {
             const u64 debit = random_below(&random, LONG_ACCOUNTS);
             transfers[i] = (struct transfer){
-                .id = id++,
+                .id = id,
                 .debit_account_id = 1 + debit,
                 .credit_account_id = 1 + (debit + 1 + random_below(&random, 9)) % LONG_ACCOUNTS,
                 .amount = 1 + random_below(&random, 1000),
                 .ledger = 1,
                 .code = (u16)(1 + batch)};
+            id++;
         }
         command_world_create(world, COMPAT_CREATE_TRANSFERS, transfers, LEDGER_BATCH_EVENTS_MAX,
                              results);

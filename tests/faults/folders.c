@@ -218,7 +218,7 @@ int main(int argc, char **argv)
     (void)signal(SIGABRT, on_end);
     (void)signal(SIGSEGV, on_end);
     (void)signal(SIGBUS, on_end);
-    struct base_folder base;
+    struct base_folder base = {0};
     u64 folder = U64_MAX;
     for (u64 i = is_one ? cases : 0; i < cases + is_one; i++) {
         if (folder != i / CASES_A_FOLDER) {
@@ -232,7 +232,7 @@ int main(int argc, char **argv)
             (void)alarm(HANG_S);
             base_folder_make(&base, kind, seed * 1000 + folder);
         }
-        struct damage damage;
+        struct damage damage = {0};
         (void)alarm(HANG_S);
         (void)snprintf(current, sizeof current, "case %llu, seed %llu: ", (unsigned long long)i,
                        (unsigned long long)seed);

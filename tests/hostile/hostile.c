@@ -61,11 +61,13 @@ static u64 memory_of(const struct test *test)
 {
     char path[64];
     char line[256];
-    unsigned long long kib = 0;
+    u64 kib = 0;
     (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)test->load.server);
     FILE *file = fopen(path, "re");
     if (file == NULL) die("the server", "is gone");
-    while (fgets(line, sizeof line, file) != NULL) (void)sscanf(line, "RssAnon: %llu kB", &kib);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "RssAnon:", 8) == 0) kib = strtoull(line + 8, NULL, 10);
+    }
     (void)fclose(file);
     return kib * KIB;
 }
@@ -139,7 +141,9 @@ static bool descriptors_suffice(const char *steps)
 {
     u32 count = 0;
     struct rlimit limit;
-    if (sscanf(steps, "connect %u", &count) != 1) return true;
+    char first[32];
+    (void)snprintf(first, sizeof first, "%.*s", (int)MIN(strcspn(steps, ","), (size_t)31), steps);
+    if (!wire_number(first, "connect", &count)) return true;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
     const rlim_t wanted = count + DESCRIPTORS_MORE;
     if (limit.rlim_cur >= wanted) return true;

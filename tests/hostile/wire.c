@@ -78,6 +78,15 @@ void wire_free(struct wire *wire)
 
 // --- connections ---------------------------------------------------------------------------------
 
+bool wire_number(const char *text, const char *word, u32 *out)
+{
+    const size_t length = strlen(word);
+    char *end = NULL;
+    if (strncmp(text, word, length) != 0 || text[length] != ' ') return false;
+    *out = (u32)strtoul(text + length + 1, &end, 10);
+    return end != text + length + 1 && *end == 0;
+}
+
 static u32 open_count(const struct wire *wire);
 
 // Waits until the server has let go of all but `most` connections; false when it does not.
@@ -322,8 +331,11 @@ static bool word_apply(struct wire *wire, const char *word, struct sending *send
             memcpy(wire->message + fields[i].offset, &value, fields[i].size);
             return true;
         }
-        u32 offset = 0; // "at:12=7": a byte of the body.
-        if (sscanf(word, "at:%u=", &offset) != 1) return false;
+        // "at:12=7": a byte of the body.
+        char *end = NULL;
+        if (strncmp(word, "at:", 3) != 0) return false;
+        const u32 offset = (u32)strtoul(word + 3, &end, 10);
+        if (end != equals || offset >= COMPAT_BODY_SIZE_MAX) return false;
         wire->message[MESSAGE_HEADER_SIZE + offset] = (u8)value;
     }
     return true;
@@ -423,7 +435,7 @@ bool wire_step(struct wire *wire, const char *step, struct failure *failure)
     char words[512];
     u32 count = 1;
     (void)snprintf(words, sizeof words, "%s", step);
-    if (sscanf(step, "connect %u", &count) == 1) return wire_connect(wire, count, failure);
+    if (wire_number(step, "connect", &count)) return wire_connect(wire, count, failure);
     if (wire->count == 0 && !wire_connect(wire, 1, failure)) return false;
     if (strcmp(step, "enter") == 0) return enter(wire, failure);
     if (strncmp(step, "send ", 5) == 0) return send_step(wire, words + 5, failure);
@@ -432,15 +444,15 @@ bool wire_step(struct wire *wire, const char *step, struct failure *failure)
         return true;
     }
     u32 times = 0;
-    if (sscanf(step, "again %u", &times) == 1) {
+    if (wire_number(step, "again", &times)) {
         for (u32 i = 0; i < times; i++) wire_send(wire, wire->message, wire->size);
         return true;
     }
-    if (sscanf(step, "noise %u", &count) == 1 && count <= WIRE_MESSAGE_MAX) {
+    if (wire_number(step, "noise", &count) && count <= WIRE_MESSAGE_MAX) {
         noise_send(wire, count);
         return true;
     }
-    if (sscanf(step, "zeroes %u", &count) == 1 && count <= WIRE_MESSAGE_MAX) {
+    if (wire_number(step, "zeroes", &count) && count <= WIRE_MESSAGE_MAX) {
         memset(wire->message, 0, count);
         wire_send(wire, wire->message, count);
         return true;
@@ -529,7 +541,7 @@ bool wire_expect(struct wire *wire, const char *answer, struct failure *failure)
     u32 most = 0;
     const u64 until = compat_client_now() + WAIT_NS;
     if (strcmp(answer, "gone") == 0) return true;
-    if (sscanf(answer, "at-most %u", &most) == 1) return crowd_expect(wire, most, failure);
+    if (wire_number(answer, "at-most", &most)) return crowd_expect(wire, most, failure);
     if (strcmp(answer, "waits") == 0 || strcmp(answer, "late") == 0) {
         // Nothing comes as long as nothing is missing; whether it stays so is seen at the end.
         if (open_count(wire) == wire->count) return true;

@@ -31,6 +31,8 @@ struct wire {
 void wire_init(struct wire *wire, enum wire_port port, const char *address, u64 seed);
 // Closes every connection.
 void wire_free(struct wire *wire);
+// The number behind a word: "connect 200". False when the text is another, or no number is there.
+MUST_USE bool wire_number(const char *text, const char *word, u32 *out);
 // Carries out one step; its text is the caller's. False, with a sentence, when it makes no sense or
 // this side cannot do it; what the server refuses is no failure.
 MUST_USE bool wire_step(struct wire *wire, const char *step, struct failure *failure);
