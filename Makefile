@@ -6,7 +6,7 @@ PORT ?= 3000
 SEED ?= 1
 SECONDS ?= 60
 
-.PHONY: build run test check bench depth sim fuzz coverage bless format clean help
+.PHONY: build run test check bench depth sim fuzz faults coverage bless format clean help
 
 # The release: optimised, hardened, with assertions and debug information.
 build: build/build.ninja
@@ -46,6 +46,12 @@ fuzz: build
 	@tools/need build test check
 	@tools/fuzz $(SECONDS)
 
+# Real faults on real processes and folders at full size; ROUNDS and SEED as tools/faults has them.
+faults: build
+	@tools/need build test
+	@tools/suites configure
+	@$(if $(filter command line,$(origin SEED)),SEED=$(SEED)) ROUNDS=$(ROUNDS) tools/faults
+
 # Lines and branches of src/ that the tests reach, by folder.
 coverage: build
 	@tools/need build test
@@ -68,6 +74,7 @@ help:
 	@echo "make depth    those of what the modules add, beside references"
 	@echo "make sim      long runs of the simulator, SEED=$(SEED)"
 	@echo "make fuzz     what comes from outside, changed at random, SECONDS=$(SECONDS) a target"
+	@echo "make faults   kills, stops, failing calls, damaged folders, hostile inputs, ROUNDS of each"
 	@echo "make coverage lines and branches that the tests reach"
 	@echo "make bless    renews the golden files; read the difference"
 	@echo "make format   formats every source file"

@@ -307,7 +307,8 @@ static void test_a_question_is_answered_by_views(void **state)
     assert_null(told->replies);
     assert_true(told->has_more);
     assert_memory_equal(world->told.body, views, sizeof views);
-    struct tael_question more = {.record = QUERY_RECORD, .position = TAEL_POSITION_SEEN};
+    struct tael_question more = {
+        .record = QUERY_RECORD, .version = 1, .position = TAEL_POSITION_SEEN};
     memcpy(more.cursor, told->cursor, sizeof more.cursor);
     assert_int_equal(tael_submit_question(world->client, &more, 0, told_add, &world->told, NULL),
                      TAEL_OK);

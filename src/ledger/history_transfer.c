@@ -3,6 +3,8 @@
 // The transfer of a row, made whole from its request in the log.
 #include "ledger/history_query_internal.h"
 
+#include "base/place.h"
+
 enum status history_pending(const struct history_view *view, u64 row, const struct outcome *outcome,
                             u128 pending_id, u64 *out_row, struct outcome *out,
                             struct failure *failure)
@@ -35,9 +37,8 @@ enum status history_request_read(const struct history_view *view, u64 row,
     enum status status = log->read(log->context, place, out, sizeof *out, failure);
     if (status != STATUS_OK || out->id == outcome->id) return status;
     return failure_set(failure, STATUS_CORRUPT,
-                       "history: row %llu points to place %llu of the log, which holds another "
-                       "transfer",
-                       (unsigned long long)row, (unsigned long long)place);
+                       "history: row %llu points to %s, which holds another transfer",
+                       (unsigned long long)row, place_text(place).text);
 }
 
 // Completes the request of a row to the transfer as it became.

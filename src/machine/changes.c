@@ -8,6 +8,7 @@
 // and one beside it, find theirs without a walk.
 #include "machine/changes.h"
 
+#include "base/place.h"
 #include "codec/record_binary.h"
 #include "ledger/ledger_schema.h"
 #include "machine/commit.h"
@@ -75,7 +76,18 @@ static u64 log_end(const struct changes_reader *reader)
     return __atomic_load_n(&reader->wal->tail.place, __ATOMIC_RELAXED);
 }
 
-// The header behind a frame, in its file or the next. `*found` is false at the log's end.
+// `place` is where it must be.
+static enum status frame_lost(struct failure *failure, u64 place)
+{
+    failure_set(failure, STATUS_CORRUPT, "the log is damaged: %s: no frame holds what is here",
+                place_text(place).text);
+    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                          "start again");
+    return STATUS_CORRUPT;
+}
+
+// The header behind a frame, in its file or the next. `*found` is false at the log's end; before
+// it, one that is not there is damage.
 static enum status header_next(const struct changes_reader *reader, struct frame_header *header,
                                bool *found, struct failure *failure)
 {
@@ -88,14 +100,10 @@ static enum status header_next(const struct changes_reader *reader, struct frame
     if (status == STATUS_OK && !*found && file_next < log_end(reader)) {
         status = header_read(reader, file_next, &next, found, failure);
     }
-    if (status == STATUS_OK && *found) *header = next;
-    return status;
-}
-
-static enum status frame_lost(struct failure *failure, const char *by, u64 what)
-{
-    return failure_set(failure, STATUS_CORRUPT, "the log has no frame for %s %llu", by,
-                       (unsigned long long)what);
+    if (status != STATUS_OK) return status;
+    if (!*found || next.sequence != header->sequence + 1) return frame_lost(failure, place);
+    *header = next;
+    return STATUS_OK;
 }
 
 // What is looked for: the frame around a place, or the last one before a time.
@@ -125,7 +133,7 @@ static enum status file_first(const struct changes_reader *reader,
         else high = middle - 1;
     }
     enum status status = header_read(reader, low * WAL_FILE_SIZE, header, &found, failure);
-    if (status == STATUS_OK && !found) status = frame_lost(failure, "file", low);
+    if (status == STATUS_OK && !found) status = frame_lost(failure, low * WAL_FILE_SIZE);
     return status;
 }
 
@@ -141,7 +149,7 @@ static enum status frame_walk(const struct changes_reader *reader,
         enum status status = header_next(reader, &next, &found, failure);
         if (status != STATUS_OK) return status;
         if (search->by_time && (!found || next.timestamp >= search->value)) return STATUS_OK;
-        if (!found) return frame_lost(failure, "place", search->value);
+        if (!found) return frame_lost(failure, search->value);
         *header = next;
     }
 }
@@ -226,7 +234,7 @@ static enum status command_tell(struct changes_reader *reader, const struct outc
     if (status != STATUS_OK) return status;
     const u32 index = command_find(frame, by_time ? 0 : search.value);
     if (index == frame->header.command_count) {
-        return frame_lost(failure, by_time ? "an expiry at" : "a request at", search.value);
+        return frame_lost(failure, by_time ? frame->header.place : search.value);
     }
     const struct frame_command *command = &frame->commands[index];
     change->position = frame->header.position + index;

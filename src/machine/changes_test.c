@@ -495,6 +495,35 @@ static void test_files_of_the_log(void **state)
     free(positions);
 }
 
+// A frame whose header is damaged is not stepped over: what is behind it would be told as what is
+// before it, and an expiry is found by time alone.
+static void test_a_damaged_header_on_the_way_is_named(void **state)
+{
+    struct stream *stream = *state;
+    accounts_create(stream);
+    transfer_create(stream, (struct transfer){.id = 50,
+                                              .debit_account_id = 1,
+                                              .credit_account_id = 2,
+                                              .amount = 1,
+                                              .ledger = 7,
+                                              .code = 1,
+                                              .timeout = 10,
+                                              .flags = TRANSFER_PENDING});
+    const u64 place = stream->world.node.wal.tail.place;
+    tick(stream, NS_PER_S);
+    tick(stream, 20 * NS_PER_S);
+    struct machine *machine = &stream->world.node.machine;
+    disk_memory_rot(&stream->world.disk, "log-00000000", place + 100, 3);
+    struct history_view view = history_view_open(
+        &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
+        machine->history.next_row);
+    struct failure failure = {0};
+    struct changes_page page = {.out = stream->bytes, .room = ROOM};
+    assert_int_equal(changes_read(stream->reader, &view, 0, 0, &page, &failure), STATUS_CORRUPT);
+    history_view_close(&view);
+    assert_non_null(strstr(failure.message, place_text(place).text));
+}
+
 // --- balances ------------------------------------------------------------------------------------
 
 struct balances {
@@ -595,6 +624,7 @@ int main(void)
         CASE(test_a_record_that_is_none_has_no_payload),
         CASE(test_pages_of_any_size_are_the_same),
         CASE(test_files_of_the_log),
+        CASE(test_a_damaged_header_on_the_way_is_named),
         CASE(test_random_ledger_folds_to_its_balances),
         cmocka_unit_test(test_every_record_fits_a_page),
         cmocka_unit_test(test_tables_and_reference),

@@ -8,6 +8,7 @@
 #include "machine/commit_internal.h"
 
 #include "base/checksum.h"
+#include "base/place.h"
 #include "codec/record_binary.h"
 #include "machine/create.h"
 #include "modules/effect/effect.h"
@@ -372,9 +373,8 @@ static enum status record_is_same(struct machine *machine, const struct plan *pl
     enum status status = log->read(log->context, place, before, record->size, failure);
     if (status != STATUS_OK) return status;
     if (load_u128(before) != plan->unique_id) {
-        return failure_set(failure, STATUS_CORRUPT,
-                           "the request at place %llu of the log is not the one of its row",
-                           (unsigned long long)place);
+        return failure_set(failure, STATUS_CORRUPT, "the request at %s is not the one of its row",
+                           place_text(place).text);
     }
     *same = outcome->code == source->number && record_binary_size(record, before) == source->size;
     for (u64 at = 0; *same && at < source->size;) {

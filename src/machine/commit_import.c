@@ -17,6 +17,7 @@
 #include "machine/commit_internal.h"
 
 #include "base/checksum.h"
+#include "base/place.h"
 #include "codec/record_binary.h"
 #include "modules/import/import.h"
 
@@ -98,8 +99,8 @@ static enum status row_read(struct work *work, u64 row, const u8 **out, struct f
     }
     *out = work->machine->body + (first->place - work->read_from);
     if ((u64)checksum(*out, first->size) == first->content) return STATUS_OK;
-    return failure_set(failure, STATUS_CORRUPT, "the row of an import at place %llu is damaged",
-                       (unsigned long long)first->place);
+    return failure_set(failure, STATUS_CORRUPT, "the row of an import at %s is damaged",
+                       place_text(first->place).text);
 }
 
 // --- looking at a row ----------------------------------------------------------------------------
@@ -392,8 +393,8 @@ static enum status carry_out(struct work *work, const struct tick *tick,
                                       .is_fact = true};
         if ((u64)checksum(source.record, row.size) != row.content) {
             return failure_set(failure, STATUS_CORRUPT,
-                               "the row of an import at place %llu is not the one that came",
-                               (unsigned long long)source.place);
+                               "the row of an import at %s is not the one that came",
+                               place_text(source.place).text);
         }
         struct command_reply reply = {0};
         applied->timestamp++;

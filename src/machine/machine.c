@@ -4,6 +4,7 @@
 #include "machine/commit.h"
 #include "machine/create.h"
 
+#include "base/place.h"
 #include "os/memory.h"
 
 #define REGISTER_REPLY_SIZE 64u
@@ -449,8 +450,8 @@ enum status machine_reply_again(struct machine *machine, const struct session *s
     if (status != STATUS_OK) return status;
     struct compat_batches batches;
     if (!compat_decode(operation, machine->body, session->body_size, &batches)) {
-        return failure_set(failure, STATUS_CORRUPT, "the request at place %llu is damaged",
-                           (unsigned long long)session->place);
+        return failure_set(failure, STATUS_CORRUPT, "the request at %s is damaged",
+                           place_text(session->place).text);
     }
     status = create_results_again(machine, session->first_row, batches.event_count,
                                   machine->results, failure);

@@ -300,6 +300,8 @@ static enum status node_load(struct node *node, const struct genesis *genesis, u
         node->checkpoint_place = head->tail.place;
         *tail = head->tail;
         free(head);
+        // A checkpoint tells of what is in the log; one whose log is gone is no truth of its own.
+        if (status == STATUS_OK) status = wal_tail_check(&node->wal, tail, failure);
         return status;
     }
     free(head);
@@ -309,7 +311,8 @@ static enum status node_load(struct node *node, const struct genesis *genesis, u
     status = recovery_genesis_read(&node->wal, &found, &exists, failure);
     if (status != STATUS_OK) return status;
     if (!exists && genesis == NULL) {
-        return failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", node->disk->path);
+        return failure_set(failure, STATUS_NOT_FOUND,
+                           "%s holds no log: no frame begins log-00000000", node->disk->path);
     }
     if (!exists) {
         report->created = true;
@@ -370,7 +373,8 @@ enum status node_replay(struct node *node, struct disk *log, struct disk *scratc
     enum status status = wal_init(&node->wal, log, failure);
     if (status == STATUS_OK) status = recovery_genesis_read(&node->wal, &genesis, &exists, failure);
     if (status == STATUS_OK && !exists) {
-        status = failure_set(failure, STATUS_NOT_FOUND, "%s holds no log", log->path);
+        status = failure_set(failure, STATUS_NOT_FOUND,
+                             "%s holds no log: no frame begins log-00000000", log->path);
     }
     if (status == STATUS_OK) status = machine_make(node, &genesis, failure);
     if (status == STATUS_OK) status = history_start(&node->machine.history, 0, failure);

@@ -335,8 +335,8 @@ static enum status log_check(struct verify *verify)
     verify->report->head = reader.tail.previous;
     wal_reader_free(&reader);
     if (status == STATUS_OK && frames == 0) {
-        status =
-            failure_set(verify->failure, STATUS_NOT_FOUND, "%s holds no log", verify->disk->path);
+        status = failure_set(verify->failure, STATUS_NOT_FOUND,
+                             "%s holds no log: no frame begins log-00000000", verify->disk->path);
     }
     if (status == STATUS_OK && verify->has_checkpoint && verify->head.tail.sequence > frames) {
         status = failure_set(verify->failure, STATUS_CORRUPT,

@@ -127,6 +127,12 @@ static void test_a_log_that_ends_before_its_checkpoint_is_found(void **state)
     checkpoint_is_named(fixture, frames);
     assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
     checkpoint_is_named(fixture, frames);
+    // Nor does it start: the checkpoint alone is no truth.
+    struct recovery_report report;
+    assert_int_equal(
+        node_open(&fixture->node, &fixture->disk.disk, NULL, 0, NULL, &report, &fixture->failure),
+        STATUS_CORRUPT);
+    assert_non_null(strstr(fixture->failure.message, "is not there before log-00000000, offset "));
 }
 
 // Writes the head of the newest checkpoint, with a checksum that is right.

@@ -34,6 +34,34 @@ static enum status status_of_errno(int error_number)
     }
 }
 
+// The path of an open file, for messages: the folder's when the system does not tell it.
+struct file_name {
+    char path[256];
+};
+
+static struct file_name name_of(struct disk *disk, disk_handle handle)
+{
+    struct file_name name;
+    char link[64];
+    const int error = errno; // The one that is being told of.
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", handle);
+    const ssize_t size = readlink(link, name.path, sizeof name.path - 1);
+    if (size > 0) {
+        name.path[size] = 0;
+        const char *last = strrchr(name.path, '/');
+        // As the folder was named, not where it is: what is told is what was given.
+        if (last != NULL) {
+            char file[DISK_NAME_SIZE_MAX];
+            (void)snprintf(file, sizeof file, "%s", last + 1);
+            (void)snprintf(name.path, sizeof name.path, "%.180s/%s", disk->path, file);
+        }
+    } else {
+        (void)snprintf(name.path, sizeof name.path, "a file in %.200s", disk->path);
+    }
+    errno = error;
+    return name;
+}
+
 static enum status folder_sync(struct disk *disk, struct failure *failure)
 {
     if (fsync(folder_of(disk)->folder_fd) != 0) {
@@ -78,7 +106,8 @@ static enum status file_size(struct disk *disk, disk_handle handle, u64 *out,
 {
     struct stat stat;
     if (fstat(handle, &stat) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "size of a file in %s", disk->path);
+        return failure_set_errno(failure, STATUS_IO, errno, "size of %s",
+                                 name_of(disk, handle).path);
     }
     *out = (u64)stat.st_size;
     return STATUS_OK;
@@ -92,14 +121,13 @@ static enum status file_read(struct disk *disk, disk_handle handle, u64 offset, 
         ssize_t got = pread(handle, bytes, size, (off_t)offset);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
-            return failure_set_errno(failure, STATUS_IO, errno,
-                                     "reading %zu bytes at %llu of a file in %s", size,
-                                     (unsigned long long)offset, disk->path);
+            return failure_set_errno(failure, STATUS_IO, errno, "reading %zu bytes of %s at %llu",
+                                     size, name_of(disk, handle).path, (unsigned long long)offset);
         }
         if (got == 0) {
             return failure_set(failure, STATUS_CORRUPT,
-                               "a file in %s ends at %llu, %zu bytes before what must be there",
-                               disk->path, (unsigned long long)offset, size);
+                               "%s ends at %llu, %zu bytes before what must be there",
+                               name_of(disk, handle).path, (unsigned long long)offset, size);
         }
         bytes += got;
         offset += (u64)got;
@@ -121,8 +149,8 @@ static enum status file_write(struct disk *disk, disk_handle handle, u64 offset,
             if (put < 0 && errno == EINTR) continue;
             if (put < 0) {
                 return failure_set_errno(failure, status_of_errno(errno), errno,
-                                         "writing at %llu of a file in %s",
-                                         (unsigned long long)offset, disk->path);
+                                         "writing %s at %llu", name_of(disk, handle).path,
+                                         (unsigned long long)offset);
             }
             offset += (u64)put;
             size_t left = (size_t)put;
@@ -141,8 +169,8 @@ static enum status file_write(struct disk *disk, disk_handle handle, u64 offset,
 static enum status file_sync(struct disk *disk, disk_handle handle, struct failure *failure)
 {
     if (fdatasync(handle) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "making a file in %s durable",
-                                 disk->path);
+        return failure_set_errno(failure, STATUS_IO, errno, "making %s durable",
+                                 name_of(disk, handle).path);
     }
     return STATUS_OK;
 }
@@ -156,12 +184,12 @@ static enum status file_allocate(struct disk *disk, disk_handle handle, u64 size
     } while (error == EINTR);
     if (error != 0) {
         return failure_set_errno(failure, status_of_errno(error), error,
-                                 "reserving %llu bytes in %s", (unsigned long long)size,
-                                 disk->path);
+                                 "reserving %llu bytes for %s", (unsigned long long)size,
+                                 name_of(disk, handle).path);
     }
     if (fsync(handle) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "making a file in %s durable",
-                                 disk->path);
+        return failure_set_errno(failure, STATUS_IO, errno, "making %s durable",
+                                 name_of(disk, handle).path);
     }
     return STATUS_OK;
 }

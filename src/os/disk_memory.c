@@ -160,6 +160,18 @@ static void inode_put(struct disk_memory_inode *inode, u64 offset, const u8 *dat
     }
 }
 
+// Reads what is seen; it is within the file.
+static void inode_get(const struct disk_memory_inode *inode, u64 offset, u8 *out, u64 size)
+{
+    u64 done = 0;
+    while (done < size) {
+        u64 at = offset + done;
+        u64 take = MIN(size - done, PAGE_SIZE - at % PAGE_SIZE);
+        memcpy(out + done, page_seen(&inode->pages[at / PAGE_SIZE]) + at % PAGE_SIZE, take);
+        done += take;
+    }
+}
+
 // --- names ---------------------------------------------------------------------------------------
 
 static u32 name_find(const struct disk_memory_names *names, const char *name)
@@ -366,6 +378,66 @@ bool disk_memory_has(const struct disk_memory *disk, const char *name, u64 *size
     return true;
 }
 
+static struct disk_memory_inode *inode_named(const struct disk_memory *disk, const char *name)
+{
+    const u32 at = name_find(&disk->names, name);
+    assert(at != U32_MAX);
+    return disk->names.items[at].inode;
+}
+
+void disk_memory_put(struct disk_memory *disk, const char *name, u64 offset, const void *bytes,
+                     u64 size)
+{
+    struct disk_memory_inode *inode = inode_named(disk, name);
+    assert(offset <= inode->size && size <= inode->size - offset);
+    inode_put(inode, offset, bytes, size, true);
+}
+
+void disk_memory_get(const struct disk_memory *disk, const char *name, u64 offset, void *out,
+                     u64 size)
+{
+    const struct disk_memory_inode *inode = inode_named(disk, name);
+    assert(offset <= inode->size && size <= inode->size - offset);
+    inode_get(inode, offset, out, size);
+}
+
+void disk_memory_resize(struct disk_memory *disk, const char *name, u64 size)
+{
+    struct disk_memory_inode *inode = inode_named(disk, name);
+    const u64 end = align_up(size, PAGE_SIZE) / PAGE_SIZE;
+    const bool is_there = inode_charge(disk, inode, size);
+    assert(is_there);
+    for (u64 i = end; i < inode->page_count; i++) page_free(&inode->pages[i]);
+    inode->size = size;
+    inode->durable_size = size;
+    // Of the last page, what is behind the end is zeroes when the file grows again.
+    static const u8 nothing[PAGE_SIZE];
+    const u64 behind = end * PAGE_SIZE - size;
+    if (behind > 0) inode_put(inode, size, nothing, behind, true);
+    inode->size = size;
+    inode->durable_size = size;
+}
+
+void disk_memory_copy(struct disk_memory *to, const struct disk_memory *from)
+{
+    assert(to->names.count == 0);
+    for (u32 i = 0; i < from->names.count; i++) {
+        const struct disk_memory_inode *inode = from->names.items[i].inode;
+        struct disk_memory_inode *copy = must(calloc(1, sizeof *copy));
+        name_add(&to->names, from->names.items[i].name, copy);
+        const bool is_there = inode_charge(to, copy, inode->size);
+        assert(is_there);
+        for (u64 at = 0; at < inode->size; at += PAGE_SIZE) {
+            const struct page *page = &inode->pages[at / PAGE_SIZE];
+            if (page->durable == NULL && page->cached == NULL) continue;
+            inode_put(copy, at, page_seen(page), MIN(PAGE_SIZE, inode->size - at), true);
+        }
+        copy->size = inode->size;
+        copy->durable_size = inode->size;
+    }
+    names_settle(to);
+}
+
 // --- operations ----------------------------------------------------------------------------------
 
 static struct disk_memory_inode *inode_of(struct disk_memory *disk, disk_handle handle)
@@ -373,6 +445,15 @@ static struct disk_memory_inode *inode_of(struct disk_memory *disk, disk_handle 
     assert(handle >= 0 && (u32)handle < disk->handle_count);
     assert(disk->handles[handle].inode != NULL);
     return disk->handles[handle].inode;
+}
+
+// The name of an open file, for messages; one that was removed has none.
+static const char *name_of(const struct disk_memory *disk, const struct disk_memory_inode *inode)
+{
+    for (u32 i = 0; i < disk->names.count; i++) {
+        if (disk->names.items[i].inode == inode) return disk->names.items[i].name;
+    }
+    return "a removed file";
 }
 
 static disk_handle handle_new(struct disk_memory *disk, struct disk_memory_inode *inode, u32 flags)
@@ -447,13 +528,7 @@ static enum status memory_size(struct disk *base, disk_handle handle, u64 *out,
 static void read_locked(struct disk_memory *disk, const struct disk_memory_inode *inode, u64 offset,
                         u8 *out, u64 size)
 {
-    u64 done = 0;
-    while (done < size) {
-        u64 at = offset + done;
-        u64 take = MIN(size - done, PAGE_SIZE - at % PAGE_SIZE);
-        memcpy(out + done, page_seen(&inode->pages[at / PAGE_SIZE]) + at % PAGE_SIZE, take);
-        done += take;
-    }
+    inode_get(inode, offset, out, size);
     if (size > 0 && happens(disk, disk->faults.read_rot_rate, DISK_COUNT_ROT)) {
         out[random_below(&disk->random, size)] ^= (u8)(1u << random_below(&disk->random, 8));
     }
@@ -474,8 +549,8 @@ static enum status memory_read(struct disk *base, disk_handle handle, u64 offset
             status = failure_set(failure, STATUS_IO, "a simulated error of reading");
         } else if (offset > inode->size || size > inode->size - offset) {
             status = failure_set(failure, STATUS_CORRUPT,
-                                 "a file in %s ends at %llu, before %llu, which must be there",
-                                 base->path, (unsigned long long)inode->size,
+                                 "%s/%s ends at %llu, before %llu, which must be there", base->path,
+                                 name_of(disk, inode), (unsigned long long)inode->size,
                                  (unsigned long long)(offset + size));
         } else {
             read_locked(disk, inode, offset, out, size);
@@ -505,8 +580,8 @@ static enum status write_locked(struct disk_memory *disk, disk_handle handle, u6
     assert(!direct || (offset % PAGE_SIZE == 0 && size % PAGE_SIZE == 0));
     disk->counts[direct ? DISK_COUNT_WRITE_DIRECT : DISK_COUNT_WRITE]++;
     if (!inode_charge(disk, inode, offset + size)) {
-        return failure_set(failure, STATUS_FULL, "writing at %llu of a file in %s: no space",
-                           (unsigned long long)offset, disk->disk.path);
+        return failure_set(failure, STATUS_FULL, "writing %s/%s at %llu: no space", disk->disk.path,
+                           name_of(disk, inode), (unsigned long long)offset);
     }
     if (crashes_now(disk)) {
         if (direct) write_tear(disk, inode, offset, data, size);
@@ -593,8 +668,8 @@ static enum status memory_allocate(struct disk *base, disk_handle handle, u64 si
         struct disk_memory_inode *inode = inode_of(disk, handle);
         disk->counts[DISK_COUNT_ALLOCATE]++;
         if (!inode_charge(disk, inode, size)) {
-            status = failure_set(failure, STATUS_FULL, "reserving %llu bytes in %s: no space",
-                                 (unsigned long long)size, base->path);
+            status = failure_set(failure, STATUS_FULL, "reserving %llu bytes for %s/%s: no space",
+                                 (unsigned long long)size, base->path, name_of(disk, inode));
         } else {
             bool crash = crashes_now(disk);
             if (!crash && fails_now(disk)) status = simulated_error(failure);

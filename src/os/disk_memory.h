@@ -123,6 +123,16 @@ void disk_memory_crash(struct disk_memory *disk, enum disk_memory_crash how);
 
 // Flips one bit of what is stored, durable and not. The file must exist and be longer.
 void disk_memory_rot(struct disk_memory *disk, const char *name, u64 offset, u32 bit);
+// What people and programs do to files between two runs, done to what is stored, durable and not:
+// no operation, no count, no fault. The file must exist. `put` and `get` stay within it; a file
+// that is made longer has zeroes there.
+void disk_memory_put(struct disk_memory *disk, const char *name, u64 offset, const void *bytes,
+                     u64 size);
+void disk_memory_get(const struct disk_memory *disk, const char *name, u64 offset, void *out,
+                     u64 size);
+void disk_memory_resize(struct disk_memory *disk, const char *name, u64 size);
+// Copies every file as it is read to an empty disk, where all of it is durable.
+void disk_memory_copy(struct disk_memory *to, const struct disk_memory *from);
 // One byte as it is read; the file must exist and be longer.
 u8 disk_memory_byte(const struct disk_memory *disk, const char *name, u64 offset);
 // Whether there is a file of this name, and its size.

@@ -45,11 +45,36 @@ static void connection_closed(void *context, struct connection *connection)
     }
 }
 
+static bool is_of_client(const struct compat_port *port, const struct connection *connection)
+{
+    for (u32 i = 0; i < CLIENTS_MAX; i++) {
+        if (port->clients[i].connection == connection) return true;
+    }
+    return false;
+}
+
+// Connections on which no client has spoken yet give way, the one that is there longest first, so
+// that they never keep others out.
+static void port_crowded(void *context)
+{
+    struct compat_port *port = context;
+    struct connection *oldest = NULL;
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &port->connections.items[i];
+        if (connection->fd < 0 || is_of_client(port, connection)) continue;
+        if (oldest == NULL || connection->accepted < oldest->accepted) oldest = connection;
+    }
+    if (oldest == NULL) return;
+    connection_close(&port->connections, oldest,
+                     "no client spoke on it, and it gives way to others");
+}
+
 static const struct connection_handler handler = {
     .name = "compat",
     .judge = header_judge,
     .message = message_handle,
     .closed = connection_closed,
+    .crowded = port_crowded,
 };
 
 bool compat_port_event(struct compat_port *port, void *pointer, u32 events, u64 now)

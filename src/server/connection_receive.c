@@ -11,8 +11,28 @@
 #define BODY_READ_SIZE (256u * KIB)
 // Messages being received at once: of 320 buffers, shared with another port.
 #define RECEIVING_MAX 128u
+// A message that others wait for is received within this time.
+#define WAITED_FOR_NS (2 * NS_PER_S)
 // Reads of one connection before the others have their turn.
 #define READS_A_TURN 8u
+
+// Ends the connection whose message takes longest to come, if that is too long for one that others
+// wait for: who sends slowly never keeps buffers from those who do not.
+static void slowest_close(struct connections *connections)
+{
+    struct connection *slowest = NULL;
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &connections->items[i];
+        if (connection->fd < 0 || connection->buffer == NULL) continue;
+        if (connections->now < connection->reading_since + WAITED_FOR_NS) continue;
+        if (slowest == NULL || connection->reading_since < slowest->reading_since) {
+            slowest = connection;
+        }
+    }
+    if (slowest != NULL) {
+        connection_close(connections, slowest, "does not finish a message, and others wait");
+    }
+}
 
 // Handles the whole message of the connection and makes ready for the next.
 static void message_handle(struct connections *connections, struct connection *connection)
@@ -54,6 +74,7 @@ static bool header_handle(struct connections *connections, struct connection *co
         connection_close(connections, connection, reason);
         return false;
     }
+    if (connections->receiving >= RECEIVING_MAX) slowest_close(connections);
     // Half-read messages leave enough buffers for replies.
     if (connections->receiving < RECEIVING_MAX)
         connection->buffer = buffer_take_input(connections->pipeline);

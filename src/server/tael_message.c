@@ -30,7 +30,9 @@ static const char *request_rule(const struct tael_header *header)
         header->status == 0 && header->timestamp == 0 &&
         (is_command ? header->position == 0 && is_zero(header->cursor, sizeof header->cursor)
                     : header->command_id == 0 && header->expires_at == 0);
-    return is_clean ? NULL : "a field that this kind of message has not is not zero";
+    if (!is_clean) return "a field that this kind of message has not is not zero";
+    // A log holds no other: one that does is refused by whoever reads it.
+    return header->version == 1 ? NULL : "the version of the record is unknown";
 }
 
 const char *tael_header_check(const struct tael_header *header, bool *fatal)

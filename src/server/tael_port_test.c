@@ -359,9 +359,9 @@ static void test_a_request_with_an_odd_header_is_told_so(void **state)
 {
     struct world *world = *state;
     struct peer *peer = peer_open(world);
-    for (u32 i = 0; i < 17; i++) {
+    for (u32 i = 0; i < 20; i++) {
         struct tael_header header = command_of(OPEN, 1, 1);
-        if (i >= 13) header = (struct tael_header){.head = {.command = TAEL_QUESTION}};
+        if (i >= 13 && i < 18) header = (struct tael_header){.head = {.command = TAEL_QUESTION}};
         const char *text = "a reserved field is not zero";
         switch (i) {
         case 0: header.head.checksum_padding = 1; break;
@@ -384,9 +384,13 @@ static void test_a_request_with_an_odd_header_is_told_so(void **state)
         case 14: header.expires_at = 1; break;
         case 15: header.status = 1; break;
         case 16: header.timestamp = 1; break;
+        case 17: header.version = 2; break;
+        case 18: header.version = 0; break;
+        case 19: header.version = 65535; break;
         default: break;
         }
         if (i >= 12) text = "that this kind of message has not";
+        if (i >= 17) text = "the version of the record is unknown";
         peer_send(world, peer, &header, world->body, 64);
         expect_refusal(world, peer, TAEL_MALFORMED, text);
     }

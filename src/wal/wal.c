@@ -414,12 +414,78 @@ static enum status witness_find(struct wal_reader *reader, u64 place, struct wit
     return STATUS_OK;
 }
 
+// The size of the file `number`; 0 when there is none.
+static enum status scan_size(struct wal *wal, u64 number, u64 *size, struct failure *failure)
+{
+    *size = 0;
+    enum status status = scan_open(wal, number, failure);
+    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    if (status != STATUS_OK) return status;
+    return disk_size(wal->disk, wal->scan_file, size, failure);
+}
+
+// A backup says where its log ends: frames that are not there up to it are gone.
+static enum status end_check(const struct wal_reader *reader, struct failure *failure)
+{
+    if (reader->tail.place >= reader->wal->end) return STATUS_OK;
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: frame %llu is missing at %s, and the backup goes on to %s",
+                (unsigned long long)reader->tail.sequence, place_text(reader->tail.place).text,
+                place_text(reader->wal->end).text);
+    failure_hint(failure, "make another backup, or restore what is before by --to-sequence");
+    return STATUS_CORRUPT;
+}
+
+// A file has its whole size before the first frame goes into it, and before the next file is made:
+// one that is shorter, or gone, and held a frame or has a file behind it, was cut or removed, and
+// frames may be gone that left no trace. Looks at the tail's file and those that are made ahead.
+static enum status cut_check(struct wal_reader *reader, struct failure *failure)
+{
+    struct wal *wal = reader->wal;
+    if (wal_is_backup(wal)) return end_check(reader, failure);
+    const u64 first = reader->tail.place / WAL_FILE_SIZE;
+    u64 sizes[2 + WAL_FILES_AHEAD];
+    u32 needed = reader->tail.place % WAL_FILE_SIZE > 0 ? 1 : 0; // So many must be whole.
+    for (u32 i = 0; i < ARRAY_COUNT(sizes); i++) {
+        enum status status = scan_size(wal, first + i, &sizes[i], failure);
+        if (status != STATUS_OK) return status;
+        if (sizes[i] > 0) needed = MAX(needed, i);
+    }
+    u32 at = 0;
+    while (at < needed && sizes[at] >= WAL_FILE_SIZE) at++;
+    char name[DISK_NAME_SIZE_MAX];
+    if (at == needed && sizes[ARRAY_COUNT(sizes) - 1] > 0) {
+        // So far ahead a file is made only once the log has come further.
+        char far[DISK_NAME_SIZE_MAX];
+        file_name(name, first + 1);
+        file_name(far, first + ARRAY_COUNT(sizes) - 1);
+        failure_set(failure, STATUS_CORRUPT,
+                    "the log is damaged: %s/%s, offset 0: frame %llu is missing, though %s is "
+                    "there, which is made when it is",
+                    wal->disk->path, name, (unsigned long long)reader->tail.sequence, far);
+        failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                              "start again");
+        return STATUS_CORRUPT;
+    }
+    if (at == needed) return STATUS_OK;
+    file_name(name, first + at);
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: %s/%s ends at offset %llu, or is gone: it had its %llu bytes "
+                "before frame %llu or the file behind it was there",
+                wal->disk->path, name, (unsigned long long)sizes[at],
+                (unsigned long long)WAL_FILE_SIZE, (unsigned long long)reader->tail.sequence);
+    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                          "start again");
+    return STATUS_CORRUPT;
+}
+
 // The frame at `place` is not whole: torn tail, or damage?
 static enum status judge(struct wal_reader *reader, u64 place, const char *what, enum wal_end *end,
                          struct failure *failure)
 {
     struct witness witness;
     enum status status = witness_find(reader, place, &witness, failure);
+    if (status == STATUS_OK && witness.sequence == 0) status = cut_check(reader, failure);
     if (status != STATUS_OK) return status;
     if (witness.sequence == 0) {
         *end = WAL_TORN;

@@ -17,13 +17,14 @@
 #ifndef TAEL_WAL_WAL_H
 #define TAEL_WAL_WAL_H
 
+#include "base/place.h"
 #include "os/disk.h"
 #include "wal/frame.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define WAL_FILE_SIZE (64 * MIB)
+#define WAL_FILE_SIZE PLACE_FILE_SIZE
 // Bodies above 64 KiB that fit a frame, and the pack of small ones.
 #define WAL_PARTS_MAX   (FRAME_SIZE_MAX / FRAME_CHUNK_SIZE + 2)
 #define WAL_FILES_AHEAD 3u
@@ -118,6 +119,12 @@ MUST_USE enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t
 // starts reading them from the device. Neither waits.
 void wal_prefetch(struct wal *wal, u64 place, size_t size);
 void wal_advise(struct wal *wal, u64 place, size_t size);
+
+// Whether the log has the frame that `tail`, which a checkpoint kept, comes behind: STATUS_CORRUPT,
+// with the place, when no header before it has the hash that it names. By the thread that recovers;
+// reads 8 MiB at most.
+MUST_USE enum status wal_tail_check(struct wal *wal, const struct wal_tail *tail,
+                                    struct failure *failure);
 
 // The place behind the last frame, by the headers of the last file alone: quick, and good for
 // telling how much there is to read. Nothing is verified; 0 when there is nothing or the disk

@@ -14,6 +14,30 @@ static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
            frame_header_valid(out) && out->place == place;
 }
 
+enum status wal_tail_check(struct wal *wal, const struct wal_tail *tail, struct failure *failure)
+{
+    // A frame, and before the beginning of a file what was left of the one before.
+    const u64 far = 2 * (u64)FRAME_SIZE_MAX;
+    const u64 first = tail->place > far ? tail->place - far : 0;
+    for (u64 at = tail->place; at > first;) {
+        struct frame_header header;
+        struct digest digest;
+        at -= PAGE_SIZE;
+        const enum status status = wal_read_some(wal, at, &header, sizeof header, failure);
+        if (status != STATUS_OK && status != STATUS_NOT_FOUND) return status;
+        if (status != STATUS_OK || header.magic != FRAME_MAGIC) continue;
+        sha256(&header, sizeof header, &digest);
+        if (memcmp(&digest, &tail->previous, sizeof digest) == 0) return STATUS_OK;
+    }
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: frame %llu, which the checkpoint comes behind, is not there "
+                "before %s",
+                (unsigned long long)tail->sequence - 1, place_text(tail->place).text);
+    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                          "start again");
+    return STATUS_CORRUPT;
+}
+
 // Where a frame must be that has this position, or one that leads to it, there is none.
 static enum status frame_missing(const struct wal *wal, u64 place, u64 position,
                                  struct failure *failure)

@@ -323,6 +323,48 @@ static void test_damage_before_the_tail(void **state)
                   "offset 40960: frame 5 is missing, though frame 6 is in log-00000000 at 49152");
 }
 
+// A file that lost its end, or is gone: no frame behind it tells, but its size does.
+static void test_a_file_that_was_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    struct disk_memory *disk = &fixture->disk;
+    enum wal_end end = WAL_FRAME;
+    append_some(fixture, 5, 100);
+    must(fixture, wal_prepare(&fixture->wal, 0, &fixture->failure));
+    assert_int_equal(reopen(fixture, &end), 5);
+    const u64 cuts[] = {4 * 2 * PAGE_SIZE, 2 * PAGE_SIZE + 1, 5 * 2 * PAGE_SIZE, PAGE_SIZE, 0};
+    for (size_t i = 0; i < ARRAY_COUNT(cuts); i++) {
+        disk_memory_resize(disk, "log-00000000", cuts[i]);
+        expect_damage(fixture, "log-00000000 ends at offset ");
+    }
+    disk_memory_resize(disk, "log-00000000", WAL_FILE_SIZE);
+    must(fixture, disk_remove(&disk->disk, "log-00000000", &fixture->failure));
+    expect_damage(fixture, "log-00000000 ends at offset 0, or is gone");
+}
+
+// The last frame is in the second file; of those that are made ahead the last may be unfinished.
+static void test_a_file_in_the_middle_that_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct disk_memory *disk = &fixture->disk;
+    enum wal_end end = WAL_FRAME;
+    append_some(fixture, 23, 3 * MIB);
+    must(fixture, wal_prepare(&fixture->wal, 0, &fixture->failure));
+    assert_int_equal(reopen(fixture, &end), 23);
+    disk_memory_resize(disk, "log-00000004", 4096);
+    assert_int_equal(reopen(fixture, &end), 23);
+    must(fixture, disk_remove(&disk->disk, "log-00000004", &fixture->failure));
+    assert_int_equal(reopen(fixture, &end), 23);
+    must(fixture, wal_prepare(&fixture->wal, 0, &fixture->failure));
+    disk_memory_resize(disk, "log-00000001", 0);
+    disk_memory_resize(disk, "log-00000001", WAL_FILE_SIZE); // Zeroes in place of all it had.
+    expect_damage(fixture, "log-00000001, offset 0: frame 21 is missing, though log-00000004");
+    disk_memory_resize(disk, "log-00000001", 0);
+    expect_damage(fixture, "log-00000001 ends at offset 0, or is gone");
+    must(fixture, disk_remove(&disk->disk, "log-00000001", &fixture->failure));
+    expect_damage(fixture, "log-00000001 ends at offset 0, or is gone");
+}
+
 // Copies the header page of a frame to another place of the file.
 static void page_copy(struct fixture *fixture, u64 from, u64 to)
 {
@@ -515,6 +557,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_power_fails_within_append, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_before_the_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_at_the_end_of_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_that_was_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_file_in_the_middle_that_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_misdirected_frame_is_no_torn_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fields_that_must_be_zero_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_misread_header_is_noticed, setup, teardown),

@@ -40,6 +40,15 @@ void load_free(struct load *load)
 
 // --- the server ---------------------------------------------------------------------------------
 
+// Ends the process when the program cannot be had.
+static _Noreturn void program_become(const char *const *words)
+{
+    char *copies[24] = {NULL};
+    for (u32 i = 0; words[i] != NULL; i++) copies[i] = strdup(words[i]);
+    if (copies[0] != NULL) (void)execv(copies[0], copies);
+    _exit(127);
+}
+
 bool load_server_try(struct load *load)
 {
     int output[2];
@@ -49,12 +58,26 @@ bool load_server_try(struct load *load)
     if (load->server == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // However the test ends.
         (void)dup2(output[1], STDOUT_FILENO);
+        if (load->trace != NULL) {
+            const int trace = open(load->trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+            (void)dup2(trace, STDERR_FILENO);
+        }
         // A small interval, so that ends fall into checkpoints too.
         const char *port = load->address[0] == 0 ? "0" : strchr(load->address, ':') + 1;
-        (void)execl(load->program, load->program, "serve", "--data", load->folder, "--compat-port",
-                    port, "--checkpoint-bytes", "4000000", "--space-reserve", load->space_reserve,
-                    load->port == NULL ? NULL : "--port", load->port, (char *)NULL);
-        _exit(127);
+        const char *words[24] = {load->program,        "serve",         "--data",
+                                 load->folder,         "--compat-port", port,
+                                 "--checkpoint-bytes", "4000000",       "--space-reserve",
+                                 load->space_reserve};
+        u32 count = 10;
+        if (load->port != NULL) {
+            words[count++] = "--port";
+            words[count++] = load->port;
+        }
+        for (u32 i = 0; i < ARRAY_COUNT(load->flags) && load->flags[i] != NULL; i++) {
+            words[count++] = load->flags[i];
+        }
+        if (load->child != NULL) load->child(load->child_context);
+        program_become(words);
     }
     (void)close(output[1]);
     char line[256] = {0};
@@ -64,7 +87,8 @@ bool load_server_try(struct load *load)
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) {
             (void)close(output[0]);
-            (void)waitpid(load->server, NULL, 0);
+            (void)waitpid(load->server, &load->status, 0);
+            load->server = 0;
             return false;
         }
         length += (size_t)got;
@@ -78,6 +102,14 @@ bool load_server_try(struct load *load)
 void load_server_start(struct load *load)
 {
     if (!load_server_try(load)) load_die("the server did not become ready", NULL);
+}
+
+bool load_server_ended(struct load *load)
+{
+    if (load->server == 0) return true;
+    if (waitpid(load->server, &load->status, WNOHANG) != load->server) return false;
+    load->server = 0;
+    return true;
 }
 
 void load_server_end(struct load *load, int number)
@@ -106,7 +138,32 @@ void load_client_open(const struct load *load, struct compat_client *client)
 
 // --- requests -----------------------------------------------------------------------------------
 
-void load_accounts_make(struct load *load)
+static void request_submit(struct load *load, u8 wire, u32 size)
+{
+    struct failure failure;
+    if (compat_client_submit(load->client, wire, load->body, size,
+                             compat_client_now() + LOAD_TIMEOUT_NS, &failure) != STATUS_OK) {
+        load_die("submitting", &failure);
+    }
+}
+
+// Takes the answer to what is in flight; NULL when `until` came, or the server ended, before.
+static const struct compat_answer *answer_await(struct load *load, u64 until,
+                                                void (*step)(void *context), void *context)
+{
+    struct failure failure;
+    const struct compat_answer *answer = NULL;
+    while ((answer = compat_client_answer(load->client)) == NULL) {
+        if (compat_client_now() >= until || load_server_ended(load)) return NULL;
+        u64 soon = compat_client_now() + NS_PER_MS;
+        compat_client_wait(&load->client, 1, MIN(until, soon));
+        if (step != NULL) step(context);
+        if (compat_client_step(load->client, &failure) != STATUS_OK) load_die("load", &failure);
+    }
+    return answer;
+}
+
+bool load_accounts_try(struct load *load, u64 until)
 {
     struct account *accounts = (void *)load->body;
     memset(accounts, 0, 2 * sizeof *accounts);
@@ -114,12 +171,17 @@ void load_accounts_make(struct load *load)
         accounts[i] = (struct account){.id = i + 1, .ledger = 1, .code = 1};
     }
     u8 wire = COMPAT_OPERATION_BASE + COMPAT_CREATE_ACCOUNTS;
-    const struct compat_answer *answer = NULL;
-    struct failure failure;
     u32 size = compat_body_finish(wire, load->body, 2);
-    if (compat_client_call(load->client, wire, load->body, size, LOAD_TIMEOUT_NS, &answer,
-                           &failure) != STATUS_OK) {
-        load_die("creating accounts", &failure);
+    request_submit(load, wire, size);
+    const bool is_done = answer_await(load, until, NULL, NULL) != NULL;
+    if (is_done) compat_client_release(load->client);
+    return is_done;
+}
+
+void load_accounts_make(struct load *load)
+{
+    if (!load_accounts_try(load, compat_client_now() + LOAD_TIMEOUT_NS)) {
+        load_die("creating accounts", NULL);
     }
 }
 
@@ -147,6 +209,8 @@ void load_batch_note(struct load *load, const struct compat_answer *answer, u32 
     for (u32 i = 0; i < count; i++) {
         bool is_created = results[i].status == U32_MAX;
         created += is_created;
+        if (results[i].timestamp <= load->timestamp) load_die("a timestamp does not grow", NULL);
+        load->timestamp = results[i].timestamp;
         if (is_created || (again && results[i].status == CREATE_TRANSFER_EXISTS)) continue;
         (void)fprintf(stderr, "load: transfer %llu: result %u\n",
                       (unsigned long long)load->next_id + i, results[i].status);
@@ -160,6 +224,42 @@ void load_batch_note(struct load *load, const struct compat_answer *answer, u32 
     for (u32 i = 0; i < count; i++) load->moved += amount_of(load->next_id + i);
     load->next_id += count;
     load->in_flight = 0;
+}
+
+bool load_batches_run(struct load *load, u32 batches, u32 batch_max, u64 until,
+                      void (*step)(void *context), void *context)
+{
+    u8 wire = COMPAT_OPERATION_BASE + COMPAT_CREATE_TRANSFERS;
+    for (u32 i = 0; i < batches; i++) {
+        if (compat_client_now() >= until) return false;
+        u32 count = 1 + (u32)random_below(&load->random, batch_max);
+        u32 size = load_batch_make(load, load->body, count);
+        load->in_flight = count;
+        request_submit(load, wire, size);
+        if (!load_batch_finish(load, until, step, context)) return false;
+    }
+    return true;
+}
+
+bool load_batch_finish(struct load *load, u64 until, void (*step)(void *context), void *context)
+{
+    const struct compat_answer *answer = answer_await(load, until, step, context);
+    if (answer == NULL) return false;
+    load_batch_note(load, answer, load->in_flight, false);
+    compat_client_release(load->client);
+    return true;
+}
+
+bool load_trace_has(const struct load *load, const char *words)
+{
+    char line[2048];
+    FILE *trace = fopen(load->trace, "re");
+    bool found = false;
+    while (trace != NULL && !found && fgets(line, sizeof line, trace) != NULL) {
+        found = strstr(line, words) != NULL;
+    }
+    if (trace != NULL) (void)fclose(trace);
+    return found;
 }
 
 void load_batch_again(struct load *load)
