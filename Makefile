@@ -34,12 +34,12 @@ depth: build
 	@ninja -C build --quiet benches
 	@exec bench/depth
 
-# A world of plain clients and one of modules, on a virtual disk and clock.
+# A world of plain clients and one of modules, on a virtual disk and clock; with HOURS, worlds of
+# both from SEED on for so long, side by side.
 sim: build
 	@tools/suites configure
 	@ninja -C build --quiet tests/sim/sim
-	@build/tests/sim/sim --seed $(SEED) --steps 20000
-	@build/tests/sim/sim --modules --seed $(SEED) --steps 5000
+	@tools/sim $(SEED) $(HOURS)
 
 # The targets of tests/fuzz with libFuzzer, SECONDS each.
 fuzz: build
@@ -72,7 +72,7 @@ help:
 	@echo "make check    style, static analysis, sanitizers"
 	@echo "make bench    the benchmarks, against an in-memory probe"
 	@echo "make depth    those of what the modules add, beside references"
-	@echo "make sim      long runs of the simulator, SEED=$(SEED)"
+	@echo "make sim      long runs of the simulator, SEED=$(SEED); HOURS=h for so long"
 	@echo "make fuzz     what comes from outside, changed at random, SECONDS=$(SECONDS) a target"
 	@echo "make faults   kills, stops, failing calls, damaged folders, hostile inputs, ROUNDS of each"
 	@echo "make coverage lines and branches that the tests reach"

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct world *current; // For the report when an assertion fails.
+static u64 current_steps;     // That it was to live.
 
 static void on_abort(int number)
 {
@@ -18,7 +20,12 @@ static void on_abort(int number)
     (void)signal(SIGABRT, SIG_DFL);
     // The process is ending: a report that may fail is better than none.
     // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c)
-    if (current != NULL) world_report(current, stderr);
+    if (current != NULL) {
+        world_report(current, stderr);
+        fprintf(stderr, "again: sim%s --seed %llu --steps %llu\n",
+                current->desk != NULL ? " --modules" : "", (unsigned long long)current->seed,
+                (unsigned long long)current_steps);
+    }
     abort();
 }
 
@@ -26,6 +33,7 @@ struct options {
     u64 seed;
     u64 runs;
     u64 steps;
+    u64 seconds; // 0: as many worlds as `runs`; else until so many are over.
     bool verbose;
     bool modules;       // Worlds of modules, not of plain clients.
     bool all;           // Every fault must have been seen to happen.
@@ -36,10 +44,13 @@ struct options {
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: sim [--modules] [--seed N] [--runs N] [--steps N] [--all] [--verbose]\n"
+            "usage: sim [--modules] [--seed N] [--runs N | --seconds N] [--steps N] [--all]\n"
+            "           [--verbose]\n"
             "       sim --plants | --plant BUG [--seed N] [--runs N] [--steps N]\n"
             "  Runs N worlds of consecutive seeds for N steps each, then lets the disk of each\n"
-            "  lie; worlds of plain clients, or of modules. --all fails when something of the\n"
+            "  lie; worlds of plain clients, or of modules. --seconds runs worlds until so many\n"
+            "  are over, and says how many events a minute they had. --all fails when something of "
+            "the\n"
             "  repertoire never happened. --plants runs worlds of modules with each bug, at most\n"
             "  N, until the check that is meant to finds it; --plant one world with one:\n");
     for (u32 i = PLANT_NONE + 1; i < PLANT_BUGS; i++) {
@@ -77,6 +88,7 @@ static bool options_read(int count, char **words, struct options *out)
         }
         if (strcmp(words[i], "--seed") == 0) value = &out->seed;
         if (strcmp(words[i], "--runs") == 0) value = &out->runs;
+        if (strcmp(words[i], "--seconds") == 0) value = &out->seconds;
         if (strcmp(words[i], "--steps") == 0) value = &out->steps;
         if (value == NULL || ++i == count) return false;
         char *end = NULL;
@@ -117,6 +129,7 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
     if (world == NULL) abort();
     memset(world, 0, sizeof *world);
     current = world;
+    current_steps = options->steps;
     const struct world_options life = {.seed = seed,
                                        .is_of_modules = options->modules,
                                        .verbose = options->verbose,
@@ -259,6 +272,23 @@ static int bugs_find(const struct options *options)
     return missing > 0;
 }
 
+// Worlds of consecutive seeds until the time is over.
+static void runs_for(const struct options *options, struct totals *totals)
+{
+    struct timespec begin, now;
+    u64 worlds = 0;
+    double seconds = 0;
+    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
+    while (seconds < (double)options->seconds) {
+        run(options->seed + worlds++, options, totals);
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        seconds = (double)(now.tv_sec - begin.tv_sec) + (double)(now.tv_nsec - begin.tv_nsec) / 1e9;
+    }
+    const u64 events = totals->world[WORLD_EVENTS];
+    printf("%llu worlds, %llu events in %.0f s: %.0f a minute\n", (unsigned long long)worlds,
+           (unsigned long long)events, seconds, (double)events * 60 / seconds);
+}
+
 int main(int count, char **words)
 {
     struct options options;
@@ -266,7 +296,10 @@ int main(int count, char **words)
     (void)signal(SIGABRT, on_abort);
     if (options.plants) return bugs_find(&options);
     struct totals totals = {0};
-    for (u64 i = 0; i < options.runs; i++) run(options.seed + i, &options, &totals);
+    if (options.seconds > 0) runs_for(&options, &totals);
+    for (u64 i = 0; i < options.runs && options.seconds == 0; i++) {
+        run(options.seed + i, &options, &totals);
+    }
     u32 missing = 0;
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) {
         // Worlds of plain clients show all that comes of a lie of the disk.
