@@ -81,7 +81,6 @@ void outcome_tree_start(struct outcome_tree *tree, const struct outcome_edge *ed
     const u64 pages = edge->range.count / OUTCOME_PAGE_LEAVES;
     if (edge->range.count % OUTCOME_PAGE_LEAVES != 0) *slot(tree, pages) = edge->open;
     atomic_store(&tree->written, pages);
-    tree->dropped = pages;
     atomic_store(&tree->size, edge->range.count);
 }
 

@@ -546,6 +546,8 @@ static bool open_leaves_hold(const struct checkpoint_head *head, const struct ou
     struct merkle_range open = {0};
     u64 row = head->outcomes_row;
     const u64 count = head->outcomes.count % OUTCOME_PAGE_LEAVES;
+    // Each leaf has a row at least.
+    if (head->outcomes.count > MIN(head->next_row, OUTCOME_TREE_LEAVES_MAX)) return false;
     for (u64 i = 0; i < count; i++) {
         const struct outcome_leaf *leaf = &edge->open.leaves[i];
         if (leaf->end_row <= row || leaf->end_row > head->next_row) return false;
