@@ -62,6 +62,26 @@ enum status heads_read(const char *path, struct heads *heads, struct failure *fa
     return status;
 }
 
+// Makes the name of a new file durable.
+static enum status name_sync(const char *path, struct failure *failure)
+{
+    char folder[4096] = ".";
+    const char *end = strrchr(path, '/');
+    const size_t size = end == NULL ? 0 : MAX((size_t)(end - path), 1);
+    assert(size < sizeof folder); // An option is no longer.
+    if (size > 0) {
+        memcpy(folder, path, size);
+        folder[size] = 0;
+    }
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // Where a folder cannot be synced its names are as durable as they will be.
+    const bool is_synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    const enum status status =
+        is_synced ? STATUS_OK : failure_set_errno(failure, STATUS_IO, errno, "syncing %s", folder);
+    if (fd >= 0) (void)close(fd);
+    return status;
+}
+
 enum status heads_open(const char *path, struct heads *heads, struct failure *failure)
 {
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
@@ -74,6 +94,7 @@ enum status heads_open(const char *path, struct heads *heads, struct failure *fa
                      : failure_set_errno(failure, STATUS_IO, errno, "locking %s", path);
     }
     if (status == STATUS_OK) status = heads_read(path, heads, failure);
+    if (status == STATUS_OK && heads->count == 0) status = name_sync(path, failure);
     heads->fd = status == STATUS_OK ? fd : -1;
     if (status != STATUS_OK) (void)close(fd);
     return status;
