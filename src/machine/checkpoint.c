@@ -378,6 +378,8 @@ static bool head_is_possible(const struct checkpoint_head *head, u64 file_pages)
     u64 digests = 0;
     if (head->table_count > CHECKPOINT_TABLES_MAX) return false;
     if (head->override_count > MACHINE_OVERRIDES_MAX) return false;
+    // Each leaf has a row at least.
+    if (head->outcomes.count > MIN(head->next_row, OUTCOME_TREE_LEAVES_MAX)) return false;
     for (u32 i = 0; i < head->table_count; i++) {
         const struct checkpoint_table *table = &head->tables[i];
         if (!pages_are_in(table->page_first, table->page_count, file_pages)) return false;
@@ -546,8 +548,6 @@ static bool open_leaves_hold(const struct checkpoint_head *head, const struct ou
     struct merkle_range open = {0};
     u64 row = head->outcomes_row;
     const u64 count = head->outcomes.count % OUTCOME_PAGE_LEAVES;
-    // Each leaf has a row at least.
-    if (head->outcomes.count > MIN(head->next_row, OUTCOME_TREE_LEAVES_MAX)) return false;
     for (u64 i = 0; i < count; i++) {
         const struct outcome_leaf *leaf = &edge->open.leaves[i];
         if (leaf->end_row <= row || leaf->end_row > head->next_row) return false;
