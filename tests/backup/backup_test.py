@@ -200,7 +200,7 @@ def test_a_restored_folder_goes_on_by_itself(folder):
             run("account", "create", "--id", "777%d" % len(forks), "--ledger", "700", "--code", "1",
                 "--connect", address)
         forks.append(re.findall(r"forked from log (\d+) behind frame (\d+), whose header has the "
-                                r"hash ([0-9a-f]{64})", said[0]))
+                                r"hash ([0-9a-f]{64})\n", said[0]))
         assert ("is a copy" in said[0]) == (len(forks) == 1), said
     expected = (made["log_id"], str(half), moment["head"])
     assert forks == [[expected], [expected]], (forks, expected)
