@@ -8,9 +8,9 @@
 // of a proof reads one page a level and hashes 63 nodes at most at each end of the page.
 //
 // Guarantees
-//   T1 A page in its file is full, checksummed and never changed.
-//   T2 Every file here is a function of the log and can be made anew from it.
-//   T3 A reader sees every leaf below a size that outcome_tree_size gave, whatever is written
+//   O1 A page in its file is full, checksummed and never changed.
+//   O2 Every file here is a function of the log and can be made anew from it.
+//   O3 A reader sees every leaf below a size that outcome_tree_size gave, whatever is written
 //      meanwhile.
 // Costs: 64 bytes a frame that has rows, on disk; in memory the pages that are not written yet.
 //
