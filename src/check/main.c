@@ -76,8 +76,9 @@ static char *file_read(const char *path, size_t *size)
     while (file != NULL && !feof(file) && !ferror(file) && *size < FILE_MAX) {
         if (*size == capacity) {
             capacity = MAX(2 * capacity, (size_t)64 * KIB);
-            text = realloc(text, capacity);
-            assert(text != NULL);
+            char *more = realloc(text, capacity);
+            assert(more != NULL);
+            text = more;
         }
         *size += fread(text + *size, 1, capacity - *size, file);
     }
@@ -318,6 +319,7 @@ static void line_put(struct check *check, const char *path, u32 number, const st
 // Checks every line of a file. -1, or the exit code.
 static int file_check(struct check *check, const char *path)
 {
+    static struct proof proof;
     size_t size = 0;
     char *text = file_read(path, &size);
     if (text == NULL) return EXIT_ENVIRONMENT;
@@ -328,7 +330,6 @@ static int file_check(struct check *check, const char *path)
     u32 count = 0;
     for (; json_lines_next(&lines, true, &line, &line_size, &number); count++) {
         struct failure failure = {0};
-        static struct proof proof;
         enum status status = proof_read(line, line_size, number, &proof, &failure);
         if (status == STATUS_OK) status = proof_check(&proof, &failure);
         if (status == STATUS_OK) status = trust_check(check, &proof, &failure);
@@ -338,7 +339,7 @@ static int file_check(struct check *check, const char *path)
     if (count > 0) return -1;
     struct failure failure = {0};
     (void)failure_set(&failure, STATUS_INVALID, "there is nothing in it");
-    line_put(check, path, 1, NULL, &failure);
+    line_put(check, path, 1, &proof, &failure);
     return -1;
 }
 

@@ -168,15 +168,17 @@ static enum status command_sign(const char *command, const u8 message[PROOF_HEAD
                                 u8 signature[SIGNATURE_SIZE], struct failure *failure)
 {
     static const char shell[] = "/bin/sh";
-    char *const words[] = {(char[]){"sh"}, (char[]){"-c"}, strdup(command), NULL};
     int in[2] = {-1, -1};
     int out[2] = {-1, -1};
     posix_spawn_file_actions_t actions;
     pid_t child = 0;
-    assert(words[2] != NULL);
     if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "making a pipe");
+        const int problem = errno;
+        for (u32 i = 0; i < 2 && in[i] >= 0; i++) (void)close(in[i]);
+        return failure_set_errno(failure, STATUS_IO, problem, "making a pipe");
     }
+    char *const words[] = {(char[]){"sh"}, (char[]){"-c"}, strdup(command), NULL};
+    assert(words[2] != NULL);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     (void)posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);

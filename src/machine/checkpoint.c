@@ -598,6 +598,7 @@ static enum status lists_load(struct machine *machine, const struct checkpoint_h
     struct checkpoint_segment *segments = NULL;
     enum status status = checkpoint_lists_read(disk, file, name, head, &segments, failure);
     if (status != STATUS_OK) return status;
+    assert(segments != NULL);
     for (u32 i = 0; i < head->segment_count && status == STATUS_OK; i++) {
         status =
             history_adopt(&machine->history, segments[i].first_row, segments[i].row_count, failure);
