@@ -36,7 +36,8 @@ static const char help[] =
     "  FILE          Heads or proofs; - is standard input. (required)\n"
     "  --key KEY     The public key, 64 hex digits, that every head is signed by.\n"
     "  --heads HELD  A file of signed heads that you hold: the head of a proof must\n"
-    "                be one of them; when one head continues another, one of both.\n"
+    "                be one of them; when one head continues another, one of both,\n"
+    "                and the other signed by the same key or by that of --key.\n"
     "  --json        Print one JSON object a line.\n"
     "  --help        Print this.\n"
     "  --version     Print the version.\n"
@@ -75,8 +76,9 @@ static char *file_read(const char *path, size_t *size)
     while (file != NULL && !feof(file) && !ferror(file) && *size < FILE_MAX) {
         if (*size == capacity) {
             capacity = MAX(2 * capacity, (size_t)64 * KIB);
-            text = realloc(text, capacity);
-            assert(text != NULL);
+            char *more = realloc(text, capacity);
+            assert(more != NULL);
+            text = more;
         }
         *size += fread(text + *size, 1, capacity - *size, file);
     }
@@ -108,6 +110,9 @@ static int held_read(struct check *check)
         if (status == STATUS_OK && proof.kind != PROOF_HEAD) {
             status =
                 failure_set(&failure, STATUS_INVALID, "line %u is a proof, not a head", number);
+        } else if (status == STATUS_OK && !proof_head_is_signed(&proof.to)) {
+            status = failure_set(&failure, STATUS_INVALID,
+                                 "line %u: the head was not signed by the key it names", number);
         }
         if (status != STATUS_OK) {
             (void)fprintf(stderr, "tael-check: %s: %s\n", check->held_path, failure.message);
@@ -129,12 +134,14 @@ static bool is_by_key(const struct check *check, const struct signed_head *head)
     return !check->has_key || memcmp(head->key, check->key, sizeof check->key) == 0;
 }
 
-static bool is_held(const struct check *check, const struct signed_head *head)
+// The head that the user holds and that is this one; NULL when there is none.
+static const struct signed_head *held_find(const struct check *check,
+                                           const struct signed_head *head)
 {
     for (u32 i = 0; i < check->held_count; i++) {
-        if (proof_head_is_same(&check->held[i], head)) return true;
+        if (proof_head_is_same(&check->held[i], head)) return &check->held[i];
     }
-    return check->held_path == NULL;
+    return NULL;
 }
 
 static enum status trust_check(const struct check *check, const struct proof *proof,
@@ -144,10 +151,23 @@ static enum status trust_check(const struct check *check, const struct proof *pr
     if (!is_by_key(check, &proof->to) || (has_two && !is_by_key(check, &proof->from))) {
         return failure_set(failure, STATUS_INVALID, "the head is signed by another key");
     }
-    if (is_held(check, &proof->to) || (has_two && is_held(check, &proof->from))) return STATUS_OK;
-    return failure_set(failure, STATUS_INVALID, "%s",
-                       has_two ? "neither head is one of those held"
-                               : "the head is not one of those held");
+    if (check->held_path == NULL) return STATUS_OK;
+    const struct signed_head *to = held_find(check, &proof->to);
+    const struct signed_head *from = has_two ? held_find(check, &proof->from) : NULL;
+    if (to == NULL && from == NULL) {
+        return failure_set(failure, STATUS_INVALID, "%s",
+                           has_two ? "neither head is one of those held"
+                                   : "the head is not one of those held");
+    }
+    // A tree that begins with that of a head anybody can make up: it is for the signer of the one
+    // that is held to say that it is the log's.
+    if (!has_two || check->has_key || (to != NULL && from != NULL)) return STATUS_OK;
+    const u8 *signer = to != NULL ? to->key : from->key;
+    const u8 *other = to != NULL ? proof->from.key : proof->to.key;
+    if (memcmp(signer, other, SIGNATURE_KEY_SIZE) == 0) return STATUS_OK;
+    return failure_set(failure, STATUS_INVALID,
+                       "the head that is not held is signed by another key than the one that is: "
+                       "name it by --key, if you believe it");
 }
 
 // --- what is printed -----------------------------------------------------------------------------
@@ -261,7 +281,7 @@ static void line_put(struct check *check, const char *path, u32 number, const st
                      const struct failure *why)
 {
     static const char *const kinds[] = {"head", "inclusion", "consistency"};
-    char buffer[4096];
+    static char buffer[PROOF_TEXT_MAX]; // Of a path of 4,096 bytes each may take six.
     check->is_refused = check->is_refused || why != NULL;
     if (!check->as_json) {
         struct text out = text_init(buffer, sizeof buffer);
@@ -299,6 +319,7 @@ static void line_put(struct check *check, const char *path, u32 number, const st
 // Checks every line of a file. -1, or the exit code.
 static int file_check(struct check *check, const char *path)
 {
+    static struct proof proof;
     size_t size = 0;
     char *text = file_read(path, &size);
     if (text == NULL) return EXIT_ENVIRONMENT;
@@ -309,7 +330,6 @@ static int file_check(struct check *check, const char *path)
     u32 count = 0;
     for (; json_lines_next(&lines, true, &line, &line_size, &number); count++) {
         struct failure failure = {0};
-        static struct proof proof;
         enum status status = proof_read(line, line_size, number, &proof, &failure);
         if (status == STATUS_OK) status = proof_check(&proof, &failure);
         if (status == STATUS_OK) status = trust_check(check, &proof, &failure);
@@ -319,7 +339,7 @@ static int file_check(struct check *check, const char *path)
     if (count > 0) return -1;
     struct failure failure = {0};
     (void)failure_set(&failure, STATUS_INVALID, "there is nothing in it");
-    line_put(check, path, 1, NULL, &failure);
+    line_put(check, path, 1, &proof, &failure);
     return -1;
 }
 

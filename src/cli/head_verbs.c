@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <tael.h>
 
@@ -51,6 +52,19 @@ static int head_ask(const struct cli_call *call, struct tael_client *client, u64
     memcpy(head->header, view.header, sizeof head->header);
     memcpy(head->root, view.root, sizeof head->root);
     return EXIT_DONE;
+}
+
+// Waits so long, or until the signer is told to end, which it may have been before.
+static void pause_s(u32 seconds)
+{
+    sigset_t ends, before;
+    const struct timespec time = {.tv_sec = seconds};
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &ends, &before);
+    if (!cli_is_interrupted()) (void)ppoll(NULL, 0, &time, &before);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 // Signs the head of now, if the tree has grown since the last one and is that tree's continuation.
@@ -104,7 +118,7 @@ static int heads_advance(const struct cli_call *call, struct heads *heads)
     if (client == NULL) return code;
     for (bool is_first = true; code == EXIT_DONE; is_first = false) {
         bool is_new = false;
-        if (!is_first) (void)poll(NULL, 0, (int)options->every * 1000);
+        if (!is_first) pause_s(options->every);
         if (cli_is_interrupted()) break;
         code = head_advance(call, client, timeout_ms, heads, &is_new);
         if (code == EXIT_DONE && (is_new || is_first)) {

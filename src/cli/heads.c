@@ -62,6 +62,26 @@ enum status heads_read(const char *path, struct heads *heads, struct failure *fa
     return status;
 }
 
+// Makes the name of a new file durable.
+static enum status name_sync(const char *path, struct failure *failure)
+{
+    char folder[4096] = ".";
+    const char *end = strrchr(path, '/');
+    const size_t size = end == NULL ? 0 : MAX((size_t)(end - path), 1);
+    assert(size < sizeof folder); // An option is no longer.
+    if (size > 0) {
+        memcpy(folder, path, size);
+        folder[size] = 0;
+    }
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // Where a folder cannot be synced its names are as durable as they will be.
+    const bool is_synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    const enum status status =
+        is_synced ? STATUS_OK : failure_set_errno(failure, STATUS_IO, errno, "syncing %s", folder);
+    if (fd >= 0) (void)close(fd);
+    return status;
+}
+
 enum status heads_open(const char *path, struct heads *heads, struct failure *failure)
 {
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
@@ -74,6 +94,7 @@ enum status heads_open(const char *path, struct heads *heads, struct failure *fa
                      : failure_set_errno(failure, STATUS_IO, errno, "locking %s", path);
     }
     if (status == STATUS_OK) status = heads_read(path, heads, failure);
+    if (status == STATUS_OK && heads->count == 0) status = name_sync(path, failure);
     heads->fd = status == STATUS_OK ? fd : -1;
     if (status != STATUS_OK) (void)close(fd);
     return status;
@@ -147,15 +168,17 @@ static enum status command_sign(const char *command, const u8 message[PROOF_HEAD
                                 u8 signature[SIGNATURE_SIZE], struct failure *failure)
 {
     static const char shell[] = "/bin/sh";
-    char *const words[] = {(char[]){"sh"}, (char[]){"-c"}, strdup(command), NULL};
     int in[2] = {-1, -1};
     int out[2] = {-1, -1};
     posix_spawn_file_actions_t actions;
     pid_t child = 0;
-    assert(words[2] != NULL);
     if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "making a pipe");
+        const int problem = errno;
+        for (u32 i = 0; i < 2 && in[i] >= 0; i++) (void)close(in[i]);
+        return failure_set_errno(failure, STATUS_IO, problem, "making a pipe");
     }
+    char *const words[] = {(char[]){"sh"}, (char[]){"-c"}, strdup(command), NULL};
+    assert(words[2] != NULL);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     (void)posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);

@@ -93,7 +93,9 @@ enum status history_include(const struct history_view *view, u64 row, u64 size,
     *out = (struct history_inclusion){0};
     enum status status = history_tree_leaf(view, row, &out->leaf, failure);
     if (status != STATUS_OK) return status;
-    assert(out->leaf < size && size <= outcome_tree_size(tree));
+    assert(size <= outcome_tree_size(tree));
+    // The order of the leaves is what their pages say.
+    if (out->leaf >= size) return contradiction(out->leaf, row, failure);
     status = outcome_tree_leaf(tree, out->leaf, &leaf, &first_row, failure);
     if (status == STATUS_OK) status = frame_include(view, row, &leaf, first_row, out, failure);
     if (status != STATUS_OK) return status;

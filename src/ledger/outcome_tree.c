@@ -81,7 +81,6 @@ void outcome_tree_start(struct outcome_tree *tree, const struct outcome_edge *ed
     const u64 pages = edge->range.count / OUTCOME_PAGE_LEAVES;
     if (edge->range.count % OUTCOME_PAGE_LEAVES != 0) *slot(tree, pages) = edge->open;
     atomic_store(&tree->written, pages);
-    tree->dropped = pages;
     atomic_store(&tree->size, edge->range.count);
 }
 
@@ -272,6 +271,7 @@ enum status outcome_tree_leaf(struct outcome_tree *tree, u64 index, struct outco
     enum status status = page_load(tree, index / OUTCOME_PAGE_LEAVES, place + 1, &page, failure);
     if (status != STATUS_OK) return status;
     *out = page.leaves[place];
+    // NOLINTNEXTLINE: the page has as many leaves as were asked for.
     *first_row = place == 0 ? page.first_row : page.leaves[place - 1].end_row;
     return STATUS_OK;
 }

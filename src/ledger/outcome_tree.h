@@ -8,9 +8,9 @@
 // of a proof reads one page a level and hashes 63 nodes at most at each end of the page.
 //
 // Guarantees
-//   T1 A page in its file is full, checksummed and never changed.
-//   T2 Every file here is a function of the log and can be made anew from it.
-//   T3 A reader sees every leaf below a size that outcome_tree_size gave, whatever is written
+//   O1 A page in its file is full, checksummed and never changed.
+//   O2 Every file here is a function of the log and can be made anew from it.
+//   O3 A reader sees every leaf below a size that outcome_tree_size gave, whatever is written
 //      meanwhile.
 // Costs: 64 bytes a frame that has rows, on disk; in memory the pages that are not written yet.
 //
@@ -30,6 +30,8 @@
 #define OUTCOME_TREE_PREFIX     "tree-"               // Of a file's name.
 #define OUTCOME_TREE_FILE_PAGES 65536u
 #define OUTCOME_TREE_FILES_MAX  4096u
+#define OUTCOME_TREE_LEAVES_MAX \
+    ((u64)OUTCOME_TREE_FILES_MAX * OUTCOME_TREE_FILE_PAGES * OUTCOME_PAGE_LEAVES)
 // Pages in memory: more than can wait to be written, one row a frame (history.h).
 #define OUTCOME_TREE_RING (1u << 17)
 // Digests of the longest path: the log has fewer than 2^36 frames (docs/FORMAT.md, section 1).
@@ -75,7 +77,6 @@ struct outcome_tree {
     struct outcome_page *ring; // Pages that are not in their files yet, by number.
     _Atomic u64 size;          // Leaves.
     _Atomic u64 written;       // Pages below are in their files.
-    u64 dropped;               // Pages below are no longer in the ring; the writer's.
     _Atomic disk_handle files[OUTCOME_TREE_FILES_MAX]; // Plus one; 0: not open.
 };
 

@@ -284,7 +284,7 @@ static void damage_is_named(void **state)
         disk_read(&fixture->disk.disk, file, 0, pages, sizeof pages, &fixture->failure), STATUS_OK);
     for (u32 i = 0; i < 64; i++) {
         struct outcome_page wrong = pages[i == 0 ? 0 : 1];
-        if (i > 0) ((u8 *)&wrong)[random_below(&random, PAGE_SIZE)] ^= 1u << i % 8;
+        if (i > 0) ((u8 *)&wrong)[random_below(&random, PAGE_SIZE)] ^= (u8)(1u << i % 8);
         assert_int_equal(disk_write_one(&fixture->disk.disk, file, PAGE_SIZE, &wrong, sizeof wrong,
                                         &fixture->failure),
                          STATUS_OK);

@@ -378,6 +378,8 @@ static bool head_is_possible(const struct checkpoint_head *head, u64 file_pages)
     u64 digests = 0;
     if (head->table_count > CHECKPOINT_TABLES_MAX) return false;
     if (head->override_count > MACHINE_OVERRIDES_MAX) return false;
+    // Each leaf has a row at least.
+    if (head->outcomes.count > MIN(head->next_row, OUTCOME_TREE_LEAVES_MAX)) return false;
     for (u32 i = 0; i < head->table_count; i++) {
         const struct checkpoint_table *table = &head->tables[i];
         if (!pages_are_in(table->page_first, table->page_count, file_pages)) return false;
@@ -596,6 +598,7 @@ static enum status lists_load(struct machine *machine, const struct checkpoint_h
     struct checkpoint_segment *segments = NULL;
     enum status status = checkpoint_lists_read(disk, file, name, head, &segments, failure);
     if (status != STATUS_OK) return status;
+    assert(segments != NULL);
     for (u32 i = 0; i < head->segment_count && status == STATUS_OK; i++) {
         status =
             history_adopt(&machine->history, segments[i].first_row, segments[i].row_count, failure);

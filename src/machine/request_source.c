@@ -45,8 +45,12 @@ static enum status source_read(void *context, u64 place, void *out, size_t size,
     if (place < atomic_load_explicit(&source->durable, memory_order_acquire)) {
         return wal_read(source->wal, place, out, size, failure);
     }
+    // History, which is read from files, may say anything of where a request is.
     const struct request_frame *frame = frame_of(source, place);
-    assert(frame != NULL);
+    if (frame == NULL || size > frame->place + frame->size - place) {
+        return failure_set(failure, STATUS_CORRUPT, "there is no request at place %llu of the log",
+                           (unsigned long long)place);
+    }
     copy_from(frame, place, out, size);
     return STATUS_OK;
 }
@@ -66,8 +70,14 @@ static void source_advise(void *context, u64 place, size_t size)
 static enum status source_frame(void *context, u64 place, struct history_frame *out,
                                 struct failure *failure)
 {
+    struct request_source *source = context;
     struct frame_header header;
-    enum status status = source_read(context, place, &header, sizeof header, failure);
+    // Any thread asks; what it may know of is durable, whatever the place is that it was told.
+    if (place >= atomic_load_explicit(&source->durable, memory_order_acquire)) {
+        return failure_set(failure, STATUS_CORRUPT, "there is no frame at place %llu of the log",
+                           (unsigned long long)place);
+    }
+    enum status status = wal_read(source->wal, place, &header, sizeof header, failure);
     if (status != STATUS_OK) return status;
     if (!frame_header_valid(&header) || header.place != place) {
         return failure_set(failure, STATUS_CORRUPT, "there is no frame at place %llu of the log",

@@ -273,6 +273,29 @@ static enum status frame_check(struct verify *verify, const struct frame_view *v
     return status;
 }
 
+// Compares the leaves in no full page with those that the checkpoint lists: their roots are in its
+// subtrees, where their frames are and end is said by the list alone.
+static enum status open_leaves_check(struct verify *verify)
+{
+    const struct checkpoint_head *head = &verify->head;
+    const size_t size = head->outcomes.count % OUTCOME_PAGE_LEAVES * sizeof(struct outcome_leaf);
+    struct checkpoint_segment *lists = NULL;
+    char name[DISK_NAME_SIZE_MAX];
+    disk_handle file = -1;
+    checkpoint_file_name(name, head->tail.sequence);
+    enum status status = disk_open(verify->disk, name, DISK_READ_ONLY, &file, verify->failure);
+    if (status != STATUS_OK) return status;
+    status = checkpoint_lists_read(verify->disk, file, name, head, &lists, verify->failure);
+    disk_close(verify->disk, file);
+    if (status != STATUS_OK) return status;
+    if (memcmp(lists + head->segment_count, verify->indexer.outcomes.open.leaves, size) != 0) {
+        status = failure_set(verify->failure, STATUS_CORRUPT,
+                             "%s: its list of frames is not what history gives", name);
+    }
+    free(lists);
+    return status;
+}
+
 static enum status checkpoint_place_check(struct verify *verify, const struct wal_tail *tail)
 {
     const struct wal_tail *named = &verify->head.tail;
@@ -288,7 +311,7 @@ static enum status checkpoint_place_check(struct verify *verify, const struct wa
                            "checkpoint %llu has another tree of outcomes than history gives",
                            (unsigned long long)named->sequence);
     }
-    return STATUS_OK;
+    return open_leaves_check(verify);
 }
 
 // A frame that goes on under another id is the first that a copy wrote.

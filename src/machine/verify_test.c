@@ -159,7 +159,7 @@ static void test_a_head_that_contradicts_itself_is_refused(void **state)
     struct recovery_report report;
     checkpoint_take(fixture, 0);
     log_fixture_must(checkpoint_find(&fixture->disk.disk, &head, &fixture->failure), fixture);
-    struct checkpoint_head heads[8];
+    struct checkpoint_head heads[9];
     for (size_t i = 0; i < ARRAY_COUNT(heads); i++) heads[i] = head;
     heads[0].table_count = CHECKPOINT_TABLES_MAX + 1;
     heads[1].override_count = MACHINE_OVERRIDES_MAX + 1;
@@ -169,6 +169,7 @@ static void test_a_head_that_contradicts_itself_is_refused(void **state)
     heads[5].lists_page = 1u << 20;
     heads[6].position++;
     heads[7].tables[0].root.bytes[0] ^= 1;
+    heads[8].outcomes.count = head.next_row + 1;
     for (size_t i = 0; i < ARRAY_COUNT(heads); i++) {
         head_write(fixture, heads[i]);
         assert_int_equal(checkpoint_find(&fixture->disk.disk, &found, &fixture->failure),
@@ -180,6 +181,42 @@ static void test_a_head_that_contradicts_itself_is_refused(void **state)
     }
     head_write(fixture, head);
     log_fixture_must(verify(fixture, NULL), fixture);
+}
+
+// What no root says of a frame, under digests that are right: where it is, and where its rows end.
+static void test_a_list_of_other_frames_is_found(void **state)
+{
+    struct log_fixture *fixture = *state;
+    struct disk *disk = &fixture->disk.disk;
+    struct checkpoint_head head;
+    struct checkpoint_segment *lists = NULL;
+    char name[DISK_NAME_SIZE_MAX];
+    disk_handle handle = -1;
+    checkpoint_take(fixture, 0);
+    log_fixture_must(checkpoint_find(disk, &head, &fixture->failure), fixture);
+    checkpoint_file_name(name, head.tail.sequence);
+    log_fixture_must(disk_open(disk, name, 0, &handle, &fixture->failure), fixture);
+    log_fixture_must(checkpoint_lists_read(disk, handle, name, &head, &lists, &fixture->failure),
+                     fixture);
+    assert_true(head.outcomes.count % OUTCOME_PAGE_LEAVES > 1);
+    struct outcome_leaf *leaf = (void *)(lists + head.segment_count);
+    for (u32 i = 0; i < 3; i++) {
+        if (i == 1) leaf->place -= PAGE_SIZE;
+        leaf->place += i == 0 ? PAGE_SIZE : 0;
+        leaf->end_row += i == 1 ? 1 : i == 2 ? U64_MAX : 0;
+        const size_t size = checkpoint_lists_size(&head);
+        sha256(lists, size, &head.lists_digest);
+        log_fixture_must(disk_write_one(disk, handle, head.lists_page * PAGE_SIZE, lists, size,
+                                        &fixture->failure),
+                         fixture);
+        head_write(fixture, head);
+        if (i == 2) break; // As it was.
+        assert_int_equal(verify(fixture, NULL), STATUS_CORRUPT);
+        assert_non_null(strstr(fixture->failure.message, "its list of frames is not what history"));
+    }
+    log_fixture_must(verify(fixture, NULL), fixture);
+    disk_close(disk, handle);
+    free(lists);
 }
 
 static void test_an_outcome_root_that_the_log_does_not_give_is_found(void **state)
@@ -326,6 +363,7 @@ int main(void)
         TEST(test_a_balance_that_no_transfer_made_is_found),
         TEST(test_a_log_that_ends_before_its_checkpoint_is_found),
         TEST(test_a_head_that_contradicts_itself_is_refused),
+        TEST(test_a_list_of_other_frames_is_found),
         TEST(test_an_outcome_root_that_the_log_does_not_give_is_found),
         TEST(test_a_replay_tells_how_far_it_is_and_stops_when_asked),
         TEST(test_a_folder_without_a_log_is_no_log),

@@ -133,6 +133,16 @@ static bool is_done(const struct proof_row *row, u8 kind)
     return row->row[ROW_KIND] == kind && row->row[ROW_RESULT] == RESULT_CREATED;
 }
 
+// Whether a refusal is the last word about its id: one that burned it (FORMAT.md, section 3). After
+// every other one the id could be, or was already, that of a transfer that was done; and what a
+// module planned burns nothing.
+static bool burns(const struct proof_row *row)
+{
+    static const u8 results[] = {21, 22, 25, 54, 55, 65, 66};
+    return row->row[ROW_KIND] == KIND_TRANSFER &&
+           memchr(results, row->row[ROW_RESULT], sizeof results) != NULL;
+}
+
 // Whether the rows say together what a proof says: NULL, or what is wrong with row `*index`.
 static const char *rows_difference(const struct proof *proof, u32 *index)
 {
@@ -143,6 +153,8 @@ static const char *rows_difference(const struct proof *proof, u32 *index)
     if (kind != KIND_TRANSFER && kind != KIND_POSTING) return "is not that of a transfer";
     const bool moves = transfer->row[ROW_RESULT] == RESULT_CREATED;
     const bool is_pending = (load_u16(transfer->row + ROW_FLAGS) & FLAG_PENDING) != 0;
+    if (!moves && !burns(transfer))
+        return "is a refusal that says nothing of what became of its id";
     if (moves && proof->row_count < 3) return "has not the rows of its two accounts behind it";
     for (u32 i = 1; i < proof->row_count; i++) {
         const struct proof_row *row = &proof->rows[i].head;

@@ -176,8 +176,8 @@ static enum status watch_open(struct server *server, struct failure *failure)
 static void fork_tell(const struct wal_tail *parent)
 {
     char log_id[NUMBER_SIZE_MAX];
-    char head[2 * sizeof parent->previous.bytes + 1];
-    struct text text = text_init(head, sizeof head);
+    char head[2 * sizeof parent->previous.bytes + 1] = {0};
+    struct text text = text_init(head, sizeof head - 1);
     (void)number_print_u128(parent->log_id, log_id);
     text_append_hex(&text, parent->previous.bytes, sizeof parent->previous.bytes);
     trace(TRACE_INFO, "forked from log %s behind frame %llu, whose header has the hash %s", log_id,

@@ -435,6 +435,24 @@ static void file_remove(const char *path)
     assert_int_equal(unlink(path), 0);
 }
 
+// A folder without the file that says whose it is: found out at the first start, told at each.
+static void test_a_copy_is_served(void **state)
+{
+    struct world *world = *state;
+    struct compat_client client;
+    server_start(world);
+    accounts_make(world, 1);
+    assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
+    assert_int_equal(files_do(world, "owner", file_remove), 1);
+    for (u32 i = 0; i < 2; i++) {
+        server_start(world);
+        client_connect(world, &client);
+        assert_int_equal(accounts_found(&client, 1), 1);
+        compat_client_close(&client);
+        assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
+    }
+}
+
 static void test_an_index_of_another_format_is_made_again_as_the_hint_says(void **state)
 {
     struct world *world = *state;
@@ -643,6 +661,7 @@ int main(void)
         TEST(test_a_file_that_is_copied_is_kept),
         TEST(test_what_a_folder_was_made_with_must_be_what_is_given),
         TEST(test_a_new_log_needs_an_empty_folder),
+        TEST(test_a_copy_is_served),
         TEST(test_an_index_of_another_format_is_made_again_as_the_hint_says),
         TEST(test_full_storage_is_told),
         TEST(test_dropped_requests_are_told_as_a_count),

@@ -286,8 +286,13 @@ static const u8 *read_map(struct wal *wal, u64 place)
 
 enum status wal_read(struct wal *wal, u64 place, void *out, size_t size, struct failure *failure)
 {
+    const u64 offset = place % WAL_FILE_SIZE;
+    if (place / WAL_FILE_SIZE >= WAL_FILES_MAX || size > WAL_FILE_SIZE - offset) {
+        return failure_set(failure, STATUS_CORRUPT,
+                           "%zu bytes at place %llu of the log are not in one of its files", size,
+                           (unsigned long long)place);
+    }
     struct wal_file *file = &wal->read_files[place / WAL_FILE_SIZE];
-    u64 offset = place % WAL_FILE_SIZE;
     const u8 *map = atomic_load_explicit(&file->map, memory_order_acquire);
     if (map == NULL && atomic_load_explicit(&file->handle, memory_order_acquire) == 0) {
         enum status status = read_open(wal, place / WAL_FILE_SIZE, failure);
@@ -298,7 +303,6 @@ enum status wal_read(struct wal *wal, u64 place, void *out, size_t size, struct 
         disk_handle handle = atomic_load_explicit(&file->handle, memory_order_acquire) - 1;
         return disk_read(wal->disk, handle, offset, out, size, failure);
     }
-    assert(offset + size <= WAL_FILE_SIZE);
     memcpy(out, map + offset, size);
     return STATUS_OK;
 }

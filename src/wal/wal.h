@@ -108,7 +108,8 @@ MUST_USE enum status wal_append_command(struct wal *wal, const struct frame_head
 MUST_USE enum status wal_prepare(struct wal *wal, u64 reserve, struct failure *failure);
 // Whether file `number` has its space. Any thread.
 bool wal_is_prepared(struct wal *wal, u64 number);
-// Reads bytes that are durable.
+// Reads bytes that are durable. STATUS_CORRUPT when they are not in one file that a log can have:
+// whoever says where they are may be a file that was read.
 MUST_USE enum status wal_read(struct wal *wal, u64 place, void *out, size_t size,
                               struct failure *failure);
 // As wal_read where the log may end before: STATUS_NOT_FOUND then. For reading back in order, by

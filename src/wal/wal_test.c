@@ -156,6 +156,16 @@ static void test_append_and_reopen(void **state)
     assert_int_equal(wal_read(&fixture->wal, place, bytes, sizeof bytes, &fixture->failure),
                      STATUS_OK);
     for (u64 i = 0; i < sizeof bytes; i++) assert_int_equal(bytes[i], body_byte(0, i));
+    // What history says of places is read from files, too.
+    const u64 places[] = {WAL_FILE_SIZE - 99, (u64)WAL_FILES_MAX * WAL_FILE_SIZE, U64_MAX - 50};
+    for (u32 i = 0; i < ARRAY_COUNT(places); i++) {
+        assert_int_equal(wal_read(&fixture->wal, places[i], bytes, sizeof bytes, &fixture->failure),
+                         STATUS_CORRUPT);
+        assert_non_null(strstr(fixture->failure.message, "are not in one of its files"));
+    }
+    assert_int_equal(
+        wal_read(&fixture->wal, WAL_FILE_SIZE - 100, bytes, sizeof bytes, &fixture->failure),
+        STATUS_OK);
 }
 
 static void test_empty_log(void **state)

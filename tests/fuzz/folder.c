@@ -2,15 +2,18 @@
 //
 // A folder: the log, the checkpoint, the rows and the index of tests/fixtures with bytes changed,
 // and, as the first byte says, with the checksums and digests of the log's frames or of the
-// checkpoint's head made right again, so that what lies behind them is reached. It is verified,
-// backed up, restored and opened: each ends in a state or in a refusal that says why, and one that
-// speaks of damage says where.
+// checkpoint's head and lists made right again, so that what lies behind them is reached. It is
+// verified, backed up, restored and opened, and everything in it is proved: each ends in a state or
+// in a refusal that says why, and one that speaks of damage says where.
 #include "fuzz.h"
 
 #include "base/checksum.h"
 #include "machine/backup.h"
 #include "machine/checkpoint.h"
+#include "machine/commit.h"
 #include "machine/log_fixture.h"
+#include "machine/past.h"
+#include "modules/tree/tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +98,11 @@ static void checkpoint_seal(u8 *bytes, u64 size)
 {
     struct checkpoint_head *head = (void *)bytes;
     if (size < sizeof *head) return;
+    const u64 lists = head->lists_page * PAGE_SIZE;
+    const size_t lists_size = checkpoint_lists_size(head);
+    if (head->lists_page <= size / PAGE_SIZE && lists_size <= size - MIN(lists, size)) {
+        sha256(bytes + lists, lists_size, &head->lists_digest);
+    }
     const u128 sum =
         checksum((const u8 *)head + sizeof head->checksum, sizeof *head - sizeof head->checksum);
     memcpy(head->checksum, &sum, sizeof head->checksum);
@@ -125,9 +133,9 @@ static void refusal_check(enum status status, const struct failure *failure)
 {
     static const char *const places[] = {"log-",       "rows-",  "tree-", "index-",
                                          "checkpoint", "frame ", "row "};
-    FUZZ_CHECK(status == STATUS_CORRUPT || status == STATUS_UNSUPPORTED ||
-               status == STATUS_INVALID);
-    bool is_told = status != STATUS_CORRUPT;
+    const bool is_damage = status == STATUS_CORRUPT || status == STATUS_NOT_FOUND;
+    FUZZ_CHECK(is_damage || status == STATUS_UNSUPPORTED || status == STATUS_INVALID);
+    bool is_told = !is_damage;
     for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
         is_told |= strstr(failure->message, places[i]) != NULL;
     }
@@ -166,6 +174,50 @@ static void backup_check(struct disk_memory *disk, bool is_whole)
     disk_memory_free(&vault);
 }
 
+// Asks as a port does; false when the disk was refused.
+static bool question_ask(struct node *node, struct history_view view,
+                         const struct schema_record *question, const void *body, void *views,
+                         u32 room)
+{
+    static struct module_answer answer;
+    struct failure failure;
+    answer = (struct module_answer){.views = views, .room = room, .looks_max = ANSWER_TURN_LOOKS};
+    if (commit_ask(&node->machine, question, body, &answer) != MODULE_DONE) return true;
+    const enum status status = past_look(node, NULL, &view, question, body, &answer, &failure);
+    if (status != STATUS_OK) {
+        FUZZ_CHECK(status == STATUS_NOT_FOUND || status == STATUS_CORRUPT);
+        FUZZ_CHECK(failure.message[0] != 0);
+    }
+    return status == STATUS_OK;
+}
+
+// What the tree of outcomes is asked: its head, that it grew, and each row by the id that it has.
+static void tree_ask(struct node *node)
+{
+    _Alignas(16) static u8 views[4 * sizeof(struct tree_inclusion_part)];
+    const struct tree_head head = {0};
+    struct history *history = &node->machine.history;
+    struct failure failure;
+    struct history_view view = history_view_open(
+        history, (const struct account *)(const void *)node->machine.ledger.accounts.memory,
+        history->next_row);
+    const u64 size = outcome_tree_size(&history->tree);
+    (void)question_ask(node, view, &tree_schema_tree_head, &head, views, sizeof views);
+    for (u64 from = 0; from <= MIN(size, 80); from++) {
+        const struct tree_consistency growth = {.from = from, .to = size};
+        (void)question_ask(node, view, &tree_schema_tree_consistency, &growth, views, sizeof views);
+    }
+    bool goes_on = true;
+    for (u64 row = 0; row < MIN(view.row_end, 300) && goes_on; row++) {
+        struct outcome outcome;
+        goes_on = history_row(history, view.set, row, &outcome, &failure) == STATUS_OK;
+        const struct tree_inclusion transfer = {.transfer_id = outcome.id, .size = size - row % 2};
+        goes_on = goes_on && question_ask(node, view, &tree_schema_tree_inclusion, &transfer, views,
+                                          sizeof views);
+    }
+    history_view_close(&view);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) return 0;
@@ -182,8 +234,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     backup_check(&disk, status == STATUS_OK);
     memset(&node, 0, sizeof node);
     status = node_open(&node, &disk.disk, NULL, 0, NULL, &recovery, &failure);
-    if (status != STATUS_OK) refusal_check(status, &failure);
-    else node_free(&node);
+    if (status != STATUS_OK) {
+        refusal_check(status, &failure);
+    } else {
+        tree_ask(&node);
+        node_free(&node);
+    }
     disk_memory_free(&disk);
     return 0;
 }

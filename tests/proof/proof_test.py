@@ -311,6 +311,15 @@ def test_a_hold_that_expires_and_a_refusal(folder):
         proof_holds(proved(folder, 6))
         said = check("proof", "--key", pub, folder=folder)
         assert re.match(r"ok: transfer 6: refused at \S+ with result 22;", said), said
+        # What was done is proved by what was done, whatever was asked with its id later.
+        transfers(folder, compat, 9, 1)
+        run("transfer", "create", "--id", "9", "--debit-account-id", "1", "--credit-account-id",
+            "2", "--amount", "3", "--ledger", "700", "--code", "1", "--connect", compat,
+            folder=folder, code=1)
+        signed(folder)
+        proof_holds(proved(folder, 9))
+        assert ": 10 from account 2 to account 3, posted" in check("proof", "--key", pub,
+                                                                   folder=folder)
         said = run_both("prove", "7", folder=folder, code=1)[1]
         assert "There is no transfer with this id." in said, said
         transfers(folder, compat, 8, 1)
@@ -489,6 +498,28 @@ def test_the_checker_believes_nobody(folder):
     text = json.dumps(forged)
     assert "by another key" in check("-", "--key", pub, folder=folder, text=text, code=1)
     assert check("-", "--key", forged["head"]["key"], folder=folder, text=text).startswith("ok")
+    # Who holds one of two heads believes the other by that one's signer, or by a key of his own: a
+    # tree that goes on from a head is easily made up.
+    with open(os.path.join(folder, "first"), encoding="ascii") as file:
+        first = file.read()
+    old, leaf = json.loads(first), bytes(32)
+    new = {**old, "log_id": old["log_id"], "size": "3", "sequence": "999",
+           "timestamp": str(int(old["timestamp"]) + 1),
+           "root": node(bytes.fromhex(old["root"]), leaf).hex(), "key": ed25519_key(seed).hex()}
+    assert old["size"] == "2"
+    new["signature"] = ed25519_sign(seed, head_message(new)).hex()
+    made_up = json.dumps({"from": old, "to": new, "growth": {"path": leaf.hex()}})
+    said = check("-", "--heads", "first", folder=folder, text=made_up, code=1)
+    assert "the head that is not held is signed by another key than the one that is" in said, said
+    assert "by another key" in check("-", "--heads", "first", "--key", pub, folder=folder,
+                                     text=made_up, code=1)
+    with open(os.path.join(folder, "both"), "w", encoding="ascii") as file:
+        file.write(first + json.dumps(new) + "\n")
+    assert check("-", "--heads", "both", folder=folder, text=made_up).startswith("ok: the head")
+    with open(os.path.join(folder, "both"), "w", encoding="ascii") as file:
+        file.write(first + json.dumps({**new, "position": "77"}) + "\n")
+    said = run_both("-", "--heads", "both", folder=folder, text=made_up, code=1, program=CHECK)[1]
+    assert "line 2: the head was not signed by the key it names" in said, said
     # Any digit of any digest, any byte of any row.
     chance = random.Random(4)
     for _ in range(60):
