@@ -41,6 +41,9 @@ const struct plant_description plants[PLANT_BUGS] = {
     [PLANT_SENT] = {"sent", "effects", "what was sent is posted with one unit too much"},
     [PLANT_ROW] = {"row", "recovery", "history has another amount than was posted"},
     [PLANT_TREE] = {"tree", "witness", "a start takes up another tree of outcomes than there was"},
+    [PLANT_BUFFERED] = {"buffered", "L4", "writes of the log are not durable when they return"},
+    [PLANT_UNSYNCED] = {"unsynced", "recovery", "a sync of history's files does nothing"},
+    [PLANT_EARLY] = {"early", "recovery", "a checkpoint has its name before it is durable"},
 };
 
 enum plant_bug plant_find(const char *name)
@@ -54,6 +57,44 @@ enum plant_bug plant_find(const char *name)
 static struct account *account_at(struct machine *machine, u32 row)
 {
     return (struct account *)machine->ledger.accounts.memory + row;
+}
+
+// --- the disk ------------------------------------------------------------------------------------
+
+// The operations of the world's disk, and who stands before them. One world at a time.
+static const struct disk_operations *true_operations;
+static struct disk_operations planted_operations;
+static enum plant_bug disk_bug;
+static bool is_checkpoint[256]; // By handle.
+
+static enum status planted_open(struct disk *disk, const char *name, u32 flags, disk_handle *out,
+                                struct failure *failure)
+{
+    if (disk_bug == PLANT_BUFFERED) flags &= ~(u32)DISK_DURABLE;
+    const enum status status = true_operations->open(disk, name, flags, out, failure);
+    if (status != STATUS_OK) return status;
+    assert((size_t)*out < ARRAY_COUNT(is_checkpoint));
+    is_checkpoint[*out] = strncmp(name, "checkpoint-", 11) == 0;
+    return STATUS_OK;
+}
+
+static enum status planted_sync(struct disk *disk, disk_handle handle, struct failure *failure)
+{
+    const bool is_skipped = disk_bug == PLANT_EARLY      ? is_checkpoint[handle]
+                            : disk_bug == PLANT_UNSYNCED ? !is_checkpoint[handle]
+                                                         : false;
+    return is_skipped ? STATUS_OK : true_operations->sync(disk, handle, failure);
+}
+
+void plant_disk(enum plant_bug bug, struct disk *disk)
+{
+    if (bug != PLANT_BUFFERED && bug != PLANT_UNSYNCED && bug != PLANT_EARLY) return;
+    disk_bug = bug;
+    true_operations = disk->operations;
+    planted_operations = *true_operations;
+    planted_operations.open = planted_open;
+    planted_operations.sync = planted_sync;
+    disk->operations = &planted_operations;
 }
 
 // --- around a frame ------------------------------------------------------------------------------

@@ -26,6 +26,9 @@ enum plant_bug {
     PLANT_SENT,      // What was sent is posted with one unit too much.
     PLANT_ROW,       // History has another amount than was posted.
     PLANT_TREE,      // A start takes up another tree of outcomes than there was.
+    PLANT_BUFFERED,  // Writes of the log are not durable when they return.
+    PLANT_UNSYNCED,  // A sync of rows, of the tree and of index files does nothing.
+    PLANT_EARLY,     // A checkpoint has its name before its pages are durable.
     PLANT_BUGS,
 };
 
@@ -39,6 +42,8 @@ extern const struct plant_description plants[PLANT_BUGS];
 // PLANT_NONE when there is none of this name.
 enum plant_bug plant_find(const char *name);
 
+// At the beginning of a world: what is asked of its disk goes another way.
+void plant_disk(enum plant_bug bug, struct disk *disk);
 // Before a machine applies a frame: changes what it sees of the frame's commands.
 void plant_before(enum plant_bug bug, struct frame_command *commands, u32 count);
 // Behind it: sets that back, and changes what the machine made of it; replies, where there are any.

@@ -115,6 +115,7 @@ void world_init(struct world *world, const struct world_options *options)
     world->bug = options->bug;
     random_init(&world->random, options->seed);
     disk_memory_init(&world->disk, random_u64(&world->random));
+    plant_disk(world->bug, &world->disk.disk);
     disk_memory_init(&world->vault, options->seed);
     struct ledger_random_config config = ledger_random_config_default();
     config.timestamp_start = 1000 * NS_PER_S;
