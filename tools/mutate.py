@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/mutate.py [--only PATH] [--jobs N] [--sample SECONDS] [--seed N] [--list]: takes out each
-rule by which a `decide` or a question refuses, one at a time, and runs the tests: one must fail.
-A rule whose absence no test notices is a survivor; the survivors are printed, and the exit code is
+"""tools/mutate.py [--only PATH] [--jobs N] [--sample SECONDS] [--seed N] [--quick] [--list]:
+takes out each rule by which a `decide` or a question refuses, one at a time, and runs the tests:
+one must fail. A rule whose absence no test notices is a survivor; the survivors are printed, and the exit code is
 1 when there is one.
 
 What a rule is, and how it is taken out, is at the head of tools/mutation_rules.py. It looks at the
@@ -44,7 +44,7 @@ RESULT = re.compile(r"^\s*RESULT\((\w+),\s*(\w+)", re.M)
 HARNESS = ("_model", "_random", "_test.", "_compare")
 FILES = "src/modules/*/*.c", "src/ledger/ledger.c", "src/ledger/ledger_transfer.c"
 QUICK = ["commit", "job", "machine-import", "machine-override", "machine-past", "turnover",
-         "ledger_cell", "ledger_table", "effect_model"]
+         "ledger_cell", "effect_model"]
 SLOW = ["ledger_real", "principal_model", "name_model", "book_model"]
 
 HEADER = """// Made by tools/mutate.py.
@@ -96,7 +96,7 @@ class Program:
         self.seconds = 600.0
 
     def run(self, number, limit, fired=None):
-        """Whether it passes with a rule taken out; 0: with all of them."""
+        """Whether it passes with the rule of a number taken out."""
         environment = os.environ | self.environment | {"TAEL_MUTANT": str(number)}
         if fired:
             environment["TAEL_MUTANT_FIRED"] = fired
@@ -110,12 +110,13 @@ class Program:
         return done.returncode == 0
 
     def begin(self, size, folder):
-        """Runs it with every rule: it must pass. Notes what refuses in it, and its time."""
+        """Runs it with every rule, the last number being none's: it must pass. Notes what refuses
+        in it, and its time."""
         path = os.path.join(folder, f"fired-{re.sub('[^a-z0-9_]', '-', self.name)}")
         with open(path, "wb") as file:
             file.write(bytes(size))
         start = time.monotonic()
-        if not self.run(0, 600, os.path.abspath(path)):
+        if not self.run(size - 1, 600, os.path.abspath(path)):
             fail(f"{self.name} fails with every rule in its place: {shlex.join(self.command)}")
         self.seconds = time.monotonic() - start
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as map_:
@@ -139,9 +140,11 @@ class Run:
             list(pool.map(lambda program: program.begin(self.size, self.folder), self.quick))
         self.quick.sort(key=lambda program: program.seconds)
 
-    def killer(self, number):
-        """The first program that notices the absence of a rule; None when none does."""
-        for program in self.quick:
+    def killer(self, rule):
+        """The first program that notices the absence of a rule; None when none does. Those of the
+        rule's own folder come first."""
+        number, own = rule.number, os.path.dirname(rule.path).removeprefix("src/")
+        for program in sorted(self.quick, key=lambda program: own not in program.name):
             if program.fired[number] and not program.run(number, 10 + 20 * program.seconds):
                 return program.name
         for program in self.slow:
@@ -156,7 +159,7 @@ class Run:
         return any(program.fired[number] for program in self.quick + self.slow if program.fired)
 
     def try_rule(self, rule, count):
-        killer = self.killer(rule.number)
+        killer = self.killer(rule)
         with self.lock:
             self.done += 1
             if killer:
@@ -164,6 +167,8 @@ class Run:
                 self.killed_by[killer] = self.killed_by.get(killer, 0) + 1
             else:
                 self.survivors.append(rule)
+                if not self.quiet:
+                    survivor_print(rule, self)
             if not self.quiet and (sys.stdout.isatty() or self.done % 50 == 0):
                 print(f"{self.done} of {count} rules, {len(self.survivors)} survive",
                       end="\r" if sys.stdout.isatty() else "\n", flush=True)
@@ -314,6 +319,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--sample", type=float, metavar="SECONDS")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--quick", action="store_true", help="without the slow programs")
     parser.add_argument("--list", action="store_true", help="prints the rules, runs nothing")
     options = parser.parse_args()
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -331,6 +337,8 @@ def main():
     start = time.monotonic()
     size = (len(rules) + 4096) & ~4095
     run = Run(size, *programs_build(texts, size, options.jobs), FOLDER)
+    if options.quick:
+        run.slow = []
     run.begin(options.jobs)
     tried = list(wanted)
     seed = seed_of_commit() if options.seed is None else options.seed
@@ -341,8 +349,6 @@ def main():
         run.go(tried, options.jobs, options.sample)
     except KeyboardInterrupt:
         print("\ninterrupted")
-    for rule in run.survivors:
-        survivor_print(rule, run)
     for name, count in sorted(run.killed_by.items(), key=lambda item: -item[1]):
         if options.sample is None:
             print(f"{count:5} noticed by {name}")
