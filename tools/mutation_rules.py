@@ -16,6 +16,9 @@ such a function a rule is one of:
            return A ? X : Y;         a choice between refusals alone, and every other place that
            f(X);                     names a refusal without comparing with it: DONE instead.
 
+A condition that looks at a status of reading (STATUS_OK) is none: what the environment fails in
+refuses nothing, and no reply is made of it.
+
 What a condition does (it may fill in what a refusal tells) is done all the same. So no name of a
 refusal is passed over, whatever it stands in.
 """
@@ -189,6 +192,8 @@ class Finder:
             if last is None and not is_step:
                 continue
             for span in self.alternatives(*condition):
+                if re.search(r"\bSTATUS_OK\b", self.text[span[0]:span[1]]):
+                    continue
                 self.add("guard" if last else "step", span, "mutant_rule(%d, ", ")")
             if last:
                 self.guarded.append(trimmed(self.text, *last)[0])

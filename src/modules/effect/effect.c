@@ -346,8 +346,8 @@ static u32 effect_decide(const struct module_context *context, const struct sche
     if (record == &effect_schema_effect_resolve) return resolve_decide(context, body, plan);
     if (record == &effect_schema_effect_cancel) return cancel_decide(context, body, plan);
     if (record == &effect_schema_effect_arm) return arm_decide(context, body, plan);
-    if (record == &effect_schema_effect_disarm) return disarm_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &effect_schema_effect_disarm);
+    return disarm_decide(context, body, plan);
 }
 
 // --- time ----------------------------------------------------------------------------------------

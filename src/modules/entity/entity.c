@@ -300,8 +300,8 @@ static u32 entity_decide(const struct module_context *context, const struct sche
     if (record == &entity_schema_calendar_open) return calendar_open_decide(context, body, plan);
     if (record == &entity_schema_calendar_mark) return calendar_mark_decide(context, body, plan);
     if (record == &entity_schema_day_close) return day_close_decide(context, body, plan);
-    if (record == &entity_schema_period_close) return period_close_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &entity_schema_period_close);
+    return period_close_decide(context, body, plan);
 }
 
 // Records of a table whose key begins with this row, in the order of the table.

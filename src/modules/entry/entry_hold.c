@@ -166,8 +166,8 @@ u32 entry_hold_decide(const struct module_context *context, const struct schema_
 {
     if (record == &entry_schema_entry_hold) return hold_decide(context, body, plan);
     if (record == &entry_schema_entry_hold_post) return hold_post_decide(context, body, plan);
-    if (record == &entry_schema_entry_hold_void) return hold_void_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &entry_schema_entry_hold_void);
+    return hold_void_decide(context, body, plan);
 }
 
 u32 entry_hold_ask(const struct module_context *context, const struct hold_list *list,

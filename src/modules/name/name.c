@@ -357,8 +357,8 @@ static u32 name_decide(const struct module_context *context, const struct schema
 {
     if (record == &name_schema_name_set) return set_decide(context, body, plan);
     if (record == &name_schema_name_move) return move_decide(context, body, plan);
-    if (record == &name_schema_name_drop) return drop_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &name_schema_name_drop);
+    return drop_decide(context, body, plan);
 }
 
 // --- questions -----------------------------------------------------------------------------------
