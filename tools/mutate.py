@@ -19,8 +19,9 @@ first. On a rule that those do not notice the slow ones (random commands beside 
 A rule is noticed when a program fails, dies or does not end in twenty times its time.
 
 --sample: rules in an order by the seed (the commit's when it is not given) until so many seconds
-are over. --only: rules of files whose path begins so. Before it all it is tried on a small program
-of its own (tools/mutate_test.py is that alone), of which it must find what is known of it."""
+are over; the last line is `NOTICED SURVIVORS`. --only: rules of files whose path begins so. --quick:
+without the slow programs. tools/mutate_test.py tries the tool itself on a program of which it is
+known what it must find."""
 import argparse
 import concurrent.futures
 import glob
@@ -93,9 +94,10 @@ class Program:
         self.name, self.command = name, command
         self.environment = environment or {}
         self.fired = b""   # By number of a rule: whether it refused something.
-        self.seconds = 600.0
+        self.limit = 600.0  # Seconds until it counts as one that does not end.
+        self.seconds = 0.0
 
-    def run(self, number, limit, fired=None):
+    def run(self, number, fired=None):
         """Whether it passes with the rule of a number taken out."""
         environment = os.environ | self.environment | {"TAEL_MUTANT": str(number)}
         if fired:
@@ -103,7 +105,7 @@ class Program:
         try:
             done = subprocess.run(
                 self.command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, env=environment, timeout=limit,
+                stderr=subprocess.DEVNULL, env=environment, timeout=self.limit,
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
         except subprocess.TimeoutExpired:
             return False
@@ -116,9 +118,10 @@ class Program:
         with open(path, "wb") as file:
             file.write(bytes(size))
         start = time.monotonic()
-        if not self.run(size - 1, 600, os.path.abspath(path)):
+        if not self.run(size - 1, os.path.abspath(path)):
             fail(f"{self.name} fails with every rule in its place: {shlex.join(self.command)}")
         self.seconds = time.monotonic() - start
+        self.limit = 10 + 20 * self.seconds
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as map_:
             self.fired = map_[:]
 
@@ -145,13 +148,13 @@ class Run:
         rule's own folder come first."""
         number, own = rule.number, os.path.dirname(rule.path).removeprefix("src/")
         for program in sorted(self.quick, key=lambda program: own not in program.name):
-            if program.fired[number] and not program.run(number, 10 + 20 * program.seconds):
+            if program.fired[number] and not program.run(number):
                 return program.name
         for program in self.slow:
             with self.slow_lock:
                 if not program.fired:
                     program.begin(self.size, self.folder)
-            if program.fired[number] and not program.run(number, 10 + 20 * program.seconds):
+            if program.fired[number] and not program.run(number):
                 return program.name
         return None
 
