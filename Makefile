@@ -6,7 +6,7 @@ PORT ?= 3000
 SEED ?= 1
 SECONDS ?= 60
 
-.PHONY: build run test check bench depth sim fuzz coverage bless format clean help
+.PHONY: build run test check bench depth sim fuzz coverage mutate bless format clean help
 
 # The release: optimised, hardened, with assertions and debug information.
 build: build/build.ninja
@@ -51,6 +51,12 @@ coverage: build
 	@tools/need build test
 	@tools/suites coverage
 
+# Every rule of a decide taken out in turn: a test must notice it.
+mutate: build
+	@tools/need build test
+	@tools/mutate_test.py
+	@tools/mutate.py
+
 # Renews the golden files; read the difference before committing it.
 bless: build
 	@BLESS=1 tools/suites golden
@@ -69,6 +75,7 @@ help:
 	@echo "make sim      long runs of the simulator, SEED=$(SEED)"
 	@echo "make fuzz     what comes from outside, changed at random, SECONDS=$(SECONDS) a target"
 	@echo "make coverage lines and branches that the tests reach"
+	@echo "make mutate   each rule taken out in turn, which a test must notice"
 	@echo "make bless    renews the golden files; read the difference"
 	@echo "make format   formats every source file"
 	@echo "make clean    removes what was built"

@@ -41,7 +41,6 @@ import mutation_rules
 
 FOLDER = "build-mutate"
 BUILD = "build"
-RESULT = re.compile(r"^\s*RESULT\((\w+),\s*(\w+)", re.M)
 HARNESS = ("_model", "_random", "_test.", "_compare")
 FILES = "src/modules/*/*.c", "src/ledger/ledger.c", "src/ledger/ledger_transfer.c"
 QUICK = ["commit", "job", "machine-import", "machine-override", "machine-past", "turnover",
@@ -192,15 +191,6 @@ class Run:
         self.survivors.sort(key=lambda rule: rule.number)
 
 
-def names_of(pattern):
-    """The results of descriptions that refuse."""
-    names = set()
-    for path in glob.glob(pattern):
-        with open(path, encoding="utf-8") as file:
-            names |= {f"{a}_{b}" for a, b in RESULT.findall(file.read())}
-    return names - set(mutation_rules.DONES.values())
-
-
 def rules_of(paths, names):
     """The rules of files, numbered from 1, and the changed texts: {path: text}."""
     rules, texts = [], {}
@@ -328,8 +318,7 @@ def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     paths = sorted(path for pattern in FILES for path in glob.glob(pattern)
                    if not any(word in path for word in HARNESS))
-    names = names_of("src/modules/*.def") | names_of("src/modules/*/*.def")
-    rules, texts = rules_of(paths, names | names_of("src/ledger/ledger.def"))
+    rules, texts = rules_of(paths, mutation_rules.names())
     wanted = [rule for rule in rules if rule.path.startswith(options.only)]
     if not wanted:
         fail(f"no rule in {options.only}")

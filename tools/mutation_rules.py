@@ -22,13 +22,39 @@ refuses nothing, and no reply is made of it.
 What a condition does (it may fill in what a refusal tells) is done all the same. So no name of a
 refusal is passed over, whatever it stands in.
 """
+import glob
 import re
 
+DESCRIPTIONS = "src/modules/*.def", "src/modules/*/*.def", "src/ledger/ledger.def"
+RESULT = re.compile(r"^\s*RESULT\((\w+),\s*(\w+)", re.M)
 DONES = {"MODULE": "MODULE_DONE", "CREATE_ACCOUNT": "CREATE_ACCOUNT_CREATED",
          "CREATE_TRANSFER": "CREATE_TRANSFER_CREATED"}
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''
                      r"|^[ \t]*#(?:[^\n\\]|\\\n|\\.)*", re.S | re.M)
 CLOSING = {"(": ")", "{": "}", "[": "]"}
+
+
+def names():
+    """The results of all descriptions that refuse."""
+    found = set()
+    for path in (path for pattern in DESCRIPTIONS for path in glob.glob(pattern)):
+        with open(path, encoding="utf-8") as file:
+            found |= {f"{a}_{b}" for a, b in RESULT.findall(file.read())}
+    return found - set(DONES.values())
+
+
+def deciding_lines(text, refusing):
+    """The numbers of the lines of functions that refuse commands: those that name a refusal or
+    DONE and return such, without those that answer questions (they have an answer to fill in)."""
+    blank = blanked(text)
+    word = re.compile(r"\b(?:%s)\b" % "|".join(sorted(refusing | set(DONES.values()))))
+    numbers = set()
+    for begin, end in functions(blank):
+        head = blank[max(blank.rfind(";", 0, begin), blank.rfind("}", 0, begin)) + 1:begin]
+        if (word.search(blank, begin, end) and re.search(r"\b(?:u32|enum create_\w+)\s+\w+\(", head)
+                and "module_answer" not in head + blank[begin:end]):
+            numbers |= set(range(text.count("\n", 0, begin) + 1, text.count("\n", 0, end) + 2))
+    return numbers
 
 
 def blanked(text):

@@ -96,9 +96,9 @@ u32 name_path_check(const char path[NAME_PATH_SIZE], u128 evidence[2])
 {
     u32 parts = 1;
     bool is_part_empty = true;
-    for (u32 i = 0; i <= NAME_PATH_SIZE; i++) {
-        char c = 0;
-        if (i < NAME_PATH_SIZE) c = path[i];
+    for (u32 i = 0;; i++) {
+        assert(i <= NAME_PATH_SIZE); // A path ends there, if not before.
+        const char c = i < NAME_PATH_SIZE ? path[i] : 0;
         const bool is_part_end = c == 0 || c == ':';
         evidence[0] = i + 1;
         evidence[1] = (u8)c;
@@ -195,6 +195,8 @@ static u32 thing_check(const struct module_context *context, struct name *thing,
         if (row == U32_MAX) return NAME_ACCOUNT_NOT_FOUND;
         break;
     case NAMED_RAW_ACCOUNT:
+    default:
+        assert(thing->kind == NAMED_RAW_ACCOUNT);
         row = ledger_account_row(context->ledger, thing->id);
         if (row == U32_MAX) return NAME_RAW_ACCOUNT_NOT_FOUND;
         break;
