@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/coverage.py FOLDER [--files] [--missed PATH] [--decides]: what the tests of a build folder that was
-made with -Db_coverage=true reached of src/, by gcov: lines and branches by folder (with --files by
-file), and with --missed the lines of the files below a path that were not reached, or not both
-ways. The row `every decide` is of the functions of modules that refuse commands, as
+"""tools/coverage.py FOLDER [--files] [--missed PATH] [--decides]: what the tests of a build folder
+that was made with -Db_coverage=true reached of src/, by gcov: lines and branches by folder (with
+--files by file), and with --missed the lines of the files below a path that were not reached, or
+not both ways. The row `every decide` is of the functions of modules that refuse commands, as
 tools/mutate.py sees them; --decides shows what is missed in those alone. The exit code is 1 when a
 branch of money or of a decide was never taken.
 

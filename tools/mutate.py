@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/mutate.py [--only PATH] [--jobs N] [--sample SECONDS] [--seed N] [--quick] [--list]:
-takes out each rule by which a `decide` or a question refuses, one at a time, and runs the tests:
-one must fail. A rule whose absence no test notices is a survivor; the survivors are printed, and the exit code is
-1 when there is one.
+"""tools/mutate.py [--only PATH] [--jobs N] [--sample SECONDS] [--seed N] [--quick] [--list]: takes
+out each rule by which a `decide` or a question refuses, one at a time, and runs the tests: one must
+fail. A rule whose absence no test notices is a survivor; the survivors are printed, and the exit
+code is 1 when there is one.
 
 What a rule is, and how it is taken out, is at the head of tools/mutation_rules.py. It looks at the
-modules (src/modules/*/*.c without models and generators) and at the ledger's accounts and transfers.
+modules (src/modules/*/*.c without models and generators) and at the ledger's accounts and
+transfers.
 
 Every rule of a file is made able to be taken out in one changed copy of it, in build-mutate; which
 one is, the program that was linked with the copies reads from the environment. So nothing is built
@@ -15,13 +16,13 @@ compile ends it (exit code 2): none of its rules would have been tried.
 
 First each test program runs with no rule taken out: it must pass, and it notes the rules that
 refuse something in it. A rule is tried on the programs that it refuses something in, the quickest
-first. On a rule that those do not notice the slow ones (random commands beside models) are tried.
-A rule is noticed when a program fails, dies or does not end in twenty times its time.
+first. On a rule that those do not notice the slow ones (random commands beside models) are tried. A
+rule is noticed when a program fails, dies or does not end in twenty times its time.
 
 --sample: rules in an order by the seed (the commit's when it is not given) until so many seconds
-are over; the last line is `NOTICED SURVIVORS`. --only: rules of files whose path begins so. --quick:
-without the slow programs. tools/mutate_test.py tries the tool itself on a program of which it is
-known what it must find."""
+are over; the last line is `NOTICED SURVIVORS`. --only: rules of files whose path begins so.
+--quick: without the slow programs. tools/mutate_test.py tries the tool itself on a program of which
+it is known what it must find."""
 import argparse
 import concurrent.futures
 import glob

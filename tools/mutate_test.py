@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/mutate_test.py: the tool that takes out rules (tools/mutate.py), on a program of which it is
-known which rules its test notices. The last line is `PASSED FAILED`.
+"""tools/mutate_test.py: the tool that takes out rules (tools/mutate.py), on a program of which it
+is known which rules its test notices. The last line is `PASSED FAILED`.
 
 A tool that called every rule noticed would say what one likes to hear: here one rule is redundant,
 one never refuses anything, and both must be called survivors; the others must be noticed, a rule

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of a C source that refuse something, found by its syntax alone, and the same source with
-each of them able to be taken out. Used by tools/mutate.py.
+"""The rules of a C source that refuse something, found by its syntax alone, and the same source
+with each of them able to be taken out. Used by tools/mutate.py.
 
-A function refuses when it names a result that refuses, or the result that stands for none (DONE). In
-such a function a rule is one of:
+A function refuses when it names a result that refuses, or the result that stands for none (DONE).
+In such a function a rule is one of:
 
   guard    if (A || B) return X;     X is not DONE: a result, a call, what a call gave. A block that
            if (A) { ...; return X; } ends so, and one that ends in `result = X;`, too. Each
@@ -20,8 +20,7 @@ A condition that looks at a status of reading (STATUS_OK) is none: what the envi
 refuses nothing, and no reply is made of it.
 
 What a condition does (it may fill in what a refusal tells) is done all the same. So no name of a
-refusal is passed over, whatever it stands in.
-"""
+refusal is passed over, whatever it stands in."""
 import glob
 import re
 
@@ -109,7 +108,7 @@ def skip_space(text, place):
 
 
 def functions(text):
-    """Spans of the bodies of functions: blocks behind a closing parenthesis, outside of any other."""
+    """Spans of the bodies of functions: outermost blocks behind a closing parenthesis."""
     place = 0
     while place < len(text):
         if text[place] == "{":

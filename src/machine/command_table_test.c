@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The tables of the business modules hold, no result of theirs is left without a row, and the
-// harness complains of what is wrong. `command_table entry/tables/entries.txt ...` runs those tables
+// harness complains of what is wrong. `command_table entry/tables/entries.txt` runs that table
 // alone.
 #include "machine/command_table.h"
 #include "modules/import/import.h"

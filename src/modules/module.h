@@ -283,8 +283,8 @@ struct module {
                   const void *body, struct plan *plan);
     // Answers a question, one of the schema's, whose body was checked against its record: says
     // which record its views are of, writes them one after the other while there is room, and sets
-    // the cursor when something is left. Within 10 ms, or in turns of that (struct module_answer). Returns
-    // MODULE_DONE or a refusal. NULL when nothing is asked.
+    // the cursor when something is left. Within 10 ms, or in turns of that (struct module_answer).
+    // Returns MODULE_DONE or a refusal. NULL when nothing is asked.
     u32 (*ask)(const struct module_context *context, const struct schema_record *question,
                const void *body, struct module_answer *answer);
     // Goes on with an answer whose `looks` is set, in another thread: sees the task, and the rows
