@@ -285,7 +285,8 @@ static u32 period_close_decide(const struct module_context *context,
     plan_add_write(plan, TABLE_ENTITIES, row, &entity, sizeof entity);
     const struct business_day *last =
         entity_closed_day_before(context, close->entity_id, close->through);
-    if (last == NULL || last->final_row != 0) return MODULE_DONE;
+    assert(last != NULL); // The first day, if no later one.
+    if (last->final_row != 0) return MODULE_DONE;
     struct business_day ended = *last;
     ended.final_row = context->ledger->history->next_row;
     plan_add_write(plan, TABLE_DAYS, module_find_row(context, TABLE_DAYS, last->key), &ended,
