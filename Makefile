@@ -6,7 +6,7 @@ PORT ?= 3000
 SEED ?= 1
 SECONDS ?= 60
 
-.PHONY: build run test check bench depth sim fuzz faults coverage bless format clean help
+.PHONY: build run test check bench depth sim fuzz faults coverage mutate bless format clean help
 
 # The release: optimised, hardened, with assertions and debug information.
 build: build/build.ninja
@@ -57,6 +57,12 @@ coverage: build
 	@tools/need build test
 	@tools/suites coverage
 
+# Every rule of a decide taken out in turn: a test must notice it.
+mutate: build
+	@tools/need build test
+	@tools/mutate_test.py
+	@tools/mutate.py
+
 # Renews the golden files; read the difference before committing it.
 bless: build
 	@BLESS=1 tools/suites golden
@@ -76,6 +82,7 @@ help:
 	@echo "make fuzz     what comes from outside, changed at random, SECONDS=$(SECONDS) a target"
 	@echo "make faults   kills, stops, failing calls, damaged folders, hostile inputs, ROUNDS of each"
 	@echo "make coverage lines and branches that the tests reach"
+	@echo "make mutate   each rule taken out in turn, which a test must notice"
 	@echo "make bless    renews the golden files; read the difference"
 	@echo "make format   formats every source file"
 	@echo "make clean    removes what was built"

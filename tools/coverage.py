@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/coverage.py FOLDER [--files] [--missed PATH]: what the tests of a build folder that was
-made with -Db_coverage=true reached of src/, by gcov: lines and branches by folder (with --files by
-file), and with --missed the lines of the files below a path that were not reached, or not both
-ways.
+"""tools/coverage.py FOLDER [--files] [--missed PATH] [--decides]: what the tests of a build folder
+that was made with -Db_coverage=true reached of src/, by gcov: lines and branches by folder (with
+--files by file), and with --missed the lines of the files below a path that were not reached, or
+not both ways. The row `every decide` is of the functions of modules that refuse commands, as
+tools/mutate.py sees them; --decides shows what is missed in those alone. The exit code is 1 when a
+branch of money or of a decide was never taken.
 
 A line with an assertion has no branch that a test should take; neither has a line of test code."""
 import argparse
@@ -12,6 +14,8 @@ import json
 import os
 import subprocess
 import sys
+
+import mutation_rules
 
 
 def gcov_of(data):
@@ -48,6 +52,15 @@ class Source:
             if not branch["throw"]:
                 self.branches[number, index] += branch["count"]
 
+    def of_lines(self, numbers):
+        """The part of it that is these lines."""
+        part = Source.__new__(Source)
+        part.text = self.text
+        part.lines = {number: count for number, count in self.lines.items() if number in numbers}
+        part.branches = {place: count for place, count in self.branches.items()
+                         if place[0] in numbers}
+        return part
+
     def missed(self):
         """Numbers of lines that never ran, or of which a branch was never taken."""
         numbers = {number for number, count in self.lines.items() if count == 0}
@@ -81,6 +94,10 @@ def share(counts):
     return sum(count > 0 for count in counts), len(counts)
 
 
+def groups_of(found, prefix):
+    return [source for path, source in found.items() if path.startswith(prefix)]
+
+
 def row_print(name, sources):
     lines = share([count for source in sources for count in source.lines.values()])
     branches = share([count for source in sources for count in source.branches.values()])
@@ -88,11 +105,19 @@ def row_print(name, sources):
     print(f"{name:<40} {lines[1]:7} {shares[0]} {branches[1]:9} {shares[1]}")
 
 
+def decides_of(found):
+    """{path: Source} of the functions of modules that refuse commands."""
+    names = mutation_rules.names()
+    return {path: source.of_lines(mutation_rules.deciding_lines("\n".join(source.text[1:]), names))
+            for path, source in found.items() if path.startswith("src/modules/")}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--files", action="store_true")
     parser.add_argument("--missed", metavar="PATH")
+    parser.add_argument("--decides", action="store_true")
     options = parser.parse_args()
     found = sources_of(options.folder)
     if not found:
@@ -104,12 +129,19 @@ def main():
     for name, sources in sorted(groups.items()):
         row_print(name, sources)
     row_print("all", list(found.values()))
-    for path, source in sorted(found.items()):
+    decides = decides_of(found)
+    row_print("every decide", list(decides.values()))
+    for path, source in sorted((decides if options.decides else found).items()):
         if options.missed is None or not path.startswith(options.missed):
             continue
         for number in source.missed():
             print(f"{path}:{number}: {source.text[number].strip()}")
+    whole = list(decides.values()) + groups_of(found, "src/money/")
+    missed = sum(count == 0 for source in whole for count in source.branches.values())
+    if missed:
+        print(f"{missed} branches of money and of every decide were never taken")
+    return int(missed > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -257,6 +257,39 @@ static void test_holds_posts_and_voids_change_their_cells(void **state)
     cell_is(bench, right, -1, 0, 0);
 }
 
+// What becomes of a plain client's transfer that posts or voids a pending one.
+static u32 client_resolve(struct bench *bench, u128 pending_id, u16 flags)
+{
+    struct failure failure;
+    const struct transfer transfer = {
+        .id = bench->next_id++, .amount = U128_MAX, .pending_id = pending_id, .flags = flags};
+    bench->now += 1000;
+    bench->resolved.count = 0;
+    bench->ledger.position++;
+    const struct ledger_batch batch = {.events = &transfer,
+                                       .count = 1,
+                                       .timestamp = bench->now,
+                                       .results = bench->results,
+                                       .resolved = &bench->resolved};
+    must(ledger_create_transfers(&bench->ledger, &batch, &failure), &failure);
+    ledger_check(&bench->ledger);
+    return bench->results[0].status;
+}
+
+static void test_a_module_s_hold_is_not_there_for_a_client(void **state)
+{
+    struct bench *bench = *state;
+    const u128 id = hold(bench, 0, 1, 10, 0);
+    assert_int_equal(client_resolve(bench, id, TRANSFER_POST_PENDING),
+                     CREATE_TRANSFER_PENDING_TRANSFER_NOT_FOUND); // L11
+    assert_int_equal(client_resolve(bench, id, TRANSFER_VOID_PENDING),
+                     CREATE_TRANSFER_PENDING_TRANSFER_NOT_FOUND);
+    assert_true(ledger_account(&bench->ledger, 0)->debits_pending == 10);
+    assert_true(resolve(bench, 0, 1, id, 0, TRANSFER_VOID_PENDING));
+    assert_int_equal(client_resolve(bench, id, TRANSFER_POST_PENDING),
+                     CREATE_TRANSFER_PENDING_TRANSFER_NOT_FOUND);
+}
+
 static void test_holds_count_at_their_worst(void **state)
 {
     struct bench *bench = *state;
@@ -868,6 +901,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_holds_posts_and_voids_change_their_cells, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_module_s_hold_is_not_there_for_a_client, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_holds_count_at_their_worst, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_expiry_releases_and_cures, setup, teardown),

@@ -253,12 +253,64 @@ static void test_a_closing_of_a_year_looks_at_so_much(void **state)
     command_world_free(&world);
 }
 
+#define CLOSED_MAX 255u // Accounts that one command closes.
+#define CLOSED_ALL 300u
+#define NEWEST     (100u + YEAR_ACCOUNTS + YEAR_ACCOUNTS / 2 - 1) // The id of the last account.
+
+// Posts an expense of the year to `count` accounts, from the one of an id downwards.
+static void expenses_post(struct command_world *world, u128 entry_id, u32 newest, u32 count)
+{
+    static struct {
+        struct entry_post post;
+        struct entry_leg legs[CLOSED_ALL];
+    } entry;
+    assert_true(count < CLOSED_MAX);
+    entry.post =
+        (struct entry_post){.entry_id = entry_id, .day = MONTH_END, .legs_count = (u16)(count + 1)};
+    for (u32 i = 0; i < count; i++) {
+        entry.legs[i] = (struct entry_leg){
+            .book = BOOK, .side = SIDE_DEBIT, .account_id = newest - i, .amount = AMOUNT};
+    }
+    entry.legs[count] = (struct entry_leg){
+        .book = BOOK, .side = SIDE_CREDIT, .account_id = 1, .amount = count * AMOUNT};
+    run(world, entry_schema_entry_post.number, &entry,
+        (u32)(sizeof entry.post + (count + 1) * sizeof *entry.legs), 1);
+}
+
+// What is debited to retained earnings once so many commands have closed what they could.
+static u128 retained_debits(struct command_world *world, u128 entry_id)
+{
+    const struct year_close close = {
+        .entry_id = entry_id, .book = BOOK, .day = MONTH_END, .retained_account = 3};
+    run(world, entry_schema_year_close.number, &close, sizeof close, 1);
+    const struct ledger *ledger = &world->node.machine.ledger;
+    const u32 row = ledger_class_account_row(ledger, BOOK, 3);
+    return ledger_account(ledger, row)->debits_posted;
+}
+
+static void test_a_command_closes_so_many_accounts(void **state)
+{
+    (void)state;
+    static struct command_world world;
+    struct genesis genesis = command_world_genesis();
+    genesis.accounts_max = 2 * YEAR_ACCOUNTS;
+    command_world_init(&world, &genesis);
+    found(&world);
+    year_found(&world);
+    expenses_post(&world, 10, NEWEST, CLOSED_ALL / 2);
+    expenses_post(&world, 11, NEWEST - CLOSED_ALL / 2, CLOSED_ALL / 2);
+    assert_true(retained_debits(&world, 20) == CLOSED_MAX * AMOUNT);
+    assert_true(retained_debits(&world, 21) == CLOSED_ALL * AMOUNT);
+    command_world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_code_is_left_out),
         cmocka_unit_test(test_a_far_month_opens_with_all_that_was),
         cmocka_unit_test(test_a_closing_of_a_year_looks_at_so_much),
+        cmocka_unit_test(test_a_command_closes_so_many_accounts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

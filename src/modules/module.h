@@ -276,15 +276,15 @@ struct module {
     const struct schema_module *schema;
     u32 table_count;
     struct module_table tables[MODULE_TABLES_MAX];
-    // Decides a command whose body was checked against its record. Fills the plan, which is empty,
-    // and returns MODULE_DONE; or returns a refusal of its own, with evidence, and of the plan
-    // nothing is looked at but unique_id.
+    // Decides a command, one of the schema's, whose body was checked against its record. Fills the
+    // plan, which is empty, and returns MODULE_DONE; or returns a refusal of its own, with
+    // evidence, and of the plan nothing is looked at but unique_id.
     u32 (*decide)(const struct module_context *context, const struct schema_record *record,
                   const void *body, struct plan *plan);
-    // Answers a question whose body was checked against its record: says which record its views
-    // are of, writes them one after the other while there is room, and sets the cursor when
-    // something is left. Within 10 ms, or in turns of that (struct module_answer). Returns
-    // MODULE_DONE or a refusal. NULL when nothing is asked.
+    // Answers a question, one of the schema's, whose body was checked against its record: says
+    // which record its views are of, writes them one after the other while there is room, and sets
+    // the cursor when something is left. Within 10 ms, or in turns of that (struct module_answer).
+    // Returns MODULE_DONE or a refusal. NULL when nothing is asked.
     u32 (*ask)(const struct module_context *context, const struct schema_record *question,
                const void *body, struct module_answer *answer);
     // Goes on with an answer whose `looks` is set, in another thread: sees the task, and the rows

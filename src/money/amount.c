@@ -41,10 +41,11 @@ static bool rounds_up(enum rounding rounding, u128 quotient, u128 remainder, u12
     case ROUND_UP: return true;
     case ROUND_HALF_DOWN: return remainder > other;
     case ROUND_HALF_UP: return remainder >= other;
-    case ROUND_HALF_EVEN: return remainder > other || (remainder == other && (quotient & 1) != 0);
+    case ROUND_HALF_EVEN:
+    default: break;
     }
-    assert(false);
-    return false;
+    assert(rounding == ROUND_HALF_EVEN);
+    return remainder > other || (remainder == other && (quotient & 1) != 0);
 }
 
 bool amount_scale_exact(u128 amount, struct rate rate, enum rounding rounding, u128 *result,

@@ -30,6 +30,8 @@ i32 day_count_days(enum day_count convention, i32 from, i32 to)
         }
         __attribute__((fallthrough));
     case DAY_COUNT_30_360_BOND:
+    default:
+        assert(convention == DAY_COUNT_30_360_US || convention == DAY_COUNT_30_360_BOND);
         first.day = MIN(first.day, 30);
         if (first.day == 30) last.day = MIN(last.day, 30);
         break;

@@ -301,6 +301,8 @@ static void test_rates(void **state)
                                         ".1",
                                         "01",
                                         "1e3",
+                                        "1.2 ",
+                                        "1.2e3",
                                         "1/2/3",
                                         "1.2/3",
                                         "1.2.3",
@@ -329,6 +331,10 @@ static void test_rates(void **state)
     assert_true(rate_add(huge, RATE("1/2"), &result)); // 2 (2^128-1) + 1, over 2.
     assert_true(rate_add(RATE("1/2"), huge, &result));
     assert_true(rate_add((struct rate){1, U128_MAX}, (struct rate){1, U128_MAX - 1}, &result));
+    // 1/2^127 + 1/3^80: the sum's numerator fits, its denominator does not.
+    u128 power = 1;
+    for (u32 i = 0; i < 80; i++) power *= 3;
+    assert_true(rate_add((struct rate){1, (u128)1 << 127}, (struct rate){1, power}, &result));
     assert_rate(result, "3/2");
     assert_false(rate_multiply(huge, (struct rate){1, U128_MAX}, &result));
     assert_rate(result, "1");

@@ -400,15 +400,15 @@ static u32 accrual_decide(const struct module_context *context, const struct sch
     if (record == &accrual_schema_accrual_run) return run_decide(context, body, plan);
     if (record == &accrual_schema_accrual_tidy) return tidy_decide(context, body, plan);
     if (record == &accrual_schema_accrual_count) return count_decide(context, body, plan);
-    if (record == &accrual_schema_accrual_stray) return stray_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &accrual_schema_accrual_stray);
+    return stray_decide(context, body, plan);
 }
 
 static u32 accrual_ask(const struct module_context *context, const struct schema_record *question,
                        const void *body, struct module_answer *answer)
 {
     (void)body;
-    if (question != &accrual_schema_accrual_loans) return MODULE_UNKNOWN;
+    assert(question == &accrual_schema_accrual_loans);
     answer->record = &accrual_schema_accrual_loan;
     answer_rows(context, ACCRUAL_TABLE_LOANS, answer);
     return MODULE_DONE;

@@ -156,7 +156,8 @@ static u32 chart_add_decide(const struct module_context *context, const struct c
         return BOOK_NAME_INVALID;
     }
     if (add->chart == 0) return BOOK_CHART_MUST_NOT_BE_ZERO;
-    if (add->code == 0 || add->code == BOOK_SUSPENSE_CODE) return BOOK_CODE_MUST_NOT_BE_ZERO;
+    if (add->code == 0) return BOOK_CODE_MUST_NOT_BE_ZERO;
+    assert(add->code < BOOK_SUSPENSE_CODE); // The description says so.
     if (book_code_find(context, add->chart, add->code) != NULL) return BOOK_CODE_EXISTS;
     struct chart_code code = {
         .key = code_key(add->chart, add->code),

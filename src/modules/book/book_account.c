@@ -91,7 +91,8 @@ static u32 change_begin(const struct module_context *context, u32 book, u128 acc
     if (book_find(context, book) == NULL) return BOOK_NOT_FOUND;
     plan->evidence[0] = account_id;
     const u32 row = ledger_class_account_row(context->ledger, book, account_id);
-    if (row == U32_MAX || book_account_find(context, row) == NULL) return BOOK_ACCOUNT_NOT_FOUND;
+    if (row == U32_MAX) return BOOK_ACCOUNT_NOT_FOUND;
+    assert(book_account_find(context, row) != NULL); // Those of a book are its own.
     if (account_id == BOOK_SUSPENSE_ID) return BOOK_SUSPENSE_STAYS;
     change->row = module_find_row(context, TABLE_ACCOUNTS, row);
     change->known = *book_account_find(context, row);
@@ -177,8 +178,8 @@ u32 book_account_decide(const struct module_context *context, const struct schem
     if (record == &book_schema_book_account_freeze) return freeze_decide(context, body, plan);
     if (record == &book_schema_book_account_thaw) return thaw_decide(context, body, plan);
     if (record == &book_schema_book_account_close) return close_decide(context, body, plan);
-    if (record == &book_schema_book_account_reopen) return reopen_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &book_schema_book_account_reopen);
+    return reopen_decide(context, body, plan);
 }
 
 // From the newest account to the oldest.

@@ -396,6 +396,6 @@ u32 book_turnover_ask(const struct module_context *context, const struct schema_
                       const void *body, struct module_answer *answer)
 {
     if (question == &book_schema_turnover_list) return turnover_ask(context, body, answer);
-    if (question == &book_schema_reference_turnover) return reference_ask(context, body, answer);
-    return MODULE_UNKNOWN;
+    assert(question == &book_schema_reference_turnover);
+    return reference_ask(context, body, answer);
 }

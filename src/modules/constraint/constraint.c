@@ -254,10 +254,8 @@ static u32 constraint_decide(const struct module_context *context,
     if (record == &constraint_schema_constraint_close) {
         return constraint_close_decide(context, body, plan);
     }
-    if (record == &constraint_schema_breach_settle) {
-        return breach_settle_decide(context, body, plan);
-    }
-    return MODULE_UNKNOWN;
+    assert(record == &constraint_schema_breach_settle);
+    return breach_settle_decide(context, body, plan);
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -461,10 +459,8 @@ static u32 constraint_ask(const struct module_context *context,
         return constraint_list_ask(context, body, answer);
     }
     if (question == &constraint_schema_breach_list) return breach_list_ask(context, body, answer);
-    if (question == &constraint_schema_constraint_history) {
-        return history_ask(context, body, answer);
-    }
-    return MODULE_UNKNOWN;
+    assert(question == &constraint_schema_constraint_history);
+    return history_ask(context, body, answer);
 }
 
 // --- invariants ----------------------------------------------------------------------------------

@@ -16,17 +16,18 @@ static_assert(EFFECT_BODY_SIZE == sizeof((struct effect){0}.body), "a plan's bod
 static u32 refusal_of(u8 state)
 {
     switch ((enum effect_state)state) {
-    case EFFECT_ANY: break;
     case EFFECT_PENDING: return EFFECT_IS_PENDING;
     case EFFECT_CLAIMED: return EFFECT_IS_CLAIMED;
     case EFFECT_ATTEMPTED: return EFFECT_IS_ATTEMPTED;
     case EFFECT_UNKNOWN: return EFFECT_IS_UNKNOWN;
     case EFFECT_SETTLED: return EFFECT_IS_SETTLED;
     case EFFECT_RESOLVED: return EFFECT_IS_RESOLVED;
-    case EFFECT_CANCELLED: return EFFECT_IS_CANCELLED;
+    case EFFECT_CANCELLED:
+    case EFFECT_ANY:
+    default: break;
     }
-    assert(false);
-    return 0;
+    assert(state == EFFECT_CANCELLED);
+    return EFFECT_IS_CANCELLED;
 }
 
 // The effect as it is behind the event, in `next`; false when the table has no such row.
@@ -346,8 +347,8 @@ static u32 effect_decide(const struct module_context *context, const struct sche
     if (record == &effect_schema_effect_resolve) return resolve_decide(context, body, plan);
     if (record == &effect_schema_effect_cancel) return cancel_decide(context, body, plan);
     if (record == &effect_schema_effect_arm) return arm_decide(context, body, plan);
-    if (record == &effect_schema_effect_disarm) return disarm_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &effect_schema_effect_disarm);
+    return disarm_decide(context, body, plan);
 }
 
 // --- time ----------------------------------------------------------------------------------------

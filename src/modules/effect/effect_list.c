@@ -111,6 +111,6 @@ u32 effect_ask(const struct module_context *context, const struct schema_record 
 {
     if (question == &effect_schema_effect_list) return list_ask(context, body, answer);
     if (question == &effect_schema_effect_find) return find_ask(context, body, answer);
-    if (question == &effect_schema_effect_status) return status_ask(context, answer);
-    return MODULE_UNKNOWN;
+    assert(question == &effect_schema_effect_status);
+    return status_ask(context, answer);
 }

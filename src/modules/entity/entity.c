@@ -285,7 +285,8 @@ static u32 period_close_decide(const struct module_context *context,
     plan_add_write(plan, TABLE_ENTITIES, row, &entity, sizeof entity);
     const struct business_day *last =
         entity_closed_day_before(context, close->entity_id, close->through);
-    if (last == NULL || last->final_row != 0) return MODULE_DONE;
+    assert(last != NULL); // The first day, if no later one.
+    if (last->final_row != 0) return MODULE_DONE;
     struct business_day ended = *last;
     ended.final_row = context->ledger->history->next_row;
     plan_add_write(plan, TABLE_DAYS, module_find_row(context, TABLE_DAYS, last->key), &ended,
@@ -300,8 +301,8 @@ static u32 entity_decide(const struct module_context *context, const struct sche
     if (record == &entity_schema_calendar_open) return calendar_open_decide(context, body, plan);
     if (record == &entity_schema_calendar_mark) return calendar_mark_decide(context, body, plan);
     if (record == &entity_schema_day_close) return day_close_decide(context, body, plan);
-    if (record == &entity_schema_period_close) return period_close_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &entity_schema_period_close);
+    return period_close_decide(context, body, plan);
 }
 
 // Records of a table whose key begins with this row, in the order of the table.

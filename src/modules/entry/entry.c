@@ -39,11 +39,11 @@ u32 entry_account_check(const struct module_context *context, u32 row, u8 side, 
                         u128 entry_id, struct plan *plan)
 {
     const struct account *account = ledger_account(context->ledger, row);
+    plan->evidence[0] = account->id;
     plan->evidence[1] = 0;
     if (account_class(account) != BOOK_ACCOUNT_CLASS)
         return ENTRY_NOT_THE_OWNER; // L11: a module's.
     const struct book_account *known = book_account_find(context, row);
-    plan->evidence[0] = account->id;
     plan->evidence[1] = known->owner;
     if (known->owner != context->principal) return ENTRY_NOT_THE_OWNER; // L11
     // A freeze does not stop what happened, and a closed account does not take it.

@@ -42,7 +42,7 @@ u32 entry_find_ask(const struct module_context *context, const struct schema_rec
 {
     answer->record = &entry_schema_entry_posting;
     if (question == &entry_schema_entry_show) return show_ask(context, body, answer);
-    if (question != &entry_schema_entry_search) return MODULE_UNKNOWN;
+    assert(question == &entry_schema_entry_search);
     const struct entry_search *search = body;
     if (search->order_id == 0 && search->scenario == 0 && search->purpose == 0) {
         return ENTRY_REFERENCE_MISSING;

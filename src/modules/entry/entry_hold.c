@@ -74,12 +74,11 @@ static u32 hold_check(const struct module_context *context, u128 hold_id, u128 e
     if (hold->owner != context->principal) return ENTRY_NOT_THE_HOLDER;
     plan->evidence[1] = hold->resolved_by;
     plan->unique_id = entry_id; // If it is this very entry that resolved it, it exists.
-    switch ((enum hold_status)status_of(context, hold)) {
-    case HOLD_OPEN: break;
-    case HOLD_POSTED: return ENTRY_HOLD_POSTED_ALREADY;
-    case HOLD_VOIDED: return ENTRY_HOLD_VOIDED_ALREADY;
-    case HOLD_EXPIRED: return ENTRY_HOLD_EXPIRED;
-    }
+    const u8 status = status_of(context, hold);
+    if (status == HOLD_POSTED) return ENTRY_HOLD_POSTED_ALREADY;
+    if (status == HOLD_VOIDED) return ENTRY_HOLD_VOIDED_ALREADY;
+    if (status == HOLD_EXPIRED) return ENTRY_HOLD_EXPIRED;
+    assert(status == HOLD_OPEN);
     plan->evidence[1] = 0;
     plan->unique_id = 0;
     return MODULE_DONE;
@@ -166,8 +165,8 @@ u32 entry_hold_decide(const struct module_context *context, const struct schema_
 {
     if (record == &entry_schema_entry_hold) return hold_decide(context, body, plan);
     if (record == &entry_schema_entry_hold_post) return hold_post_decide(context, body, plan);
-    if (record == &entry_schema_entry_hold_void) return hold_void_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &entry_schema_entry_hold_void);
+    return hold_void_decide(context, body, plan);
 }
 
 u32 entry_hold_ask(const struct module_context *context, const struct hold_list *list,

@@ -117,10 +117,12 @@ static u32 reversal_end(const struct draft_reversal *draft, u32 postings)
     plan->evidence[1] = 0;
     if (postings == 0) return ENTRY_NOT_FOUND;
     if (reverse->parts_count > 0 && draft->found < reverse->parts_count) {
-        for (u32 i = 0; i < reverse->parts_count; i++) {
-            plan->evidence[0] = draft->parts[i].posting;
-            if (draft->parts[i].posting >= postings) break;
+        u32 i = 0;
+        while (draft->parts[i].posting < postings) {
+            i++;
+            assert(i < reverse->parts_count); // One of them was not found.
         }
+        plan->evidence[0] = draft->parts[i].posting;
         plan->evidence[1] = postings;
         return ENTRY_PART_NOT_FOUND;
     }

@@ -228,10 +228,8 @@ static u32 import_decide(const struct module_context *context, const struct sche
     if (record == &import_schema_import_open) return open_decide(context, body, plan);
     if (record == &import_schema_import_rows) return rows_decide(context, body, plan);
     if (record == &import_schema_import_run) return run_decide(context, body, plan);
-    if (record == &import_schema_import_cancel) {
-        return cancel_decide(context, load_u128(body), plan);
-    }
-    return MODULE_UNKNOWN;
+    assert(record == &import_schema_import_cancel);
+    return cancel_decide(context, load_u128(body), plan);
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -252,7 +250,7 @@ static struct import_refused_row refused_view(const struct import_record *import
         result =
             schema_find_result(&ledger_schema_create_transfer_result, (u32)row->posting_result);
     }
-    if (result == NULL) return view;
+    assert(result != NULL); // What refused the row has a name.
     const struct schema_name name = schema_lower(result->name);
     memcpy(view.name, name.text, MIN(strlen(name.text), sizeof view.name));
     memcpy(view.reason, result->sentence, MIN(strlen(result->sentence), sizeof view.reason));
@@ -285,7 +283,7 @@ static u32 import_ask(const struct module_context *context, const struct schema_
     if (question == &import_schema_import_refused) {
         return refused_ask(context, load_u128(body), answer);
     }
-    if (question != &import_schema_import_list) return MODULE_UNKNOWN;
+    assert(question == &import_schema_import_list);
     answer->record = &import_schema_import_record;
     answer_rows(context, IMPORT_TABLE_IMPORTS, answer);
     return MODULE_DONE;

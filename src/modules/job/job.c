@@ -108,7 +108,7 @@ static u32 job_decide(const struct module_context *context, const struct schema_
                       const void *body, struct plan *plan)
 {
     const bool is_cancel = record == &job_schema_job_cancel;
-    if (!is_cancel && record != &job_schema_job_commit) return MODULE_UNKNOWN;
+    assert(is_cancel || record == &job_schema_job_commit);
     const u128 job_id = load_u128(body);
     const struct job_record *job = job_find_id(context, job_id);
     plan->evidence[0] = job_id;
@@ -151,7 +151,7 @@ static u32 job_ask(const struct module_context *context, const struct schema_rec
                    const void *body, struct module_answer *answer)
 {
     if (question == &job_schema_job_list) return list_ask(context, body, answer);
-    if (question != &job_schema_job_find) return MODULE_UNKNOWN;
+    assert(question == &job_schema_job_find);
     const struct job_record *job = job_find_id(context, load_u128(body));
     answer->evidence[0] = load_u128(body);
     if (job == NULL) return JOB_NOT_FOUND;

@@ -96,9 +96,9 @@ u32 name_path_check(const char path[NAME_PATH_SIZE], u128 evidence[2])
 {
     u32 parts = 1;
     bool is_part_empty = true;
-    for (u32 i = 0; i <= NAME_PATH_SIZE; i++) {
-        char c = 0;
-        if (i < NAME_PATH_SIZE) c = path[i];
+    for (u32 i = 0;; i++) {
+        assert(i <= NAME_PATH_SIZE); // A path ends there, if not before.
+        const char c = i < NAME_PATH_SIZE ? path[i] : 0;
         const bool is_part_end = c == 0 || c == ':';
         evidence[0] = i + 1;
         evidence[1] = (u8)c;
@@ -195,6 +195,8 @@ static u32 thing_check(const struct module_context *context, struct name *thing,
         if (row == U32_MAX) return NAME_ACCOUNT_NOT_FOUND;
         break;
     case NAMED_RAW_ACCOUNT:
+    default:
+        assert(thing->kind == NAMED_RAW_ACCOUNT);
         row = ledger_account_row(context->ledger, thing->id);
         if (row == U32_MAX) return NAME_RAW_ACCOUNT_NOT_FOUND;
         break;
@@ -357,8 +359,8 @@ static u32 name_decide(const struct module_context *context, const struct schema
 {
     if (record == &name_schema_name_set) return set_decide(context, body, plan);
     if (record == &name_schema_name_move) return move_decide(context, body, plan);
-    if (record == &name_schema_name_drop) return drop_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &name_schema_name_drop);
+    return drop_decide(context, body, plan);
 }
 
 // --- questions -----------------------------------------------------------------------------------

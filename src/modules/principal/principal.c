@@ -111,9 +111,9 @@ static u32 open_check(const struct module_context *context, const struct princip
     plan->evidence[0] = open->principal_id;
     if (principal_record_find(context, open->principal_id) != NULL) return PRINCIPAL_EXISTS;
     refusal = key_take(context, open->public_key, open->principal_id, plan);
-    if (refusal != MODULE_DONE || open->user == 0) return refusal;
+    if (refusal != MODULE_DONE) return refusal;
     const struct principal_user *known = module_find(context, TABLE_USERS, open->user);
-    if (known == NULL) return MODULE_DONE;
+    if (known == NULL) return MODULE_DONE; // Nor is 0 anybody's: it stands for none.
     plan->evidence[0] = known->principal_id;
     return PRINCIPAL_USER_IN_USE;
 }
@@ -218,11 +218,9 @@ static u32 principal_decide(const struct module_context *context,
         const struct principal_close *close = body;
         return status_decide(context, close->principal_id, PRINCIPAL_CLOSED, plan);
     }
-    if (record == &principal_schema_principal_reopen) {
-        const struct principal_reopen *reopen = body;
-        return status_decide(context, reopen->principal_id, PRINCIPAL_OPEN, plan);
-    }
-    return MODULE_UNKNOWN;
+    assert(record == &principal_schema_principal_reopen);
+    const struct principal_reopen *reopen = body;
+    return status_decide(context, reopen->principal_id, PRINCIPAL_OPEN, plan);
 }
 
 // --- questions -----------------------------------------------------------------------------------

@@ -126,8 +126,8 @@ static u32 sample_decide(const struct module_context *context, const struct sche
 {
     if (record == &sample_schema_sample_open) return open_decide(context, body, plan);
     if (record == &sample_schema_sample_put) return put_decide(context, body, plan);
-    if (record == &sample_schema_sample_send) return send_decide(context, body, plan);
-    return MODULE_UNKNOWN;
+    assert(record == &sample_schema_sample_send);
+    return send_decide(context, body, plan);
 }
 
 static void sample_check(const struct module_context *context)
