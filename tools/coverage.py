@@ -30,7 +30,7 @@ def is_counted(path):
     """Sources of the product: no tests, models, generators or harnesses of tests."""
     name = os.path.basename(path)
     words = ("_test.", "_model", "_random", "_compare", "_world", "_fixture", "_stub",
-             "command_table")
+             "command_table", "disk_memory", "disk_failing")
     return path.startswith("src/") and not any(word in name for word in words)
 
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "os/disk_failing.h"
 #include "os/disk_memory.h"
 #include "os/memory.h"
 #include "wal/wal.h"
@@ -18,6 +19,7 @@
 
 struct fixture {
     struct disk_memory disk;
+    struct disk *through; // The disk that the log is opened on: that one, or one over it.
     struct wal wal;
     struct wal_reader reader;
     struct failure failure;
@@ -33,7 +35,7 @@ static void must(const struct fixture *fixture, enum status status)
 
 static void wal_begin(struct fixture *fixture)
 {
-    assert_int_equal(wal_init(&fixture->wal, &fixture->disk.disk, &fixture->failure), STATUS_OK);
+    assert_int_equal(wal_init(&fixture->wal, fixture->through, &fixture->failure), STATUS_OK);
 }
 
 static int setup(void **state)
@@ -42,6 +44,7 @@ static int setup(void **state)
     void *buffer = NULL;
     assert_non_null(fixture);
     disk_memory_init(&fixture->disk, 1);
+    fixture->through = &fixture->disk.disk;
     assert_int_equal(memory_reserve(FRAME_SIZE_MAX, false, &buffer, &fixture->failure), STATUS_OK);
     fixture->buffer = buffer;
     wal_begin(fixture);
@@ -290,6 +293,75 @@ static void test_power_fails_within_append(void **state)
         append_some(fixture, 1, 3000);
     }
     assert_true(kept > 10 && torn > 10);
+}
+
+// Opens the log, cuts its torn tail, appends a frame and reads back; stops at the first failure.
+// `*is_appended` says whether the frame was acknowledged.
+static enum status open_and_append(struct fixture *fixture, bool *is_appended)
+{
+    struct failure *failure = &fixture->failure;
+    const struct wal_tail from = {0};
+    u8 bytes[100];
+    enum status status = wal_init(&fixture->wal, fixture->through, failure);
+    if (status != STATUS_OK) return status;
+    status = wal_reader_init(&fixture->reader, &fixture->wal, &from, failure);
+    for (enum wal_end end = WAL_FRAME; status == STATUS_OK && end == WAL_FRAME;) {
+        struct frame_view view;
+        status = wal_reader_next(&fixture->reader, &view, &end, failure);
+    }
+    if (status == STATUS_OK) status = wal_reader_cut(&fixture->reader, failure);
+    wal_reader_free(&fixture->reader);
+    if (status == STATUS_OK) {
+        fixture->sequence = fixture->wal.tail.sequence;
+        status = wal_prepare(&fixture->wal, 1, failure);
+    }
+    if (status == STATUS_OK) status = append(fixture, 5000);
+    *is_appended = status == STATUS_OK;
+    if (status == STATUS_OK) {
+        status = wal_read(&fixture->wal, PAGE_SIZE, bytes, sizeof bytes, failure);
+        for (u64 i = 0; status == STATUS_OK && i < sizeof bytes; i++) {
+            assert_int_equal(bytes[i], body_byte(0, i));
+        }
+    }
+    (void)wal_extent(&fixture->wal);
+    return status;
+}
+
+// Calls of the disk fail one by one, those that read included, over a log whose last frame is torn:
+// what fails says so, and nothing that was acknowledged is lost or changed.
+static void test_calls_of_the_disk_fail_one_by_one(void **state)
+{
+    struct disk_failing failing = {0};
+    u64 failed = 0;
+    (void)state;
+    // Behind the first ones most are alike: a new file is written in many pieces.
+    for (u64 n = 1; failing.calls + 1 >= n; n += n < 40 ? 1 : 7) {
+        void *made = NULL;
+        bool is_appended = false;
+        enum wal_end end = WAL_FRAME;
+        assert_int_equal(setup(&made), 0);
+        struct fixture *fixture = made;
+        append_some(fixture, 3, 5000);
+        const u64 torn = fixture->wal.tail.place;
+        append_some(fixture, 1, 5000);
+        disk_memory_rot(&fixture->disk, "log-00000000", torn + PAGE_SIZE, 0);
+        wal_free(&fixture->wal);
+        disk_failing_init(&failing, &fixture->disk.disk);
+        failing.fail_at = n;
+        fixture->through = &failing.disk;
+        const enum status status = open_and_append(fixture, &is_appended);
+        if (status != STATUS_OK) {
+            assert_int_equal(status, STATUS_IO);
+            assert_non_null(strstr(fixture->failure.message, "a simulated error of "));
+            failed++;
+        }
+        fixture->through = &fixture->disk.disk;
+        const u64 count = reopen(fixture, &end);
+        if (is_appended) assert_int_equal(count, 4);
+        else assert_true(count == 3 || count == 4);
+        assert_int_equal(teardown(&made), 0);
+    }
+    assert_true(failed > 20);
 }
 
 static void expect_damage(struct fixture *fixture, const char *words)
@@ -565,6 +637,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_torn_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_power_fails_within_append, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_calls_of_the_disk_fail_one_by_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_before_the_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_at_the_end_of_a_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_was_cut, setup, teardown),
