@@ -14,18 +14,24 @@
 static struct world *current; // For the report when an assertion fails.
 static u64 current_steps;     // That it was to live.
 
+// What the world that lives now did last, and how it is done again.
+static void report(void)
+{
+    if (current == NULL) return;
+    // A report that may fail is better than none.
+    // NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c)
+    world_report(current, stderr);
+    fprintf(stderr, "again: sim%s --seed %llu --steps %llu\n",
+            current->desk != NULL ? " --modules" : "", (unsigned long long)current->seed,
+            (unsigned long long)current_steps);
+    // NOLINTEND(bugprone-signal-handler,cert-sig30-c)
+}
+
 static void on_abort(int number)
 {
     (void)number;
     (void)signal(SIGABRT, SIG_DFL);
-    // The process is ending: a report that may fail is better than none.
-    // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c)
-    if (current != NULL) {
-        world_report(current, stderr);
-        fprintf(stderr, "again: sim%s --seed %llu --steps %llu\n",
-                current->desk != NULL ? " --modules" : "", (unsigned long long)current->seed,
-                (unsigned long long)current_steps);
-    }
+    report();
     abort();
 }
 

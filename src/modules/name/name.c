@@ -98,7 +98,8 @@ u32 name_path_check(const char path[NAME_PATH_SIZE], u128 evidence[2])
     bool is_part_empty = true;
     for (u32 i = 0;; i++) {
         assert(i <= NAME_PATH_SIZE); // A path ends there, if not before.
-        const char c = i < NAME_PATH_SIZE ? path[i] : 0;
+        char c = 0;
+        if (i < NAME_PATH_SIZE) c = path[i];
         const bool is_part_end = c == 0 || c == ':';
         evidence[0] = i + 1;
         evidence[1] = (u8)c;
