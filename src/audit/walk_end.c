@@ -276,6 +276,6 @@ enum status audit_walk_end(struct audit_walk *walk)
     if (walk->status != STATUS_OK) return walk->status;
     balance_check(walk);
     holds_check(walk);
-    if (is_covered) overrides_check(walk);
+    if (is_covered && walk->checkpoint->is_found) overrides_check(walk);
     return STATUS_OK;
 }
