@@ -199,7 +199,7 @@ int main(int count, char **words)
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     const u64 begin = now_ns();
-    struct show show = {.next = begin + NS_PER_S, .on_terminal = isatty(STDERR_FILENO) != 0};
+    struct show show = {.next = begin, .on_terminal = isatty(STDERR_FILENO) != 0};
     const struct audit_progress progress = {.context = &show, .report = show_progress};
     struct audit_report report;
     struct failure failure = {0};

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/merkle_definition.h"
 #include "base/random.h"
 #include "ledger/outcome_tree.h"
 #include "os/disk_memory.h"
@@ -25,6 +26,7 @@ struct fixture {
     struct outcome_tree tree;
     struct outcome_edge edge;
     struct outcome_leaf leaves[LEAVES_MAX];
+    struct digest roots[LEAVES_MAX]; // Theirs.
     struct failure failure;
 };
 
@@ -64,6 +66,7 @@ static void append(struct fixture *fixture)
     const u64 index = fixture->edge.range.count;
     assert_true(index < LEAVES_MAX);
     fixture->leaves[index] = leaf_make(index, leaf_first_row(fixture, index));
+    fixture->roots[index] = fixture->leaves[index].root;
     const bool is_full = outcome_edge_append(&fixture->edge, &fixture->leaves[index]);
     assert_int_equal(is_full, (index + 1) % OUTCOME_PAGE_LEAVES == 0);
     if (is_full) {
@@ -78,62 +81,13 @@ static void write_up_to(struct fixture *fixture, u64 row_end)
     assert_int_equal(status, STATUS_OK);
 }
 
-// --- RFC 9162, section 2.1, word for word --------------------------------------------------------
-
-static u64 split(u64 count)
-{
-    u64 k = 1;
-    while (2 * k < count) k *= 2;
-    return k;
-}
-
-// 2.1.1: MTH(D[n]).
-static struct digest tree_hash(const struct outcome_leaf *leaves, u64 count)
-{
-    if (count == 1) return leaves[0].root;
-    const u64 k = split(count);
-    const struct digest left = tree_hash(leaves, k);
-    const struct digest right = tree_hash(leaves + k, count - k);
-    u8 message[65] = {0x01};
-    memcpy(message + 1, left.bytes, 32);
-    memcpy(message + 33, right.bytes, 32);
-    struct digest out;
-    sha256(message, sizeof message, &out);
-    return out;
-}
-
-// 2.1.3.1: PATH(m, D[n]).
-static u32 inclusion(const struct outcome_leaf *leaves, u64 m, u64 n, struct digest *path)
-{
-    if (n == 1) return 0;
-    const u64 k = split(n);
-    u32 count = m < k ? inclusion(leaves, m, k, path) : inclusion(leaves + k, m - k, n - k, path);
-    path[count++] = m < k ? tree_hash(leaves + k, n - k) : tree_hash(leaves, k);
-    return count;
-}
-
-// 2.1.4.1: SUBPROOF(m, D[n], b).
-static u32 consistency(const struct outcome_leaf *leaves, u64 m, u64 n, bool b, struct digest *path)
-{
-    if (m == n && b) return 0;
-    if (m == n) {
-        path[0] = tree_hash(leaves, n);
-        return 1;
-    }
-    const u64 k = split(n);
-    u32 count = m <= k ? consistency(leaves, m, k, b, path)
-                       : consistency(leaves + k, m - k, n - k, false, path);
-    path[count++] = m <= k ? tree_hash(leaves + k, n - k) : tree_hash(leaves, k);
-    return count;
-}
-
 // -------------------------------------------------------------------------------------------------
 
 static void root_same(struct fixture *fixture, u64 size)
 {
     struct digest found;
     assert_int_equal(outcome_tree_root(&fixture->tree, size, &found, &fixture->failure), STATUS_OK);
-    const struct digest expected = tree_hash(fixture->leaves, size);
+    const struct digest expected = merkle_definition_root(fixture->roots, size);
     assert_memory_equal(&found, &expected, sizeof found);
 }
 
@@ -144,7 +98,7 @@ static void path_same(struct fixture *fixture, u64 index, u64 size)
     assert_int_equal(
         outcome_tree_path(&fixture->tree, index, size, found, &count, &fixture->failure),
         STATUS_OK);
-    assert_int_equal(count, inclusion(fixture->leaves, index, size, expected));
+    assert_int_equal(count, merkle_definition_inclusion(fixture->roots, index, size, expected));
     assert_memory_equal(found, expected, count * sizeof *found);
 }
 
@@ -154,7 +108,7 @@ static void growth_same(struct fixture *fixture, u64 from, u64 to)
     u32 count = 0;
     assert_int_equal(
         outcome_tree_growth(&fixture->tree, from, to, found, &count, &fixture->failure), STATUS_OK);
-    assert_int_equal(count, consistency(fixture->leaves, from, to, true, expected));
+    assert_int_equal(count, merkle_definition_consistency(fixture->roots, from, to, expected));
     assert_memory_equal(found, expected, count * sizeof *found);
 }
 

@@ -52,8 +52,17 @@ static enum status log_look(struct wal *wal, struct failure *failure)
 }
 
 // Takes what a copy needs; `source` has a log.
-static enum status copy_begin(struct backup_copy *copy)
+// Begins a copy in memory that is zero; whatever becomes of it, copy_end frees what it took.
+static enum status copy_begin(struct backup_copy *copy, struct disk *source, struct disk *target,
+                              const struct backup_progress *progress, struct backup_report *report,
+                              struct failure *failure)
 {
+    *report = (struct backup_report){0};
+    copy->source = source;
+    copy->target = target;
+    copy->progress = progress;
+    copy->report = report;
+    copy->failure = failure;
     copy->log_file = -1;
     enum status status = wal_init(&copy->wal, copy->source, copy->failure);
     if (status != STATUS_OK) return status;
@@ -270,14 +279,8 @@ enum status backup_make(struct disk *source, struct disk *target, u64 now,
     struct backup_pins *pins = calloc(1, sizeof *pins);
     assert(copy != NULL && pins != NULL);
     pins->file = -1;
-    *report = (struct backup_report){0};
-    *copy = (struct backup_copy){.source = source,
-                                 .target = target,
-                                 .progress = progress,
-                                 .report = report,
-                                 .failure = failure,
-                                 .is_backup = true};
-    enum status status = copy_begin(copy);
+    copy->is_backup = true;
+    enum status status = copy_begin(copy, source, target, progress, report, failure);
     if (status == STATUS_OK) status = log_look(&copy->wal, failure);
     if (status == STATUS_OK) status = target_look(copy);
     if (status == STATUS_OK) status = continue_check(copy);
@@ -432,13 +435,7 @@ enum status restore_make(struct disk *source, struct disk *target, const struct 
     struct backup_pins *pins = calloc(1, sizeof *pins);
     assert(copy != NULL && pins != NULL);
     pins->file = -1;
-    *report = (struct backup_report){0};
-    *copy = (struct backup_copy){.source = source,
-                                 .target = target,
-                                 .progress = progress,
-                                 .report = report,
-                                 .failure = failure};
-    enum status status = copy_begin(copy);
+    enum status status = copy_begin(copy, source, target, progress, report, failure);
     if (status == STATUS_OK) status = reader_begin(copy);
     if (status == STATUS_OK) status = restore_copy_all(copy, pins, last);
     report->end = copy->mark;

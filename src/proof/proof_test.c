@@ -12,56 +12,11 @@
 
 #include <cmocka.h>
 
+#include "base/merkle_definition.h"
 #include "base/random.h"
 #include "proof/proof.h"
 
 #define LEAVES_MAX 70u
-
-// --- RFC 9162, section 2.1, word for word --------------------------------------------------------
-
-static u64 split(u64 count)
-{
-    u64 k = 1;
-    while (2 * k < count) k *= 2;
-    return k;
-}
-
-static struct digest tree_hash(const struct digest *leaves, u64 count)
-{
-    if (count == 1) return leaves[0];
-    const u64 k = split(count);
-    const struct digest left = tree_hash(leaves, k);
-    const struct digest right = tree_hash(leaves + k, count - k);
-    u8 message[65] = {0x01};
-    memcpy(message + 1, left.bytes, 32);
-    memcpy(message + 33, right.bytes, 32);
-    struct digest out;
-    sha256(message, sizeof message, &out);
-    return out;
-}
-
-static u32 inclusion(const struct digest *leaves, u64 m, u64 n, struct digest *path)
-{
-    if (n == 1) return 0;
-    const u64 k = split(n);
-    u32 count = m < k ? inclusion(leaves, m, k, path) : inclusion(leaves + k, m - k, n - k, path);
-    path[count++] = m < k ? tree_hash(leaves + k, n - k) : tree_hash(leaves, k);
-    return count;
-}
-
-static u32 consistency(const struct digest *leaves, u64 m, u64 n, bool b, struct digest *path)
-{
-    if (m == n && b) return 0;
-    if (m == n) {
-        path[0] = tree_hash(leaves, n);
-        return 1;
-    }
-    const u64 k = split(n);
-    u32 count = m <= k ? consistency(leaves, m, k, b, path)
-                       : consistency(leaves + k, m - k, n - k, false, path);
-    path[count++] = m <= k ? tree_hash(leaves + k, n - k) : tree_hash(leaves, k);
-    return count;
-}
 
 static void leaves_make(struct digest *leaves, u32 count)
 {
@@ -84,9 +39,9 @@ static void every_path(void **state)
     static struct digest leaves[LEAVES_MAX], path[PROOF_PATH_MAX + 1];
     leaves_make(leaves, LEAVES_MAX);
     for (u64 size = 1; size <= LEAVES_MAX; size++) {
-        const struct digest root = tree_hash(leaves, size);
+        const struct digest root = merkle_definition_root(leaves, size);
         for (u64 index = 0; index < size; index++) {
-            const u32 count = inclusion(leaves, index, size, path);
+            const u32 count = merkle_definition_inclusion(leaves, index, size, path);
             assert_true(leads(&leaves[index], index, size, path, count, &root));
             for (u32 i = 0; i < count; i++) {
                 path[i].bytes[i % 32] ^= 1;
@@ -122,12 +77,13 @@ static void every_growth(void **state)
     static struct digest leaves[LEAVES_MAX], path[PROOF_GROWTH_MAX + 1];
     static struct digest roots[LEAVES_MAX + 1];
     leaves_make(leaves, LEAVES_MAX);
-    for (u64 size = 1; size <= LEAVES_MAX; size++) roots[size] = tree_hash(leaves, size);
+    for (u64 size = 1; size <= LEAVES_MAX; size++)
+        roots[size] = merkle_definition_root(leaves, size);
     for (u64 to = 1; to <= LEAVES_MAX; to++) {
         assert_true(proof_path_grows(0, &roots[0], to, &roots[to], path, 0));
         assert_false(proof_path_grows(0, &roots[0], to, &roots[to], path, 1));
         for (u64 from = 1; from <= to; from++) {
-            const u32 count = consistency(leaves, from, to, true, path);
+            const u32 count = merkle_definition_consistency(leaves, from, to, path);
             assert_true(proof_path_grows(from, &roots[from], to, &roots[to], path, count));
             for (u32 i = 0; i < count; i++) {
                 path[i].bytes[i % 32] ^= 1;
@@ -256,7 +212,7 @@ static struct signed_head head_make(struct world *world, u32 size)
     for (u32 i = 0; i < FRAMES; i++) {
         struct digest leaves[FRAME_ROWS];
         const u32 count = frame_leaves(world, i, leaves);
-        world->frames[i] = tree_hash(leaves, count);
+        world->frames[i] = merkle_definition_root(leaves, count);
     }
     struct signed_head head = {.log_id = 77,
                                .epoch = 1,
@@ -264,7 +220,7 @@ static struct signed_head head_make(struct world *world, u32 size)
                                .position = 20 + size,
                                .timestamp = 5000 + size,
                                .size = size};
-    const struct digest root = tree_hash(world->frames, size);
+    const struct digest root = merkle_definition_root(world->frames, size);
     memcpy(head.root, root.bytes, sizeof head.root);
     head_sign(world, &head);
     return head;
@@ -278,8 +234,8 @@ static void item_make(const struct world *world, u8 what, u32 frame, u32 index, 
     *item = (struct proof_item){
         .head = {.leaf = frame, .row_index = index, .row_count = count, .what = what}};
     memcpy(item->head.row, world->rows[frame][index], PROOF_LEAF_SIZE);
-    u32 used = inclusion(leaves, index, count, item->path);
-    used += inclusion(world->frames, frame, size, item->path + used);
+    u32 used = merkle_definition_inclusion(leaves, index, count, item->path);
+    used += merkle_definition_inclusion(world->frames, frame, size, item->path + used);
     item->head.path_size = used * (u32)sizeof(struct digest);
 }
 
@@ -461,7 +417,8 @@ static void growth_make(struct world *world, u32 from, u32 to)
     world->proof.from = head_make(world, from);
     world->proof.to = head_make(world, to);
     if (from <= to) {
-        world->proof.path_count = consistency(world->frames, from, to, true, world->proof.path);
+        world->proof.path_count =
+            merkle_definition_consistency(world->frames, from, to, world->proof.path);
     }
 }
 

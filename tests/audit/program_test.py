@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
@@ -195,7 +194,11 @@ class Program(unittest.TestCase):
             pass
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
         lease = os.open(lock, os.O_RDWR)
-        fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        try:
+            fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError as why:
+            os.close(lease)
+            self.skipTest("no lease on a file here: %s" % why)
         process = subprocess.Popen([PROGRAM, self.folder], stdout=subprocess.PIPE, **more)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
@@ -212,10 +215,9 @@ class Program(unittest.TestCase):
             self.assertNotEqual(err, b"")
 
     def drawn(self):
-        """What is drawn on a terminal by an audit that took more than a second."""
+        """What is drawn on a terminal by an audit."""
         primary, secondary = pty.openpty()
         process, lease = self.held(stderr=secondary)
-        time.sleep(1.1)  # Its clock runs; nothing is drawn in the first second.
         os.close(lease)
         out, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, out)
@@ -232,7 +234,6 @@ class Program(unittest.TestCase):
 
     def test_there_is_no_bar_elsewhere(self):
         process, lease = self.held(stderr=subprocess.PIPE)
-        time.sleep(1.1)
         os.close(lease)
         out, err = process.communicate(timeout=60)
         self.assertEqual((process.returncode, err), (0, b""), out)
