@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "codec/json.h"
 #include "machine/command_world.h"
+#include "machine/log_fixture.h"
 #include "os/disk_copy.h"
 
 #include <fcntl.h>
@@ -27,7 +28,19 @@ static void test_the_fixture_is_clean(void **state)
 {
     (void)state;
     struct audit_report report;
+    struct disk_memory disk;
+    struct disk_copy copy;
+    // As it is kept its log ends with the last frame.
     audit_folder_whole(TAEL_SOURCE_DIRECTORY "/tests/fixtures/log-0.1", &report);
+    audit_is_told(&report, AUDIT_L5, "the file ends here, or is gone", "log-00000000");
+    assert_int_equal(report.difference_count, 1);
+    audit_report_free(&report);
+    disk_memory_init(&disk, 1);
+    log_fixture_load(&disk, true);
+    disk_copy_make(&copy, &disk.disk, NULL);
+    audit_folder_whole(copy.path, &report);
+    disk_copy_remove(&copy);
+    disk_memory_free(&disk);
     audit_is_clean(&report);
     // What the machine itself says of it: see log_fixture_test.c.
     assert_int_equal(report.frames, 41);

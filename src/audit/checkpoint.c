@@ -100,7 +100,7 @@ enum status audit_checkpoint_open(struct audit_checkpoint *checkpoint,
     *checkpoint = (struct audit_checkpoint){.report = report, .file = -1};
     u64 number = 0;
     bool found = false;
-    enum status status = audit_folder_newest(folder, "checkpoint-", &number, &found, failure);
+    enum status status = audit_folder_newest(folder, "checkpoint-", 16, &number, &found, failure);
     if (status != STATUS_OK || !found) return status;
     (void)snprintf(checkpoint->name, sizeof checkpoint->name, "checkpoint-%016llx",
                    (unsigned long long)number);

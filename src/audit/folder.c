@@ -81,8 +81,8 @@ enum status audit_file_size(int file, u64 *size, struct failure *failure)
     return STATUS_OK;
 }
 
-enum status audit_folder_newest(const struct audit_folder *folder, const char *prefix, u64 *number,
-                                bool *found, struct failure *failure)
+enum status audit_folder_newest(const struct audit_folder *folder, const char *prefix, u32 digits,
+                                u64 *number, bool *found, struct failure *failure)
 {
     *found = false;
     const int copy = openat(folder->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -95,12 +95,12 @@ enum status audit_folder_newest(const struct audit_folder *folder, const char *p
     const size_t head = strlen(prefix);
     // NOLINTNEXTLINE(concurrency-mt-unsafe): this stream is this function's own.
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        const char *digits = entry->d_name + head;
-        if (strncmp(entry->d_name, prefix, head) != 0 || strlen(digits) != 16 ||
-            strspn(digits, "0123456789abcdef") != 16) {
+        const char *text = entry->d_name + head;
+        if (strncmp(entry->d_name, prefix, head) != 0 || strlen(text) != digits ||
+            strspn(text, "0123456789abcdef") != digits) {
             continue;
         }
-        const u64 value = strtoull(digits, NULL, 16);
+        const u64 value = strtoull(text, NULL, 16);
         if (!*found || value > *number) *number = value;
         *found = true;
     }

@@ -26,9 +26,10 @@ MUST_USE enum status audit_file_read(int file, u64 offset, void *out, size_t siz
                                      struct failure *failure);
 // The size of an open file.
 MUST_USE enum status audit_file_size(int file, u64 *size, struct failure *failure);
-// The greatest number, in 16 hex digits, of the files named `prefix` and such a number; false when
-// there is none.
+// The greatest number, in so many hex digits, of the files named `prefix` and such a number; false
+// when there is none.
 MUST_USE enum status audit_folder_newest(const struct audit_folder *folder, const char *prefix,
-                                         u64 *number, bool *found, struct failure *failure);
+                                         u32 digits, u64 *number, bool *found,
+                                         struct failure *failure);
 
 #endif

@@ -53,9 +53,11 @@ static void file_save(struct forge_file *file)
 void forge_load(struct forge *forge, const char *path)
 {
     char newest[256] = "";
+    bool is_backup = false;
     DIR *entries = opendir(path);
     must(entries != NULL, path);
     for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        is_backup |= strcmp(entry->d_name, "backup") == 0;
         if (strncmp(entry->d_name, "checkpoint-0", 12) == 0 && strcmp(entry->d_name, newest) > 0) {
             (void)snprintf(newest, sizeof newest, "%s", entry->d_name);
         }
@@ -65,10 +67,16 @@ void forge_load(struct forge *forge, const char *path)
     file_load(&forge->rows, path, "rows-00000000");
     file_load(&forge->checkpoint, path, newest);
     forge->head = (struct audit_checkpoint_head *)(void *)forge->checkpoint.bytes;
+    forge->backup_file = (struct forge_file){0};
+    forge->backup = NULL;
+    if (!is_backup) return;
+    file_load(&forge->backup_file, path, "backup");
+    forge->backup = (struct audit_backup_file *)(void *)forge->backup_file.bytes;
 }
 
 void forge_save(struct forge *forge)
 {
+    if (forge->backup != NULL) file_save(&forge->backup_file);
     file_save(&forge->log);
     file_save(&forge->rows);
     file_save(&forge->checkpoint);
@@ -136,6 +144,12 @@ void forge_seal_rows(struct forge *forge)
         if (page->magic != AUDIT_ROWS_MAGIC) continue;
         page->checksum = checksum(&page->magic, sizeof *page - 16);
     }
+}
+
+void forge_seal_backup(struct forge *forge)
+{
+    struct audit_backup_file *file = forge->backup;
+    file->checksum = checksum(&file->magic, sizeof *file - 16);
 }
 
 struct audit_tree_leaf *forge_leaves(const struct forge *forge)

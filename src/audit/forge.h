@@ -21,6 +21,8 @@ struct forge {
     struct forge_file rows;
     struct forge_file checkpoint;
     struct audit_checkpoint_head *head; // Within the checkpoint.
+    struct forge_file backup_file;      // Of a backup; none where it has no bytes.
+    struct audit_backup_file *backup;   // Within it, or NULL.
 };
 
 // Reads a folder whose newest checkpoint covers all of its log; forge_save writes it back and frees
@@ -31,7 +33,10 @@ void forge_save(struct forge *forge);
 void forge_seal_rows(struct forge *forge);
 // Makes digests, roots and checksums of the checkpoint right again.
 void forge_seal_checkpoint(struct forge *forge);
-// Makes all of it right again: pages of rows, outcome roots, bodies, the chain, the checkpoint.
+// Makes the checksum of the file `backup` right again.
+void forge_seal_backup(struct forge *forge);
+// Makes all of it but the file `backup` right again: pages of rows, outcome roots, bodies, the
+// chain, the checkpoint.
 void forge_seal(struct forge *forge);
 
 // A row of history; the first one of this kind and id that took effect, or did not.

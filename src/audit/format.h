@@ -12,6 +12,7 @@
 
 #define AUDIT_LOG_FILE_SIZE     (64 * MIB)
 #define AUDIT_LOG_FILES_MAX     262144u
+#define AUDIT_LOG_FILES_AHEAD   3u // Of the one that is written to.
 #define AUDIT_FRAME_SIZE_MAX    (4 * MIB)
 #define AUDIT_CHUNK_SIZE        (64 * KIB) // Of a body, for its digest.
 #define AUDIT_COMMANDS_MAX      255u
@@ -28,7 +29,9 @@
 #define AUDIT_FRAME_MAGIC       0x454d415246454154ull // TAEFRAME
 #define AUDIT_ROWS_MAGIC        0x53574f524c454154ull // TAELROWS
 #define AUDIT_CHECKPOINT_MAGIC  0x544e4f504b434854ull // THCKPONT
+#define AUDIT_BACKUP_MAGIC      0x554b434142454154ull // TAEBACKU
 #define AUDIT_FRAME_FORMAT      1u
+#define AUDIT_BACKUP_FORMAT     1u
 #define AUDIT_CHECKPOINT_FORMAT 5u
 
 enum {
@@ -404,5 +407,38 @@ static_assert(offsetof(struct audit_checkpoint_head, next_row) == 304, "FORMAT.m
 static_assert(offsetof(struct audit_checkpoint_head, outcomes) == 832, "FORMAT.md, 6");
 static_assert(offsetof(struct audit_checkpoint_head, tables) == 2888, "FORMAT.md, 6");
 static_assert(offsetof(struct audit_checkpoint_head, state) == 8056, "FORMAT.md, 6");
+
+// --- the file `backup` ---
+
+// A place between two frames; all zero: in front of the first.
+struct audit_mark {
+    u128 log_id; // Of the last frame, as its epoch.
+    u64 epoch;
+    u64 sequence;           // Of the next frame.
+    u64 place;              // Behind the last frame.
+    u64 place_last;         // Of the last frame.
+    u64 position;           // Of the last command.
+    u64 timestamp;          // Of the last frame.
+    struct digest previous; // Hash of its header.
+};
+static_assert(sizeof(struct audit_mark) == 96, "FORMAT.md, 8");
+
+struct audit_backup_file {
+    u128 checksum; // Of what follows.
+    u64 magic;
+    u32 format;
+    u32 zero;
+    struct audit_mark end;
+    struct audit_mark copied;
+    u64 next_row;
+    u64 finished_at;
+    u64 tree_pages;
+    u8 reserved[8];
+};
+static_assert(sizeof(struct audit_backup_file) == 256, "FORMAT.md, 8");
+static_assert(offsetof(struct audit_backup_file, end) == 32, "FORMAT.md, 8");
+static_assert(offsetof(struct audit_backup_file, copied) == 128, "FORMAT.md, 8");
+static_assert(offsetof(struct audit_backup_file, next_row) == 224, "FORMAT.md, 8");
+static_assert(offsetof(struct audit_backup_file, tree_pages) == 240, "FORMAT.md, 8");
 
 #endif

@@ -51,6 +51,8 @@ enum target {
     CONTROL,
     LOAN,
     GROUP,
+    // The file of a backup.
+    BACKUP_FILE,
 };
 
 struct edit {
@@ -83,13 +85,16 @@ struct edit {
 #define KEPT_SET(n, field, value)         SET(ACCOUNT_RECORD, n, audit_account_record, field, value)
 #define HOLD_ADD(field, value)            ADD(HOLD, 0, audit_hold_record, field, value)
 #define ENTRY_SET(n, field, value)        SET(COMMAND, n, audit_command, field, value)
+#define BACKUP_SET(field, value)          SET(BACKUP_FILE, 0, audit_backup_file, field, value)
+#define BACKUP_ADD(field, value)          ADD(BACKUP_FILE, 0, audit_backup_file, field, value)
 #define ASKED_SET(id, field, value)       SET(COMMAND_OF, id, audit_command, field, value)
 
 // What is made right again behind the change.
-enum seal { SEAL_NOT, SEAL_HEADER, SEAL_HEAD, SEAL_ROWS, SEAL_CHECKPOINT, SEAL_ALL };
+enum seal { SEAL_NOT, SEAL_HEADER, SEAL_HEAD, SEAL_ROWS, SEAL_CHECKPOINT, SEAL_BACKUP, SEAL_ALL };
 
-// Which of the tables a lie is in; those of modules are of the world that modules made.
-enum group { LOG, ROWS, HOLDS, CHECKPOINT, MODULES };
+// Which of the tables a lie is in; those of modules are of the world that modules made, those of
+// backups of a backup into which a later run was interrupted.
+enum group { LOG, ROWS, HOLDS, CHECKPOINT, MODULES, BACKUP };
 
 struct lie {
     enum group group;
@@ -166,6 +171,7 @@ static void *target_of(const struct forge *forge, enum target target, u64 which)
         return forge_record(forge, AUDIT_TABLE_LOANS, which, sizeof(struct audit_loan_record));
     case GROUP:
         return forge_record(forge, AUDIT_TABLE_GROUPS, which, sizeof(struct audit_group_record));
+    case BACKUP_FILE: return forge->backup;
     case NOTHING: break;
     }
     fail();
@@ -355,6 +361,45 @@ static void plant_table_huge(struct forge *forge)
     memcpy(bytes + forge->head->lists_page * PAGE_SIZE, lists, sizeof lists);
 }
 
+// A later header, of another log and a later epoch, and a frame before it that is damaged: as of a
+// copy that was served.
+static void plant_fork(struct forge *forge)
+{
+    for (u64 i = 5; i < forge->head->sequence; i++) {
+        struct audit_header *header = forge_header(forge, i);
+        header->log_id++;
+        header->epoch++;
+    }
+    forge_seal(forge);
+    for (u64 i = 3; i < 5; i++) forge_header(forge, i)->timestamp++;
+}
+// The mark of a frame that lies behind the backup's end.
+static void plant_copied(struct forge *forge)
+{
+    const u64 sequence = forge->backup->end.sequence + 5;
+    const struct audit_header *header = forge_header(forge, sequence);
+    forge->backup->copied = (struct audit_mark){
+        .log_id = header->log_id,
+        .epoch = header->epoch,
+        .sequence = sequence + 1,
+        .place = header->place + 256 + header->body_size,
+        .place_last = header->place,
+        .position = header->position + header->command_count - 1,
+        .timestamp = header->timestamp,
+    };
+    sha256(header, sizeof *header, &forge->backup->copied.previous);
+}
+static void plant_copied_late(struct forge *forge)
+{
+    plant_copied(forge);
+    forge->backup->copied.timestamp++;
+}
+static void plant_copied_nowhere(struct forge *forge)
+{
+    plant_copied(forge);
+    forge->backup->copied.place_last += PAGE_SIZE;
+}
+
 static void plant_time_within(struct forge *forge)
 {
     // Later than the frame before, but not than its forty transfers.
@@ -382,16 +427,16 @@ static void seal(struct forge *forge, enum seal how)
     case SEAL_HEAD: head_seal(forge); break;
     case SEAL_ROWS: forge_seal_rows(forge); break;
     case SEAL_CHECKPOINT: forge_seal_checkpoint(forge); break;
+    case SEAL_BACKUP: forge_seal_backup(forge); break;
     case SEAL_ALL: forge_seal(forge); break;
     }
 }
 
-static void lie_audit(struct command_world *world, const struct lie *lie,
-                      struct audit_report *report)
+static void lie_audit(struct disk *disk, const struct lie *lie, struct audit_report *report)
 {
     struct disk_copy copy;
     struct forge forge;
-    disk_copy_make(&copy, &world->disk.disk, "index-");
+    disk_copy_make(&copy, disk, "index-");
     forge_load(&forge, copy.path);
     edits_make(&forge, lie);
     if (lie->plant != NULL) lie->plant(&forge);
@@ -401,13 +446,13 @@ static void lie_audit(struct command_world *world, const struct lie *lie,
     disk_copy_remove(&copy);
 }
 
-static void lies_audit(struct command_world *world, enum group group)
+static void lies_audit(struct disk *disk, enum group group)
 {
     u32 count = 0;
     for (u32 i = 0; i < ARRAY_COUNT(lies); i++) {
         struct audit_report report;
         if (lies[i].group != group) continue;
-        lie_audit(world, &lies[i], &report);
+        lie_audit(disk, &lies[i], &report);
         if (report.difference_count == 0) fail_msg("not found: %s", lies[i].name);
         audit_is_told(&report, lies[i].promise, lies[i].what, lies[i].file);
         audit_report_free(&report);
@@ -422,10 +467,10 @@ static void test_what_is_sealed_again_is_clean(void **state)
     const struct audit_worlds *worlds = *state;
     struct audit_report report;
     const struct lie nothing = {.seal = SEAL_ALL};
-    lie_audit(worlds->plain, &nothing, &report);
+    lie_audit(&worlds->plain->disk.disk, &nothing, &report);
     audit_is_clean(&report);
     audit_report_free(&report);
-    lie_audit(worlds->modules, &nothing, &report);
+    lie_audit(&worlds->modules->disk.disk, &nothing, &report);
     audit_is_clean(&report);
     audit_report_free(&report);
 }
@@ -433,31 +478,49 @@ static void test_what_is_sealed_again_is_clean(void **state)
 static void test_lies_of_the_log_are_told(void **state)
 {
     const struct audit_worlds *worlds = *state;
-    lies_audit(worlds->plain, LOG);
+    lies_audit(&worlds->plain->disk.disk, LOG);
 }
 
 static void test_lies_of_rows_are_told(void **state)
 {
     const struct audit_worlds *worlds = *state;
-    lies_audit(worlds->plain, ROWS);
+    lies_audit(&worlds->plain->disk.disk, ROWS);
 }
 
 static void test_lies_of_holds_and_snapshots_are_told(void **state)
 {
     const struct audit_worlds *worlds = *state;
-    lies_audit(worlds->plain, HOLDS);
+    lies_audit(&worlds->plain->disk.disk, HOLDS);
 }
 
 static void test_lies_of_the_checkpoint_are_told(void **state)
 {
     const struct audit_worlds *worlds = *state;
-    lies_audit(worlds->plain, CHECKPOINT);
+    lies_audit(&worlds->plain->disk.disk, CHECKPOINT);
 }
 
 static void test_lies_of_modules_are_told(void **state)
 {
     const struct audit_worlds *worlds = *state;
-    lies_audit(worlds->modules, MODULES);
+    lies_audit(&worlds->modules->disk.disk, MODULES);
+}
+
+static void test_lies_of_a_backup_are_told(void **state)
+{
+    const struct audit_worlds *worlds = *state;
+    struct disk_memory backup;
+    struct audit_report report;
+    audit_world_backup(worlds->plain, &backup);
+    const struct lie nothing = {.seal = SEAL_BACKUP};
+    const struct lie copied = {.seal = SEAL_BACKUP, .plant = plant_copied};
+    lie_audit(&backup.disk, &nothing, &report);
+    audit_is_clean(&report);
+    audit_report_free(&report);
+    lie_audit(&backup.disk, &copied, &report);
+    audit_is_clean(&report);
+    audit_report_free(&report);
+    lies_audit(&backup.disk, BACKUP);
+    disk_memory_free(&backup);
 }
 
 // --- whatever is changed -------------------------------------------------------------------------
@@ -653,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_lies_of_holds_and_snapshots_are_told),
         cmocka_unit_test(test_lies_of_the_checkpoint_are_told),
         cmocka_unit_test(test_lies_of_modules_are_told),
+        cmocka_unit_test(test_lies_of_a_backup_are_told),
         cmocka_unit_test(test_an_audit_of_anything_ends),
         cmocka_unit_test(test_more_ids_than_can_be_told_are_told_so),
         cmocka_unit_test(test_each_rule_of_an_account),

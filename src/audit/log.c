@@ -51,13 +51,14 @@ static enum status place_read(struct audit_log *log, u64 place, void *out, size_
     enum status status = file_select(log, place / AUDIT_LOG_FILE_SIZE);
     if (status != STATUS_OK) return status;
     const u64 offset = place % AUDIT_LOG_FILE_SIZE;
+    const size_t within = (size_t)MIN((u64)size, log->end - MIN(place, log->end));
     size_t done = 0;
-    if (log->file >= 0) {
+    if (log->file >= 0 && within > 0) {
         // The device reads on while what it brought is hashed.
         if (offset % (READ_AHEAD / 2) < size) {
             (void)posix_fadvise(log->file, (off_t)offset, (off_t)READ_AHEAD, POSIX_FADV_WILLNEED);
         }
-        status = audit_file_read(log->file, offset, out, size, &done, &log->failure);
+        status = audit_file_read(log->file, offset, out, within, &done, &log->failure);
     }
     memset((u8 *)out + done, 0, size - done);
     return status;
@@ -84,7 +85,8 @@ static enum status later_find(struct audit_log *log, u64 place, u8 *scratch, boo
             memcpy(&header, scratch + page, sizeof header);
             if (at + page <= place || header.magic != AUDIT_FRAME_MAGIC) continue;
             *found |= header.sequence >= log->sequence && header_is_whole(&header) &&
-                      (log->sequence == 0 || header.log_id == log->log_id);
+                      (log->sequence == 0 || header.log_id == log->log_id ||
+                       header.epoch > log->epoch); // Of a copy that was served.
         }
     }
     return STATUS_OK;
@@ -246,10 +248,10 @@ static void *log_thread(void *context)
     return NULL;
 }
 
-enum status audit_log_start(struct audit_log *log, const struct audit_folder *folder,
+enum status audit_log_start(struct audit_log *log, const struct audit_folder *folder, u64 end,
                             struct failure *failure)
 {
-    *log = (struct audit_log){.folder = folder, .file = -1, .position = 1};
+    *log = (struct audit_log){.folder = folder, .end = end, .file = -1, .position = 1};
     (void)pthread_mutex_init(&log->mutex, NULL);
     (void)pthread_cond_init(&log->changed, NULL);
     for (u32 i = 0; i < AUDIT_LOG_RING; i++) {
@@ -290,23 +292,4 @@ enum status audit_log_next(struct audit_log *log, const struct audit_frame **fra
     if (status != STATUS_OK) *failure = log->failure;
     (void)pthread_mutex_unlock(&log->mutex);
     return status;
-}
-
-enum status audit_log_extent(const struct audit_folder *folder, u64 *bytes, struct failure *failure)
-{
-    *bytes = 0;
-    for (u32 number = 0; number < AUDIT_LOG_FILES_MAX; number++) {
-        char name[32];
-        int file = -1;
-        u64 size = 0;
-        (void)snprintf(name, sizeof name, "log-%08x", number);
-        enum status status = audit_file_open(folder, name, &file, failure);
-        if (status == STATUS_NOT_FOUND) return STATUS_OK;
-        if (status != STATUS_OK) return status;
-        status = audit_file_size(file, &size, failure);
-        (void)close(file);
-        if (status != STATUS_OK) return status;
-        *bytes += size;
-    }
-    return STATUS_OK;
 }

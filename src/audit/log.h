@@ -47,6 +47,7 @@ struct audit_frame {
 
 struct audit_log {
     const struct audit_folder *folder;
+    u64 end; // From this place on there is nothing, whatever it looks like.
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -69,17 +70,15 @@ struct audit_log {
     struct digest previous;
 };
 
-// Starts reading at frame 0. Give the log to audit_log_stop, after a failure too.
+// Starts reading at frame 0. What lies behind the place `end` is taken for zeroes; U64_MAX: all of
+// it is read. Give the log to audit_log_stop, after a failure too.
 MUST_USE enum status audit_log_start(struct audit_log *log, const struct audit_folder *folder,
-                                     struct failure *failure);
+                                     u64 end, struct failure *failure);
 void audit_log_stop(struct audit_log *log);
 // The next frame, valid until the next call; gives the one before back. Behind a state that is not
 // AUDIT_LOG_FRAME it must not be called again.
 MUST_USE enum status audit_log_next(struct audit_log *log, const struct audit_frame **frame,
                                     struct failure *failure);
-// How many bytes of log there may be: whole files.
-MUST_USE enum status audit_log_extent(const struct audit_folder *folder, u64 *bytes,
-                                      struct failure *failure);
 // What a problem is, as a sentence.
 const char *audit_frame_problem_text(enum audit_frame_problem problem);
 

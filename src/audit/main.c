@@ -54,6 +54,9 @@ static const char help[] =
     "it the chain and the digests are checked, and the line says of how many frames.\n"
     "A clean stop leaves none.\n"
     "\n"
+    "A backup (`tael backup`) is audited to where it says that it ends; an unfinished\n"
+    "one is none.\n"
+    "\n"
     "  DATA        The data folder of a stopped server. (required)\n"
     "  --limit N   Show so many differences; the others are counted. 0 to 1000000.\n"
     "              100 when not given.\n"
@@ -64,7 +67,7 @@ static const char help[] =
     "Memory: 128 bytes an account, 224 to 448 an open hold, 16 a transfer, 25 MiB.\n"
     "\n"
     "Exit code: 0 all holds, 1 something differs, 2 usage, 3 environment: the folder\n"
-    "cannot be read, a server runs on it, or Ctrl-C.\n";
+    "cannot be read, a server runs on it, it is an unfinished backup, or Ctrl-C.\n";
 
 static volatile sig_atomic_t is_interrupted;
 

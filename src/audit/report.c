@@ -181,6 +181,7 @@ static void summary_line(const struct audit_report *report, u64 milliseconds, st
                            "were checked: their outcomes are not in history yet",
                            (unsigned long long)report->frames_ahead);
     }
+    if (report->is_backup) text_append_string(out, "; a backup, to its end");
     if (report->torn) {
         text_append_string(out, "; the log ends in an unfinished frame, never acknowledged");
     }
@@ -254,6 +255,8 @@ void audit_report_json(const struct audit_report *report, u64 milliseconds,
     json_write_bool(writer, report->compared);
     json_write_key(writer, "torn");
     json_write_bool(writer, report->torn);
+    json_write_key(writer, "backup");
+    json_write_bool(writer, report->is_backup);
     for (u32 i = 0; i < count; i++) {
         json_write_key(writer, counts[i].name);
         json_write_u64(writer, counts[i].value);

@@ -68,8 +68,9 @@ struct audit_report {
     u64 controls;
     u64 checkpoint_sequence;
     bool has_checkpoint;
-    bool compared; // The tables of the checkpoint were.
-    bool torn;     // The log ends in an unfinished frame that was never acknowledged.
+    bool compared;  // The tables of the checkpoint were.
+    bool is_backup; // The log ends where the file `backup` says.
+    bool torn;      // The log ends in an unfinished frame that was never acknowledged.
     u128 log_id;
     struct digest head; // Hash of the last header.
     struct audit_difference *kept;

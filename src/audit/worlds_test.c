@@ -3,6 +3,7 @@
 // Worlds in which every kind of row comes up.
 #include "audit/worlds_test.h"
 
+#include "machine/backup.h"
 #include "machine/command_world.h"
 #include "modules/accrual/accrual.h"
 #include "modules/principal/principal.h"
@@ -13,7 +14,9 @@
 
 #include <cmocka.h>
 
-#define LIMIT 50u
+#define LIMIT     50u
+#define BODY_SIZE PAGE_SIZE
+#define MORE      200u // Frames; a copy can be interrupted after some of them.
 
 // --- worlds --------------------------------------------------------------------------------------
 
@@ -178,6 +181,97 @@ int audit_worlds_teardown(void **state)
     audit_world_end(worlds->modules);
     free(worlds);
     return 0;
+}
+
+// --- logs that go on -----------------------------------------------------------------------------
+
+static void must(enum status status, const struct failure *failure)
+{
+    if (status != STATUS_OK) fail_msg("%s", failure->message);
+}
+
+static void frame_append(struct wal *wal, u8 *head, const u8 *body, u32 size, u64 *position,
+                         u64 *timestamp)
+{
+    struct failure failure;
+    struct frame_header *header = (void *)head;
+    struct frame_command *entry = (void *)(head + sizeof *header);
+    memset(head, 0, PAGE_SIZE);
+    *header = (struct frame_header){.sequence = wal->tail.sequence,
+                                    .position = ++*position,
+                                    .timestamp = ++*timestamp,
+                                    .place = wal_place(wal->tail.place, PAGE_SIZE + size),
+                                    .command_count = 1,
+                                    .outcome_sequence = wal->tail.sequence};
+    *entry = (struct frame_command){
+        .record = 0x7e01, .version = 1, .body_size = size, .body_offset = PAGE_SIZE};
+    struct wal_frame frame = {.head = head,
+                              .head_size = PAGE_SIZE,
+                              .parts = {{.data = body, .size = size}},
+                              .part_count = 1};
+    must(wal_append(wal, &frame, &failure), &failure);
+    must(wal_prepare(wal, 0, &failure), &failure);
+}
+
+void audit_log_extend(struct disk_memory *disk, u32 frames, u32 size)
+{
+    const struct wal_tail from = {0};
+    struct wal wal;
+    struct wal_reader reader;
+    struct frame_view view;
+    struct failure failure;
+    enum wal_end end = WAL_FRAME;
+    u64 position = 0;
+    u64 timestamp = 0;
+    must(wal_init(&wal, &disk->disk, &failure), &failure);
+    must(wal_reader_init(&reader, &wal, &from, &failure), &failure);
+    while (end == WAL_FRAME) {
+        must(wal_reader_next(&reader, &view, &end, &failure), &failure);
+        if (end != WAL_FRAME) break;
+        position = view.header->position + view.header->command_count - 1;
+        timestamp = view.header->timestamp + view.header->body_size; // Behind all that it gave.
+    }
+    must(wal_reader_cut(&reader, &failure), &failure);
+    wal_reader_free(&reader);
+    u8 *bytes = aligned_alloc(PAGE_SIZE, PAGE_SIZE + size);
+    assert_non_null(bytes);
+    memset(bytes + PAGE_SIZE, 0, size);
+    must(wal_prepare(&wal, 0, &failure), &failure);
+    for (u32 i = 0; i < frames; i++) {
+        frame_append(&wal, bytes, bytes + PAGE_SIZE, size, &position, &timestamp);
+    }
+    free(bytes);
+    wal_free(&wal);
+}
+
+bool audit_backup_stop(void *context, const char *part, u64 done, u64 total)
+{
+    const char *const *in = context;
+    (void)done;
+    (void)total;
+    return strcmp(part, *in) != 0;
+}
+
+void audit_world_backup(const struct command_world *world, struct disk_memory *backup)
+{
+    const char *part = "log";
+    const struct backup_progress interrupted = {.report = audit_backup_stop, .context = &part};
+    struct disk_memory source;
+    struct backup_report report;
+    struct failure failure;
+    disk_memory_init(&source, 1);
+    disk_memory_init(backup, 1);
+    disk_memory_copy(&source, &world->disk);
+    must(backup_make(&source.disk, &backup->disk, 1, NULL, &report, &failure), &failure);
+    audit_log_extend(&source, MORE, BODY_SIZE);
+    const u64 end = report.end.place;
+    assert_int_equal(backup_make(&source.disk, &backup->disk, 2, &interrupted, &report, &failure),
+                     STATUS_CANCELLED);
+    assert_int_equal(report.end.place, end);
+    struct frame_header header;
+    disk_memory_get(backup, "log-00000000", end, &header, sizeof header);
+    assert_true(frame_header_valid(&header));
+    disk_memory_free(&source);
 }
 
 // --- audits --------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #define AUDIT_PLAIN_COUNT 40u // Transfers with ids from 100 on.
 
 struct command_world;
+struct disk_memory;
 struct transfer;
 
 // A state of each group of tests: the files of two worlds, to be copied afresh for each test.
@@ -27,6 +28,15 @@ void audit_world_fill(struct command_world *world);
 void audit_world_fill_modules(struct command_world *world);
 // Takes a checkpoint and closes the node.
 void audit_world_close(struct command_world *world);
+
+// Appends frames to the log of a closed world, each with a command of a module and a body of zeroes
+// of `size` bytes, and prepares files behind them as a server does.
+void audit_log_extend(struct disk_memory *disk, u32 frames, u32 size);
+// Stops a backup in the part that `context`, a const char *const *, names.
+bool audit_backup_stop(void *context, const char *part, u64 done, u64 total);
+// What is made by `tael backup`, into memory that the caller frees (disk_memory_free): a backup of
+// a closed world, and behind its end some frames of a later run that was interrupted.
+void audit_world_backup(const struct command_world *world, struct disk_memory *backup);
 
 // Audits a folder, which must be possible; the report is the caller's to free.
 void audit_folder_whole(const char *path, struct audit_report *report);

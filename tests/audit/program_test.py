@@ -22,12 +22,14 @@ TAEL = os.path.abspath(sys.argv.pop(1))
 TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 FIXTURE = os.path.join(TESTS, "fixtures/log-0.1")
 HELP = os.path.join(TESTS, "golden/audit_help.txt")
+FILE_SIZE = 64 << 20
 # Of the JSON, always, and in this order.
-NAMES = ["ok", "has_checkpoint", "balances_compared", "torn", "frames", "commands", "transfers",
-         "transfers_refused", "expiries", "postings", "records", "commands_without_rows", "rows",
-         "snapshots", "roots", "accounts", "accounts_of_modules", "open_holds", "ledgers", "ids",
-         "controls", "log_bytes", "checkpoint", "frames_not_in_history", "commands_not_in_history",
-         "milliseconds", "log_id", "head", "difference_count", "differences"]
+NAMES = ["ok", "has_checkpoint", "balances_compared", "torn", "backup", "frames", "commands",
+         "transfers", "transfers_refused", "expiries", "postings", "records",
+         "commands_without_rows", "rows", "snapshots", "roots", "accounts", "accounts_of_modules",
+         "open_holds", "ledgers", "ids", "controls", "log_bytes", "checkpoint",
+         "frames_not_in_history", "commands_not_in_history", "milliseconds", "log_id", "head",
+         "difference_count", "differences"]
 
 
 def run(*arguments, **more):
@@ -41,6 +43,7 @@ class Program(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.parent)
         self.folder = os.path.join(self.parent, "data")
         shutil.copytree(FIXTURE, self.folder)
+        os.truncate(os.path.join(self.folder, "log-00000000"), FILE_SIZE)  # As a server made it.
 
     def change(self, name, offset):
         with open(os.path.join(self.folder, name), "r+b") as file:
@@ -65,7 +68,7 @@ class Program(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr, done.stdout.count("\n")), (0, "", 1))
         self.assertEqual(list(told), NAMES)
         self.assertTrue(told["ok"] and told["balances_compared"] and told["has_checkpoint"])
-        self.assertFalse(told["torn"])
+        self.assertFalse(told["torn"] or told["backup"])
         self.assertEqual(told["difference_count"], 0)
         self.assertRegex(told["log_id"], r"\A[0-9]+\Z")
         self.assertRegex(told["head"], r"\A[0-9a-f]{64}\Z")
@@ -99,7 +102,7 @@ class Program(unittest.TestCase):
         names = sorted(name for name in os.listdir(self.folder) if name.startswith(
             ("log-", "rows-", "checkpoint-")))
         for name in names:
-            size = os.path.getsize(os.path.join(self.folder, name))
+            size = os.path.getsize(os.path.join(FIXTURE, name))
             for offset in range(7, size, max(size // 40, 1)):
                 self.change(name, offset)
                 done = run(self.folder)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""tests/backup/backup_test.py TAEL: backups of a server under load, continued, interrupted and
-killed; folders restored to frames and times; a full disk, a damaged source. State digests are those
-of replaying a log that this file cuts by itself. Prints its cases as cmocka does."""
+"""tests/backup/backup_test.py TAEL TAEL_AUDIT: backups of a server under load, continued,
+interrupted and killed, audited by a second hand; folders restored to frames and times; a full disk,
+a damaged source. State digests are those of replaying a log that this file cuts by itself. Prints
+its cases as cmocka does."""
 import contextlib
 import datetime
 import json
@@ -18,6 +19,7 @@ import tempfile
 import time
 
 TAEL = ""
+TAEL_AUDIT = ""
 SEED = 7
 FILE_SIZE = 64 << 20
 HEADER = struct.Struct("<16sQII16sQQQQQIIQ")
@@ -118,6 +120,24 @@ def verified(folder):
     return done
 
 
+def audited(folder, code=0):
+    """What the second hand says of a folder."""
+    done = subprocess.run([TAEL_AUDIT, folder, "--json"], stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.PIPE, timeout=300, check=False)
+    assert done.returncode == code, (folder, done.returncode, done.stdout, done.stderr)
+    return json.loads(done.stdout) if code != 3 else done.stderr
+
+
+def audit_agrees(folder):
+    """A backup is whole by the second hand too, and ends where the first one says."""
+    first, second = report("verify", folder), audited(folder)
+    assert second["backup"] and not second["torn"], second
+    assert second["balances_compared"] == (first["checkpoint"] > 0), second
+    assert all(first[name] == second[name] for name in ("frames", "head", "checkpoint")), \
+        (first, second)
+    return second["frames"]
+
+
 def end_backup(data, copy, number, ends):
     """Begins a backup and ends it at some moment, if it has not ended by then."""
     with subprocess.Popen([TAEL, "backup", data, copy], stdout=subprocess.DEVNULL,
@@ -132,6 +152,9 @@ def end_backup(data, copy, number, ends):
         text = "is an unfinished backup" if os.path.exists(os.path.join(copy, "backup")) \
             else "holds no log" if os.path.exists(copy) else "No such file"
         assert text in done.stderr, done
+        if os.path.exists(os.path.join(copy, "backup")):
+            said = audited(copy, code=3)
+            assert "is an unfinished backup\nhint: `tael backup` with the same" in said, said
 
 
 def test_backups_of_a_server_at_work(folder):
@@ -147,10 +170,11 @@ def test_backups_of_a_server_at_work(folder):
                     end_backup(data, copy, number, ends)
                     # A backup that was whole is whole; another one is none.
                     if whole:
-                        assert report("verify", copy)["frames"] > whole[-1][0]["sequence"]
+                        assert audit_agrees(copy) > whole[-1][0]["sequence"]
                 made = report("backup", data, copy) if i > 1 else None
             if made is not None:
                 whole.append((made, verified(copy)))
+                assert audit_agrees(copy) == made["sequence"] + 1
         with open(os.path.join(data, "status"), encoding="ascii") as file:
             status = dict(line.split() for line in file)
     assert ends[-signal.SIGKILL] > 0 and ends[3] > 0, ends
@@ -251,6 +275,9 @@ def test_damage_is_named_and_nothing_of_it_is_kept(folder):
         said = run_both("backup", data, copy, code=1)[1]
         assert name + ", offset %d" % named in said, (name, offset, said)
         assert verified(copy)["head"] == before["head"]
+        # What was copied before the damage lies behind the backup's end, and is nothing.
+        assert audit_agrees(copy) == before["sequence"] + 1
+        assert len(list(headers(copy))) > before["sequence"] + 1
         said = run_both("restore", data, os.path.join(folder, "new"), code=1)[1]
         assert name + ", offset %d" % named in said, (name, offset, said)
         assert not os.path.exists(os.path.join(folder, "new", "log-00000000"))
@@ -373,14 +400,17 @@ def test_what_is_refused(folder):
                  ("verify", copy)):
         assert "copy/backup is damaged" in run_both(*verb, code=1)[1] + \
             run_both(*verb, code=1)[0], verb
+    told = audited(copy, code=1)["differences"]
+    assert [(one["promise"], one["file"], one["offset"]) for one in told] == \
+        [("bytes", "backup", 0)], told
 
 
 def main():
-    global TAEL
-    TAEL = os.path.abspath(sys.argv[1])
+    global TAEL, TAEL_AUDIT
+    TAEL, TAEL_AUDIT = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     failed = 0
     for name, case in sorted(globals().items()):
-        if not name.startswith("test_") or (len(sys.argv) > 2 and sys.argv[2] not in name):
+        if not name.startswith("test_") or (len(sys.argv) > 3 and sys.argv[3] not in name):
             continue
         with tempfile.TemporaryDirectory() as folder:
             begin = time.monotonic()
