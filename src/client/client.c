@@ -404,8 +404,8 @@ static void timeout_note(struct tael_client *client)
 {
     char place[ADDRESS_TEXT_SIZE];
     (void)address_print(&client->address, place);
-    if (client->state == CLIENT_UP) client_note(client, "no answer from %s in time", place);
-    else client_note(client, "no answer from %s in time; %s", place, client->lost);
+    const char *lost = client->state == CLIENT_UP ? "" : client->lost;
+    client_note(client, "no answer from %s in time%s%s", place, lost[0] == 0 ? "" : "; ", lost);
 }
 
 // Tells whose deadline has passed.

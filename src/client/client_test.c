@@ -883,6 +883,19 @@ static void test_giving_up_while_sending_ends_the_connection(void **state)
     assert_true(client_stub_take(stub, TAEL_COMMAND)->command_id == 9);
 }
 
+// Something takes the connection, and says nothing: there is no more to tell.
+static void test_silence_is_told_at_the_deadline(void **state)
+{
+    struct world *world = *state;
+    tael_close(world->client);
+    client_make(world, (struct tael_options){0});
+    assert_int_equal(tael_connect(world->client, 50), TAEL_ERROR_TIMEOUT);
+    const char *problem = tael_problem(world->client);
+    static const char end[] = " in time";
+    assert_true(strlen(problem) > strlen(end));
+    assert_string_equal(problem + strlen(problem) - strlen(end), end);
+}
+
 static void test_nobody_there_is_told_at_the_deadline(void **state)
 {
     struct world *world = *state;
@@ -1105,6 +1118,7 @@ int main(void)
         TEST(test_a_late_answer_is_passed_over_after_giving_up),
         TEST(test_what_was_given_up_is_not_sent_again),
         TEST(test_giving_up_while_sending_ends_the_connection),
+        TEST(test_silence_is_told_at_the_deadline),
         TEST(test_nobody_there_is_told_at_the_deadline),
         TEST(test_answers_are_kept_until_they_are_fetched),
         TEST(test_what_is_awaited_is_not_copied),
