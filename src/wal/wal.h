@@ -134,7 +134,8 @@ u64 wal_extent(struct wal *wal);
 
 // The header of the frame that has the command at `position`, among those below `place_end`, which
 // are durable. STATUS_NOT_FOUND when they have no such command, STATUS_CORRUPT when a frame on the
-// way to it is not there. Any thread; reads headers by halves of the log, then those of one file.
+// way to it is not there, another failure when the disk does not read. Any thread; reads headers by
+// halves of the log, then those of one file.
 MUST_USE enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
                                        struct frame_header *header, struct failure *failure);
 

@@ -54,25 +54,38 @@ static enum status frame_missing(const struct wal *wal, u64 place, u64 position,
     return STATUS_CORRUPT;
 }
 
+// Reads the header at a place that is durable, by any thread. `*is_there`: a frame begins there. A
+// file that is gone, or ends before, has none; what the device does not read is a failure.
+static enum status durable_header_read(struct wal *wal, u64 place, struct frame_header *out,
+                                       bool *is_there, struct failure *failure)
+{
+    enum status status = wal_read(wal, place, out, sizeof *out, failure);
+    *is_there = status == STATUS_OK && frame_header_valid(out) && out->place == place;
+    return status == STATUS_NOT_FOUND || status == STATUS_CORRUPT ? STATUS_OK : status;
+}
+
 enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
                               struct frame_header *header, struct failure *failure)
 {
     // The last file that begins with this position or an earlier one.
     u64 first = 0;
     u64 end = align_up(place_end, WAL_FILE_SIZE) / WAL_FILE_SIZE;
+    enum status status = STATUS_OK;
+    bool is_there = false;
     while (end - first > 1) {
         const u64 middle = first + (end - first) / 2;
-        const bool is_there = middle * WAL_FILE_SIZE < place_end;
-        if (is_there && header_at(wal, middle * WAL_FILE_SIZE, header) &&
-            header->position <= position) {
-            first = middle;
-        } else {
-            end = middle;
-        }
+        const u64 begin = middle * WAL_FILE_SIZE;
+        status = durable_header_read(wal, begin, header, &is_there, failure);
+        if (status != STATUS_OK) return status;
+        if (is_there && header->position <= position) first = middle;
+        else end = middle;
     }
     u64 place = first * WAL_FILE_SIZE;
     const u64 file_end = MIN(place + WAL_FILE_SIZE, place_end);
-    while (place < file_end && header_at(wal, place, header) && header->position <= position) {
+    while (place < file_end) {
+        status = durable_header_read(wal, place, header, &is_there, failure);
+        if (status != STATUS_OK) return status;
+        if (!is_there || header->position > position) break;
         if (position - header->position < header->command_count) return STATUS_OK;
         place += frame_size(header);
     }

@@ -245,6 +245,76 @@ static void test_a_position_is_found_or_its_frame_is_missing(void **state)
     expect_missing(fixture, full + 1, "log-00000003, offset 0: ");
 }
 
+// What the disk does not read is no damage: the operator is not sent for a backup.
+static void test_a_position_that_cannot_be_read_is_no_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    append_some(fixture, 43, 3 * MIB);
+    assert_int_equal(find(fixture, 43), STATUS_OK);
+    struct disk_failing failing = {0};
+    disk_failing_init(&failing, &fixture->disk.disk);
+    fixture->wal.disk = &failing.disk;
+    const u64 positions[] = {1, 21, 22, 43};
+    for (u32 i = 0; i < ARRAY_COUNT(positions); i++) {
+        failing.fail_at = 0;
+        assert_int_equal(find(fixture, positions[i]), STATUS_OK); // Opens what is still to be.
+        failing.calls = 0;
+        assert_int_equal(find(fixture, positions[i]), STATUS_OK);
+        const u64 calls = failing.calls;
+        assert_true(calls > 1);
+        for (u64 n = 1; n <= calls; n++) {
+            failing.calls = 0;
+            failing.fail_at = n;
+            assert_int_equal(find(fixture, positions[i]), STATUS_IO);
+            assert_non_null(strstr(fixture->failure.message, "a simulated error of "));
+        }
+    }
+    fixture->wal.disk = &fixture->disk.disk;
+}
+
+struct finder {
+    struct wal *wal;
+    u64 place_end;
+    u64 first; // Of the positions that are asked for.
+    u64 end;
+    u64 found;
+};
+
+static void *finder_run(void *context)
+{
+    struct finder *finder = context;
+    for (u32 round = 0; round < 200; round++) {
+        for (u64 i = finder->first; i < finder->end; i++) {
+            struct frame_header header = {0};
+            struct failure failure;
+            const enum status status =
+                wal_find_position(finder->wal, finder->place_end, i, &header, &failure);
+            finder->found += status == STATUS_OK && header.position == i;
+        }
+    }
+    return NULL;
+}
+
+// Two threads answer questions, each about another file.
+static void test_positions_are_found_by_two_threads_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    append_some(fixture, 43, 3 * MIB);
+    struct finder finders[2];
+    pthread_t threads[2];
+    for (u32 i = 0; i < 2; i++) {
+        finders[i] = (struct finder){.wal = &fixture->wal,
+                                     .place_end = fixture->wal.tail.place,
+                                     .first = i == 0 ? 1 : 22,
+                                     .end = i == 0 ? 22 : 43};
+        assert_int_equal(pthread_create(&threads[i], NULL, finder_run, &finders[i]), 0);
+    }
+    for (u32 i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(finders[i].found, 200 * 21);
+    }
+}
+
 // Flips one bit of each sector in turn of the last frame: it is cut, whatever was hit, and the log
 // goes on from the frame before.
 static void test_torn_tail(void **state)
@@ -633,6 +703,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_append_and_reopen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_empty_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files_are_crossed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_position_that_cannot_be_read_is_no_damage, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_positions_are_found_by_two_threads_at_once, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_position_is_found_or_its_frame_is_missing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_torn_tail, setup, teardown),
