@@ -128,7 +128,9 @@ static inline bool history_view_sees(const struct history_view *view, const stru
 MUST_USE enum status history_pending(const struct history_view *view, u64 row,
                                      const struct outcome *outcome, u128 pending_id, u64 *out_row,
                                      struct outcome *out, struct failure *failure);
-// Reads the request of a row from the log, which must hold that transfer there.
+// Reads the request of a row that took effect from the log, which must hold that transfer there:
+// STATUS_CORRUPT when it says anything else than the row. User data, and the timeout of a pending
+// transfer, are in no row.
 MUST_USE enum status history_request_read(const struct history_view *view, u64 row,
                                           const struct outcome *outcome, struct transfer *out,
                                           struct failure *failure);

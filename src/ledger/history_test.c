@@ -21,8 +21,9 @@ struct fixture {
     struct disk_memory disk;
     struct history history;
     struct failure failure;
-    u64 ids;   // Transfers so far; ids are 1 to this.
-    u32 reads; // Of the log.
+    u64 ids;                        // Transfers so far; ids are 1 to this.
+    u32 reads;                      // Of the log.
+    const struct transfer *request; // What the log has everywhere; NULL: the requests.
     // Sealed before the log is read for the n-th time, from 1; then the segment is NULL.
     struct history_segment *seal_at_read;
     u32 seal_at;
@@ -38,6 +39,7 @@ static struct transfer request_of(u64 id)
                              .user_data_128 = id % 4,
                              .user_data_64 = id,
                              .user_data_32 = 7,
+                             .amount = id,
                              .code = id % 2 == 0 || id % ODD_ONE == 0 ? 2 : 1};
 }
 
@@ -55,6 +57,7 @@ static enum status log_read(void *context, u64 place, void *out, size_t size,
     struct fixture *fixture = context;
     struct transfer request = request_of(place / OUTCOME_PLACE_UNIT);
     assert_int_equal(size, sizeof request);
+    if (fixture->request != NULL) request = *fixture->request;
     memcpy(out, &request, sizeof request);
     if (++fixture->reads == fixture->seal_at) {
         struct history_segment *segment = fixture->seal_at_read;
@@ -408,6 +411,112 @@ static void test_long_question_takes_turns(void **state)
     history_query_free(query);
 }
 
+#define AT(field) offsetof(struct transfer, field)
+
+// A request that was read again and says another thing than its row is damage. User data, and when
+// a hold expires, are in no row.
+static void test_a_request_that_is_not_its_row_s_is_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    const u16 post = TRANSFER_POST_PENDING;
+    const u16 imported = TRANSFER_IMPORTED;
+    const u16 balancing = TRANSFER_BALANCING_DEBIT;
+    const struct {
+        u16 flags;     // Of the row.
+        size_t offset; // Of the byte of the request that is another one,
+        u8 change;     // and how; 0: none is.
+        bool is_its;
+    } cases[] = {
+        {0, 0, 0, true},
+        {0, AT(user_data_128), 1, true},
+        {0, AT(user_data_64), 1, true},
+        {0, AT(user_data_32), 1, true},
+        {TRANSFER_PENDING, AT(timeout), 1, true},
+        {balancing, AT(amount), 1, true},
+        {post, AT(amount), 1, true},
+        {imported, 0, 0, true},
+        {post, 0, 0, true},
+        {0, AT(id) + 15, 1, false},
+        {0, AT(debit_account_id) + 15, 1, false},
+        {0, AT(credit_account_id), 1, false},
+        {0, AT(amount), 1, false},
+        {0, AT(ledger), 1, false},
+        {0, AT(code), 1, false},
+        {0, AT(flags), TRANSFER_PENDING, false},
+        {0, AT(timeout), 1, false},
+        {0, AT(timestamp), 1, false},
+        {0, AT(pending_id), 1, false},
+        {balancing, AT(ledger), 1, false},
+        {imported, AT(timestamp), 1, false},
+        {post, AT(debit_account_id), 1, false},
+        {post, AT(credit_account_id), 1, false},
+        {post, AT(ledger), 1, false},
+        {post, AT(code), 1, false},
+        {post, AT(pending_id), 4, false}, // It names none.
+        {post, AT(timeout), 1, false},
+    };
+    const struct account accounts[3] = {{.id = 1000}, {.id = 1001, .ledger = 7}, {.id = 1002}};
+    struct history_view view = history_view_open(&fixture->history, accounts, 0);
+    for (u32 i = 0; i < ARRAY_COUNT(cases); i++) {
+        const u16 flags = cases[i].flags;
+        // Both ways in which a post or void can name accounts, ledger and code are right.
+        const bool is_short = flags == post && cases[i].change == 0;
+        struct transfer request = {.id = 5,
+                                   .debit_account_id = is_short ? 0 : 1001,
+                                   .credit_account_id = is_short ? 0 : 1002,
+                                   .amount = 9,
+                                   .pending_id = flags == post ? 4 : 0,
+                                   .user_data_128 = 2,
+                                   .user_data_64 = 2,
+                                   .user_data_32 = 2,
+                                   .ledger = is_short ? 0 : 7,
+                                   .code = is_short ? 0 : 3,
+                                   .flags = flags,
+                                   .timestamp = flags == imported ? 50 : 0};
+        ((u8 *)&request)[cases[i].offset] ^= cases[i].change;
+        const struct outcome row = {.id = 5,
+                                    .amount = 9,
+                                    .timestamp = 50,
+                                    .debit_row = 1,
+                                    .credit_row = 2,
+                                    .flags = flags,
+                                    .code = 3,
+                                    .kind = OUTCOME_TRANSFER,
+                                    .result = OUTCOME_CREATED,
+                                    .pending_distance = flags == post ? 1 : 0};
+        struct transfer told;
+        fixture->request = &request;
+        const enum status status = history_transfer(&view, 1, &row, &told, &fixture->failure);
+        if (status != (cases[i].is_its ? STATUS_OK : STATUS_CORRUPT)) fail_msg("case %u", i);
+        if (cases[i].is_its) continue;
+        assert_non_null(strstr(fixture->failure.message, "which holds another transfer"));
+    }
+    history_view_close(&view);
+}
+
+// The pending transfer that a post names is the one that its row goes back to.
+static void test_a_post_of_another_pending_transfer_is_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    add_transfers(fixture, 2);
+    struct account *accounts = calloc(51, sizeof *accounts);
+    assert_non_null(accounts);
+    struct history_view view =
+        history_view_open(&fixture->history, accounts, fixture->history.next_row);
+    const struct outcome row = {.id = 5,
+                                .flags = TRANSFER_POST_PENDING,
+                                .kind = OUTCOME_TRANSFER,
+                                .result = OUTCOME_CREATED,
+                                .pending_distance = 1}; // To the second one.
+    const struct transfer request = {.id = 5, .flags = TRANSFER_POST_PENDING, .pending_id = 1};
+    struct transfer told;
+    fixture->request = &request;
+    assert_int_equal(history_transfer(&view, 2, &row, &told, &fixture->failure), STATUS_CORRUPT);
+    assert_non_null(strstr(fixture->failure.message, "row 2 ends another pending transfer"));
+    history_view_close(&view);
+    free(accounts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +526,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_merge_is_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(test_page_of_another_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_narrow_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_request_that_is_not_its_row_s_is_damage, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_post_of_another_pending_transfer_is_damage, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_question_lets_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_question_takes_turns, setup, teardown),
     };

@@ -28,6 +28,32 @@ enum status history_pending(const struct history_view *view, u64 row, const stru
     return history_row(view->history, view->set, *out_row, out, failure);
 }
 
+// Whether a request says what its row does, as far as rows repeat it. No digest is at hand for one
+// request: those of the log are of whole frames.
+static bool request_is_of(const struct history_view *view, const struct outcome *outcome,
+                          const struct transfer *request)
+{
+    if (request->id != outcome->id || request->flags != outcome->flags) return false;
+    const bool is_imported = (request->flags & TRANSFER_IMPORTED) != 0;
+    if (request->timestamp != (is_imported ? outcome->timestamp : 0)) return false;
+    if ((request->flags & TRANSFER_PENDING) == 0 && request->timeout != 0) return false;
+    const u128 debit = view->accounts[outcome->debit_row].id;
+    const u128 credit = view->accounts[outcome->credit_row].id;
+    const u32 ledger = view->accounts[outcome->debit_row].ledger;
+    const bool ends = (request->flags & (TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING)) != 0;
+    if (ends) { // What is 0 is the pending transfer's.
+        return (request->debit_account_id == 0 || request->debit_account_id == debit) &&
+               (request->credit_account_id == 0 || request->credit_account_id == credit) &&
+               (request->ledger == 0 || request->ledger == ledger) &&
+               (request->code == 0 || request->code == outcome->code) && request->pending_id != 0;
+    }
+    const u16 balancing = TRANSFER_BALANCING_DEBIT | TRANSFER_BALANCING_CREDIT;
+    return request->debit_account_id == debit && request->credit_account_id == credit &&
+           request->ledger == ledger && request->code == outcome->code &&
+           request->pending_id == 0 &&
+           ((request->flags & balancing) != 0 || request->amount == outcome->amount);
+}
+
 enum status history_request_read(const struct history_view *view, u64 row,
                                  const struct outcome *outcome, struct transfer *out,
                                  struct failure *failure)
@@ -35,7 +61,7 @@ enum status history_request_read(const struct history_view *view, u64 row,
     const struct history_log *log = &view->history->log;
     u64 place = outcome_place(outcome);
     enum status status = log->read(log->context, place, out, sizeof *out, failure);
-    if (status != STATUS_OK || out->id == outcome->id) return status;
+    if (status != STATUS_OK || request_is_of(view, outcome, out)) return status;
     return failure_set(failure, STATUS_CORRUPT,
                        "history: row %llu points to %s, which holds another transfer",
                        (unsigned long long)row, place_text(place).text);
@@ -63,6 +89,11 @@ static enum status transfer_complete(const struct history_view *view, u64 row,
     struct transfer pending;
     enum status status =
         history_pending(view, row, outcome, transfer->pending_id, &row_of_pending, &held, failure);
+    if (status == STATUS_OK && held.id != transfer->pending_id) {
+        status = failure_set(failure, STATUS_CORRUPT,
+                             "history: row %llu ends another pending transfer than its request, %s",
+                             (unsigned long long)row, place_text(outcome_place(outcome)).text);
+    }
     if (status == STATUS_OK) {
         status = history_request_read(view, row_of_pending, &held, &pending, failure);
     }

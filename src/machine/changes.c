@@ -32,6 +32,7 @@ struct frame_kept {
 
 struct changes_reader {
     struct wal *wal;
+    u8 *frame; // FRAME_SIZE_MAX: the one that is being verified.
     u64 looks;
     struct frame_kept frames[FRAMES_KEPT];
     u64 cause_first; // Rows from here to the record's own, `cause_row`, are of one record.
@@ -43,11 +44,15 @@ struct changes_reader *changes_reader_new(struct wal *wal)
     struct changes_reader *reader = calloc(1, sizeof *reader);
     assert(reader != NULL);
     reader->wal = wal;
+    // Grows by touch: most frames are small.
+    reader->frame = aligned_alloc(PAGE_SIZE, FRAME_SIZE_MAX);
+    assert(reader->frame != NULL);
     return reader;
 }
 
 void changes_reader_free(struct changes_reader *reader)
 {
+    if (reader != NULL) free(reader->frame);
     free(reader);
 }
 
@@ -161,6 +166,35 @@ static bool frame_is_at(const struct frame_kept *frame, const struct frame_searc
            search->value >= frame->header.place && search->value < frame_end(&frame->header);
 }
 
+// Reads a frame whole and verifies it, so that no request is told from one that rotted since it was
+// applied; keeps its commands. The frame is read anyway, request by request.
+static enum status frame_keep(struct changes_reader *reader, const struct frame_header *header,
+                              struct frame_kept *frame, struct failure *failure)
+{
+    const u64 size = frame_size(header);
+    const u64 head = frame_head_size(header->command_count);
+    if (size > FRAME_SIZE_MAX || head > size || header->command_count > FRAME_COMMANDS_MAX) {
+        return frame_lost(failure, header->place);
+    }
+    enum status status = wal_read(reader->wal, header->place, reader->frame, size, failure);
+    if (status != STATUS_OK) return status;
+    const struct frame_part part = {.data = reader->frame + head, .size = size - head};
+    struct digest digest;
+    frame_digest(reader->frame + sizeof *header, head - sizeof *header, &part, 1, &digest);
+    if (memcmp(&digest, &header->body_digest, sizeof digest) != 0) {
+        failure_set(failure, STATUS_CORRUPT,
+                    "the log is damaged: %s: frame %llu has a damaged body",
+                    place_text(header->place).text, (unsigned long long)header->sequence);
+        failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                              "start again");
+        return STATUS_CORRUPT;
+    }
+    memcpy(frame->commands, reader->frame + sizeof *header,
+           header->command_count * sizeof frame->commands[0]);
+    frame->header = *header;
+    return STATUS_OK;
+}
+
 static enum status frame_find(struct changes_reader *reader, const struct frame_search *search,
                               struct frame_kept **out, struct failure *failure)
 {
@@ -196,10 +230,7 @@ static enum status frame_find(struct changes_reader *reader, const struct frame_
     if (frame->header.size_of_header != 0 && frame->header.place == header.place) return STATUS_OK;
     frame->last = 0;
     frame->header = (struct frame_header){0}; // Until the commands are there.
-    status = wal_read(reader->wal, header.place + sizeof header, frame->commands,
-                      header.command_count * sizeof frame->commands[0], failure);
-    if (status == STATUS_OK) frame->header = header;
-    return status;
+    return frame_keep(reader, &header, frame, failure);
 }
 
 static bool command_holds(const struct frame_kept *frame, u32 index, u64 place)

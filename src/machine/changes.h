@@ -6,9 +6,12 @@
 // history; the machine is not asked. A reader that goes on from the row that a page ends at sees
 // everything once.
 //
-// Guarantees: the same rows give the same bytes, whenever and however often they are asked for.
-// Costs: a read of the row and one of the log a change; one walk over the headers of a file of the
-// log when a reader begins elsewhere than it ended.
+// Guarantees: the same rows give the same bytes, whenever and however often they are asked for;
+// what rotted in the log since it was applied is refused, since each frame is verified when a
+// reader comes to it (but for the user data that a post or void took from its pending transfer,
+// whose own frame is verified in its turn).
+// Costs: a read of the row and one of the log a change; one hash of each frame; one walk over the
+// headers of a file of the log when a reader begins elsewhere than it ended.
 #ifndef TAEL_MACHINE_CHANGES_H
 #define TAEL_MACHINE_CHANGES_H
 

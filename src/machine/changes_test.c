@@ -524,6 +524,48 @@ static void test_a_damaged_header_on_the_way_is_named(void **state)
     assert_non_null(strstr(failure.message, place_text(place).text));
 }
 
+// A bit of a request, or of what is said of a command, rots behind the server's back: a stream that
+// comes to it ends, whatever the bit says. What the reader verified before is told as it was read.
+static void test_a_frame_that_rotted_is_not_told(void **state)
+{
+    struct stream *stream = *state;
+    accounts_create(stream);
+    const u64 place = stream->world.node.wal.tail.place;
+    transfer_create(stream, (struct transfer){.id = 50,
+                                              .debit_account_id = 1,
+                                              .credit_account_id = 2,
+                                              .amount = 1,
+                                              .user_data_64 = 7,
+                                              .ledger = 7,
+                                              .code = 1});
+    struct machine *machine = &stream->world.node.machine;
+    // Of the entry its principal; of the body user data; of what neither has the padding.
+    const u64 offsets[] = {sizeof(struct frame_header) + offsetof(struct frame_command, principal),
+                           PAGE_SIZE + offsetof(struct transfer, user_data_64),
+                           PAGE_SIZE + sizeof(struct transfer) + 200};
+    for (u32 i = 0; i < 2 * ARRAY_COUNT(offsets); i++) {
+        struct failure failure = {0};
+        struct changes_reader *reader = changes_reader_new(&stream->world.node.wal);
+        struct changes_page page = {.out = stream->bytes, .room = ROOM};
+        struct history_view view =
+            history_view_open(&machine->history,
+                              (const struct account *)(const void *)machine->ledger.accounts.memory,
+                              machine->history.next_row);
+        disk_memory_rot(&stream->world.disk, "log-00000000", place + offsets[i / 2], 3);
+        const enum status status = changes_read(reader, &view, 0, 0, &page, &failure);
+        history_view_close(&view);
+        changes_reader_free(reader);
+        if (i % 2 == 1) { // It was turned back.
+            assert_int_equal(status, STATUS_OK);
+            assert_int_equal(page.next, machine->history.next_row);
+            continue;
+        }
+        assert_int_equal(status, STATUS_CORRUPT);
+        assert_non_null(strstr(failure.message, place_text(place).text));
+        assert_non_null(strstr(failure.message, "has a damaged body"));
+    }
+}
+
 // --- balances ------------------------------------------------------------------------------------
 
 struct balances {
@@ -625,6 +667,7 @@ int main(void)
         CASE(test_pages_of_any_size_are_the_same),
         CASE(test_files_of_the_log),
         CASE(test_a_damaged_header_on_the_way_is_named),
+        CASE(test_a_frame_that_rotted_is_not_told),
         CASE(test_random_ledger_folds_to_its_balances),
         cmocka_unit_test(test_every_record_fits_a_page),
         cmocka_unit_test(test_tables_and_reference),

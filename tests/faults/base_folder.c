@@ -85,8 +85,8 @@ static void account_ask(struct asking *asking, u32 row)
                 count * sizeof *asking->balances);
 }
 
-// The whole change stream, which reads every row and the log behind it. An answer is a page; one
-// that is refused ends it, and the rest is refused with it.
+// The whole change stream, which reads every row and verifies each frame behind it. An answer is a
+// page; one that is refused ends it, and the rest is refused with it.
 static void changes_ask(struct asking *asking)
 {
     struct changes_reader *reader = changes_reader_new(&asking->node->wal);
@@ -102,7 +102,7 @@ static void changes_ask(struct asking *asking)
         sha256(both, sizeof both, &all);
         row = page.next;
     }
-    answer_note(asking, true, status, &failure, &all, sizeof all);
+    answer_note(asking, false, status, &failure, &all, sizeof all);
     changes_reader_free(reader);
 }
 
@@ -300,7 +300,7 @@ void base_folder_make(struct base_folder *base, enum base_kind kind, u64 seed)
     struct disk_memory copy;
     struct node *node = calloc(1, sizeof *node);
     assert(node != NULL && kind < BASE_KINDS);
-    *base = (struct base_folder){0};
+    *base = (struct base_folder){.kind = kind};
     random_init(&random, seed);
     disk_memory_init(&base->disk, seed);
     if (kind == BASE_LONG) long_make(base, seed);

@@ -17,12 +17,20 @@ struct base_answers {
     char refusal[480]; // what the last of them said.
     struct {
         bool is_refused;
-        bool is_of_requests; // It tells what stands in the log alone: user data, records.
+        bool is_of_requests; // It tells what stands in the log alone, one request at a time.
         struct digest digest;
     } items[BASE_ANSWERS_MAX];
 };
 
+enum base_kind {
+    BASE_CLIENTS, // Of plain clients: the simulator's world, its crashes and restarts included.
+    BASE_MODULES, // Of every module, likewise.
+    BASE_LONG,    // Large batches over two files of the log and several segments.
+    BASE_KINDS,
+};
+
 struct base_folder {
+    enum base_kind kind;
     struct disk_memory disk;
     bool is_torn;          // It ends in an unfinished frame.
     u64 frames;            // Whole ones.
@@ -32,13 +40,6 @@ struct base_folder {
     struct digest *states; // Behind each frame.
     struct base_answers answers;
     char what[64];
-};
-
-enum base_kind {
-    BASE_CLIENTS, // Of plain clients: the simulator's world, its crashes and restarts included.
-    BASE_MODULES, // Of every module, likewise.
-    BASE_LONG,    // Large batches over two files of the log and several segments.
-    BASE_KINDS,
 };
 
 // Makes a folder, caller-owned, and finds out what is true of it.
