@@ -17,11 +17,13 @@ enum status crash_watch_begin(struct crash_watch *watch, const struct machine *m
         bool overridden = machine_is_overridden(machine, watch->died_at);
         if (watch->attempts >= OVERRIDE_ATTEMPTS_MAX && !overridden) {
             failure_set(failure, STATUS_INVALID,
-                        "recovery died %llu times while applying command %llu of the log",
+                        "recovery died %llu times while applying command %llu of the log, by the "
+                        "file applying",
                         (unsigned long long)watch->attempts, (unsigned long long)watch->died_at);
             failure_hint(failure,
                          "report it; to go on without this command: tael override DIR --position "
-                         "%llu makes it a refusal, in the log",
+                         "%llu makes it a refusal, in the log; if somebody else wrote to the file, "
+                         "remove it",
                          (unsigned long long)watch->died_at);
             return STATUS_INVALID;
         }

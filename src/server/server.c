@@ -65,6 +65,7 @@ struct server {
     bool stopping;
     bool is_copy;               // The folder is a copy, and its log does not say so yet.
     struct pipeline_stats told; // As the status file says.
+    bool status_lost;           // The status file could not be written, which the trace said.
     bool full_told;             // The trace said that storage is full,
     u64 full_last;              // and when it last was.
 };
@@ -151,6 +152,9 @@ static enum status random_bytes(void *out, size_t size, struct failure *failure)
     return STATUS_OK;
 }
 
+// The page of the file `applying`, for whoever dies of it: nothing else reaches a signal's handler.
+static _Atomic(const void *) applying_page;
+
 // The page in which the position being applied is noted; it outlives the process, not the machine.
 static enum status watch_open(struct server *server, struct failure *failure)
 {
@@ -169,6 +173,7 @@ static enum status watch_open(struct server *server, struct failure *failure)
     }
     server->watch = memory;
     server->node.watch = memory;
+    atomic_store(&applying_page, memory);
     return STATUS_OK;
 }
 
@@ -275,10 +280,15 @@ static void bus_error(int number, siginfo_t *info, void *context)
 {
     static const char text[] =
         "the server leaves: a file of the data folder cannot be read (device error, or cut)\n";
+    static const char applying[] = "the server leaves: the file applying was cut\n";
+    const u64 page = align_down((u64)(uintptr_t)info->si_addr, PAGE_SIZE);
     (void)number;
-    (void)info;
     (void)context;
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    if (page == (u64)(uintptr_t)atomic_load(&applying_page)) {
+        (void)!write(STDERR_FILENO, applying, sizeof applying - 1);
+    } else {
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    }
     _exit(EXIT_ENVIRONMENT);
 }
 
@@ -376,10 +386,24 @@ static void full_tell(struct server *server, const struct pipeline_stats *stats,
 // Puts the file that was written in the place of the one that is read. They are exchanged, so that
 // no block is freed: a file system that discards freed blocks would hold this thread up. The file
 // that was read until now is written over the next time: whoever opened it has until then.
-static void status_swap(int folder)
+static bool status_swap(int folder)
 {
-    if (renameat2(folder, "status.new", folder, "status", RENAME_EXCHANGE) == 0) return;
-    (void)renameat(folder, "status.new", folder, "status"); // There is none yet.
+    return renameat2(folder, "status.new", folder, "status", RENAME_EXCHANGE) == 0 ||
+           renameat(folder, "status.new", folder, "status") == 0; // There is none yet.
+}
+
+// Writes the file and puts it in its place; false with `errno` when that cannot be done.
+static bool status_replace(int folder, const char *text, int length)
+{
+    // To open a pipe would wait for whoever reads from it.
+    const int fd = openat(folder, "status.new",
+                          O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, DISK_FILE_MODE);
+    if (fd < 0) return false;
+    const bool written = write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0;
+    const int error = errno;
+    (void)close(fd);
+    errno = error;
+    return written && status_swap(folder);
 }
 
 static u32 connections_sum(const struct server *server)
@@ -409,12 +433,12 @@ static void status_write(struct server *server, u64 now)
         (unsigned long long)stats.seals, (unsigned long long)stats.merges,
         (unsigned long long)stats.filter_bytes, stats.full, (unsigned long long)stats.space_free,
         (unsigned long long)stats.space_needed, stats.idle, connections_sum(server));
-    int folder = server->folder.folder_fd;
-    int fd = openat(folder, "status.new", O_WRONLY | O_CREAT | O_CLOEXEC, DISK_FILE_MODE);
-    if (fd < 0) return;
-    bool written = write(fd, text, (size_t)length) == length && ftruncate(fd, length) == 0;
-    (void)close(fd);
-    if (written) status_swap(folder);
+    const bool is_written = status_replace(server->folder.folder_fd, text, length);
+    if (!is_written && !server->status_lost) {
+        trace(TRACE_WARNING, "%s/status cannot be written: %s; what it says is from before",
+              server->options->data, strerror(errno));
+    }
+    server->status_lost = !is_written;
 }
 
 // The time of frames. What the wall clock does is told when it begins and when it ends.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs a program of this folder in a folder of its own, which it removes:
-#   run.sh calls|stop|twice|clock PROGRAM TAEL ROUNDS [LIBRARY]
+#   run.sh calls|files|stop|twice|clock PROGRAM TAEL ROUNDS [LIBRARY]
 #   run.sh folders PROGRAM CASES
 # SEED is the seed; the commit's when it is not given, so that it changes from run to run. What a
 # server says is shown only when the test fails. Exits 77 (skipped) where a fault cannot be made.
@@ -19,6 +19,8 @@ trap 'rm -rf "$folder"' EXIT
 code=0
 if [ "$mode" = calls ]; then
     "$program" "$3" "$folder" "$4" "$SEED" || code=$?
+elif [ "$mode" = files ]; then
+    "$program" "$3" "$folder" "$SEED" || code=$?
 else
     "$program" "$mode" "$3" "$folder" "$4" "$SEED" ${5:+"$5"} || code=$?
 fi
