@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// System calls of a real server that fail, one a run, under a load on both ports: the server goes
-// on, or leaves and names file and cause; the next start recovers; nothing that was acknowledged is
-// lost and nothing is there twice.
+// System calls of a real server that fail, one a run, or from one on all that write, under a load
+// on both ports: the server goes on, or leaves and names file and cause, or lets commands wait
+// while the disk is full, and goes on when it is not; the next start recovers; nothing that was
+// acknowledged is lost and nothing is there twice.
 //
 //   calls TAEL FOLDER [RUNS] [SEED]      RUNS 0: every call of a run, with every error
 //
@@ -34,14 +35,24 @@ static const int errors[INJECT_KINDS][ERRORS_MAX] = {
     [INJECT_READ] = {EIO, EINTR},
 };
 
+// All that write: what fails for ever begins at one call of a kind.
+#define WRITERS (1u << INJECT_WRITE | 1u << INJECT_SYNC | 1u << INJECT_ALLOCATE)
+
+static const int errors_for_ever[INJECT_KINDS][ERRORS_MAX] = {
+    [INJECT_WRITE] = {EIO, ENOSPC},
+    [INJECT_SYNC] = {EIO, ENOSPC},
+    [INJECT_ALLOCATE] = {ENOSPC},
+};
+
 struct cell {
     bool is_used; // The folder is there.
+    bool is_for_ever;
     enum inject_kind kind;
     int error;
     u32 at;
 };
 
-enum run_outcome { RUN_PASSED_OVER, RUN_WENT_ON, RUN_LEFT, RUN_OUTCOMES };
+enum run_outcome { RUN_PASSED_OVER, RUN_WENT_ON, RUN_CAME_BACK, RUN_LEFT, RUN_OUTCOMES };
 
 struct test {
     const char *program;
@@ -54,8 +65,8 @@ struct test {
     struct load load_kept; // What is known of the used folder.
     struct books_load books_kept;
     struct inject inject;
-    u64 tally[INJECT_KINDS][RUN_OUTCOMES];
-    char cell[200]; // For messages.
+    u64 tally[2][INJECT_KINDS][RUN_OUTCOMES]; // Of what fails once, and for ever.
+    char cell[200];                           // For messages.
 };
 
 static _Noreturn void die(const struct test *test, const char *what)
@@ -152,11 +163,14 @@ static void end_check(const struct test *test)
     if (WEXITSTATUS(status) != 3) die(test, "the server left with another code than 3");
     if (inject->failed == 0) die(test, "the server left though nothing failed");
     if (inject->error == INJECT_SHORT) die(test, "the server left because of a short write");
-    const char *name = strrchr(inject->path, '/') + 1;
-    if (!load_trace_has(&test->load,
-                        strcmp(inject->path, inject->folder) == 0 ? inject->folder : name)) {
-        die(test, "the server does not name the file");
+    bool is_named = false;
+    for (u32 i = 0; i < inject->path_count; i++) {
+        const char *name = strrchr(inject->paths[i], '/') + 1;
+        const bool is_folder =
+            strcmp(name, ".") == 0 || strcmp(inject->paths[i], inject->folder) == 0;
+        is_named |= load_trace_has(&test->load, is_folder ? inject->folder : name);
     }
+    if (!is_named) die(test, "the server does not name the file");
     if (!load_trace_has(&test->load, strerror(inject->error)))
         die(test, "the server does not name the cause");
 }
@@ -201,16 +215,29 @@ static void folder_name(struct test *test, const char *base, bool is_used)
     (void)snprintf(test->folder, sizeof test->folder, "%.180s/%s", base, is_used ? "used" : "new");
 }
 
+// There is space again when the server has said that there is none.
+static bool space_returns(void *context)
+{
+    const struct test *test = context;
+    return load_trace_has(&test->load, "storage is full");
+}
+
 static enum run_outcome run(struct test *test, const char *base, const struct cell *cell, u64 seed)
 {
     struct inject *inject = &test->inject;
     enum run_outcome outcome = RUN_PASSED_OVER;
     folder_name(test, base, cell->is_used);
     folder_prepare(test, cell->is_used);
-    *inject = (struct inject){.kind = cell->kind, .at = cell->at, .error = cell->error};
-    (void)snprintf(test->cell, sizeof test->cell, "%s folder, %s %u, %s",
+    *inject = (struct inject){.kind = cell->kind,
+                              .at = cell->at,
+                              .error = cell->error,
+                              .for_ever = cell->is_for_ever ? WRITERS : 0,
+                              .is_over = cell->error == ENOSPC ? space_returns : NULL,
+                              .context = test};
+    (void)snprintf(test->cell, sizeof test->cell, "%s folder, %s %u, %s%s",
                    cell->is_used ? "used" : "new", inject_kind_name(cell->kind), cell->at,
-                   cell->error == INJECT_SHORT ? "short" : strerror(cell->error));
+                   cell->error == INJECT_SHORT ? "short" : strerror(cell->error),
+                   cell->is_for_ever ? " for ever" : "");
     load_begin(test, cell->is_used, seed);
     inject_begin(inject, test->folder);
     test->load.child = inject_child;
@@ -219,9 +246,11 @@ static enum run_outcome run(struct test *test, const char *base, const struct ce
     inject_end(inject);
     const size_t length = strlen(test->cell);
     (void)snprintf(test->cell + length, sizeof test->cell - length, " (%s of %.100s)", inject->call,
-                   inject->path);
+                   inject->paths[0]);
     if (!is_stopped) end_check(test);
-    if (inject->failed > 0) outcome = is_stopped ? RUN_WENT_ON : RUN_LEFT;
+    if (inject->failed > 0) {
+        outcome = !is_stopped ? RUN_LEFT : inject->was_over ? RUN_CAME_BACK : RUN_WENT_ON;
+    }
     recovery_check(test);
     books_load_free(&test->books);
     load_free(&test->load);
@@ -256,33 +285,47 @@ static void used_make(struct test *test, const char *base, u64 seed)
     load_free(load);
 }
 
+// The cells of the calls of a run, once or for ever.
+static u32 cells_add(const struct test *test, const struct cell *like, struct cell *cells,
+                     u32 count, u32 room)
+{
+    for (u32 kind = 0; kind < INJECT_KINDS; kind++) {
+        const int *of = like->is_for_ever ? errors_for_ever[kind] : errors[kind];
+        for (u32 i = 0; i < ERRORS_MAX && of[i] != 0; i++) {
+            for (u32 at = 1; at <= test->inject.counts[kind] && count < room; at++) {
+                cells[count] = *like;
+                cells[count].kind = (enum inject_kind)kind;
+                cells[count].error = of[i];
+                cells[count++].at = at;
+            }
+        }
+    }
+    return count;
+}
+
 static u32 cells_list(struct test *test, const char *base, struct cell *cells, u32 room)
 {
     u32 count = 0;
     for (u32 is_used = 0; is_used < 2; is_used++) {
-        const struct cell none = {.is_used = is_used != 0};
-        (void)run(test, base, &none, 1);
+        struct cell like = {.is_used = is_used != 0};
+        (void)run(test, base, &like, 1);
         (void)printf("%s folder:", is_used ? "used" : "new");
         for (u32 kind = 0; kind < INJECT_KINDS; kind++) {
-            const u32 calls = test->inject.counts[kind];
-            (void)printf(" %s %u", inject_kind_name((enum inject_kind)kind), calls);
-            for (u32 i = 0; i < ERRORS_MAX && errors[kind][i] != 0; i++) {
-                for (u32 at = 1; at <= calls && count < room; at++) {
-                    cells[count++] = (struct cell){.is_used = is_used != 0,
-                                                   .kind = (enum inject_kind)kind,
-                                                   .error = errors[kind][i],
-                                                   .at = at};
-                }
-            }
+            (void)printf(" %s %u", inject_kind_name((enum inject_kind)kind),
+                         test->inject.counts[kind]);
         }
         (void)printf("\n");
+        count = cells_add(test, &like, cells, count, room);
+        like.is_for_ever = true;
+        count = cells_add(test, &like, cells, count, room);
     }
     return count;
 }
 
 static bool is_same_sort(const struct cell *a, const struct cell *b)
 {
-    return a->is_used == b->is_used && a->kind == b->kind && a->error == b->error;
+    return a->is_used == b->is_used && a->is_for_ever == b->is_for_ever && a->kind == b->kind &&
+           a->error == b->error;
 }
 
 // One of the next sort of cells, so that each folder, kind and error has its turn, however many
@@ -298,13 +341,18 @@ static u32 cell_pick(const struct cell *cells, u32 count, u32 *next, struct rand
 
 static void table_print(const struct test *test, u32 runs, u64 seed)
 {
-    (void)printf("%u runs, seed %llu, of system calls that fail\n%-10s %8s %8s %12s\n", runs,
-                 (unsigned long long)seed, "", "went on", "left", "passed over");
-    for (u32 i = 0; i < INJECT_KINDS; i++) {
-        (void)printf("%-10s %8llu %8llu %12llu\n", inject_kind_name((enum inject_kind)i),
-                     (unsigned long long)test->tally[i][RUN_WENT_ON],
-                     (unsigned long long)test->tally[i][RUN_LEFT],
-                     (unsigned long long)test->tally[i][RUN_PASSED_OVER]);
+    (void)printf("%u runs, seed %llu, of system calls that fail\n%-20s %8s %9s %8s %12s\n", runs,
+                 (unsigned long long)seed, "", "went on", "came back", "left", "passed over");
+    for (u32 i = 0; i < 2 * INJECT_KINDS; i++) {
+        const u64 *row = test->tally[i / INJECT_KINDS][i % INJECT_KINDS];
+        if (i >= INJECT_KINDS && errors_for_ever[i % INJECT_KINDS][0] == 0) continue;
+        char name[32];
+        (void)snprintf(name, sizeof name, "%s%s",
+                       inject_kind_name((enum inject_kind)(i % INJECT_KINDS)),
+                       i >= INJECT_KINDS ? ", for ever" : "");
+        (void)printf("%-20s %8llu %9llu %8llu %12llu\n", name, (unsigned long long)row[RUN_WENT_ON],
+                     (unsigned long long)row[RUN_CAME_BACK], (unsigned long long)row[RUN_LEFT],
+                     (unsigned long long)row[RUN_PASSED_OVER]);
     }
 }
 
@@ -338,7 +386,7 @@ int main(int argc, char **argv)
     for (u32 i = 0; i < runs; i++) {
         const u32 at = runs == count ? i : cell_pick(cells, count, &next, &random);
         const struct cell *cell = &cells[at];
-        test->tally[cell->kind][run(test, argv[2], cell, seed + i)]++;
+        test->tally[cell->is_for_ever][cell->kind][run(test, argv[2], cell, seed + i)]++;
     }
     table_print(test, runs, seed);
     free(cells);

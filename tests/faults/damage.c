@@ -236,10 +236,15 @@ static bool damage_try(struct disk_memory *disk, const struct files *files, stru
     abort();
 }
 
-void damage_do(struct disk_memory *disk, struct random *random, u64 log_end, struct damage *out)
+void damage_do(struct disk_memory *disk, struct random *random, u64 log_end, u32 kinds,
+               struct damage *out)
 {
     struct files *files = files_list(disk);
-    const enum damage_kind kind = (enum damage_kind)random_below(random, DAMAGE_KINDS);
+    enum damage_kind kind = DAMAGE_KINDS;
+    assert((kinds & DAMAGE_ANY) != 0);
+    do {
+        kind = (enum damage_kind)random_below(random, DAMAGE_KINDS);
+    } while ((kinds & 1u << kind) == 0);
     bool is_done = false;
     while (!is_done) {
         *out = (struct damage){.kind = kind};

@@ -20,6 +20,10 @@ enum damage_kind {
     DAMAGE_KINDS,
 };
 
+#define DAMAGE_ANY ((1u << DAMAGE_KINDS) - 1u)
+// As a device does it under a process that has the file open.
+#define DAMAGE_IN_PLACE (1u << DAMAGE_FLIP | 1u << DAMAGE_ZERO | 1u << DAMAGE_NOISE)
+
 // What was done.
 struct damage {
     enum damage_kind kind;
@@ -31,9 +35,11 @@ struct damage {
     char text[256];                 // For people.
 };
 
-// Does one damage that changes something, by `random`. The disk has files. `log_end` is the place
-// behind the last frame: damage to the log is mostly before it, though its files are mostly zeroes.
-void damage_do(struct disk_memory *disk, struct random *random, u64 log_end, struct damage *out);
+// Does one damage of these kinds (bits of them) that changes something, by `random`. The disk has
+// files. `log_end` is the place behind the last frame: damage to the log is mostly before it,
+// though its files are mostly zeroes.
+void damage_do(struct disk_memory *disk, struct random *random, u64 log_end, u32 kinds,
+               struct damage *out);
 const char *damage_name(enum damage_kind kind);
 
 #endif

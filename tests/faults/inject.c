@@ -213,6 +213,15 @@ static i64 write_half(const struct seccomp_notif *told, u32 index)
     return written < 0 ? -error : written;
 }
 
+static void path_note(struct inject *inject, const char *path)
+{
+    for (u32 i = 0; i < inject->path_count; i++) {
+        if (strcmp(inject->paths[i], path) == 0) return;
+    }
+    if (inject->path_count == INJECT_PATHS_MAX) return;
+    (void)snprintf(inject->paths[inject->path_count++], sizeof inject->paths[0], "%s", path);
+}
+
 // Whether this call, on a file of the folder, is one that fails.
 static bool is_to_fail(struct inject *inject, u32 index, const char *path)
 {
@@ -221,13 +230,22 @@ static bool is_to_fail(struct inject *inject, u32 index, const char *path)
     if (path[length] != '/' && path[length] != 0) return false;
     const enum inject_kind kind = calls[index].kind;
     const u32 count = ++inject->counts[kind];
-    if (kind != inject->kind || inject->at == 0) return false;
-    if (count != inject->at && !(inject->goes_on && count > inject->at)) return false;
+    const bool is_first = kind == inject->kind && count == inject->at;
+    const bool is_later =
+        inject->failed > 0 && !inject->was_over && (inject->for_ever & 1u << kind) != 0;
+    if (!is_first && !is_later) return false;
     if (inject->failed++ == 0) {
-        (void)snprintf(inject->path, sizeof inject->path, "%s", path);
         (void)snprintf(inject->call, sizeof inject->call, "%s", calls[index].name);
     }
+    path_note(inject, path);
     return true;
+}
+
+// Whether what goes on failing is to end.
+static void over_look(struct inject *inject)
+{
+    if (inject->failed == 0 || inject->was_over || inject->is_over == NULL) return;
+    inject->was_over = inject->is_over(inject->context);
 }
 
 static void call_answer(struct inject *inject, int listener, const struct seccomp_notif *told)
@@ -259,6 +277,7 @@ static void *watch(void *context)
     struct pollfd ready = {.fd = listener, .events = POLLIN};
     while (listener >= 0) {
         if (poll(&ready, 1, POLL_MS) < 0 && errno != EINTR) break;
+        over_look(inject);
         if (ready.revents & POLLHUP) break; // The last process is gone.
         if ((ready.revents & POLLIN) == 0) continue;
         struct seccomp_notif told = {0};
@@ -274,7 +293,8 @@ void inject_begin(struct inject *inject, const char *folder)
     (void)snprintf(inject->folder, sizeof inject->folder, "%s", folder);
     memset(inject->counts, 0, sizeof inject->counts);
     inject->failed = 0;
-    inject->path[0] = 0;
+    inject->was_over = false;
+    inject->path_count = 0;
     inject->call[0] = 0;
     const int made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, inject->sockets);
     // It begins before the server does: the descriptor comes when there is one.

@@ -6,7 +6,8 @@
 // it.
 //
 // Only calls on files of one folder are counted and failed: the n-th of a kind since the server
-// began, once, or from then on for ever. What is mapped is not seen: no call writes it.
+// began, once, or from then on with all of some kinds. What is mapped is not seen: no call writes
+// it.
 #ifndef TAEL_TESTS_FAULTS_INJECT_H
 #define TAEL_TESTS_FAULTS_INJECT_H
 
@@ -29,17 +30,25 @@ enum inject_kind {
 
 #define INJECT_SHORT (-1) // In place of an error number: half of the bytes are written.
 
+#define INJECT_PATHS_MAX 16u
+
 struct inject {
     char folder[200]; // As its files' paths begin.
     enum inject_kind kind;
-    u32 at;       // Fails at this call of the kind, counted from 1; 0 never.
-    int error;    // An error number, or INJECT_SHORT.
-    bool goes_on; // And at all calls of the kind from there on.
+    u32 at;    // Fails at this call of the kind, counted from 1; 0 never.
+    int error; // An error number, or INJECT_SHORT.
+    // And from there on every call of these kinds (bits of them), until `is_over`, called now and
+    // then, says so; 0: once.
+    u32 for_ever;
+    bool (*is_over)(void *context);
+    void *context;
     // What came of it; read when the server has ended.
     u32 counts[INJECT_KINDS];
-    u32 failed;     // Calls that were made to fail.
-    char path[256]; // Of the first of them: the file, or the folder.
-    char call[16];  // Its name.
+    u32 failed;                        // Calls that were made to fail.
+    bool was_over;                     // Nothing failed any more in the end.
+    char paths[INJECT_PATHS_MAX][256]; // Of the first of them, each once: the file, or the folder.
+    u32 path_count;
+    char call[16]; // The name of the first.
     // Private.
     int sockets[2];
     pthread_t thread;
