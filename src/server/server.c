@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The server's thread: epoll over ports, pipeline and signals.
+// The server's process: its folder, signals, the status file; its ports do the work (ports.h).
 #include "server/server.h"
 
 #include "codec/number.h"
 #include "codec/text.h"
-#include "machine/commit.h"
-#include "modules/effect/effect.h"
 #include "os/thread.h"
-#include "server/clock.h"
-#include "server/compat_port.h"
 #include "server/owner.h"
-#include "server/tael_port.h"
+#include "server/ports.h"
 #include "server/trace.h"
 
 #include <errno.h>
@@ -19,17 +15,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 64
-// Between looks at connections that stand still, between writings of the status file, and between
-// lines on the trace while the log is recovered.
-#define TICK_NS     NS_PER_S
+// Between writings of the status file, and between lines on the trace while the log is recovered.
 #define STATUS_NS   (NS_PER_S / 5)
 #define PROGRESS_NS NS_PER_S
 // Work that was held up is tried at once when space seems to return.
@@ -42,26 +34,17 @@
 // The process's exit code when its environment failed it (cli/cli.h).
 #define EXIT_ENVIRONMENT 3
 #define SECONDS_PER_DAY  86400ull
-// The command by which a copy is disarmed: nobody's answer, and why.
-#define COPY_TOKEN  U64_MAX
-#define COPY_REASON 1u
-#define COPY_RECORD 0x0909u // effect_disarm
 
 struct server {
     const struct server_options *options;
     struct disk_folder folder;
     struct node node;
     struct crash_watch *watch;
-    struct pipeline *pipeline;
     struct listener compat_listener;
-    struct compat_port *compat;
     struct listener listener;
-    struct tael_port *port; // NULL: none.
-    struct frame_clock clock;
-    int epoll_fd;
+    struct ports ports;
     int signal_fd;
-    u64 next_tick; // By the steady clock, as all times of the server but those of frames.
-    u64 next_status;
+    u64 next_status; // By the steady clock, as all times of the server but those of frames.
     bool stopping;
     bool is_copy;               // The folder is a copy, and its log does not say so yet.
     struct pipeline_stats told; // As the status file says.
@@ -85,33 +68,11 @@ static void owner_tell(struct server *server)
 }
 
 // The log says that it is a copy, and that is durable.
-static void copy_told(struct server *server, struct pipeline_command *command)
+static void copy_told(void *context)
 {
-    struct command_reply reply;
-    assert(command->applied.reply_size == sizeof reply);
-    memcpy(&reply, buffer_body(command->reply), sizeof reply);
-    assert(reply.result == MODULE_DONE);
-    buffer_give(server->pipeline, command->reply);
+    struct server *server = context;
     server->is_copy = false;
     owner_tell(server);
-}
-
-static void command_done(void *context, struct pipeline_command *command)
-{
-    struct server *server = context;
-    if (command->token == COPY_TOKEN && command->entry.record == COPY_RECORD) {
-        copy_told(server, command);
-        return;
-    }
-    if (command->entry.record >= COMMAND_MODULES) tael_port_command_done(server->port, command);
-    else compat_port_command_done(server->compat, command);
-}
-
-static void query_done(void *context, struct pipeline_query *query)
-{
-    struct server *server = context;
-    if (query->question != NULL) tael_port_query_done(server->port, query);
-    else compat_port_query_done(server->compat, query);
 }
 
 // The process leaves and recovers from what is on disk: no state that may differ from it is shown.
@@ -271,7 +232,6 @@ static enum status node_start(struct server *server, struct failure *failure)
         failure_hint(failure, "if the clock is right, start once with --clock-jump-max SECONDS");
         return STATUS_INVALID;
     }
-    frame_clock_start(&server->clock, now, clock_steady(), last);
     return STATUS_OK;
 }
 
@@ -302,60 +262,28 @@ static enum status signals_start(struct server *server, struct failure *failure)
     (void)sigaddset(&set, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     server->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->signal_fd};
-    if (server->signal_fd < 0 || server->epoll_fd < 0 ||
-        epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->signal_fd, &event) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "waiting for signals");
-    }
-    return STATUS_OK;
+    if (server->signal_fd >= 0) return STATUS_OK;
+    return failure_set_errno(failure, STATUS_IO, errno, "waiting for signals");
 }
 
-// The first command of a copy.
-static enum status copy_disarm(struct server *server, struct failure *failure)
+static enum status ports_start(struct server *server, struct failure *failure)
 {
-    const struct effect_disarm disarm = {.reason = COPY_REASON, .copied = true};
-    struct pipeline_command command = {
-        .entry = {.record = COPY_RECORD, .version = 1, .body_size = sizeof disarm, .count = 1},
-        .body = buffer_take(server->pipeline),
-        .token = COPY_TOKEN,
-    };
-    assert(command.body != NULL); // Nobody else has one yet.
-    memset(buffer_body(command.body), 0, PAGE_SIZE);
-    memcpy(buffer_body(command.body), &disarm, sizeof disarm);
-    enum status status =
-        random_bytes(&command.entry.command_id, sizeof command.entry.command_id, failure);
-    if (status == STATUS_OK) pipeline_add(server->pipeline, &command);
-    return status;
-}
-
-static enum status pipeline_start(struct server *server, struct failure *failure)
-{
-    const struct pipeline_options options = {
-        .checkpoint_bytes = server->options->checkpoint_bytes,
-        .space_reserve = server->options->space_reserve,
-        .query_threads = QUERY_THREADS,
-    };
-    const struct pipeline_callbacks callbacks = {
+    const struct ports_options options = {
+        .pipeline =
+            {
+                .checkpoint_bytes = server->options->checkpoint_bytes,
+                .space_reserve = server->options->space_reserve,
+                .query_threads = QUERY_THREADS,
+            },
+        .compat = &server->compat_listener,
+        .tael = &server->listener,
+        .is_copy = server->is_copy,
         .context = server,
-        .command_done = command_done,
-        .query_done = query_done,
+        .copy_told = copy_told,
         .fatal = fatal,
     };
-    enum status status =
-        pipeline_new(&server->pipeline, &server->node, &options, &callbacks, failure);
-    if (status != STATUS_OK) return status;
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = server};
-    if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(server->pipeline), &event) != 0) {
-        return failure_set_errno(failure, STATUS_IO, errno, "watching the pipeline");
-    }
-    if (server->is_copy) status = copy_disarm(server, failure);
-    if (status != STATUS_OK) return status;
-    status = compat_port_new(&server->compat, &server->compat_listener, server->epoll_fd,
-                             server->pipeline, &server->node.machine, failure);
-    if (status != STATUS_OK || server->listener.fd < 0) return status;
-    return tael_port_new(&server->port, &server->listener, server->epoll_fd, &server->node,
-                         server->pipeline, failure);
+    enum status status = ports_open(&server->ports, &server->node, &options, failure);
+    return status == STATUS_OK ? ports_watch(&server->ports, server->signal_fd, failure) : status;
 }
 
 // Says on the trace when storage becomes full and when it no longer is; not at each of the moments
@@ -406,17 +334,11 @@ static bool status_replace(int folder, const char *text, int length)
     return written && status_swap(folder);
 }
 
-static u32 connections_sum(const struct server *server)
-{
-    return compat_port_connections(server->compat) +
-           (server->port == NULL ? 0 : tael_port_connections(server->port));
-}
-
 // DIR/status: for scripts and people; its name always stands for a whole one. Never synced.
 static void status_write(struct server *server, u64 now)
 {
     struct pipeline_stats stats;
-    pipeline_stats(server->pipeline, &stats);
+    pipeline_stats(server->ports.pipeline, &stats);
     server->next_status = now + STATUS_NS;
     full_tell(server, &stats, now);
     if (!stats.full) stats.space_free = align_down(stats.space_free, SPACE_STEP);
@@ -432,7 +354,7 @@ static void status_write(struct server *server, u64 now)
         (unsigned long long)stats.sequence_indexed, (unsigned long long)stats.checkpoints,
         (unsigned long long)stats.seals, (unsigned long long)stats.merges,
         (unsigned long long)stats.filter_bytes, stats.full, (unsigned long long)stats.space_free,
-        (unsigned long long)stats.space_needed, stats.idle, connections_sum(server));
+        (unsigned long long)stats.space_needed, stats.idle, ports_connections(&server->ports));
     const bool is_written = status_replace(server->folder.folder_fd, text, length);
     if (!is_written && !server->status_lost) {
         trace(TRACE_WARNING, "%s/status cannot be written: %s; what it says is from before",
@@ -441,65 +363,11 @@ static void status_write(struct server *server, u64 now)
     server->status_lost = !is_written;
 }
 
-// The time of frames. What the wall clock does is told when it begins and when it ends.
-static u64 time_read(struct server *server, u64 steady)
-{
-    bool refused = server->clock.refused;
-    u64 time = frame_clock_read(&server->clock, clock_wall(), steady);
-    if (server->clock.refused == refused) return time;
-    if (refused) {
-        trace(TRACE_INFO, "the wall clock is near the time of frames again, and is followed");
-    } else {
-        const struct frame_clock *clock = &server->clock;
-        trace(TRACE_ERROR, "the wall clock is %llu s %s the time of frames and is not followed; %s",
-              (unsigned long long)(clock->apart / NS_PER_S),
-              clock->is_ahead ? "ahead of" : "behind",
-              clock->is_ahead ? "when it is right, start the server anew"
-                              : "time goes on from the last frame");
-    }
-    return time;
-}
-
-static void port_event(struct server *server, void *pointer, u32 events, u64 now)
-{
-    if (compat_port_event(server->compat, pointer, events, now) || server->port == NULL) return;
-    (void)tael_port_event(server->port, pointer, events, now);
-}
-
-static bool ports_resume(struct server *server)
-{
-    bool any = compat_port_resume(server->compat);
-    return (server->port != NULL && tael_port_resume(server->port)) || any;
-}
-
-static void ports_tick(struct server *server, u64 now)
-{
-    compat_port_tick(server->compat, now);
-    if (server->port != NULL) tael_port_tick(server->port, now);
-}
-
 static void serve(struct server *server)
 {
-    u64 wait = 0;
     while (!server->stopping) {
-        struct epoll_event events[EVENTS_MAX];
-        u64 now = clock_steady();
-        u64 until = MIN(server->next_tick, server->next_status);
-        u64 pause = until > now ? MIN(wait, until - now) : 0; // A tick at most.
-        int timeout = (int)((pause + NS_PER_MS - 1) / NS_PER_MS);
-        int count = epoll_wait(server->epoll_fd, events, EVENTS_MAX, timeout);
-        now = clock_steady();
-        for (int i = 0; i < count; i++) {
-            void *pointer = events[i].data.ptr;
-            if (pointer == &server->signal_fd) signal_take(server);
-            else if (pointer != server) port_event(server, pointer, events[i].events, now);
-        }
-        wait = pipeline_run(server->pipeline, time_read(server, now));
-        if (ports_resume(server)) wait = 0;
-        if (now >= server->next_tick) {
-            ports_tick(server, now);
-            server->next_tick = now + TICK_NS;
-        }
+        if (ports_round(&server->ports, server->next_status)) signal_take(server);
+        const u64 now = clock_steady();
         if (now >= server->next_status) status_write(server, now);
     }
 }
@@ -550,22 +418,18 @@ static enum status places_take(struct server *server, struct failure *failure)
 // From a node that is open to a clean stop.
 static enum status node_serve(struct server *server, struct failure *failure)
 {
-    enum status status = pipeline_start(server, failure);
+    enum status status = ports_start(server, failure);
     if (status == STATUS_OK) {
         status_write(server, clock_steady());
         server->options->ready(server->options, server->compat_listener.address,
-                               server->port == NULL ? "" : server->listener.address);
+                               server->listener.fd < 0 ? "" : server->listener.address);
         thread_hurry();
         serve(server);
-        compat_port_drain(server->compat);
-        if (server->port != NULL) tael_port_drain(server->port);
-        pipeline_stop(server->pipeline);
+        ports_stop(&server->ports);
         owner_tell(server);
         status_write(server, clock_steady());
     }
-    if (server->compat != NULL) compat_port_free(server->compat);
-    if (server->port != NULL) tael_port_free(server->port);
-    if (server->pipeline != NULL) pipeline_free(server->pipeline);
+    ports_free(&server->ports);
     return status;
 }
 
@@ -575,7 +439,7 @@ enum status server_run(const struct server_options *options, struct failure *fai
     assert(server != NULL);
     server->options = options;
     server->signal_fd = -1;
-    server->epoll_fd = -1;
+    server->ports.epoll_fd = -1;
     server->compat_listener.fd = -1;
     server->listener.fd = -1;
     server->folder.folder_fd = -1;
@@ -593,7 +457,6 @@ enum status server_run(const struct server_options *options, struct failure *fai
     listener_close(&server->compat_listener);
     listener_close(&server->listener);
     if (server->signal_fd >= 0) (void)close(server->signal_fd);
-    if (server->epoll_fd >= 0) (void)close(server->epoll_fd);
     disk_folder_close(&server->folder);
     free(server);
     return status;
