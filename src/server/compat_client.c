@@ -136,6 +136,20 @@ void compat_client_lost(struct compat_client *client, u64 now, const char *forma
     client->is_request_due = client->is_in_flight;
 }
 
+void compat_client_unsend(struct compat_client *client, u64 now)
+{
+    const struct iovec *out = &client->out[0];
+    if (client->out_count == 0 || out->iov_len == 0) return;
+    const u8 *ping = (const u8 *)&client->ping;
+    const u8 *at = out->iov_base;
+    if (at >= ping && at < ping + sizeof client->ping) return;
+    if (at == (const u8 *)&client->request && out->iov_len == sizeof client->request) {
+        client->out_count = 0;
+        return;
+    }
+    compat_client_lost(client, now, "a request was answered while it was being sent again");
+}
+
 enum status compat_client_submit_sum(struct compat_client *client, u8 operation, const void *body,
                                      u32 body_size, u128 checksum_body, u64 deadline,
                                      struct failure *failure)
@@ -389,7 +403,8 @@ u64 compat_client_wake_at(const struct compat_client *client)
     if (client->state == COMPAT_CLIENT_ENDED) return 0;
     if (client->state == COMPAT_CLIENT_DOWN) at = client->connect_at;
     if (client->state == COMPAT_CLIENT_UP) {
-        if (client->session != 0) at = client->ping_at;
+        // One that is due goes behind what is being sent, which waits for the socket.
+        if (client->session != 0 && !client->is_ping_due) at = client->ping_at;
         if (client->is_in_flight && client->out_count == 0) at = MIN(at, client->resend_at);
     }
     if (client->is_in_flight) at = MIN(at, client->deadline);

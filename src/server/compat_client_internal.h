@@ -17,6 +17,9 @@
 // text says why.
 void compat_client_lost(struct compat_client *client, u64 now, const char *format, ...)
     PRINTF_LIKE(3, 4);
+// The request was answered: of one that is being sent again nothing more is read, since its body is
+// the caller's from here on. If a part of it was sent the connection ends.
+void compat_client_unsend(struct compat_client *client, u64 now);
 // Drops the first message of the buffer.
 void compat_client_drop(struct compat_client *client, u32 size);
 // Receives as far as it goes without waiting, or to the end of an answer, which it hands out. Fails

@@ -183,6 +183,7 @@ static enum status message_take(struct compat_client *client, u64 now, bool *is_
     }
     if (*is_answer) {
         client->held = header->size;
+        compat_client_unsend(client, now);
     } else {
         compat_client_drop(client, header->size);
     }

@@ -7,10 +7,13 @@
 #include "server/compat_client.h"
 #include "server/compat_stub.h"
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -220,6 +223,142 @@ static void test_ending_faults(void **state)
             assert_non_null(strstr(failure.hint, "whose client is not connected"));
         compat_stub_stop(stub);
     }
+}
+
+// A server that the test plays itself, which reads when it wants to.
+struct played {
+    int listener;
+    int fd;
+    u8 *message; // Header and body.
+};
+
+static struct compat_client_options played_begin(struct played *played)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct compat_client_options options = {.cluster = CLUSTER, .resend_ns = 1};
+    socklen_t size = sizeof address;
+    const int small = 4096;
+    played->message = aligned_alloc(16, COMPAT_MESSAGE_SIZE_MAX);
+    played->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_non_null(played->message);
+    // What the client sends must not fit into what the two sockets hold.
+    assert_int_equal(setsockopt(played->listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    assert_int_equal(bind(played->listener, (const struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(played->listener, 4), 0);
+    assert_int_equal(getsockname(played->listener, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(options.address.host, sizeof options.address.host, "127.0.0.1");
+    (void)snprintf(options.address.port, sizeof options.address.port, "%u",
+                   ntohs(address.sin_port));
+    return options;
+}
+
+static void played_accept(struct played *played, struct compat_client *client)
+{
+    struct failure failure;
+    while (client->state != COMPAT_CLIENT_UP) {
+        compat_client_wait(&client, 1, U64_MAX);
+        assert_int_equal(compat_client_step(client, &failure), STATUS_OK);
+    }
+    played->fd = accept4(played->listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(played->fd >= 0);
+}
+
+// Reads a whole message, the client sending meanwhile; it must be as it was sealed.
+static const struct compat_header *played_read(struct played *played, struct compat_client *client)
+{
+    const struct compat_header *header = (const void *)played->message;
+    struct failure failure;
+    u32 size = 0;
+    while (size < COMPAT_HEADER_SIZE || size < header->size) {
+        const u32 whole = size < COMPAT_HEADER_SIZE ? COMPAT_HEADER_SIZE : header->size;
+        const ssize_t got = recv(played->fd, played->message + size, whole - size, MSG_DONTWAIT);
+        if (got > 0) size += (u32)got;
+        assert_int_equal(compat_client_step(client, &failure), STATUS_OK);
+    }
+    assert_int_equal(compat_header_check(header), COMPAT_RULE_NONE);
+    assert_int_equal(compat_body_check(header, header + 1), COMPAT_RULE_NONE);
+    return header;
+}
+
+static void played_answer(struct played *played, struct compat_client *client,
+                          const struct compat_header *request, const void *body, u32 size)
+{
+    struct compat_reply fields = compat_reply_to(request, 1 + request->request.request, 1);
+    struct compat_header reply;
+    struct failure failure;
+    compat_reply_make(&reply, &fields, body, size);
+    assert_int_equal(send(played->fd, &reply, sizeof reply, MSG_NOSIGNAL), sizeof reply);
+    assert_int_equal(send(played->fd, body, size, MSG_NOSIGNAL), size);
+    while (compat_client_answer(client) == NULL) {
+        assert_int_equal(compat_client_step(client, &failure), STATUS_OK);
+    }
+    assert_false(compat_client_is_sending(client));
+    compat_client_release(client);
+}
+
+// A request is answered while it is sent once more: nothing of its body is read any more, and the
+// next request arrives whole.
+static void test_answered_while_resent(void **state)
+{
+    enum { COUNT = 8000 };
+    (void)state;
+    static const struct compat_register_reply limits = {.batch_size_limit = COMPAT_BODY_SIZE_MAX};
+    const u8 operation = COMPAT_OPERATION_BASE + COMPAT_SPARSE_CREATE_TRANSFERS;
+    struct played played = {.fd = -1};
+    const struct compat_client_options options = played_begin(&played);
+    struct compat_client client;
+    struct failure failure;
+    u8 *body = calloc(COUNT + 1, sizeof(struct transfer));
+    u8 results[sizeof(u64) * 4];
+    assert_non_null(body);
+    const u32 results_size = compat_trailer_write(results, 0, 8, (const u16[]){0}, 1);
+    assert_int_equal(compat_client_open(&client, &options, U64_MAX, &failure), STATUS_OK);
+    played_accept(&played, &client);
+    const struct compat_header registers = *played_read(&played, &client);
+    played_answer(&played, &client, &registers, &limits, sizeof limits);
+    const u32 size = transfers_make(body, COUNT, 1);
+    assert_int_equal(compat_client_submit(&client, operation, body, size, U64_MAX, &failure),
+                     STATUS_OK);
+    struct compat_header request;
+    do { // The register may have been sent more than once.
+        request = *played_read(&played, &client);
+    } while (request.request.operation != operation);
+    while (!compat_client_is_sending(&client)) {
+        assert_int_equal(compat_client_step(&client, &failure), STATUS_OK);
+    }
+    played_answer(&played, &client, &request, results, results_size);
+    memset(body, 0xee, size); // It is the caller's again.
+    (void)close(played.fd);
+    played_accept(&played, &client);
+    assert_int_equal(client.connection_count, 2);
+    const u32 next = transfers_make(body, 1, 9);
+    assert_int_equal(compat_client_submit(&client, operation, body, next, U64_MAX, &failure),
+                     STATUS_OK);
+    request = *played_read(&played, &client);
+    assert_int_equal(request.request.request, 2);
+    assert_int_equal(request.size, COMPAT_HEADER_SIZE + next);
+    (void)close(played.fd);
+    (void)close(played.listener);
+    free(played.message);
+    free(body);
+    compat_client_close(&client);
+}
+
+// A ping that is due waits behind a request that the socket does not take: there is nothing to do
+// until the socket says so.
+static void test_ping_behind_request(void **state)
+{
+    (void)state;
+    struct compat_stub *stub = compat_stub_start(CLUSTER, COMPAT_STUB_NONE, 0);
+    struct compat_client client;
+    connect_to(&client, stub);
+    client.is_ping_due = true;
+    client.ping_at = 1;
+    assert_true(compat_client_wake_at(&client) > compat_client_now());
+    compat_client_release(&client);
+    ping_await(&client);
+    compat_client_close(&client);
+    compat_stub_stop(stub);
 }
 
 static void test_deadline(void **state)
@@ -432,6 +571,8 @@ int main(void)
         cmocka_unit_test(test_queries),
         cmocka_unit_test(test_mended_faults),
         cmocka_unit_test(test_ending_faults),
+        cmocka_unit_test(test_answered_while_resent),
+        cmocka_unit_test(test_ping_behind_request),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_turned_away),
         cmocka_unit_test(test_malformed_body_is_sent),
