@@ -323,6 +323,13 @@ static bool account_matches(const struct account *account, const struct query_fi
            (filter->code == 0 || account->code == filter->code);
 }
 
+bool query_filter_takes(const struct query_filter *filter, const struct account *account)
+{
+    const u64 time = account->timestamp;
+    return account_matches(account, filter) && time >= filter->timestamp_min &&
+           (filter->timestamp_max == 0 || time <= filter->timestamp_max);
+}
+
 enum status history_query_accounts(struct history_query *query, struct history_view *view,
                                    const struct query_filter *filter, u32 limit, u32 *out_rows,
                                    u32 *out_count, struct history_turn *turn,

@@ -210,5 +210,7 @@ MUST_USE enum status history_statement_next(struct history_query *query, struct 
 bool account_filter_valid(const struct account_filter *filter);
 bool query_filter_valid(const struct query_filter *filter);
 bool change_events_filter_valid(const struct change_events_filter *filter);
+// Whether a valid filter selects an account, whoever's it is.
+bool query_filter_takes(const struct query_filter *filter, const struct account *account);
 
 #endif

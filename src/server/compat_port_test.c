@@ -264,17 +264,17 @@ static struct compat_header request_of(struct peer *peer, u8 operation)
     };
 }
 
-// Waits for a message and receives it whole.
+// Waits for a message and receives it whole, its body into the world's.
 static void peer_receive(struct world *world, struct peer *peer)
 {
     u32 received = 0;
     u32 size = COMPAT_HEADER_SIZE;
-    u8 rest[4096] = {0};
     for (u32 i = 0; received < size; i++) {
         if (i == STEPS_MAX) fail_msg("no answer to client %u", (u32)peer->client);
         bool in_header = received < COMPAT_HEADER_SIZE;
-        void *to = in_header ? (u8 *)&peer->answer + received : rest;
-        size_t room = in_header ? COMPAT_HEADER_SIZE - received : MIN(size - received, 4096u);
+        void *to = in_header ? (u8 *)&peer->answer + received
+                             : world->body + received - COMPAT_HEADER_SIZE;
+        size_t room = (in_header ? COMPAT_HEADER_SIZE : size) - received;
         ssize_t got = recv(peer->fd, to, room, MSG_DONTWAIT);
         if (got > 0) received += (u32)got;
         if (received == COMPAT_HEADER_SIZE) size = peer->answer.size;
@@ -561,6 +561,41 @@ static void test_a_message_of_many_questions_lets_others_pass(void **state)
     for (u32 i = 0; i < 3; i++) (void)close(peers[i].fd);
 }
 
+// Accounts are made between the question and the answer: it shows them all, in its order, since it
+// shows every balance as of then.
+static void test_a_query_of_accounts_shows_one_state(void **state)
+{
+    struct world *world = *state;
+    const u16 counts[2] = {1, 1};
+    const struct query_filter filters[2] = {
+        {.ledger = 1, .limit = 3, .flags = QUERY_FILTER_REVERSED}, {.code = 1, .limit = 8000}};
+    struct peer peers[3] = {peer_register(world, 1), peer_register(world, 2),
+                            peer_register(world, 3)};
+    gate_close(world);
+    peer_send_accounts(world, &peers[0], 1, MANY);
+    accounts_await(world, MANY);
+    struct compat_header header =
+        request_of(&peers[1], COMPAT_OPERATION_BASE + COMPAT_QUERY_ACCOUNTS);
+    memcpy(world->body, filters, sizeof filters);
+    peer_send(world, &peers[1], &header, world->body,
+              compat_trailer_write(world->body, sizeof filters, sizeof filters[0], counts, 2));
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    peer_send_accounts(world, &peers[2], MANY + 1, MANY);
+    accounts_await(world, 2 * MANY);
+    gate_set(false);
+    expect_reply(world, &peers[1]);
+    const struct account *accounts = (const void *)world->body;
+    const u32 size = (3 + 2 * MANY) * (u32)sizeof *accounts;
+    assert_int_equal(peers[1].answer.size,
+                     COMPAT_HEADER_SIZE + size + compat_trailer_size(2, sizeof *accounts));
+    assert_int_equal(peers[1].answer.reply.commit, world->node.machine.position);
+    for (u32 i = 0; i < 3; i++) assert_int_equal((u64)accounts[i].id, 2 * MANY - i);
+    for (u32 i = 0; i < 2 * MANY; i++) assert_int_equal((u64)accounts[3 + i].id, i + 1);
+    expect_reply(world, &peers[0]);
+    expect_reply(world, &peers[2]);
+    for (u32 i = 0; i < 3; i++) (void)close(peers[i].fd);
+}
+
 // --- buffers -------------------------------------------------------------------------------------
 
 static struct buffer *buffers_take_all(struct world *world)
@@ -671,6 +706,7 @@ int main(void)
         TEST(test_who_is_gone_goes_before_who_is_silent),
         TEST(test_an_eviction_is_told_once_its_cause_is_durable),
         TEST(test_a_message_of_many_questions_lets_others_pass),
+        TEST(test_a_query_of_accounts_shows_one_state),
         TEST(test_connections_go_on_when_buffers_return),
         TEST(test_who_leaves_while_it_waits_is_let_go),
         TEST(test_a_long_merge_does_not_hold_up_checkpoints),

@@ -380,6 +380,7 @@ void pipeline_halt(struct pipeline *pipeline)
         (void)pthread_join(pipeline->threads[i], NULL);
     }
     pipeline->thread_count = 0;
+    queries_drop(pipeline);
 }
 
 void pipeline_free(struct pipeline *pipeline)

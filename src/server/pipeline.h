@@ -78,7 +78,8 @@ struct pipeline_query {
     u32 batch;                // The next one to execute,
     u32 event;                // and where its events begin,
     struct history_turn turn; // and where it stands.
-    u32 accounts_found;       // Rows of accounts found so far.
+    u32 accounts_found;       // Rows of accounts found so far,
+    u32 accounts_end;         // of those that there were when it was asked.
     u32 *accounts;            // Rows of accounts: asked about, or found.
     u16 *counts;              // Results a batch.
     struct pipeline_query *next;
@@ -159,7 +160,7 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now);
 // Waits until all is done, takes a checkpoint if the log went on, seals the log. On a full disk it
 // leaves the last two to the next start: what was acknowledged is durable.
 void pipeline_stop(struct pipeline *pipeline);
-// Ends the threads; what they had not begun is left to the next start. What was asked stays asked.
+// Ends the threads; what they had not begun is left to the next start. What was asked gets no answer.
 void pipeline_halt(struct pipeline *pipeline);
 // The same, and frees it.
 void pipeline_free(struct pipeline *pipeline);

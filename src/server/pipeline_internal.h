@@ -209,6 +209,8 @@ void *query_thread(void *context); // struct query_start of malloc; frees it.
 
 // Puts a question behind the others that the query threads answer.
 void query_dispatch(struct pipeline *pipeline, struct pipeline_query *query);
+// Frees what questions without an answer hold; the threads have left.
+void queries_drop(struct pipeline *pipeline);
 // Gives an answer to whoever asked.
 void query_hand_out(struct pipeline *pipeline, struct pipeline_query *query);
 

@@ -234,6 +234,7 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     query->event = 0;
     query->turn = (struct history_turn){0};
     query->accounts_found = 0;
+    query->accounts_end = (u32)pipeline->node->machine.ledger.accounts.count;
     if (query->changes.is_asked) {
         changes_ask(pipeline, query);
         return;
@@ -262,17 +263,96 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
     query_dispatch(pipeline, query);
 }
 
+// Adds the accounts that one filter selects among those made since the question was asked, in its
+// order, to the `found` that the query threads found. Returns how many there are then, `most` at
+// most.
+static u32 accounts_merge(const struct ledger *ledger, const struct query_filter *filter,
+                          const u32 *found, u32 found_count, u32 first_row, u32 most, u32 *out)
+{
+    const bool is_reversed = (filter->flags & QUERY_FILTER_REVERSED) != 0;
+    const u32 end = (u32)ledger->accounts.count;
+    u32 count = 0;
+    if (!query_filter_valid(filter)) return 0;
+    most = MIN(most, filter->limit);
+    if (!is_reversed) {
+        count = MIN(found_count, most);
+        memcpy(out, found, count * sizeof *out);
+    }
+    for (u32 i = first_row; i < end && count < most; i++) {
+        const u32 row = is_reversed ? end - 1 - (i - first_row) : i;
+        const struct account *account = ledger_account(ledger, row);
+        if (account_class(account) == 0 && query_filter_takes(filter, account)) out[count++] = row;
+    }
+    if (is_reversed) {
+        const u32 rest = MIN(found_count, most - count);
+        memcpy(out + count, found, rest * sizeof *out);
+        count += rest;
+    }
+    return count;
+}
+
+// Balances are shown as they are now; so which accounts there are must be told as of now, too: an
+// answer is of one state. Costs a look at each account made since the question was asked, a batch.
+static void accounts_add_since(const struct pipeline *pipeline, struct pipeline_query *query)
+{
+    const struct ledger *ledger = &pipeline->node->machine.ledger;
+    const u32 batches = query->batches.batch_count;
+    const u32 room = compat_results_max(query->operation, batches);
+    const u32 *found = query->accounts;
+    u32 total = 0;
+    if (query->accounts_end == ledger->accounts.count) return;
+    u32 *rows = calloc(MAX(room, 1u), sizeof *rows);
+    assert(rows != NULL);
+    for (u32 i = 0; i < batches; i++) {
+        struct query_filter filter;
+        memcpy(&filter, query->batches.events + (size_t)i * sizeof filter, sizeof filter);
+        const u32 count = accounts_merge(ledger, &filter, found, query->counts[i],
+                                         query->accounts_end, room - total, rows + total);
+        found += query->counts[i];
+        query->counts[i] = (u16)count;
+        total += count;
+    }
+    free(query->accounts);
+    query->accounts = rows;
+    query->reply_size = total * (u32)sizeof(struct account);
+}
+
+// Frees what a question needs until it is answered.
+static void query_scratch_free(struct pipeline_query *query)
+{
+    free(query->answer.task);
+    free(query->counts);
+    free(query->accounts);
+    query->answer.task = NULL;
+    query->counts = NULL;
+    query->accounts = NULL;
+}
+
+void queries_drop(struct pipeline *pipeline)
+{
+    struct pipeline_query *lists[] = {pipeline->asked.first, pipeline->answered.first,
+                                      pipeline->unfinished.first, pipeline->held,
+                                      pipeline->waiting_changes};
+    for (u32 i = 0; i < ARRAY_COUNT(lists); i++) {
+        for (struct pipeline_query *query = lists[i]; query != NULL; query = query->next) {
+            query_scratch_free(query);
+        }
+    }
+    pipeline->asked.first = pipeline->answered.first = pipeline->unfinished.first = NULL;
+    pipeline->held = pipeline->waiting_changes = NULL;
+}
+
 // Completes an answer of the query threads. False when it shows live state and must be held.
 static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *query)
 {
     if (query->question != NULL) {
-        free(query->answer.task);
-        query->answer.task = NULL;
+        query_scratch_free(query);
         return true;
     }
     bool live = query->operation->kind == COMPAT_KIND_QUERY_ACCOUNTS;
     u8 *reply = buffer_body(query->reply);
     if (live) {
+        accounts_add_since(pipeline, query);
         u32 found = query->reply_size / (u32)sizeof(struct account);
         for (u32 i = 0; i < found; i++) {
             struct account account;
@@ -286,10 +366,7 @@ static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *qu
             compat_trailer_write(reply, query->reply_size, query->operation->result_size,
                                  query->counts, query->batches.batch_count);
     }
-    free(query->counts);
-    free(query->accounts);
-    query->counts = NULL;
-    query->accounts = NULL;
+    query_scratch_free(query);
     return !live;
 }
 

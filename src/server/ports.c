@@ -190,6 +190,8 @@ void ports_stop(struct ports *ports)
 
 void ports_free(struct ports *ports)
 {
+    // Its threads may still look at what a port asked, when a stop did not wait for answers.
+    if (ports->pipeline != NULL) pipeline_halt(ports->pipeline);
     if (ports->compat != NULL) compat_port_free(ports->compat);
     if (ports->tael != NULL) tael_port_free(ports->tael);
     if (ports->pipeline != NULL) pipeline_free(ports->pipeline);
