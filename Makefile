@@ -34,11 +34,11 @@ depth: build
 	@ninja -C build --quiet benches
 	@exec bench/depth
 
-# A world of plain clients and one of modules, on a virtual disk and clock; with HOURS, worlds of
-# both from SEED on for so long, side by side.
+# A world of plain clients, one of modules and one of ports, on a virtual disk, clock and network;
+# with HOURS, worlds of all three from SEED on for so long, side by side.
 sim: build
 	@tools/suites configure
-	@ninja -C build --quiet tests/sim/sim
+	@ninja -C build --quiet tests/sim/sim tests/sim/harbour/sim-ports
 	@tools/sim $(SEED) $(HOURS)
 
 # The targets of tests/fuzz with libFuzzer, SECONDS each.

@@ -160,7 +160,8 @@ u64 pipeline_run(struct pipeline *pipeline, u64 now);
 // Waits until all is done, takes a checkpoint if the log went on, seals the log. On a full disk it
 // leaves the last two to the next start: what was acknowledged is durable.
 void pipeline_stop(struct pipeline *pipeline);
-// Ends the threads; what they had not begun is left to the next start. What was asked gets no answer.
+// Ends the threads; what they had not begun is left to the next start, and what was asked gets no
+// answer.
 void pipeline_halt(struct pipeline *pipeline);
 // The same, and frees it.
 void pipeline_free(struct pipeline *pipeline);

@@ -79,15 +79,14 @@ enum status follower_follow(struct follower *follower, struct wal *wal, u64 sequ
         follower->is_reading = true;
     }
     while (follower->node.machine.sequence < sequence) {
-        struct frame_view view;
         enum wal_end end = WAL_END;
-        status = wal_reader_next(&follower->reader, &view, &end, failure);
+        status = wal_reader_next(&follower->reader, &follower->view, &end, failure);
         if (status != STATUS_OK) return status;
         if (end != WAL_FRAME) {
             return failure_set(failure, STATUS_CORRUPT, "frame %llu is not in the log",
                                (unsigned long long)follower->node.machine.sequence + 1);
         }
-        status = frame_take(follower, &view, failure);
+        status = frame_take(follower, &follower->view, failure);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;

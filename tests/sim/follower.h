@@ -16,6 +16,7 @@ struct follower {
     struct node node;
     struct wal_reader reader; // Of the log that is followed.
     bool is_reading;
+    struct frame_view view; // Of the last frame that it has, until the next.
     struct applied_frame *applied;
     void *resolved;
     enum plant_bug bug; // That its machine has too.

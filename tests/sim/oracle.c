@@ -3,6 +3,9 @@
 // The oracle.
 #include "oracle.h"
 
+#include "base/checksum.h"
+#include "machine/commit.h"
+
 #include <stdlib.h>
 
 static void *must(void *memory)
@@ -19,6 +22,8 @@ void oracle_init(struct oracle *oracle)
 void oracle_free(struct oracle *oracle)
 {
     for (u32 i = 0; i < MACHINE_SESSIONS_MAX; i++) free(oracle->sessions[i].reply);
+    for (u32 i = 0; i < oracle->raw_count; i++) free(oracle->raws[i].reply);
+    free(oracle->raws);
     ledger_model_free(oracle->model);
 }
 
@@ -101,21 +106,18 @@ static u32 create_reply(const struct compat_operation *operation,
     return size;
 }
 
-static void apply_create(struct oracle *oracle, const struct frame_command *command, const u8 *body,
-                         struct oracle_session *session)
+// Creates what the batches ask for: a result each, of malloc.
+static struct create_result *batches_apply(struct oracle *oracle, bool is_accounts,
+                                           const struct compat_batches *batches)
 {
-    const struct compat_operation *operation = compat_operation((u8)command->operation);
-    struct compat_batches batches;
-    bool valid = compat_decode(operation, body, command->body_size, &batches);
-    assert(valid);
     struct create_result *results =
-        must(calloc(batches.event_count + 1, sizeof(struct create_result)));
+        must(calloc(batches->event_count + 1, sizeof(struct create_result)));
     u32 event = 0;
-    for (u32 i = 0; i < batches.batch_count; i++) {
-        u32 count = compat_batch_count(&batches, i);
-        const void *events = batches.events + (size_t)event * 128;
+    for (u32 i = 0; i < batches->batch_count; i++) {
+        u32 count = compat_batch_count(batches, i);
+        const void *events = batches->events + (size_t)event * 128;
         oracle->timestamp += count;
-        if (operation->kind == COMPAT_KIND_CREATE_ACCOUNTS) {
+        if (is_accounts) {
             ledger_model_create_accounts(oracle->model, oracle->timestamp, events, count,
                                          results + event);
         } else {
@@ -124,10 +126,68 @@ static void apply_create(struct oracle *oracle, const struct frame_command *comm
         }
         event += count;
     }
+    return results;
+}
+
+static void apply_create(struct oracle *oracle, const struct frame_command *command, const u8 *body,
+                         struct oracle_session *session)
+{
+    const struct compat_operation *operation = compat_operation((u8)command->operation);
+    struct compat_batches batches;
+    bool valid = compat_decode(operation, body, command->body_size, &batches);
+    assert(valid);
+    const bool is_accounts = operation->kind == COMPAT_KIND_CREATE_ACCOUNTS;
+    struct create_result *results = batches_apply(oracle, is_accounts, &batches);
     free(session->reply);
     session->reply = must(malloc((size_t)batches.event_count * 16 + 2 * batches.batch_count + 64));
     session->reply_size = create_reply(operation, &batches, results, session->reply);
     free(results);
+}
+
+const struct oracle_raw *oracle_raw(const struct oracle *oracle, u128 id)
+{
+    for (u32 i = oracle->raw_count; i-- > 0;) {
+        if (oracle->raws[i].id == id) return &oracle->raws[i];
+    }
+    return NULL;
+}
+
+static struct oracle_raw *raw_add(struct oracle *oracle)
+{
+    if (oracle->raw_count == oracle->raw_room) {
+        oracle->raw_room = 2 * oracle->raw_room + 256;
+        oracle->raws = must(realloc(oracle->raws, oracle->raw_room * sizeof *oracle->raws));
+    }
+    return &oracle->raws[oracle->raw_count++];
+}
+
+// A new command takes effect as one batch, or is refused whole when its time is over; one whose id
+// was used before changes nothing (docs/PROTOCOL.md, "Commands").
+static void apply_raw(struct oracle *oracle, const struct frame_command *command, const u8 *body)
+{
+    if (oracle_raw(oracle, command->command_id) != NULL) return;
+    const struct compat_batches batches = {
+        .events = body, .event_count = command->count, .batch_count = 1};
+    struct oracle_raw *raw = raw_add(oracle);
+    *raw = (struct oracle_raw){
+        .id = command->command_id,
+        .content = checksum(body, command->body_size),
+        .size = command->body_size,
+        .record = command->record,
+        .principal = command->principal,
+    };
+    if (command->expires_at != 0 && oracle->timestamp >= command->expires_at) {
+        const struct command_reply reply = {
+            .result = MODULE_EXPIRED, .position = oracle->position, .timestamp = oracle->timestamp};
+        raw->reply = must(malloc(sizeof reply));
+        raw->reply_size = sizeof reply;
+        memcpy(raw->reply, &reply, sizeof reply);
+        return;
+    }
+    raw->has_results = true;
+    raw->reply = (u8 *)batches_apply(oracle, command->record == 0x0101, &batches);
+    raw->reply_size = command->count * (u32)sizeof(struct create_result);
+    oracle->commands_done++;
 }
 
 void oracle_frame_begin(struct oracle *oracle, const struct frame_header *header)
@@ -192,6 +252,8 @@ void oracle_command(struct oracle *oracle, const struct frame_header *header, bo
         }
         apply_create(oracle, command, body, session);
         break;
+    case 0x0101: // Accounts and transfers of the tael port.
+    case 0x0102: apply_raw(oracle, command, body); break;
     default: break;
     }
     answer->timestamp = oracle->timestamp;

@@ -18,8 +18,23 @@ struct oracle_session {
     u32 reply_size;
 };
 
+// A command of the tael port: raw accounts or transfers.
+struct oracle_raw {
+    u128 id;
+    u128 content; // Checksum of its body,
+    u32 size;     // which has so many bytes.
+    u32 record;
+    u64 principal;
+    u8 *reply;
+    u32 reply_size;
+    bool has_results; // Else it is one command_reply: a refusal of the whole.
+};
+
 struct oracle {
     struct ledger_model *model;
+    struct oracle_raw *raws; // Of the whole log, in order.
+    u32 raw_count;
+    u32 raw_room;
     u64 position;
     u64 timestamp;
     u64 sequence;
@@ -51,6 +66,8 @@ void oracle_command(struct oracle *oracle, const struct frame_header *header, bo
 void oracle_override(struct oracle *oracle, u64 position);
 // A frame of one command that an owner appended. `timestamp` is what the machine made of it.
 void oracle_owner_frame(struct oracle *oracle, u64 timestamp);
+// What a command of the tael port with this id was answered when it was new, or NULL.
+const struct oracle_raw *oracle_raw(const struct oracle *oracle, u128 id);
 // The session of a client, or NULL.
 const struct oracle_session *oracle_session(const struct oracle *oracle, u128 client);
 

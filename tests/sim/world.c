@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The world: clients, frames, upkeep, crashes.
+#include "batch.h"
 #include "world_internal.h"
 
 #include <stdarg.h>
@@ -255,65 +256,17 @@ static bool went(struct world *world, enum status status, const struct failure *
 
 // --- clients -------------------------------------------------------------------------------------
 
-static u32 trailer_put(u8 *body, u32 payload, const u16 *counts, u32 batches)
-{
-    return compat_trailer_write(body, payload, sizeof(struct transfer), counts, batches);
-}
-
-// Splits `count` events into batches. Returns how many.
-static u32 batches_split(struct world *world, u32 count, u16 *counts, u32 most)
-{
-    u32 batches = 0;
-    // Rarely as many empty ones as there can be.
-    if (below(world, 200) == 0) {
-        batches = (u32)below(world, most - 12);
-        memset(counts, 0, batches * sizeof *counts);
-    }
-    while (batches + 1 < most && chance(world, 25)) {
-        u32 some = (u32)below(world, count + 1);
-        counts[batches++] = (u16)some;
-        count -= some;
-    }
-    counts[batches++] = (u16)count;
-    return batches;
-}
-
-// The body of a create: the events of a random step, once or (rarely) many times over.
+// The body of a create.
 static void request_make(struct world *world, struct world_client *client)
 {
-    struct ledger_step *step = world->step;
-    do {
-        ledger_random_next(&world->events, step);
-    } while (step->kind > LEDGER_STEP_CREATE_TRANSFERS);
-    bool transfers = step->kind == LEDGER_STEP_CREATE_TRANSFERS;
-    static const u8 operations[2][3] = {
-        {COMPAT_CREATE_ACCOUNTS, COMPAT_SPARSE_CREATE_ACCOUNTS, COMPAT_UNBATCHED_CREATE_ACCOUNTS},
-        {COMPAT_CREATE_TRANSFERS, COMPAT_SPARSE_CREATE_TRANSFERS,
-         COMPAT_UNBATCHED_CREATE_TRANSFERS},
-    };
-    u64 which = below(world, 4);
-    u32 number = operations[transfers][which < 2 ? 0 : which - 1];
-    u32 times = below(world, 150) == 0 ? 8000 / step->count : 1;
-    u32 count = step->count * times;
-    u8 *body =
-        must(malloc((size_t)count * sizeof(struct transfer) + 2 * COMPAT_BATCHES_MAX + 4096));
-    for (u32 i = 0; i < times; i++) {
-        memcpy(body + (size_t)i * step->count * sizeof(struct transfer), step->transfers,
-               step->count * sizeof(struct transfer));
-    }
-    u32 size = count * (u32)sizeof(struct transfer);
-    if (number >= COMPAT_SPARSE_CREATE_ACCOUNTS) {
-        u16 counts[COMPAT_BATCHES_MAX];
-        u32 fit = (COMPAT_BODY_SIZE_MAX - size - (u32)sizeof(struct transfer)) / 2 - 1;
-        u32 batches = batches_split(world, count, counts, MIN(fit, COMPAT_BATCHES_MAX));
-        size = trailer_put(body, size, counts, batches);
-    }
-    client->operation = (u8)(COMPAT_OPERATION_BASE + number);
+    struct batch batch;
+    batch_make(&world->random, &world->events, world->step, &batch);
+    client->operation = batch.operation;
     client->record = COMMAND_COMPAT;
-    client->body = body;
-    client->body_size = size;
+    client->body = batch.body;
+    client->body_size = batch.size;
     client->request++;
-    world->counts[WORLD_EVENTS] += count;
+    world->counts[WORLD_EVENTS] += batch.count;
 }
 
 // What a client asks next; false when it waits.

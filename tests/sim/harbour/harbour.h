@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A world of ports: a server as it is (both ports, connections, the pipeline with all its threads,
+// recovery and a clean stop) on a simulated machine, disk and network, with the clients that the
+// project ships, and some that behave badly, from one seed.
+//
+// The server turns the rounds of server/ports.h; clients of plain sessions are those of
+// server/compat_client.h, the others libtael. A second node follows the log, and an oracle decides
+// every command of it anew. What is answered must be what the oracle says, whatever happened on the
+// way; who asks again under the same id is answered the same; and when nothing fails any more
+// everybody is answered.
+#ifndef TAEL_SIM_HARBOUR_H
+#define TAEL_SIM_HARBOUR_H
+
+#include "../follower.h"
+#include "../oracle.h"
+#include "ledger/ledger_random.h"
+#include "server/compat_client.h"
+#include "server/ports.h"
+#include "system.h"
+#include "tael.h"
+
+#include <stdio.h>
+
+#define HARBOUR_PLAIN_MAX    24u
+#define HARBOUR_CALLERS_MAX  6u
+#define HARBOUR_ASKS_MAX     12u // Of one caller.
+#define HARBOUR_FOLLOWS_MAX  3u
+#define HARBOUR_PIRATES_MAX  24u
+#define HARBOUR_ACCOUNTS_MAX 16384u
+#define HARBOUR_TRACE_LINES  60u
+
+enum harbour_count {
+    HARBOUR_ANSWERS,
+    HARBOUR_EVENTS,
+    HARBOUR_FRAMES,
+    HARBOUR_QUESTIONS,
+    HARBOUR_QUESTIONS_COMPARED,
+    HARBOUR_REPEATED,  // Answered before, asked again.
+    HARBOUR_REUSED,    // Ids with other bytes.
+    HARBOUR_EXPIRED,   // Commands whose time was over.
+    HARBOUR_TIMED_OUT, // Calls whose deadline passed; answered later.
+    HARBOUR_GIVEN_UP,
+    HARBOUR_EVICTED,      // Sessions.
+    HARBOUR_CLIENTS_GONE, // That went without a word, and came back.
+    HARBOUR_PAGES,        // Of the change stream.
+    HARBOUR_CHANGES,
+    HARBOUR_TOLD_COMPARED, // Balances by the changes with those of the ledger.
+    HARBOUR_PIRATES,       // Connections of those who behave badly.
+    HARBOUR_STARTS,
+    HARBOUR_STOPS,      // Clean ones.
+    HARBOUR_KILLS,      // Of the process between two turns.
+    HARBOUR_POWER_LOST, // Within an operation of the disk, or between two turns.
+    HARBOUR_START_DIED,
+    HARBOUR_ENVIRONMENT_FAILED, // An error of the disk ended the process.
+    HARBOUR_FULL,               // The disk was full for a while.
+    HARBOUR_SLOW,               // Operations of the disk that took more than 100 ms.
+    HARBOUR_ALL_CUT,            // All connections at once.
+    HARBOUR_CHECKPOINTS,
+    HARBOUR_SEALS,
+    HARBOUR_MERGES,
+    HARBOUR_VERIFIED,
+    HARBOUR_COUNT_KINDS,
+};
+
+// A client of plain sessions.
+struct plain {
+    struct compat_client client;
+    bool is_open;
+    u64 open_at;
+    u64 ask_at;
+    u8 *body; // Of what is in flight, or was last.
+    bool is_question;
+    // What the log says that the request in flight is answered with.
+    u8 *reply;
+    u32 reply_size;
+    u32 reply_request;
+    bool has_reply;
+};
+
+// A command of a caller.
+struct ask {
+    struct caller *caller;
+    bool is_used;
+    bool is_open; // Submitted to the caller's client.
+    bool is_answered;
+    u64 ticket;
+    u128 id;
+    u32 record;
+    u32 count;
+    u32 size;
+    u8 *body;
+    u64 expires_at;
+};
+
+struct harbour;
+
+// A client of the tael port that gives commands.
+struct caller {
+    struct harbour *harbour;
+    struct tael_client *client; // NULL: gone.
+    u64 open_at;
+    u64 ask_at;
+    struct ask asks[HARBOUR_ASKS_MAX];
+};
+
+// A client of the tael port that follows the change stream.
+struct follow {
+    struct harbour *harbour;
+    struct tael_client *client; // NULL: gone.
+    u64 open_at;
+    struct tael_changes changes; // `row` is where it stands.
+    u64 ticket;
+    bool is_asking;
+    u64 position;
+    struct account *accounts; // By id, as the changes told of them.
+    u32 account_count;
+};
+
+// Who connects and behaves badly.
+struct pirate {
+    int fd; // -1: not connected.
+    bool is_tael;
+    u64 act_at;
+    u64 leave_at;
+    u8 *bytes; // What is left to be sent,
+    u32 size;
+    u32 sent;
+};
+
+enum harbour_state {
+    HARBOUR_DOWN,
+    HARBOUR_STARTING,
+    HARBOUR_UP,
+    HARBOUR_STOPPING,
+    HARBOUR_STOPPED,
+};
+
+struct harbour {
+    struct simulated system;
+    u64 seed;
+    u64 steps; // Answers so far.
+    struct random random;
+    struct disk_memory disk;
+    const struct disk_operations *disk_real;
+    struct disk_operations disk_operations;
+    struct genesis genesis;
+    u128 log_id;
+
+    // The process's.
+    struct node node;
+    struct ports ports;
+    struct listener listeners[2];
+    enum harbour_state state;
+    bool is_stopping;
+    struct failure failure; // Why it ended.
+    u64 start_at;
+
+    bool is_calm; // Nothing fails any more.
+    u64 fault_at;
+    u64 space_at; // When there is space again; 0: there is.
+    u32 slow_percent;
+    bool is_following; // Its own reads never fail.
+
+    struct oracle oracle;
+    struct ledger_executor model;
+    struct follower follower;
+    struct wal log; // The server's, to read from.
+    struct ledger_random events;
+    struct ledger_step *step;
+    u8 *expected; // An answer to a question.
+    u128 next_id;
+    u32 user; // Whose the server is.
+
+    struct plain plains[HARBOUR_PLAIN_MAX];
+    u32 plain_count;
+    struct caller callers[HARBOUR_CALLERS_MAX];
+    u32 caller_count;
+    struct follow follows[HARBOUR_FOLLOWS_MAX];
+    u32 follow_count;
+    struct pirate pirates[HARBOUR_PIRATES_MAX];
+    u32 pirate_count;
+
+    enum harbour_bug {
+        HARBOUR_NO_BUG,
+        HARBOUR_BUG_BUFFERED,  // Writes of the log are not durable when they return.
+        HARBOUR_BUG_ASLEEP,    // Now and then nobody is woken by a condition.
+        HARBOUR_BUG_CUT_SHORT, // What a socket did not take is taken for sent.
+        HARBOUR_BUG_SWAPPED,   // A plain client is told another client's results.
+        HARBOUR_BUG_AGAIN,     // A command of the tael port that comes again is given another id.
+        HARBOUR_BUG_LEAK,      // A clean stop leaves memory behind.
+        HARBOUR_BUGS,
+    } bug;
+    u64 counts[HARBOUR_COUNT_KINDS];
+    char trace[HARBOUR_TRACE_LINES][200];
+    u64 trace_count;
+    bool verbose;
+};
+
+struct harbour_options {
+    u64 seed;
+    bool verbose;
+    enum harbour_bug bug;
+};
+
+// A new log on an empty disk, nobody connected. One harbour at a time.
+void harbour_init(struct harbour *harbour, const struct harbour_options *options);
+void harbour_free(struct harbour *harbour);
+// Lives until so many more answers were given.
+void harbour_live(struct harbour *harbour, u64 answers);
+// Nothing fails any more: everybody is answered, the server stops, all is compared and verified.
+void harbour_finish(struct harbour *harbour);
+void harbour_report(const struct harbour *harbour, FILE *out);
+const char *harbour_count_name(enum harbour_count kind);
+const char *harbour_bug_name(enum harbour_bug bug);
+
+#endif

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What must hold of a server behind its ports: what it answered is in the log, the log replays to
+// its state, and the oracle decides every command as it did.
+#include "harbour_internal.h"
+
+#include "machine/verify.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// --- following the log ---------------------------------------------------------------------------
+
+// The world reads from the disk without its faults. Returns them, to be set back.
+static struct disk_memory_faults faults_stop(struct harbour *harbour)
+{
+    const struct disk_memory_faults faults = harbour->disk.faults;
+    harbour->disk.faults = (struct disk_memory_faults){0};
+    return faults;
+}
+
+// Takes over the next frame.
+static void frame_follow(struct harbour *harbour)
+{
+    struct oracle *oracle = &harbour->oracle;
+    struct failure failure;
+    const enum status status =
+        follower_follow(&harbour->follower, &harbour->log, oracle->sequence + 1, NULL, 0, &failure);
+    if (status != STATUS_OK) {
+        harbour_fail(harbour, "L4", "frame %llu: %s", (unsigned long long)oracle->sequence + 1,
+                     failure.message);
+    }
+    const struct frame_view *view = &harbour->follower.view;
+    harbour->counts[HARBOUR_FRAMES]++;
+    oracle_frame_begin(oracle, view->header);
+    for (u32 i = 0; i < view->header->command_count; i++) {
+        const struct frame_command *command = &view->commands[i];
+        struct oracle_answer answer;
+        oracle_command(oracle, view->header, i == 0, command, view->bodies[i], &answer);
+        if (command->record == COMMAND_COMPAT) harbour_plain_expect(harbour, command, &answer);
+    }
+}
+
+void harbour_follow(struct harbour *harbour, u64 position)
+{
+    if (harbour->oracle.position >= position) return;
+    const struct disk_memory_faults faults = faults_stop(harbour);
+    while (harbour->oracle.position < position) frame_follow(harbour);
+    harbour->disk.faults = faults;
+}
+
+// What the server is about to answer is in the log (L4): it is read there before it is sent.
+static struct harbour *of_port(void)
+{
+    return simulated_context();
+}
+
+static void told(const struct pipeline_command *command)
+{
+    struct harbour *harbour = of_port();
+    host_abroad_begin(&harbour->system.host);
+    harbour_follow(harbour, command->applied.position);
+    host_abroad_end(&harbour->system.host);
+}
+
+// A planted bug: results of this answer go to another one.
+static void swap(struct harbour *harbour, const struct pipeline_command *command)
+{
+    if (harbour->bug != HARBOUR_BUG_SWAPPED || command->reply == NULL) return;
+    if (command->entry.record != COMMAND_COMPAT || below(harbour, 50) != 0) return;
+    if (command->applied.reply_size > 0) buffer_body(command->reply)[0] ^= 1;
+}
+
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names.
+void __real_compat_port_command_done(struct compat_port *port, struct pipeline_command *command);
+void __wrap_compat_port_command_done(struct compat_port *port, struct pipeline_command *command);
+void __wrap_compat_port_command_done(struct compat_port *port, struct pipeline_command *command)
+{
+    told(command);
+    swap(of_port(), command);
+    __real_compat_port_command_done(port, command);
+}
+
+void __real_tael_port_command_done(struct tael_port *port, struct pipeline_command *command);
+void __wrap_tael_port_command_done(struct tael_port *port, struct pipeline_command *command);
+void __wrap_tael_port_command_done(struct tael_port *port, struct pipeline_command *command)
+{
+    told(command);
+    __real_tael_port_command_done(port, command);
+}
+
+void __real_compat_port_query_done(struct compat_port *port, struct pipeline_query *query);
+void __wrap_compat_port_query_done(struct compat_port *port, struct pipeline_query *query);
+void __wrap_compat_port_query_done(struct compat_port *port, struct pipeline_query *query)
+{
+    struct harbour *harbour = of_port();
+    host_abroad_begin(&harbour->system.host);
+    harbour_follow(harbour, query->position);
+    harbour_check_question(harbour, query);
+    host_abroad_end(&harbour->system.host);
+    __real_compat_port_query_done(port, query);
+}
+
+void __real_pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command);
+void __wrap_pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command);
+void __wrap_pipeline_add(struct pipeline *pipeline, const struct pipeline_command *command)
+{
+    struct harbour *harbour = of_port();
+    struct pipeline_command changed = *command;
+    // A planted bug: a command that comes again is taken for a new one, now and then.
+    if (harbour->bug == HARBOUR_BUG_AGAIN && changed.entry.record >= COMMAND_MODULES &&
+        below(harbour, 20) == 0) {
+        changed.entry.command_id ^= (u128)1 << 100;
+    }
+    __real_pipeline_add(pipeline, &changed);
+}
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+
+// --- starts and stops ----------------------------------------------------------------------------
+
+// The server's machine is at rest: it has what following the log gives, and nothing is missing.
+static void state_check(struct harbour *harbour)
+{
+    struct machine *machine = &harbour->node.machine;
+    if (machine->position < harbour->oracle.position) {
+        harbour_fail(harbour, "L4", "position %llu was answered, and the log ends at %llu",
+                     (unsigned long long)harbour->oracle.position,
+                     (unsigned long long)machine->position);
+    }
+    harbour_follow(harbour, machine->position);
+    // Empty frames have no command, and are followed for their outcomes.
+    const struct disk_memory_faults faults = faults_stop(harbour);
+    while (harbour->oracle.sequence < machine->sequence) frame_follow(harbour);
+    harbour->disk.faults = faults;
+    struct digest live, followed;
+    machine_state_digest(machine, &live);
+    machine_state_digest(&harbour->follower.node.machine, &followed);
+    if (memcmp(&live, &followed, sizeof live) != 0) {
+        harbour_fail(harbour, "L6", "the state behind position %llu is not what the log gives",
+                     (unsigned long long)machine->position);
+    }
+}
+
+void harbour_check_start(struct harbour *harbour)
+{
+    state_check(harbour);
+}
+
+void harbour_check_stop(struct harbour *harbour)
+{
+    state_check(harbour);
+}
+
+// --- questions -----------------------------------------------------------------------------------
+
+// Rows by which the model answers a question, into harbour->expected; returns their bytes.
+static u32 rows_expected(struct harbour *harbour, const struct compat_operation *operation,
+                         const u8 *body, u32 size)
+{
+    const struct ledger_executor *model = &harbour->model;
+    const u32 most = compat_results_max(operation, 1);
+    void *out = harbour->expected;
+    u32 count = 0;
+    struct account_filter account_filter;
+    struct query_filter query_filter;
+    struct change_events_filter change_filter;
+    memcpy(&account_filter, body, MIN(size, sizeof account_filter));
+    memcpy(&query_filter, body, MIN(size, sizeof query_filter));
+    memcpy(&change_filter, body, MIN(size, sizeof change_filter));
+    const bool is_accounts = operation->kind == COMPAT_KIND_LOOKUP_ACCOUNTS;
+    switch (operation->kind) {
+    case COMPAT_KIND_LOOKUP_ACCOUNTS:
+    case COMPAT_KIND_LOOKUP_TRANSFERS:
+        for (u32 at = 0; at < size; at += sizeof(u128)) {
+            u128 id = 0;
+            memcpy(&id, body + at, sizeof id);
+            void *row = harbour->expected + (size_t)count * operation->result_size;
+            count += is_accounts ? model->lookup_account(model->context, id, row)
+                                 : model->lookup_transfer(model->context, id, row);
+        }
+        break;
+    case COMPAT_KIND_ACCOUNT_TRANSFERS:
+        count = model->get_account_transfers(model->context, &account_filter, most, out);
+        break;
+    case COMPAT_KIND_ACCOUNT_BALANCES:
+        count = model->get_account_balances(model->context, &account_filter, most, out);
+        break;
+    case COMPAT_KIND_QUERY_ACCOUNTS:
+        count = model->query_accounts(model->context, &query_filter, most, out);
+        break;
+    case COMPAT_KIND_QUERY_TRANSFERS:
+        count = model->query_transfers(model->context, &query_filter, most, out);
+        break;
+    case COMPAT_KIND_CHANGE_EVENTS:
+        count = model->get_change_events(model->context, &change_filter, most, out);
+        break;
+    case COMPAT_KIND_NONE:
+    case COMPAT_KIND_CREATE_ACCOUNTS:
+    case COMPAT_KIND_CREATE_TRANSFERS: abort();
+    }
+    return count * operation->result_size;
+}
+
+void harbour_check_question(struct harbour *harbour, const struct pipeline_query *query)
+{
+    const struct compat_operation *operation = query->operation;
+    // The model goes on with the log, and cannot go back; questions of pirates are anybody's.
+    if (query->position != harbour->oracle.position || operation->multi_batch) return;
+    const u32 size = rows_expected(harbour, operation, buffer_body(query->body), query->body_size);
+    harbour->counts[HARBOUR_QUESTIONS_COMPARED]++;
+    if (size == query->reply_size &&
+        memcmp(harbour->expected, buffer_body(query->reply), size) == 0) {
+        return;
+    }
+    harbour_fail(harbour, "questions", "%s as of %llu: %u bytes, the model has %u", operation->name,
+                 (unsigned long long)query->position, query->reply_size, size);
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+static bool balances_equal(const struct account *a, const struct account *b)
+{
+    return a->debits_pending == b->debits_pending && a->debits_posted == b->debits_posted &&
+           a->credits_pending == b->credits_pending && a->credits_posted == b->credits_posted;
+}
+
+static void accounts_check(struct harbour *harbour)
+{
+    const struct ledger *ledger = &harbour->follower.node.machine.ledger;
+    ledger_model_check(harbour->oracle.model);
+    machine_check(&harbour->follower.node.machine);
+    for (u32 row = 0; row < ledger->accounts.count; row++) {
+        const struct account *account = ledger_account(ledger, row);
+        struct account known;
+        if (!ledger_model_lookup_account(harbour->oracle.model, account->id, &known) ||
+            !balances_equal(account, &known)) {
+            harbour_fail(harbour, "L1", "account %llu differs from the model's",
+                         (unsigned long long)account->id);
+        }
+    }
+}
+
+void harbour_check_told(struct harbour *harbour, const struct account *told, u64 row, u64 position)
+{
+    const struct machine *machine = &harbour->follower.node.machine;
+    harbour_follow(harbour, position);
+    if (row != machine->history.next_row) return; // What came behind it is not told yet.
+    harbour->counts[HARBOUR_TOLD_COMPARED]++;
+    for (u32 i = 0; i < machine->ledger.accounts.count; i++) {
+        const struct account *account = ledger_account(&machine->ledger, i);
+        if (account->id < HARBOUR_ACCOUNTS_MAX &&
+            balances_equal(account, &told[(u32)account->id])) {
+            continue;
+        }
+        harbour_fail(harbour, "changes", "account %llu has another balance than was told",
+                     (unsigned long long)account->id);
+    }
+}
+
+void harbour_check_all(struct harbour *harbour)
+{
+    struct verify_report report;
+    struct failure failure;
+    struct disk_memory scratch;
+    accounts_check(harbour);
+    disk_memory_init(&scratch, 1);
+    enum status status = verify_folder(&harbour->disk.disk, NULL, &report, &failure);
+    if (status == STATUS_OK) {
+        status = verify_replay(&harbour->disk.disk, &scratch.disk, NULL, &report, &failure);
+    }
+    disk_memory_free(&scratch);
+    if (status != STATUS_OK) harbour_fail(harbour, "verify", "%s", failure.message);
+    harbour->counts[HARBOUR_VERIFIED]++;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the parts of a world of ports share.
+#ifndef TAEL_SIM_HARBOUR_INTERNAL_H
+#define TAEL_SIM_HARBOUR_INTERNAL_H
+
+#include "harbour.h"
+
+#define HARBOUR_COMPAT_PATH "harbour-compat"
+#define HARBOUR_TAEL_PATH   "harbour-tael"
+
+// Random numbers below a bound, and chances, of the world.
+static inline u64 below(struct harbour *harbour, u64 bound)
+{
+    return random_below(&harbour->random, bound);
+}
+// So many times in a hundred.
+static inline bool chance(struct harbour *harbour, u32 percent)
+{
+    return random_chance(&harbour->random, percent);
+}
+// The steady clock.
+static inline u64 now_of(const struct harbour *harbour)
+{
+    return harbour->system.host.steady;
+}
+// The wall clock, nanoseconds UTC.
+static inline u64 wall_of(const struct harbour *harbour)
+{
+    return (u64)((i64)now_of(harbour) + harbour->system.host.wall_apart);
+}
+
+// A line of the report.
+void harbour_note(struct harbour *harbour, const char *format, ...) PRINTF_LIKE(2, 3);
+// Something is not as it must be. `check` is what found it.
+void harbour_fail(struct harbour *harbour, const char *check, const char *format, ...)
+    PRINTF_LIKE(3, 4) __attribute__((noreturn));
+
+// --- the server (harbour.c) ---
+
+// Operations of the disk that take time, or end the process, when the process asks for them.
+void harbour_disk_wrap(struct harbour *harbour);
+// The process's first thread.
+void *harbour_serve(void *context);
+// What ends the process: it asked for it, lost its power, or is killed.
+void harbour_crash(struct harbour *harbour, enum disk_memory_crash how);
+
+// --- clients (harbour_clients.c) ---
+
+// Chooses how many there are.
+void harbour_clients_init(struct harbour *harbour);
+// They are gone.
+void harbour_clients_free(struct harbour *harbour);
+// Lets one client go on that has something to do. False when none has.
+bool harbour_clients_step(struct harbour *harbour);
+// When one has something to do by the clock; U64_MAX never.
+u64 harbour_clients_wake_at(const struct harbour *harbour);
+// Whether nobody waits for an answer, and whoever follows has seen all.
+bool harbour_clients_are_answered(const struct harbour *harbour);
+// What the log has for plain clients: the answer to this command.
+void harbour_plain_expect(struct harbour *harbour, const struct frame_command *command,
+                          const struct oracle_answer *answer);
+
+// --- who behaves badly (harbour_pirates.c) ---
+
+// As those of clients.
+void harbour_pirates_init(struct harbour *harbour);
+// As harbour_clients_free.
+void harbour_pirates_free(struct harbour *harbour);
+// As harbour_clients_step.
+bool harbour_pirates_step(struct harbour *harbour);
+// As harbour_clients_wake_at.
+u64 harbour_pirates_wake_at(const struct harbour *harbour);
+// They leave for good.
+void harbour_pirates_leave(struct harbour *harbour);
+
+// --- checks (harbour_check.c) ---
+
+// The oracle and the follower go on with the log up to the command at this position, which the
+// server calls durable.
+void harbour_follow(struct harbour *harbour, u64 position);
+// The server was started, and serves nobody yet: it has everything that was acknowledged, in the
+// state that following the log gives.
+void harbour_check_start(struct harbour *harbour);
+// It stopped cleanly.
+void harbour_check_stop(struct harbour *harbour);
+// An answer to a question of a plain client, as the server gives it.
+void harbour_check_question(struct harbour *harbour, const struct pipeline_query *query);
+// Accounts by id as the changes up to this row, of the command at this position, told of them: they
+// are those of the ledger, if nothing came behind it.
+void harbour_check_told(struct harbour *harbour, const struct account *told, u64 row, u64 position);
+// Every account; the folder verified and replayed.
+void harbour_check_all(struct harbour *harbour);
+
+#endif
