@@ -3,6 +3,7 @@
 // Deciding on loans, and accruing their interest.
 #include "modules/accrual/accrual.h"
 
+#include "codec/civil.h"
 #include "modules/entry/entry.h"
 
 #define SCHEMA_MODULE accrual
@@ -106,6 +107,13 @@ static void lend(struct plan *plan, u32 debit_row, u32 credit_row, u128 amount, 
     posting->day = day;
 }
 
+// Turnover is of a day, and day 0 is none (struct plan_posting).
+static bool day_is_invalid(i32 day, u128 *evidence)
+{
+    *evidence = (u32)day;
+    return day < 1 || day > CIVIL_DAY_MAX;
+}
+
 // Checks a run of loans; says the sum of their principals.
 static u32 run_check(const struct module_context *context, const struct accrual_open *open,
                      u128 evidence[2], u128 *total)
@@ -125,6 +133,7 @@ static u32 run_check(const struct module_context *context, const struct accrual_
         return ACCRUAL_RATE_INVALID;
     }
     evidence[1] = 0;
+    if (day_is_invalid(open->day, evidence)) return ACCRUAL_DAY_OUT_OF_RANGE;
     *total = 0;
     for (u32 i = 0; i < open->count; i++) {
         evidence[0] = open->loan_id + i;
@@ -215,6 +224,9 @@ static u32 job_decide(const struct module_context *context, struct job_start sta
 static u32 run_decide(const struct module_context *context, const struct accrual_run *run,
                       struct plan *plan)
 {
+    if (run->job_id != 0 && day_is_invalid(run->day, plan->evidence)) {
+        return ACCRUAL_DAY_OUT_OF_RANGE;
+    }
     return job_decide(context,
                       (struct job_start){
                           .job_id = run->job_id,
