@@ -300,6 +300,7 @@ static void act(struct input *input)
     const u8 what = input_u8(input);
     const u8 who = input_u8(input);
     struct client *client = &fuzz.items[who % FUZZED];
+    u32 piece = 0;
     if (what % 16 == 15) {
         act_time(input);
         return;
@@ -313,7 +314,8 @@ static void act(struct input *input)
     switch (what % 16) {
     case 13: client->is_slow = !client->is_slow; break;
     case 12: // A piece of what is there to send.
-        client->out_let = MIN(client->out_size, client->out_sent + input_u8(input) + 1u);
+        piece = 1u + input_u8(input);
+        client->out_let = MIN(client->out_size, client->out_sent + piece);
         clients_step(&fuzz.clients, 0);
         break;
     case 11: client_await(&fuzz.clients, client); break;
