@@ -174,6 +174,14 @@ MUST_USE enum status cli_identity_take(const struct port_options *port,
 struct tael_client;
 int cli_port_fail(const char *verb, const struct tael_client *client, bool is_late);
 
+// Whether the body of an answer to a question, which is done, is as many views as it says, each
+// whole, of a record that this program knows, and of `wanted` unless that is NULL.
+struct tael_answer;
+bool cli_views_are_whole(const struct tael_answer *answer, const struct schema_record *wanted);
+// The same; else it is said on standard error, and the exit code is EXIT_ENVIRONMENT.
+bool cli_views_check(const char *verb, const struct tael_answer *answer,
+                     const struct schema_record *wanted);
+
 // Of the verbs that are clients: a server that turns them away so often in a row, within some
 // tenths of a second, is not asked further (compat_client_options).
 #define CLI_TURNED_AWAY_MAX 5u

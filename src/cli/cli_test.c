@@ -14,6 +14,9 @@
 #include "codec/golden.h"
 #include "codec/record_binary.h"
 #include "ledger/ledger_schema.h"
+#include "modules/book/book.h"
+
+#include <tael.h>
 
 enum { WORDS_MAX = 32, COLUMNS_MAX = 80 };
 
@@ -159,6 +162,41 @@ static void test_words_find_verbs(void **state)
     assert_null(cli_verb_find(1, (const char *const[]){"create"}, &used));
 }
 
+// A server may say anything of what it sends: what is not there is not read.
+static void test_views_that_are_not_there_are_not_believed(void **state)
+{
+    (void)state;
+    const struct schema_record *row = &book_schema_trial_balance_row; // 192 bytes.
+    const struct {
+        u32 record;
+        u32 count;
+        u32 size;
+        const struct schema_record *wanted;
+        bool is_whole;
+    } rows[] = {
+        {0x0330, 1, 192, NULL, true},
+        {0x0330, 2, 384, row, true},
+        {0x0330, 0, 0, row, true},
+        {0xffff, 0, 0, row, true}, // Of nothing there is no record.
+        {0x0330, 2, 192, row, false},
+        {0x0330, 192, 192, row, false},
+        {0x0330, 1, 191, row, false},
+        {0x0330, 1, 208, row, false},
+        {0x0330, 0, 16, row, false},
+        {0x0332, 1, 192, row, false}, // As long, and another one.
+        {0xffff, 1, 192, NULL, false},
+        {0x0401, 1, 64, NULL, false},        // It has legs behind it.
+        {0x0330, 67108865, 192, row, false}, // 192 times that is 192, of 32 bits.
+    };
+    for (u32 i = 0; i < ARRAY_COUNT(rows); i++) {
+        const struct tael_answer answer = {
+            .record = rows[i].record, .count = rows[i].count, .body_size = rows[i].size};
+        if (cli_views_are_whole(&answer, rows[i].wanted) != rows[i].is_whole) {
+            fail_msg("row %u", i);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_help_fits),
         cmocka_unit_test(test_help_is_golden),
         cmocka_unit_test(test_words_find_verbs),
+        cmocka_unit_test(test_views_that_are_not_there_are_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,10 @@ static bool question_export(struct export *export, const u8 *body)
             export->code = EXIT_REFUSED;
             return false;
         }
+        if (!cli_views_check(export->verb, &answer, NULL)) {
+            export->code = EXIT_ENVIRONMENT;
+            return false;
+        }
         if (!views_put(export, &answer)) return false;
         more = answer.has_more;
         memcpy(question.cursor, answer.cursor, sizeof question.cursor);

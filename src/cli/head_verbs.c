@@ -39,7 +39,7 @@ static int head_ask(const struct cli_call *call, struct tael_client *client, u64
     struct tree_head_view view;
     u32 count = 0;
     const int code = tree_ask_views(call, client, timeout_ms, &tree_schema_tree_head, &question,
-                                    &view, 1, &count);
+                                    &tree_schema_tree_head_view, &view, 1, &count);
     if (code != EXIT_DONE) return code;
     *head = (struct signed_head){
         .log_id = view.log_id,
@@ -259,8 +259,8 @@ static int transfer_prove(const struct cli_call *call, const struct signed_head 
     int code = EXIT_DONE;
     struct tael_client *client = tree_client_open(call, &timeout_ms, &code);
     if (client == NULL) return code;
-    code = tree_ask_views(call, client, timeout_ms, &tree_schema_tree_inclusion, &question, parts,
-                          PROOF_ROWS_MAX, &count);
+    code = tree_ask_views(call, client, timeout_ms, &tree_schema_tree_inclusion, &question,
+                          &tree_schema_tree_inclusion_part, parts, PROOF_ROWS_MAX, &count);
     tael_close(client);
     if (code != EXIT_DONE) return code;
     *proof = (struct proof){.kind = PROOF_INCLUSION, .to = *head, .row_count = count};

@@ -271,9 +271,10 @@ static int refusal_tell(const struct cli_call *call, const struct tael_answer *a
 }
 
 int tree_ask_views(const struct cli_call *call, struct tael_client *client, u64 timeout_ms,
-                   const struct schema_record *question, const void *body, void *views, u32 room,
-                   u32 *count)
+                   const struct schema_record *question, const void *body,
+                   const struct schema_record *view, void *views, u32 room, u32 *count)
 {
+    const size_t stride = align_up(view->size, 16);
     struct tael_question asked = {
         .record = question->number,
         .version = 1,
@@ -287,14 +288,15 @@ int tree_ask_views(const struct cli_call *call, struct tael_client *client, u64 
             return cli_port_fail(call->verb->name, client, false);
         }
         if (answer.result != TAEL_RESULT_DONE) return refusal_tell(call, &answer);
-        const struct schema_record *view = module_record_of(answer.record);
-        const size_t size = view == NULL ? 0 : align_up(view->size, 16);
-        if (view == NULL || answer.count == 0 || *count + answer.count > room) {
-            (void)fprintf(stderr, "tael %s: the server's answer is none\n", call->verb->name);
+        if (!cli_views_check(call->verb->name, &answer, view)) return EXIT_ENVIRONMENT;
+        if (answer.count == 0 || *count + answer.count > room) {
+            (void)fprintf(stderr, "tael %s: the server's answer is none: %u views\n",
+                          call->verb->name, answer.count);
             return EXIT_ENVIRONMENT;
         }
-        const size_t given = (answer.count - 1) * size + view->size;
-        memcpy((u8 *)views + *count * size, answer.body, given);
+        // What fills the last one up has no room.
+        memcpy((u8 *)views + *count * stride, answer.body,
+               (answer.count - 1) * stride + view->size);
         *count += answer.count;
         has_more = answer.has_more;
         memcpy(asked.cursor, answer.cursor, sizeof asked.cursor);
@@ -310,8 +312,9 @@ int tree_growth_ask(const struct cli_call *call, struct tael_client *client, u64
     struct tree_consistency_view view = {0};
     struct digest roots[2];
     u32 count = 0;
-    const int code = tree_ask_views(call, client, timeout_ms, &tree_schema_tree_consistency,
-                                    &question, &view, 1, &count);
+    const int code =
+        tree_ask_views(call, client, timeout_ms, &tree_schema_tree_consistency, &question,
+                       &tree_schema_tree_consistency_view, &view, 1, &count);
     if (code != EXIT_DONE) return code;
     *proof = (struct proof){.kind = PROOF_CONSISTENCY, .from = *from, .to = *to};
     proof->path_count = MIN(view.path_count, PROOF_GROWTH_MAX);

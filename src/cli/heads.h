@@ -47,11 +47,11 @@ MUST_USE enum status head_sign(const struct head_sign_options *options, struct s
 
 // A client that has come in, for tael_close; NULL after `*code` was told.
 struct tael_client *tree_client_open(const struct cli_call *call, u64 *timeout_ms, int *code);
-// Asks a question of the module tree; EXIT_DONE leaves `count` views, `room` at most, in `views`.
-// Anything else was told.
+// Asks a question of the module tree; EXIT_DONE leaves `count` views of the record `view`, 1 to
+// `room`, in `views`. Anything else was told.
 int tree_ask_views(const struct cli_call *call, struct tael_client *client, u64 timeout_ms,
-                   const struct schema_record *question, const void *body, void *views, u32 room,
-                   u32 *count);
+                   const struct schema_record *question, const void *body,
+                   const struct schema_record *view, void *views, u32 room, u32 *count);
 // The consistency proof between two heads of the server's log, checked. EXIT_REFUSED when the
 // server's tree did not grow from the one to the other, which was told.
 int tree_growth_ask(const struct cli_call *call, struct tael_client *client, u64 timeout_ms,

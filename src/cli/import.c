@@ -188,6 +188,9 @@ static int refused_ask(const struct call *call,
                 refusal_print(call, &import_module, &answer.replies[0]);
             return EXIT_REFUSED;
         }
+        if (!cli_views_check(call->verb, &answer, &import_schema_import_refused_row)) {
+            return EXIT_ENVIRONMENT;
+        }
         const u32 stride = (u32)align_up(sizeof(struct import_refused_row), 16);
         for (u32 i = 0; i < answer.count; i++) {
             struct import_refused_row row;

@@ -32,7 +32,10 @@ static int job_ask(const char *verb, struct tael_client *client, u128 job_id, u6
     };
     struct tael_answer answer;
     if (tael_ask(client, &question, timeout_ms, &answer) != TAEL_OK) return ask_fail(verb, client);
-    if (answer.result == TAEL_RESULT_DONE && answer.body_size >= sizeof *job) {
+    if (answer.result == TAEL_RESULT_DONE) {
+        if (!cli_views_check(verb, &answer, &job_schema_job_record) || answer.count != 1) {
+            return EXIT_ENVIRONMENT;
+        }
         memcpy(job, answer.body, sizeof *job);
         return EXIT_DONE;
     }

@@ -278,12 +278,14 @@ static u8 *views_gather(struct call *call, const struct schema_record **view, u3
             *code = client_fail(call);
         } else if (answer.result != TAEL_RESULT_DONE) {
             *code = question_refused(call, &answer);
+        } else if (!cli_views_check(call->cli->verb->name, &answer, *count > 0 ? *view : NULL)) {
+            *code = EXIT_ENVIRONMENT;
         }
         if (*code != EXIT_DONE) {
             free(views);
             return NULL;
         }
-        *view = module_record_of(answer.record);
+        if (*count == 0) *view = module_record_of(answer.record);
         u8 *more_views = realloc(views, MAX(size + answer.body_size, (size_t)1));
         assert(more_views != NULL);
         views = more_views;
@@ -370,6 +372,10 @@ static int scale_ask(const struct call *call, struct scaled *scaled, u32 book, u
         return client_fail(call);
     }
     if (answer.result != TAEL_RESULT_DONE) return refusal_print(call, &answer);
+    if (!cli_views_check(call->cli->verb->name, &answer, &book_schema_trial_balance_row) ||
+        answer.count != 1) {
+        return EXIT_ENVIRONMENT;
+    }
     *scale = (u8)field_of(&book_schema_trial_balance_row, "scale", answer.body);
     scaled->books[scaled->book_count++] = (struct book_scale){.book = book, .scale = *scale};
     return EXIT_DONE;
@@ -472,7 +478,11 @@ static int name_ask(struct call *call, const struct record_reference *reference,
     if (tael_ask(call->client, &question, call->timeout_ms, &answer) != TAEL_OK) {
         return client_fail(call);
     }
-    if (answer.result == TAEL_RESULT_DONE && answer.body_size >= sizeof *name) {
+    if (answer.result == TAEL_RESULT_DONE) {
+        if (!cli_views_check(call->cli->verb->name, &answer, &name_schema_name) ||
+            answer.count != 1) {
+            return EXIT_ENVIRONMENT;
+        }
         memcpy(name, answer.body, sizeof *name);
         return EXIT_DONE;
     }
