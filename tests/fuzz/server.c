@@ -265,6 +265,7 @@ static void act_alone(struct client *client, struct input *input)
     if (client->fd < 0) return;
     const struct tael_header first = client->answer;
     const u128 sum = client->answer_sum;
+    const u32 result = load_u32(client->answer_body);
     if (client->is_refused && fuzz.plant == PLANT_REFUSED) {
         // The plant: a balance is another one now.
         struct account *account = (void *)fuzz.world.node.machine.ledger.accounts.memory;
@@ -275,6 +276,11 @@ static void act_alone(struct client *client, struct input *input)
     client_put_tael(&fuzz.clients, client, &header, fuzz.body, size);
     client_await(&fuzz.clients, client);
     if (client->fd < 0 || first.status != TAEL_DONE) return;
+    if (client->answer.status != TAEL_DONE || client->answer_sum != sum) {
+        (void)fprintf(stderr, "record %04x, %u of them: status %u, result %u, %u before\n",
+                      header.record, count, client->answer.status, load_u32(client->answer_body),
+                      result);
+    }
     FUZZ_CHECK(client->answer.status == TAEL_DONE && client->answer_sum == sum);
 }
 

@@ -180,10 +180,13 @@ static void answer_check(struct clients *clients, struct client *client,
     const struct pending asked = client->pending[place];
     client->pending[place] = client->pending[--client->pending_count];
     client->answers++;
-    client->answer = *header;
-    client->answer_sum = checksum(body, size);
-    memcpy(client->answer_body, body, MIN(size, (u32)sizeof client->answer_body));
-    client->is_refused = true;
+    // One that waited for changes is answered at any time, between others.
+    if (!asked.may_wait) {
+        client->answer = *header;
+        client->answer_sum = checksum(body, size);
+        memcpy(client->answer_body, body, MIN(size, (u32)sizeof client->answer_body));
+        client->is_refused = true;
+    }
     if (asked.kind == TAEL_PING) {
         FUZZ_CHECK(header->head.command == TAEL_PONG && size == 0);
         return;

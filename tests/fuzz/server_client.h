@@ -48,7 +48,7 @@ struct client {
     struct pending pending[CLIENT_PENDING_MAX];
     u32 pending_count;
     u64 answers;
-    // The last answer: to a command or a question,
+    // The last answer to a command, or to a question that does not wait for changes,
     struct tael_header answer;
     u128 answer_sum; // the checksum of its body,
     bool is_refused; // whether nothing of it was carried out,
