@@ -98,6 +98,7 @@ static void answer_take(void *context, const struct tael_answer *answer)
     }
     if (answer->result != TAEL_RESULT_DONE || answer->replies != NULL) return;
     views_print(answer);
+    if (answer->body_size == 0) return;
     const u8 *end = (const u8 *)answer->body + answer->body_size;
     for (const struct tael_change *change = tael_change_next(answer, NULL); change != NULL;
          change = tael_change_next(answer, change)) {
