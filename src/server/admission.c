@@ -145,6 +145,23 @@ const char *admission_proof(struct admission *admission, struct admission_users 
     return NULL;
 }
 
+const char *admission_place(u64 principal, const struct admission_count *count)
+{
+    static_assert(ADMISSION_SESSIONS_EACH == 64 && ADMISSION_SESSIONS_OTHERS == 160 &&
+                      ADMISSION_SESSIONS_ALL == 224,
+                  "as the texts have it");
+    if (principal != PRINCIPAL_OPERATOR) {
+        if (count->own >= ADMISSION_SESSIONS_EACH) {
+            return "the principal has 64 connections, as many as one may";
+        }
+        if (count->others >= ADMISSION_SESSIONS_OTHERS) {
+            return "all principals but 1 have 160 connections, as many as they may together";
+        }
+    }
+    if (count->all < ADMISSION_SESSIONS_ALL) return NULL;
+    return "there are 224 connections that were let in, as many as may be";
+}
+
 bool admission_stands(const struct admission *admission, const struct module_context *context)
 {
     assert(admission->state == ADMISSION_WELCOME);

@@ -12,6 +12,7 @@
 //   Q4 Wrong proofs are bounded for each user of the system: the next ones cost nobody anything,
 //      and delay no other user.
 //   Q5 Nobody is let in by what is not durable yet.
+//   Q6 No principal takes the places of others, and all the others together not the operator's.
 //
 // No sockets here, no clock: the port tells who is at the other end, the time and a random number.
 // Cost: a look-up for each message of a session that is not principal 1's; a proof 60 us.
@@ -29,6 +30,22 @@
 #define ADMISSION_WRONG_MAX       20u
 #define ADMISSION_WRONG_WINDOW_NS (10 * NS_PER_S)
 #define ADMISSION_USERS_MAX       64u
+
+// Sessions that may be at once (Q6): of one principal, of all principals but 1 together, of all. A
+// port has 256 places (CONNECTIONS_MAX). So 64 are left to the operator whatever others do, and 32
+// to those who are not let in yet, among whom the one that is there longest gives way; a principal
+// that has all of its own leaves 96 to the others. The operator has no bound of its own: it can end
+// the server anyway.
+#define ADMISSION_SESSIONS_EACH   64u
+#define ADMISSION_SESSIONS_OTHERS 160u
+#define ADMISSION_SESSIONS_ALL    224u
+
+// Who has how many sessions.
+struct admission_count {
+    u32 own;    // The principal that is judged;
+    u32 others; // all but principal 1;
+    u32 all;
+};
 
 enum admission_state {
     ADMISSION_STRANGER, // Has said nothing yet.
@@ -81,6 +98,9 @@ const char *admission_hello(struct admission *admission, struct admission_users 
 // challenge is gone in any case.
 const char *admission_proof(struct admission *admission, struct admission_users *users,
                             const struct admission_facts *facts, const struct tael_proof *proof);
+// Judges whether there is a place for one more session of the principal, beside those that there
+// are. NULL, or why it is turned away (Q6).
+const char *admission_place(u64 principal, const struct admission_count *count);
 // Whether a session that was let in still stands (Q3).
 bool admission_stands(const struct admission *admission, const struct module_context *context);
 // Whether the time to answer the challenge is over.

@@ -868,6 +868,84 @@ static void test_strangers_keep_nobody_out(void **state)
     peer_close(first);
 }
 
+static void expect_no_place(struct world *world, u64 principal, u8 number, const char *text)
+{
+    struct peer *peer = peer_connect(world);
+    say_hello(peer, principal);
+    const struct tael_challenge challenge = take_challenge(world, peer);
+    const struct tael_proof proof = proof_make(&challenge, principal, number);
+    send_proof(peer, &proof);
+    expect_turned_away(world, peer, text);
+}
+
+// Three principals that take what they get, and strangers behind them: each is told which bound it
+// meets, others are served, and the operator comes in.
+static void test_principals_keep_nobody_out(void **state)
+{
+    static const char *const each = "the principal has 64 connections, as many as one may";
+    static const char *const together =
+        "all principals but 1 have 160 connections, as many as they may together";
+    struct world *world = *state;
+    struct peer *first = operator_open(world);
+    static struct peer *taken[3 * ADMISSION_SESSIONS_EACH];
+    static struct peer *strangers[CONNECTIONS_MAX];
+    u32 count = 0;
+    for (u64 principal = 7; principal <= 9; principal++) {
+        principal_make(world, first, principal, (u8)principal, 0);
+        const u32 most = principal < 9 ? ADMISSION_SESSIONS_EACH
+                                       : ADMISSION_SESSIONS_OTHERS - 2 * ADMISSION_SESSIONS_EACH;
+        for (u32 i = 0; i < most; i++)
+            taken[count++] = principal_open(world, principal, (u8)principal);
+        expect_no_place(world, principal, (u8)principal, principal < 9 ? each : together);
+        assert_int_equal(entity_make(world, taken[count - 1], 100 + principal), MODULE_DONE);
+    }
+    for (u32 i = 0; i < ARRAY_COUNT(strangers); i++) {
+        strangers[i] = peer_connect(world);
+        say_hello(strangers[i], 7 + i % 3);
+    }
+    struct peer *second = operator_open(world);
+    assert_int_equal(entity_make(world, second, 200), MODULE_DONE);
+    assert_int_equal(entity_make(world, first, 201), MODULE_DONE);
+    for (u32 i = 0; i < ARRAY_COUNT(strangers); i++) peer_close(strangers[i]);
+    // A place that is given back is there again.
+    peer_close(taken[0]);
+    for (u32 i = 0; i < STEPS_QUIET; i++) port_world_step(&world->server);
+    taken[0] = principal_open(world, 7, 7);
+    expect_no_place(world, 7, 7, each);
+    for (u32 i = 0; i < count; i++) peer_close(taken[i]);
+    peer_close(second);
+    peer_close(first);
+}
+
+static void test_which_places_are_left(void **state)
+{
+    static const struct {
+        u64 principal;
+        struct admission_count count;
+        const char *text; // NULL: there is one.
+    } rows[] = {
+        {1, {0, 0, 0}, NULL},
+        {7, {0, 0, 0}, NULL},
+        {7, {63, 159, 223}, NULL},
+        {7, {64, 64, 64}, "the principal has 64"},
+        {7, {64, 160, 224}, "the principal has 64"},
+        {7, {0, 160, 160}, "all principals but 1 have 160"},
+        {7, {0, 160, 224}, "all principals but 1 have 160"},
+        {7, {0, 0, 224}, "there are 224"},
+        {1, {63, 160, 223}, NULL},
+        {1, {223, 0, 223}, NULL},
+        {1, {224, 0, 224}, "there are 224"},
+    };
+    (void)state;
+    for (u32 i = 0; i < ARRAY_COUNT(rows); i++) {
+        const char *text = admission_place(rows[i].principal, &rows[i].count);
+        const bool is_right = rows[i].text == NULL
+                                  ? text == NULL
+                                  : text != NULL && strstr(text, rows[i].text) == text;
+        if (!is_right) fail_msg("row %u: %s", i, text == NULL ? "a place" : text);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -890,6 +968,8 @@ int main(void)
         TEST(test_wrong_proofs_are_bounded),
         TEST(test_wrong_proofs_of_one_user_delay_no_other),
         TEST(test_strangers_keep_nobody_out),
+        TEST(test_principals_keep_nobody_out),
+        cmocka_unit_test(test_which_places_are_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

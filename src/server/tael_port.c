@@ -24,6 +24,9 @@
 #define STRANGERS_READING_MAX 16u
 // Copies of replies that sockets do not take now, of all connections.
 #define KEPT_MAX (64 * MIB)
+static_assert(ADMISSION_SESSIONS_OTHERS < ADMISSION_SESSIONS_ALL &&
+                  ADMISSION_SESSIONS_ALL < CONNECTIONS_MAX,
+              "places are left for the operator, and for who comes");
 
 // A command or question on its way, until it is answered.
 struct request {
@@ -151,6 +154,24 @@ static void welcome(struct tael_port *port, struct connection *connection,
     answer_small(port, connection, &answer, &welcome, sizeof welcome);
 }
 
+// Lets in who has shown who it is, unless there is no place for it (Q6).
+static void session_begin(struct tael_port *port, struct connection *connection,
+                          const struct tael_header *cause)
+{
+    const u64 principal = port->peers[connection->number].admission.principal;
+    struct admission_count count = {0};
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        const struct admission *other = &port->peers[i].admission;
+        if (other->state != ADMISSION_WELCOME || i == connection->number) continue;
+        count.own += other->principal == principal;
+        count.others += other->principal != PRINCIPAL_OPERATOR;
+        count.all++;
+    }
+    const char *reason = admission_place(principal, &count);
+    if (reason != NULL) turn_away(port, connection, cause, reason);
+    else welcome(port, connection, cause);
+}
+
 // A challenge that nobody was given before. Of so few bytes the kernel gives all, once it has any.
 static struct tael_challenge challenge_make(const struct tael_port *port)
 {
@@ -177,7 +198,7 @@ static void hello_handle(struct tael_port *port, struct connection *connection,
     if (reason != NULL) {
         turn_away(port, connection, header, reason);
     } else if (admission->state == ADMISSION_WELCOME) {
-        welcome(port, connection, header);
+        session_begin(port, connection, header);
     } else {
         struct tael_header answer = answer_to(header, TAEL_CHALLENGE);
         answer_small(port, connection, &answer, &admission->challenge, sizeof admission->challenge);
@@ -195,7 +216,7 @@ static void proof_handle(struct tael_port *port, struct connection *connection,
     memcpy(&proof, body, sizeof proof);
     const char *reason = admission_proof(admission, &port->users, &facts, &proof);
     if (reason != NULL) turn_away(port, connection, header, reason);
-    else welcome(port, connection, header);
+    else session_begin(port, connection, header);
 }
 
 // Ends a session whose principal was closed, or has another key now. Whether it did.
