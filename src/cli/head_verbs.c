@@ -97,7 +97,9 @@ static int head_advance(const struct cli_call *call, struct tael_client *client,
     if (status == STATUS_OK) status = heads_append(heads, &head, &failure);
     if (status != STATUS_OK) {
         (void)cli_fail(call->verb->name, &failure);
-        return EXIT_ENVIRONMENT;
+        // Who signs for ever is told to end so.
+        const bool is_asked = status == STATUS_CANCELLED && options->every > 0;
+        return is_asked ? EXIT_DONE : EXIT_ENVIRONMENT;
     }
     *is_new = true;
     return EXIT_DONE;
@@ -121,6 +123,7 @@ static int heads_advance(const struct cli_call *call, struct heads *heads)
         if (!is_first) pause_s(options->every);
         if (cli_is_interrupted()) break;
         code = head_advance(call, client, timeout_ms, heads, &is_new);
+        if (cli_is_interrupted() && !is_new) break;
         if (code == EXIT_DONE && (is_new || is_first)) {
             head_print(call, &heads->items[heads->count - 1]);
         }

@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <tael.h>
 #include <unistd.h>
@@ -151,27 +154,60 @@ static bool bytes_write(int fd, const u8 *data, size_t size)
     return true;
 }
 
-static size_t bytes_read(int fd, char *out, size_t room)
+// A command that signs.
+struct signer {
+    pid_t child;
+    int pidfd;
+    int out;     // What it prints.
+    u64 ends_at; // By tael_now; U64_MAX: never.
+};
+
+// Waits until the descriptor has something, the time is over or the program is interrupted, which
+// it may have been before. STATUS_TIMEOUT, STATUS_CANCELLED.
+static enum status descriptor_await(int fd, u64 ends_at)
 {
-    size_t size = 0;
-    while (size < room) {
-        const ssize_t got = read(fd, out + size, room - size);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        size += (size_t)got;
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    sigset_t ends, before;
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &ends, &before);
+    enum status status = STATUS_OK;
+    for (int ready = 0; ready <= 0 && status == STATUS_OK;) {
+        const u64 now = tael_now();
+        const u64 left = ends_at > now ? ends_at - now : 0;
+        const struct timespec time = {.tv_sec = (time_t)(left / NS_PER_S),
+                                      .tv_nsec = (long)(left % NS_PER_S)};
+        if (cli_is_interrupted()) status = STATUS_CANCELLED;
+        else ready = ppoll(&wanted, 1, ends_at == U64_MAX ? NULL : &time, &before);
+        if (ready == 0 && status == STATUS_OK && left == 0) status = STATUS_TIMEOUT;
     }
-    return size;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    return status;
 }
 
-// Runs the command with the message on its standard input; what it prints is the signature in hex.
-static enum status command_sign(const char *command, const u8 message[PROOF_HEAD_SIZE],
-                                u8 signature[SIGNATURE_SIZE], struct failure *failure)
+// Reads what it prints, to its end or as far as there is room, and waits for its end.
+static enum status signer_read(const struct signer *signer, char *out, size_t room, size_t *size)
+{
+    ssize_t got = 1;
+    for (*size = 0; *size < room && got != 0;) {
+        const enum status status = descriptor_await(signer->out, signer->ends_at);
+        if (status != STATUS_OK) return status;
+        got = read(signer->out, out + *size, room - *size);
+        if (got < 0 && errno != EINTR) break;
+        *size += got > 0 ? (size_t)got : 0;
+    }
+    return STATUS_OK;
+}
+
+// Starts it, with the message on its standard input.
+static enum status signer_start(struct signer *signer, const char *command,
+                                const u8 message[PROOF_HEAD_SIZE], struct failure *failure)
 {
     static const char shell[] = "/bin/sh";
     int in[2] = {-1, -1};
     int out[2] = {-1, -1};
     posix_spawn_file_actions_t actions;
-    pid_t child = 0;
     if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) {
         const int problem = errno;
         for (u32 i = 0; i < 2 && in[i] >= 0; i++) (void)close(in[i]);
@@ -182,25 +218,69 @@ static enum status command_sign(const char *command, const u8 message[PROOF_HEAD
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
     (void)posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-    const int error = posix_spawn(&child, shell, &actions, NULL, words, environ);
+    int error = posix_spawn(&signer->child, shell, &actions, NULL, words, environ);
     (void)posix_spawn_file_actions_destroy(&actions);
     free(words[2]);
     (void)close(in[0]);
     (void)close(out[1]);
-    char text[SIGNATURE_TEXT_MAX];
-    size_t size = 0;
-    int ended = -1;
+    signer->out = out[0];
     if (error == 0) {
-        // A command that does not read it is told by what it prints.
+        // A command that does not read it is told by what it prints. It fits the pipe.
         void (*before)(int) = signal(SIGPIPE, SIG_IGN);
         (void)bytes_write(in[1], message, PROOF_HEAD_SIZE);
         (void)signal(SIGPIPE, before);
+        signer->pidfd = pidfd_open(signer->child, 0);
     }
     (void)close(in[1]);
-    if (error == 0) size = bytes_read(out[0], text, sizeof text);
-    (void)close(out[0]); // Who goes on printing is ended by it.
-    while (error == 0 && waitpid(child, &ended, 0) < 0 && errno == EINTR) continue;
-    if (error != 0) return failure_set_errno(failure, STATUS_IO, error, "running %s", shell);
+    if (error == 0) return STATUS_OK;
+    (void)close(out[0]);
+    return failure_set_errno(failure, STATUS_IO, error, "running %s", shell);
+}
+
+// Waits for its end, so long as it may take; then it is told to end, and ended a second later.
+// `*ended` is as waitpid has it.
+static enum status signer_end(const struct signer *signer, enum status status, int *ended)
+{
+    (void)close(signer->out); // Who goes on printing is ended by it.
+    if (status == STATUS_OK && signer->pidfd >= 0) {
+        status = descriptor_await(signer->pidfd, signer->ends_at);
+    }
+    if (status != STATUS_OK) {
+        struct pollfd gone = {.fd = signer->pidfd, .events = POLLIN};
+        (void)kill(signer->child, SIGTERM);
+        if (poll(&gone, 1, 1000) != 1) (void)kill(signer->child, SIGKILL);
+    }
+    while (waitpid(signer->child, ended, 0) < 0 && errno == EINTR) continue;
+    if (signer->pidfd >= 0) (void)close(signer->pidfd);
+    return status;
+}
+
+// Runs the command with the message on its standard input; what it prints is the signature in hex.
+// STATUS_CANCELLED when the program is interrupted meanwhile.
+static enum status command_sign(const struct head_sign_options *options,
+                                const u8 message[PROOF_HEAD_SIZE], u8 signature[SIGNATURE_SIZE],
+                                struct failure *failure)
+{
+    const u64 most_s = options->signing_timeout;
+    struct signer signer = {.pidfd = -1,
+                            .ends_at = most_s == 0 ? U64_MAX : tael_now() + most_s * NS_PER_S};
+    char text[SIGNATURE_TEXT_MAX];
+    size_t size = 0;
+    int ended = -1;
+    enum status status = signer_start(&signer, options->signing_command, message, failure);
+    if (status != STATUS_OK) return status;
+    status = signer_read(&signer, text, sizeof text, &size);
+    status = signer_end(&signer, status, &ended);
+    if (status == STATUS_TIMEOUT) {
+        (void)failure_set(failure, STATUS_TIMEOUT,
+                          "the signing command did not end within %u s, and was ended",
+                          options->signing_timeout);
+        failure_hint(failure, "--signing-timeout SECONDS gives it longer");
+        return STATUS_TIMEOUT;
+    }
+    if (status != STATUS_OK) {
+        return failure_set(failure, status, "interrupted; the signing command was ended");
+    }
     if (!WIFEXITED(ended) || WEXITSTATUS(ended) != 0) {
         return failure_set(failure, STATUS_IO, "the signing command did not end well");
     }
@@ -222,8 +302,7 @@ enum status head_sign(const struct head_sign_options *options, struct signed_hea
     proof_head_message(head, message);
     if (options->signing_command[0] != 0) {
         memcpy(head->key, options->public_key, sizeof head->key);
-        enum status status =
-            command_sign(options->signing_command, message, head->signature, failure);
+        enum status status = command_sign(options, message, head->signature, failure);
         if (status != STATUS_OK) return status;
     } else {
         u8 seed[SIGNATURE_SEED_SIZE];

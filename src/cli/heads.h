@@ -39,7 +39,9 @@ void heads_close(struct heads *heads);
 // --- who signs ---
 
 // Signs what a head says with the key of the options, sets key and signature, and checks them.
-// STATUS_INVALID, STATUS_IO.
+// STATUS_INVALID, STATUS_IO; of a command that takes longer than it may STATUS_TIMEOUT, of one
+// during which the program was interrupted STATUS_CANCELLED: it is ended then, what it has started
+// is not.
 MUST_USE enum status head_sign(const struct head_sign_options *options, struct signed_head *head,
                                struct failure *failure);
 

@@ -436,6 +436,52 @@ def test_a_command_signs(folder):
     assert len(run("head", "show", "heads", "--json", folder=folder).splitlines()) == 1
 
 
+def hangs_begin(folder, key, hangs, *words):
+    """A signer whose command hangs, once it does; and the process that hangs."""
+    command = "%s echo $$ > begun.new; mv begun.new begun; exec sleep 100000" % hangs
+    signer = subprocess.Popen([TAEL, "head", "sign", "heads", "--signing-command", command,
+                               "--public-key", key, *words], cwd=folder, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    begun = os.path.join(folder, "begun")
+    while not os.path.exists(begun):
+        assert signer.poll() is None, signer.communicate()
+    with open(begun, encoding="ascii") as file:
+        child = int(file.read())
+    os.remove(begun)
+    return signer, child
+
+
+def is_there(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_signing_command_that_hangs(folder):
+    """It is ended by an interrupt, or when its time is over; and so is one that does not listen."""
+    key = ed25519_key(bytes(range(32))).hex()
+    with server(folder) as compat:
+        accounts(folder, compat, 4)
+        for hangs, number, words, code in (("", signal.SIGINT, (), 3),
+                                           ("", signal.SIGTERM, ("--every", "1"), 0),
+                                           ("trap '' TERM;", signal.SIGINT, (), 3)):
+            signer, child = hangs_begin(folder, key, hangs, *words)
+            assert is_there(child)
+            signer.send_signal(number)
+            said = signer.communicate(timeout=60)[1]
+            assert signer.returncode == code, (signer.returncode, said)
+            assert "interrupted; the signing command was ended" in said, said
+            assert not is_there(child)
+        signer, child = hangs_begin(folder, key, "", "--signing-timeout", "1")
+        said = signer.communicate(timeout=60)[1]
+        assert signer.returncode == 3, (signer.returncode, said)
+        assert "did not end within 1 s" in said and "--signing-timeout" in said, said
+        assert not is_there(child)
+    assert run("head", "show", "heads", "--json", folder=folder) == ""
+
+
 def test_the_file_of_heads(folder):
     """Unfinished lines, broken ones, two signers, a signer that goes on until it is told."""
     run("key", "new", "key", folder=folder)
