@@ -34,13 +34,13 @@ static void must(enum status status, const struct failure *failure)
 // alone (FUZZ_TRACE=1).
 void trace(enum trace_level level, const char *format, ...)
 {
+    char line[1200];
     va_list arguments;
     (void)level;
-    if (getenv("FUZZ_TRACE") == NULL) return;
     va_start(arguments, format);
-    (void)vfprintf(stderr, format, arguments);
+    (void)vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    (void)fputc('\n', stderr);
+    if (getenv("FUZZ_TRACE") != NULL) (void)fprintf(stderr, "%s\n", line);
 }
 
 // --- the server ----------------------------------------------------------------------------------
