@@ -332,6 +332,14 @@ static enum status overrides_check(struct wal_reader *reader, const struct frame
     }
 }
 
+static enum status sequence_refuse(const struct wal *wal, u64 last,
+                                   const struct restore_point *point, struct failure *failure)
+{
+    return failure_set(failure, STATUS_INVALID, "the log in %s has frames 0 to %llu, not %llu",
+                       wal->disk->path, (unsigned long long)last,
+                       (unsigned long long)point->sequence_max);
+}
+
 // What the log has instead of what was asked for.
 static enum status point_refuse(struct wal *wal, const struct restore_point *point,
                                 struct failure *failure)
@@ -342,9 +350,7 @@ static enum status point_refuse(struct wal *wal, const struct restore_point *poi
     enum status status = wal_find_last(wal, &any, &header, failure);
     if (status != STATUS_OK) return status;
     if (point->sequence_max != U64_MAX) {
-        return failure_set(failure, STATUS_INVALID, "the log in %s has frames 0 to %llu, not %llu",
-                           wal->disk->path, (unsigned long long)header.sequence,
-                           (unsigned long long)point->sequence_max);
+        return sequence_refuse(wal, header.sequence, point, failure);
     }
     status = wal_find_last(wal, &first, &header, failure);
     if (status != STATUS_OK) return status;
@@ -356,24 +362,46 @@ static enum status point_refuse(struct wal *wal, const struct restore_point *poi
                        wal->disk->path, begin, asked);
 }
 
+// Reads the frame of a header that was found, with a reader that is then behind it. `*torn` says
+// that its body never came, nor anything behind it: the server died while it was written.
+static enum status last_read(struct wal_reader *reader, struct wal *wal,
+                             const struct frame_header *last, bool *torn, struct failure *failure)
+{
+    const struct wal_tail tail = {
+        .log_id = last->log_id,
+        .epoch = last->epoch,
+        .sequence = last->sequence,
+        .place = last->place,
+        .previous = last->previous,
+    };
+    struct frame_view view;
+    enum wal_end end = WAL_END;
+    enum status status = wal_reader_init(reader, wal, &tail, failure);
+    if (status != STATUS_OK) return status;
+    status = wal_reader_next(reader, &view, &end, failure);
+    *torn = end == WAL_TORN;
+    if (status != STATUS_OK || *torn) wal_reader_free(reader);
+    return status;
+}
+
 static enum status plan_make(struct wal *wal, const struct restore_point *point,
                              struct frame_header *last, struct failure *failure)
 {
-    const struct wal_bound bound = {point->sequence_max, point->timestamp_max, U64_MAX};
+    struct wal_bound bound = {point->sequence_max, point->timestamp_max, U64_MAX};
     struct wal_reader reader;
+    bool torn = false;
     enum status status = log_look(wal, failure);
     if (status != STATUS_OK) return status;
     status = wal_find_last(wal, &bound, last, failure);
     if (status == STATUS_NOT_FOUND) return point_refuse(wal, point, failure);
-    if (status != STATUS_OK) return status;
-    struct wal_tail tail = {
-        .log_id = last->log_id,
-        .epoch = last->epoch,
-        .sequence = last->sequence + 1,
-        .place = last->place + frame_size(last),
-    };
-    sha256(last, sizeof *last, &tail.previous);
-    status = wal_reader_init(&reader, wal, &tail, failure);
+    if (status == STATUS_OK) status = last_read(&reader, wal, last, &torn, failure);
+    if (status == STATUS_OK && torn) {
+        assert(last->sequence > 0); // The first frame is whole: log_look.
+        bound.sequence_max = last->sequence - 1;
+        status = wal_find_last(wal, &bound, last, failure);
+        if (status == STATUS_OK) status = last_read(&reader, wal, last, &torn, failure);
+        assert(status != STATUS_OK || !torn); // What is behind a torn frame is nothing.
+    }
     if (status != STATUS_OK) return status;
     // Where damage is why the log seems to end, this says so. Behind the very frame that was asked
     // for it does not matter: what is before damage can be restored.
@@ -387,7 +415,7 @@ static enum status plan_make(struct wal *wal, const struct restore_point *point,
     if (status != STATUS_OK) return status;
     if (point->sequence_max != U64_MAX && last->sequence < point->sequence_max &&
         point->timestamp_max == U64_MAX) {
-        return point_refuse(wal, point, failure);
+        return sequence_refuse(wal, last->sequence, point, failure);
     }
     return STATUS_OK;
 }

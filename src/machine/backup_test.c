@@ -345,6 +345,38 @@ static void test_a_full_disk_ends_a_run(void **state)
     }
 }
 
+// The server died while it wrote a frame: its header came, its body did not. It was never
+// acknowledged, so there is no such moment; the last one is that of the frame before.
+static void test_an_unfinished_frame_is_no_moment(void **state)
+{
+    struct test *test = *state;
+    steps(test, 5);
+    checkpoint_take(test);
+    steps(test, 3);
+    transfers_make(test);
+    const u64 last = test->frames - 2;
+    struct frame_header found;
+    struct wal wal;
+    must(test, wal_init(&wal, &test->world.disk.disk, &test->failure));
+    const struct wal_bound any = {U64_MAX, U64_MAX, U64_MAX};
+    must(test, wal_find_last(&wal, &any, &found, &test->failure));
+    wal_free(&wal);
+    assert_true(found.sequence == last + 1);
+    command_world_close(&test->world);
+    disk_memory_rot(&test->world.disk, "log-00000000", found.place + PAGE_SIZE, 1);
+    restore_check(test, &test->world.disk, at_sequence(U64_MAX), last);
+    restore_check(test, &test->world.disk, at_time(test->times[last + 1]), last);
+    restore_check(test, &test->world.disk, at_sequence(last), last);
+    struct restore_point point = at_sequence(last + 1);
+    char text[64];
+    assert_int_equal(restore_plan(&test->world.disk.disk, &point, &found, &test->failure),
+                     STATUS_INVALID);
+    (void)snprintf(text, sizeof text, "has frames 0 to %llu, not %llu", (unsigned long long)last,
+                   (unsigned long long)last + 1);
+    assert_non_null(strstr(test->failure.message, text));
+    command_world_open(&test->world);
+}
+
 struct files {
     char names[32][DISK_NAME_SIZE_MAX];
     u32 count;
@@ -614,6 +646,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_backup_is_the_world_as_it_was),
         TEST(test_every_moment_can_be_restored),
+        TEST(test_an_unfinished_frame_is_no_moment),
         TEST(test_the_world_goes_on_meanwhile),
         TEST(test_a_backup_survives_the_end_of_any_run),
         TEST(test_a_full_disk_ends_a_run),
