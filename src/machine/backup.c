@@ -97,9 +97,9 @@ static enum status checkpoint_place_check(struct backup_copy *copy, const struct
     struct frame_header header;
     struct digest hash = {0};
     const struct wal_bound bound = {tail->sequence - 1, U64_MAX, U64_MAX};
-    if (wal_find_last(&copy->wal, &bound, &header, copy->failure) == STATUS_OK) {
-        sha256(&header, sizeof header, &hash);
-    }
+    const enum status status = wal_find_last(&copy->wal, &bound, &header, copy->failure);
+    if (status == STATUS_OK) sha256(&header, sizeof header, &hash);
+    else if (status != STATUS_NOT_FOUND) return status;
     if (tail->sequence <= copy->mark.sequence && memcmp(&hash, &tail->previous, sizeof hash) == 0) {
         return STATUS_OK;
     }
@@ -147,16 +147,18 @@ static enum status target_look(struct backup_copy *copy)
 }
 
 // Whether a log has the frame at which the backup goes on.
-static bool has_frame(struct wal *wal, const struct backup_mark *mark)
+static enum status frame_look(struct wal *wal, const struct backup_mark *mark, bool *has,
+                              struct failure *failure)
 {
-    struct failure ignored;
     struct frame_header header;
     struct digest hash;
-    if (wal_read_some(wal, mark->place_last, &header, sizeof header, &ignored) != STATUS_OK) {
-        return false;
-    }
+    *has = false;
+    const enum status status =
+        wal_read_some(wal, mark->place_last, &header, sizeof header, failure);
+    if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     sha256(&header, sizeof header, &hash);
-    return memcmp(&hash, &mark->previous, sizeof hash) == 0;
+    *has = memcmp(&hash, &mark->previous, sizeof hash) == 0;
+    return STATUS_OK;
 }
 
 // The target's own log, up to what was copied.
@@ -168,10 +170,11 @@ static enum status target_check(struct backup_copy *copy)
     wal->disk = copy->target;
     wal->scan_file = -1;
     wal->end = U64_MAX;
-    const bool has = has_frame(wal, &copy->state.copied);
+    bool has = false;
+    const enum status status = frame_look(wal, &copy->state.copied, &has, copy->failure);
     if (wal->scan_file >= 0) disk_close(wal->disk, wal->scan_file);
     free(wal);
-    if (has) return STATUS_OK;
+    if (status != STATUS_OK || has) return status;
     failure_set(copy->failure, STATUS_CORRUPT,
                 "%s no longer has frame %llu, to which it was copied", copy->target->path,
                 (unsigned long long)copy->state.copied.sequence - 1);
@@ -183,7 +186,10 @@ static enum status continue_check(struct backup_copy *copy)
 {
     const struct backup_mark *copied = &copy->state.copied;
     if (copied->sequence == 0) return STATUS_OK;
-    if (has_frame(&copy->wal, copied)) return target_check(copy);
+    bool has = false;
+    const enum status status = frame_look(&copy->wal, copied, &has, copy->failure);
+    if (status != STATUS_OK) return status;
+    if (has) return target_check(copy);
     failure_set(copy->failure, STATUS_INVALID,
                 "%s is a backup of another log: frame %llu, where it ends, is not in %s",
                 copy->target->path, (unsigned long long)copied->sequence - 1, copy->source->path);
@@ -260,7 +266,9 @@ static enum status backup_copy_all(struct backup_copy *copy, struct backup_pins 
 {
     char temporary[DISK_NAME_SIZE_MAX] = "";
     // What is written meanwhile is for the next run, but for what the checkpoint needs.
-    enum status status = backup_log_copy(copy, wal_extent(&copy->wal), U64_MAX);
+    u64 extent = 0;
+    enum status status = wal_extent(&copy->wal, &extent, copy->failure);
+    if (status == STATUS_OK) status = backup_log_copy(copy, extent, U64_MAX);
     if (status == STATUS_OK) status = backup_pins_take(copy, pins);
     if (status == STATUS_OK && pins->is_there) {
         status = backup_log_copy(copy, pins->head.tail.place, U64_MAX);

@@ -209,7 +209,9 @@ static enum status replay(struct node *node, struct wal_reader *reader,
     assert(applied != NULL);
     applied->resolved.items = resolved;
     u64 start = reader->tail.place;
-    u64 total = MAX(wal_extent(reader->wal), start) - start;
+    u64 extent = 0;
+    if (status == STATUS_OK) status = wal_extent(reader->wal, &extent, failure);
+    u64 total = MAX(extent, start) - start;
     while (status == STATUS_OK) {
         struct frame_view view;
         enum wal_end end = WAL_END;

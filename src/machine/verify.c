@@ -330,7 +330,8 @@ static enum status log_check(struct verify *verify)
     const struct wal_tail from = {0};
     enum status status = wal_reader_init(&reader, &verify->wal, &from, verify->failure);
     u64 frames = 0;
-    u64 total = wal_extent(&verify->wal);
+    u64 total = 0;
+    if (status == STATUS_OK) status = wal_extent(&verify->wal, &total, verify->failure);
     while (status == STATUS_OK) {
         struct frame_view view;
         enum wal_end end = WAL_END;

@@ -119,7 +119,9 @@ static u32 frames_count(struct fixture *fixture)
         }
         count++;
     }
-    assert_true(wal_extent(&wal) == reader.tail.place);
+    u64 extent = 0;
+    must(fixture, wal_extent(&wal, &extent, &fixture->failure));
+    assert_true(extent == reader.tail.place);
     wal_reader_free(&reader);
     wal_free(&wal);
     return count;

@@ -128,9 +128,9 @@ MUST_USE enum status wal_tail_check(struct wal *wal, const struct wal_tail *tail
                                     struct failure *failure);
 
 // The place behind the last frame, by the headers of the last file alone: quick, and good for
-// telling how much there is to read. Nothing is verified; 0 when there is nothing or the disk
-// fails.
-u64 wal_extent(struct wal *wal);
+// telling how much there is to read. Nothing is verified; 0 when there is nothing. What cannot be
+// read is the failure, and never the end.
+MUST_USE enum status wal_extent(struct wal *wal, u64 *place, struct failure *failure);
 
 // The header of the frame that has the command at `position`, among those below `place_end`, which
 // are durable. STATUS_NOT_FOUND when they have no such command, STATUS_CORRUPT when a frame on the
@@ -146,7 +146,8 @@ struct wal_bound {
     u64 epoch_max;
 };
 // The header of the last frame that is within all three. STATUS_NOT_FOUND when the first one is
-// not, or is not there. By the thread that recovers; nothing is verified but the header.
+// not, or is not there; what cannot be read is the failure, and never the end. By the thread that
+// recovers; nothing is verified but the header.
 MUST_USE enum status wal_find_last(struct wal *wal, const struct wal_bound *bound,
                                    struct frame_header *out, struct failure *failure);
 

@@ -6,12 +6,13 @@
 
 #include <stdio.h>
 
-// Reads the header at `place`. False when there is none there.
-static bool header_at(struct wal *wal, u64 place, struct frame_header *out)
+// Reads the header at `place`. `*found` is false when there is none there.
+static enum status header_at(struct wal *wal, u64 place, struct frame_header *out, bool *found,
+                             struct failure *failure)
 {
-    struct failure failure;
-    return wal_read_some(wal, place, out, sizeof *out, &failure) == STATUS_OK &&
-           frame_header_valid(out) && out->place == place;
+    const enum status status = wal_read_some(wal, place, out, sizeof *out, failure);
+    *found = status == STATUS_OK && frame_header_valid(out) && out->place == place;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum status wal_tail_check(struct wal *wal, const struct wal_tail *tail, struct failure *failure)
@@ -97,25 +98,34 @@ enum status wal_find_position(struct wal *wal, u64 place_end, u64 position,
                        (unsigned long long)position);
 }
 
-u64 wal_extent(struct wal *wal)
+enum status wal_extent(struct wal *wal, u64 *place, struct failure *failure)
 {
     struct frame_header header;
     u64 first = 0; // Holds a frame, unless it is the first file of all.
     u64 end = 1;   // Files from here on hold none, once the search is over.
-    while (end < WAL_FILES_MAX && header_at(wal, end * WAL_FILE_SIZE, &header)) {
+    bool found = true;
+    enum status status = STATUS_OK;
+    *place = 0;
+    while (status == STATUS_OK && end < WAL_FILES_MAX) {
+        status = header_at(wal, end * WAL_FILE_SIZE, &header, &found, failure);
+        if (!found) break;
         first = end;
         end *= 2;
     }
-    while (end - first > 1) {
-        u64 middle = first + (end - first) / 2;
-        if (header_at(wal, middle * WAL_FILE_SIZE, &header)) first = middle;
+    while (status == STATUS_OK && end - first > 1) {
+        const u64 middle = first + (end - first) / 2;
+        status = header_at(wal, middle * WAL_FILE_SIZE, &header, &found, failure);
+        if (found) first = middle;
         else end = middle;
     }
-    u64 place = first * WAL_FILE_SIZE;
-    while (place < (first + 1) * WAL_FILE_SIZE && header_at(wal, place, &header)) {
-        place += frame_size(&header);
+    u64 at = first * WAL_FILE_SIZE;
+    while (status == STATUS_OK && at < (first + 1) * WAL_FILE_SIZE) {
+        status = header_at(wal, at, &header, &found, failure);
+        if (!found) break;
+        at += frame_size(&header);
     }
-    return place;
+    if (status == STATUS_OK) *place = at;
+    return status;
 }
 
 static bool is_within(const struct frame_header *header, const struct wal_bound *bound)
@@ -127,27 +137,29 @@ static bool is_within(const struct frame_header *header, const struct wal_bound 
 enum status wal_find_last(struct wal *wal, const struct wal_bound *bound, struct frame_header *out,
                           struct failure *failure)
 {
-    const u64 place_end = wal_extent(wal);
+    u64 place_end = 0;
     struct frame_header header;
+    bool found = false;
+    enum status status = wal_extent(wal, &place_end, failure);
     u64 first = 0; // The last file that begins within the bound, once the search is over.
     u64 end = align_up(place_end, WAL_FILE_SIZE) / WAL_FILE_SIZE;
-    while (end - first > 1) {
+    while (status == STATUS_OK && end > first + 1) {
         const u64 middle = first + (end - first) / 2;
-        if (header_at(wal, middle * WAL_FILE_SIZE, &header) && is_within(&header, bound)) {
-            first = middle;
-        } else {
-            end = middle;
-        }
+        status = header_at(wal, middle * WAL_FILE_SIZE, &header, &found, failure);
+        if (found && is_within(&header, bound)) first = middle;
+        else end = middle;
     }
     u64 place = first * WAL_FILE_SIZE;
     const u64 file_end = MIN(place + WAL_FILE_SIZE, place_end);
     bool is_found = false;
-    while (place < file_end && header_at(wal, place, &header) && is_within(&header, bound)) {
+    while (status == STATUS_OK && place < file_end) {
+        status = header_at(wal, place, &header, &found, failure);
+        if (!found || !is_within(&header, bound)) break;
         *out = header;
         is_found = true;
         place += frame_size(&header);
     }
-    if (is_found) return STATUS_OK;
+    if (status != STATUS_OK || is_found) return status;
     return failure_set(failure, STATUS_NOT_FOUND, "the log in %s has no frame so early",
                        wal->disk->path);
 }

@@ -393,7 +393,11 @@ static enum status open_and_append(struct fixture *fixture, bool *is_appended)
             assert_int_equal(bytes[i], body_byte(0, i));
         }
     }
-    (void)wal_extent(&fixture->wal);
+    if (status == STATUS_OK) {
+        u64 extent = 0;
+        status = wal_extent(&fixture->wal, &extent, failure);
+        if (status == STATUS_OK) assert_int_equal(extent, fixture->wal.tail.place);
+    }
     return status;
 }
 

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the system refuses, call by call: each call of the disk, and each wish for memory, of a
+// start and of the work behind it (checkpoint, merge, removal), of verifying, copying, restoring
+// and overriding. Whoever is refused says so and gives up, leaks nothing, and leaves a folder from
+// which the next start has everything.
+//
+// The program is linked so that mmap, which all large memory comes from, is the one below
+// (src/machine/meson.build).
+#include "base/random.h"
+#include "machine/backup.h"
+#include "machine/command_world.h"
+#include "machine/verify.h"
+#include "os/disk_failing.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include <cmocka.h>
+
+#define ACCOUNTS 12u
+#define SEGMENTS 9u // One more than a merge takes.
+
+// --- memory that is refused ----------------------------------------------------------------------
+
+static struct {
+    u64 calls;
+    u64 fail_at; // 0: none.
+} memory;
+
+void *__real_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset);
+void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset);
+
+void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset)
+{
+    memory.calls++;
+    if (memory.calls != memory.fail_at) {
+        return __real_mmap64(address, size, protection, flags, file, offset);
+    }
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+// --- a folder ------------------------------------------------------------------------------------
+
+struct test {
+    struct command_world world;
+    struct disk_memory
+        folder;              // As it was when its server died: checkpoint, segments, a torn frame.
+    struct disk_memory disk; // A copy of it that something is done with.
+    struct disk_failing failing;
+    struct node node;
+    struct digest state; // Behind the last whole frame.
+    u64 frames;
+    struct random random;
+    u64 next_id;
+    u64 call;                   // Of the disk that is refused; 0 none.
+    u64 reserve;                // Wish for memory that is refused; 0 none.
+    u64 told;                   // Refusals that made the work fail.
+    struct verify_report whole; // What verifying the folder says of it.
+    struct failure failure;
+};
+
+static void must(const struct test *test, enum status status)
+{
+    command_world_must(status, &test->failure);
+}
+
+static void transfers_make(struct test *test, u32 count)
+{
+    struct transfer transfers[32] = {0};
+    struct create_result results[32];
+    assert_true(count <= 32);
+    for (u32 i = 0; i < count; i++) {
+        const u128 debit = 1 + random_below(&test->random, ACCOUNTS);
+        const bool is_pending = random_chance(&test->random, 20);
+        transfers[i] = (struct transfer){
+            .id = ++test->next_id,
+            .debit_account_id = debit,
+            .credit_account_id = debit % ACCOUNTS + 1,
+            .amount = 1 + random_below(&test->random, 1000),
+            .ledger = 1,
+            .code = 1,
+            .user_data_64 = 1 + i % 3,
+            .flags = is_pending ? TRANSFER_PENDING : 0,
+            .timeout = is_pending ? 1 + (u32)random_below(&test->random, 3) : 0,
+        };
+    }
+    command_world_create(&test->world, COMPAT_CREATE_TRANSFERS, transfers, count, results);
+}
+
+static void rotate(struct test *test)
+{
+    test->world.frame_flags = FRAME_ROTATE;
+    command_world_tick(&test->world, 2);
+    test->world.frame_flags = 0;
+}
+
+// A file of two pages that nothing names.
+static void stray_make(struct test *test, const char *name)
+{
+    struct disk *disk = &test->folder.disk;
+    disk_handle handle = 0;
+    must(test, disk_open(disk, name, DISK_CREATE, &handle, &test->failure));
+    must(test, disk_write_one(disk, handle, PAGE_SIZE, name, strlen(name), &test->failure));
+    disk_close(disk, handle);
+}
+
+static void accounts_make(struct test *test)
+{
+    struct account accounts[ACCOUNTS] = {0};
+    struct create_result results[ACCOUNTS];
+    for (u32 i = 0; i < ACCOUNTS; i++) {
+        accounts[i] = (struct account){.id = i + 1, .ledger = 1, .code = 1};
+    }
+    command_world_create(&test->world, COMPAT_CREATE_ACCOUNTS, accounts, ACCOUNTS, results);
+}
+
+static int setup(void **state)
+{
+    struct test *test = calloc(1, sizeof *test);
+    const struct genesis genesis = command_world_genesis();
+    assert_non_null(test);
+    memory.fail_at = 0;
+    random_init(&test->random, 5);
+    command_world_init(&test->world, &genesis);
+    disk_memory_init(&test->folder, 2);
+    accounts_make(test);
+    for (u32 i = 0; i < SEGMENTS; i++) {
+        // More frames than a page of the tree of outcomes has leaves.
+        for (u32 j = 0; j < 10; j++) transfers_make(test, 8);
+        assert_true(command_world_restart_from_checkpoint(&test->world));
+    }
+    // Behind the checkpoint: a segment that a start seals anew, and a frame that ends another one.
+    transfers_make(test, 32);
+    rotate(test);
+    transfers_make(test, 32);
+    rotate(test);
+    machine_state_digest(&test->world.node.machine, &test->state);
+    const struct wal_tail tail = test->world.node.wal.tail;
+    test->frames = tail.sequence;
+    transfers_make(test, 2);
+    command_world_close(&test->world);
+    disk_memory_copy(&test->folder, &test->world.disk);
+    disk_memory_rot(&test->folder, "log-00000000", tail.place + PAGE_SIZE, 0);
+    stray_make(test, "index-0000000000000000-0000000008.tmp");
+    stray_make(test, "spare-00000007");
+    memset(&test->whole, 0, sizeof test->whole);
+    must(test, verify_folder(&test->folder.disk, NULL, &test->whole, &test->failure));
+    assert_true(test->whole.frames == test->frames && test->whole.torn);
+    *state = test;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct test *test = *state;
+    disk_memory_free(&test->folder);
+    command_world_free(&test->world);
+    free(test);
+    return 0;
+}
+
+// --- going through the calls ---------------------------------------------------------------------
+
+// The folder at hand is the one that died, whole, whatever was done to it: its log, what is made
+// from it, its state.
+static void folder_check(struct test *test)
+{
+    struct recovery_report report;
+    struct verify_report verified;
+    struct digest state;
+    must(test, node_open(&test->node, &test->disk.disk, NULL, 0, NULL, &report, &test->failure));
+    assert_true(test->node.wal.tail.sequence == test->frames);
+    machine_check(&test->node.machine);
+    machine_state_digest(&test->node.machine, &state);
+    assert_memory_equal(&state, &test->state, sizeof state);
+    node_free(&test->node);
+    must(test, verify_folder(&test->disk.disk, NULL, &verified, &test->failure));
+    assert_true(verified.frames == test->frames);
+}
+
+// From here on calls are counted.
+static void arm(struct test *test)
+{
+    test->failing.calls = 0;
+    test->failing.fail_at = test->call;
+    memory.calls = 0;
+    memory.fail_at = test->reserve;
+}
+
+struct work {
+    // Does it on this disk; calls `arm` first, or behind what another work tries.
+    enum status (*work)(struct test *test, struct disk *disk);
+    bool changes; // Something in the folder; else nothing may be.
+};
+
+// What was done to a disk that changes something, in all.
+static u64 changes_of(const struct disk_memory *disk)
+{
+    return disk->counts[DISK_COUNT_CREATE] + disk->counts[DISK_COUNT_WRITE] +
+           disk->counts[DISK_COUNT_WRITE_DIRECT] + disk->counts[DISK_COUNT_ALLOCATE] +
+           disk->counts[DISK_COUNT_RENAME] + disk->counts[DISK_COUNT_REMOVE];
+}
+
+// The work on a copy of the folder, of which a call or a wish is refused. Whether one was.
+static bool refuse(struct test *test, const struct work *work, u64 call, u64 reserve)
+{
+    disk_memory_init(&test->disk, call + reserve);
+    disk_memory_copy(&test->disk, &test->folder);
+    disk_failing_init(&test->failing, &test->disk.disk);
+    test->call = call;
+    test->reserve = reserve;
+    const u64 before = changes_of(&test->disk);
+    const enum status status = work->work(test, &test->failing.disk);
+    const bool is_refused = call > 0 ? test->failing.calls >= call : memory.calls >= reserve;
+    memory.fail_at = 0;
+    if (status != STATUS_OK) {
+        assert_int_equal(status, call > 0 ? STATUS_IO : STATUS_FULL);
+        assert_non_null(
+            strstr(test->failure.message, call > 0 ? "a simulated " : "Cannot allocate memory"));
+    }
+    test->told += status != STATUS_OK;
+    assert_true(is_refused || status == STATUS_OK);
+    if (!work->changes) {
+        assert_true(changes_of(&test->disk) == before);
+    } else if (reserve == 0 || reserve % 16 == 0) {
+        folder_check(test);
+    }
+    disk_memory_free(&test->disk);
+    return is_refused;
+}
+
+// How often some work is refused.
+struct refusals {
+    u64 calls_min;  // There are at least so many calls of the disk; of them
+    u64 stride;     // each so manieth fails (odd, so that all kinds do), and
+    u64 again_max;  // so many are not told, since they are made again.
+    u64 wishes_min; // There are at least so many wishes for memory, of which as many are refused;
+    u64 kept_max;   // so many are not told: a segment that is not sealed stays in memory.
+};
+
+static void refuse_each(struct test *test, const struct work *work, struct refusals refusals)
+{
+    u64 n = 1;
+    u64 tried = 0;
+    test->told = 0;
+    for (; refuse(test, work, n, 0); n += refusals.stride) tried++;
+    assert_true(n > refusals.calls_min && tried - test->told <= refusals.again_max);
+    test->told = tried = 0;
+    for (n = 1; refuse(test, work, 0, n); n += refusals.stride) tried++;
+    assert_true(n > refusals.wishes_min && tried - test->told <= refusals.kept_max);
+}
+
+// --- what is done --------------------------------------------------------------------------------
+
+static enum status start_do(struct test *test, struct disk *disk)
+{
+    struct recovery_report report;
+    struct digest state;
+    arm(test);
+    const enum status status = node_open(&test->node, disk, NULL, 0, NULL, &report, &test->failure);
+    if (status != STATUS_OK) return status;
+    assert_true(report.torn);
+    machine_state_digest(&test->node.machine, &state);
+    assert_memory_equal(&state, &test->state, sizeof state);
+    node_free(&test->node);
+    return status;
+}
+
+static void test_a_start(void **state)
+{
+    const struct work work = {start_do, true};
+    refuse_each(*state, &work, (struct refusals){400, 3, 0, 300, 4});
+}
+
+// What a server does behind the frame that rotated: a checkpoint, merges, files that go.
+static enum status behind_do(struct test *test, struct disk *disk)
+{
+    struct node *node = &test->node;
+    struct history *history = &node->machine.history;
+    struct recovery_report report;
+    must(test, node_open(node, disk, NULL, 0, NULL, &report, &test->failure));
+    arm(test);
+    checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
+    enum status status = checkpoint_write(&node->checkpoint, &node->machine,
+                                          &node->indexer.outcomes, NULL, &test->failure);
+    checkpoint_end(&node->checkpoint);
+    bool is_more = true;
+    while (status == STATUS_OK && is_more)
+        status = history_merge(history, &is_more, &test->failure);
+    is_more = true;
+    while (status == STATUS_OK && is_more) {
+        status = history_remove_spares(history, 0, &is_more, &test->failure);
+    }
+    node_free(node);
+    return status;
+}
+
+static void test_the_work_behind(void **state)
+{
+    const struct work work = {behind_do, true};
+    refuse_each(*state, &work, (struct refusals){60, 1, 0, 2, 0});
+}
+
+static enum status verify_do(struct test *test, struct disk *disk)
+{
+    struct verify_report report;
+    arm(test);
+    const enum status status = verify_folder(disk, NULL, &report, &test->failure);
+    if (status == STATUS_OK) assert_memory_equal(&report, &test->whole, sizeof report);
+    return status;
+}
+
+static void test_verifying(void **state)
+{
+    const struct work work = {verify_do, false};
+    refuse_each(*state, &work, (struct refusals){400, 9, 0, 300, 0});
+}
+
+static enum status replay_do(struct test *test, struct disk *disk)
+{
+    struct verify_report report;
+    struct disk_memory scratch;
+    disk_memory_init(&scratch, 3);
+    must(test, verify_folder(disk, NULL, &report, &test->failure));
+    arm(test);
+    const enum status status = verify_replay(disk, &scratch.disk, NULL, &report, &test->failure);
+    disk_memory_free(&scratch);
+    if (status == STATUS_OK) {
+        assert_memory_equal(&report.replayed_state, &test->state, sizeof test->state);
+    }
+    return status;
+}
+
+static void test_replaying(void **state)
+{
+    const struct work work = {replay_do, false};
+    refuse_each(*state, &work, (struct refusals){400, 11, 0, 300, 4});
+}
+
+static enum status copy_do(struct test *test, struct disk *disk)
+{
+    struct backup_report report;
+    struct disk_memory vault;
+    disk_memory_init(&vault, 3);
+    arm(test);
+    const enum status status = backup_make(disk, &vault.disk, 1, NULL, &report, &test->failure);
+    if (status == STATUS_OK) assert_true(report.end.sequence == test->frames);
+    disk_memory_free(&vault);
+    return status;
+}
+
+static void test_a_backup(void **state)
+{
+    const struct work work = {copy_do, false};
+    refuse_each(*state, &work, (struct refusals){400, 11, 1, 2, 0});
+}
+
+static enum status restore_do(struct test *test, struct disk *disk)
+{
+    const struct restore_point point = {.sequence_max = U64_MAX, .timestamp_max = U64_MAX};
+    struct backup_report report;
+    struct disk_memory target;
+    struct frame_header last;
+    disk_memory_init(&target, 3);
+    arm(test);
+    enum status status = restore_plan(disk, &point, &last, &test->failure);
+    if (status == STATUS_OK) {
+        assert_true(last.sequence == test->frames - 1);
+        status = restore_make(disk, &target.disk, &last, NULL, &report, &test->failure);
+    }
+    if (status == STATUS_OK) assert_true(report.end.sequence == test->frames);
+    disk_memory_free(&target);
+    return status;
+}
+
+static void test_restoring(void **state)
+{
+    const struct work work = {restore_do, false};
+    refuse_each(*state, &work, (struct refusals){400, 15, 1, 2, 0});
+}
+
+#define TEST(name) cmocka_unit_test(name)
+
+int main(void)
+{
+    // Huge pages are zeroed whole, and here they are touched at their beginning.
+    (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_start),   TEST(test_the_work_behind), TEST(test_verifying),
+        TEST(test_replaying), TEST(test_a_backup),        TEST(test_restoring),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
