@@ -5,9 +5,11 @@ that was made with -Db_coverage=true reached of src/, by gcov: lines and branche
 --files by file), and with --missed the lines of the files below a path that were not reached, or
 not both ways. The row `every decide` is of the functions of modules that refuse commands, as
 tools/mutate.py sees them; --decides shows what is missed in those alone. The exit code is 1 when a
-branch of money or of a decide was never taken.
+branch of money or of a decide was never taken, or when a folder below the edge had no more than
+90 % of its branches taken; the last lines say which.
 
-A line with an assertion has no branch that a test should take; neither has a line of test code."""
+A line with an assertion has no branch that a test should take; neither has a line of test code:
+what is in the library of the tests, tests, and what their names say."""
 import argparse
 import collections
 import json
@@ -16,6 +18,12 @@ import subprocess
 import sys
 
 import mutation_rules
+
+
+# Processes of their own at the edge; what they do is tried from outside.
+EDGE = "src/cli", "src/check", "src/client"
+TESTING = "libtael-testing.a.p"  # Objects of models, generators and harnesses.
+SHARE_MIN = 90  # Per cent of the branches of a folder below the edge: more must be taken.
 
 
 def gcov_of(data):
@@ -30,7 +38,7 @@ def is_counted(path):
     """Sources of the product: no tests, models, generators or harnesses of tests."""
     name = os.path.basename(path)
     words = ("_test.", "_model", "_random", "_compare", "_world", "_fixture", "_stub",
-             "command_table", "disk_memory", "disk_failing")
+             "command_table", "disk_memory", "disk_failing", "refused_calls")
     return path.startswith("src/") and not any(word in name for word in words)
 
 
@@ -74,7 +82,7 @@ def sources_of(folder):
     root = os.path.realpath(".")
     for place, _, names in os.walk(os.path.realpath(folder)):
         for name in names:
-            if not name.endswith(".gcda"):
+            if not name.endswith(".gcda") or os.path.basename(place) == TESTING:
                 continue
             for document in gcov_of(os.path.join(place, name)):
                 for file in document["files"]:
@@ -112,6 +120,21 @@ def decides_of(found):
             for path, source in found.items() if path.startswith("src/modules/")}
 
 
+def poor_folders(found):
+    """Lines about the folders below the edge of which too few branches were taken."""
+    groups = collections.defaultdict(list)
+    for path, source in found.items():
+        if not path.startswith(tuple(f"{edge}/" for edge in EDGE)):
+            groups[os.path.dirname(path)].append(source)
+    lines = []
+    for name, sources in sorted(groups.items()):
+        taken, count = share([n for source in sources for n in source.branches.values()])
+        if 100 * taken <= SHARE_MIN * count and count > 0:
+            lines.append(f"{name}: {taken} of {count} branches were taken, "
+                         f"which is not over {SHARE_MIN} %")
+    return lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
@@ -138,9 +161,12 @@ def main():
             print(f"{path}:{number}: {source.text[number].strip()}")
     whole = list(decides.values()) + groups_of(found, "src/money/")
     missed = sum(count == 0 for source in whole for count in source.branches.values())
+    poor = poor_folders(found)
     if missed:
-        print(f"{missed} branches of money and of every decide were never taken")
-    return int(missed > 0)
+        poor.append(f"{missed} branches of money and of every decide were never taken")
+    for line in poor:
+        print(f"tools/coverage.py: {line}")
+    return int(len(poor) > 0)
 
 
 if __name__ == "__main__":

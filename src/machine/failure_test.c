@@ -7,10 +7,14 @@
 //
 // The program is linked so that mmap, which all large memory comes from, is the one below
 // (src/machine/meson.build).
+#include "base/checksum.h"
 #include "base/random.h"
 #include "machine/backup.h"
+#include "machine/changes.h"
 #include "machine/command_world.h"
+#include "machine/node_ask.h"
 #include "machine/verify.h"
+#include "modules/tree/tree.h"
 #include "os/disk_failing.h"
 
 #include <errno.h>
@@ -58,9 +62,12 @@ struct test {
     u64 frames;
     struct random random;
     u64 next_id;
-    u64 call;                   // Of the disk that is refused; 0 none.
-    u64 reserve;                // Wish for memory that is refused; 0 none.
-    u64 told;                   // Refusals that made the work fail.
+    u64 call;     // Of the disk that is refused; 0 none.
+    u64 reserve;  // Wish for memory that is refused; 0 none.
+    u64 told;     // Refusals that made the work fail.
+    u64 changes;  // Of the disk, before the work.
+    u128 answers; // What questions are answered, as a checksum.
+    struct node_ask ask;
     struct verify_report whole; // What verifying the folder says of it.
     struct failure failure;
 };
@@ -184,9 +191,18 @@ static void folder_check(struct test *test)
     assert_true(verified.frames == test->frames);
 }
 
+// What was done to a disk that changes something, in all.
+static u64 changes_of(const struct disk_memory *disk)
+{
+    return disk->counts[DISK_COUNT_CREATE] + disk->counts[DISK_COUNT_WRITE] +
+           disk->counts[DISK_COUNT_WRITE_DIRECT] + disk->counts[DISK_COUNT_ALLOCATE] +
+           disk->counts[DISK_COUNT_RENAME] + disk->counts[DISK_COUNT_REMOVE];
+}
+
 // From here on calls are counted.
 static void arm(struct test *test)
 {
+    test->changes = changes_of(&test->disk);
     test->failing.calls = 0;
     test->failing.fail_at = test->call;
     memory.calls = 0;
@@ -199,14 +215,6 @@ struct work {
     bool changes; // Something in the folder; else nothing may be.
 };
 
-// What was done to a disk that changes something, in all.
-static u64 changes_of(const struct disk_memory *disk)
-{
-    return disk->counts[DISK_COUNT_CREATE] + disk->counts[DISK_COUNT_WRITE] +
-           disk->counts[DISK_COUNT_WRITE_DIRECT] + disk->counts[DISK_COUNT_ALLOCATE] +
-           disk->counts[DISK_COUNT_RENAME] + disk->counts[DISK_COUNT_REMOVE];
-}
-
 // The work on a copy of the folder, of which a call or a wish is refused. Whether one was.
 static bool refuse(struct test *test, const struct work *work, u64 call, u64 reserve)
 {
@@ -215,7 +223,6 @@ static bool refuse(struct test *test, const struct work *work, u64 call, u64 res
     disk_failing_init(&test->failing, &test->disk.disk);
     test->call = call;
     test->reserve = reserve;
-    const u64 before = changes_of(&test->disk);
     const enum status status = work->work(test, &test->failing.disk);
     const bool is_refused = call > 0 ? test->failing.calls >= call : memory.calls >= reserve;
     memory.fail_at = 0;
@@ -227,7 +234,7 @@ static bool refuse(struct test *test, const struct work *work, u64 call, u64 res
     test->told += status != STATUS_OK;
     assert_true(is_refused || status == STATUS_OK);
     if (!work->changes) {
-        assert_true(changes_of(&test->disk) == before);
+        assert_true(changes_of(&test->disk) == test->changes);
     } else if (reserve == 0 || reserve % 16 == 0) {
         folder_check(test);
     }
@@ -385,6 +392,158 @@ static void test_restoring(void **state)
     refuse_each(*state, &work, (struct refusals){400, 15, 1, 2, 0});
 }
 
+// --- questions -----------------------------------------------------------------------------------
+
+#define ANSWERS_MAX 64u
+
+// What is answered goes into one checksum.
+struct answers {
+    struct checksum_state sum;
+    enum status status;
+};
+
+static void take(struct answers *answers, enum status status, const void *bytes, u64 size)
+{
+    if (answers->status == STATUS_OK) answers->status = status;
+    if (status == STATUS_OK) checksum_update(&answers->sum, bytes, size);
+}
+
+static void proofs_ask(struct test *test, struct answers *answers)
+{
+    static const u64 ids[] = {1, 17, 300, 721};
+    for (u32 i = 0; i < 2 + ARRAY_COUNT(ids) && answers->status == STATUS_OK; i++) {
+        const struct tree_head head = {0};
+        const struct tree_consistency sizes = {.from = 3, .to = 80};
+        const struct tree_inclusion inclusion = {.transfer_id = i > 1 ? ids[i - 2] : 0, .size = 80};
+        const void *bodies[] = {&head, &sizes, &inclusion};
+        const struct schema_record *questions[] = {
+            &tree_schema_tree_head, &tree_schema_tree_consistency, &tree_schema_tree_inclusion};
+        struct module_answer answer = {0};
+        u32 result = MODULE_DONE;
+        const enum status status =
+            node_ask_try(&test->ask, questions[MIN(i, 2u)], bodies[MIN(i, 2u)], NODE_ASK_SPACE,
+                         &answer, &result, &test->failure);
+        take(answers, status, test->ask.views, answer.size);
+        take(answers, status, &result, sizeof result);
+    }
+}
+
+static void raw_ask(struct test *test, struct history_query *query, struct history_view *view,
+                    struct answers *answers)
+{
+    struct failure *failure = &test->failure;
+    const struct account_filter account = {
+        .account_id = 3,
+        .limit = ANSWERS_MAX,
+        .flags = ACCOUNT_FILTER_DEBITS | ACCOUNT_FILTER_CREDITS,
+    };
+    const struct query_filter some = {.user_data_64 = 2, .code = 1, .limit = ANSWERS_MAX};
+    const struct change_events_filter events = {.limit = ANSWERS_MAX};
+    const u128 ids[] = {5, 500, 1000000};
+    struct transfer transfers[ANSWERS_MAX] = {0};
+    struct account_balance balances[ANSWERS_MAX] = {0};
+    struct change_event changes[ANSWERS_MAX] = {0};
+    struct account_state state = {0};
+    const struct history_moment moment = history_moment_of(view->row_end / 2);
+    u32 rows[ANSWERS_MAX] = {0};
+    u64 row_end = 0;
+    u32 count = 0;
+    enum status status = history_lookup_transfers(view, ids, 3, transfers, &count, failure);
+    take(answers, status, transfers, count * sizeof *transfers);
+    if (status == STATUS_OK) {
+        status = history_account_transfers(query, view, &account, 2, ANSWERS_MAX, transfers, &count,
+                                           NULL, failure);
+        take(answers, status, transfers, count * sizeof *transfers);
+    }
+    if (status == STATUS_OK) {
+        status = history_account_balances(query, view, &account, 2, ANSWERS_MAX, balances, &count,
+                                          NULL, failure);
+        take(answers, status, balances, count * sizeof *balances);
+    }
+    if (status == STATUS_OK) {
+        status = history_query_transfers(query, view, &some, ANSWERS_MAX, transfers, &count, NULL,
+                                         failure);
+        take(answers, status, transfers, count * sizeof *transfers);
+    }
+    if (status == STATUS_OK) {
+        const struct query_filter all = {.limit = ANSWERS_MAX};
+        status =
+            history_query_accounts(query, view, &all, ANSWERS_MAX, rows, &count, NULL, failure);
+        take(answers, status, rows, count * sizeof *rows);
+    }
+    if (status == STATUS_OK) {
+        status = history_change_events(query, view, &events, ANSWERS_MAX, changes, &count, failure);
+        take(answers, status, changes, count * sizeof *changes);
+    }
+    if (status == STATUS_OK) {
+        status = history_state_at(query, view, 4, &moment, &state, failure);
+        take(answers, status, &state, sizeof state);
+    }
+    if (status == STATUS_OK) {
+        status = past_row_by_position(&test->node, view, 40, &row_end, failure);
+        take(answers, status, &row_end, sizeof row_end);
+    }
+    if (status == STATUS_OK) {
+        status = history_row_by_time(view, test->world.timestamp / 2, &row_end, failure);
+        take(answers, status, &row_end, sizeof row_end);
+    }
+    answers->status = status;
+}
+
+static void changes_ask(struct test *test, struct history_view *view, struct answers *answers)
+{
+    static _Alignas(16) u8 bytes[2 * MIB];
+    struct changes_reader *reader = changes_reader_new(&test->node.wal);
+    const u64 from[] = {0, view->row_end / 2};
+    for (u32 i = 0; i < 2 && answers->status == STATUS_OK; i++) {
+        struct changes_page page = {.out = bytes, .room = sizeof bytes};
+        const enum status status = changes_read(reader, view, from[i], 0, &page, &test->failure);
+        take(answers, status, bytes, page.size);
+    }
+    changes_reader_free(reader);
+}
+
+static enum status questions_do(struct test *test, struct disk *disk)
+{
+    struct node *node = &test->node;
+    struct recovery_report report;
+    struct answers answers = {0};
+    struct history_query *query = NULL;
+    must(test, node_open(node, disk, NULL, 0, NULL, &report, &test->failure));
+    arm(test);
+    checksum_begin(&answers.sum);
+    proofs_ask(test, &answers);
+    if (answers.status == STATUS_OK) answers.status = history_query_new(&query, &test->failure);
+    if (answers.status == STATUS_OK) {
+        struct history_view view = history_view_open(
+            &node->machine.history,
+            (const struct account *)(const void *)node->machine.ledger.accounts.memory,
+            node->machine.history.next_row);
+        raw_ask(test, query, &view, &answers);
+        if (answers.status == STATUS_OK) changes_ask(test, &view, &answers);
+        history_view_close(&view);
+        history_query_free(query);
+    }
+    const u128 sum = checksum_end(&answers.sum);
+    if (answers.status == STATUS_OK && test->answers == 0) test->answers = sum;
+    if (answers.status == STATUS_OK) assert_true(test->answers == sum);
+    node_free(node);
+    return answers.status;
+}
+
+// Whatever cannot be read is told, and no answer is made of it.
+static void test_questions(void **state)
+{
+    struct test *test = *state;
+    const struct work work = {questions_do, false};
+    test->answers = 0;
+    node_ask_init(&test->ask, &test->node);
+    (void)refuse(test, &work, U64_MAX, 0); // Of which nothing is refused.
+    assert_true(test->answers != 0);
+    refuse_each(test, &work, (struct refusals){400, 15, 0, 2, 0});
+    node_ask_free(&test->ask);
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(void)
@@ -392,8 +551,8 @@ int main(void)
     // Huge pages are zeroed whole, and here they are touched at their beginning.
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     const struct CMUnitTest tests[] = {
-        TEST(test_a_start),   TEST(test_the_work_behind), TEST(test_verifying),
-        TEST(test_replaying), TEST(test_a_backup),        TEST(test_restoring),
+        TEST(test_a_start),  TEST(test_the_work_behind), TEST(test_verifying), TEST(test_replaying),
+        TEST(test_a_backup), TEST(test_restoring),       TEST(test_questions),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -37,16 +37,23 @@ struct look {
     struct history_view view;
 };
 
-static struct look look_begin(const struct node_ask *ask)
+static enum status look_try(const struct node_ask *ask, struct look *look, struct failure *failure)
 {
     struct machine *machine = &ask->node->machine;
-    struct look look = {0};
-    struct failure failure;
-    must(history_query_new(&look.query, &failure), &failure);
-    look.view = history_view_open(
+    const enum status status = history_query_new(&look->query, failure);
+    if (status != STATUS_OK) return status;
+    look->view = history_view_open(
         &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
         machine->history.next_row);
-    look.view.sees_modules = true;
+    look->view.sees_modules = true;
+    return STATUS_OK;
+}
+
+static struct look look_begin(const struct node_ask *ask)
+{
+    struct look look = {0};
+    struct failure failure;
+    must(look_try(ask, &look, &failure), &failure);
     return look;
 }
 
@@ -56,8 +63,9 @@ static void look_end(struct look *look)
     history_query_free(look->query);
 }
 
-u32 node_ask(struct node_ask *ask, const struct schema_record *question, const void *body, u32 room,
-             struct module_answer *answer)
+enum status node_ask_try(struct node_ask *ask, const struct schema_record *question,
+                         const void *body, u32 room, struct module_answer *answer, u32 *result,
+                         struct failure *failure)
 {
     assert(room <= NODE_ASK_SPACE);
     answer->views = ask->views;
@@ -73,16 +81,26 @@ u32 node_ask(struct node_ask *ask, const struct schema_record *question, const v
     answer->task = ask->task;
     if (answer->looks_max == 0) answer->looks_max = ANSWER_TURN_LOOKS;
     memset(answer->work, 0, sizeof answer->work);
-    u32 result = MODULE_DONE;
     do {
-        result = commit_ask(&ask->node->machine, question, body, answer);
-    } while (result == MODULE_DONE && answer->is_unfinished);
-    if (result != MODULE_DONE || !answer->looks) return result;
-    struct look look = look_begin(ask);
-    struct failure failure;
-    must(past_look(ask->node, look.query, &look.view, question, body, answer, &failure), &failure);
+        *result = commit_ask(&ask->node->machine, question, body, answer);
+    } while (*result == MODULE_DONE && answer->is_unfinished);
+    if (*result != MODULE_DONE || !answer->looks) return STATUS_OK;
+    struct look look = {0};
+    enum status status = look_try(ask, &look, failure);
+    if (status != STATUS_OK) return status;
+    status = past_look(ask->node, look.query, &look.view, question, body, answer, failure);
     look_end(&look);
-    return answer->result;
+    *result = answer->result;
+    return status;
+}
+
+u32 node_ask(struct node_ask *ask, const struct schema_record *question, const void *body, u32 room,
+             struct module_answer *answer)
+{
+    struct failure failure;
+    u32 result = MODULE_DONE;
+    must(node_ask_try(ask, question, body, room, answer, &result, &failure), &failure);
+    return result;
 }
 
 u32 node_ask_accounts(struct node_ask *ask, u32 number, u32 limit, u32 *rows)

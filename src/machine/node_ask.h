@@ -3,7 +3,8 @@
 // For tests: asking a node that has one thread, as ports do it: all turns of an answer at once, and
 // what history has to say of it.
 //
-// What the disk refuses ends the process with the failure's message.
+// What the disk refuses ends the process with the failure's message, but where a status is
+// returned.
 #ifndef TAEL_MACHINE_NODE_ASK_H
 #define TAEL_MACHINE_NODE_ASK_H
 
@@ -28,6 +29,11 @@ void node_ask_free(struct node_ask *ask);
 // looks_max, 0 for the usual, are the caller's. Returns MODULE_DONE or a refusal.
 u32 node_ask(struct node_ask *ask, const struct schema_record *question, const void *body, u32 room,
              struct module_answer *answer);
+
+// The same of a disk that may fail: the status is that of reading, and then `*result` is not set.
+MUST_USE enum status node_ask_try(struct node_ask *ask, const struct schema_record *question,
+                                  const void *body, u32 room, struct module_answer *answer,
+                                  u32 *result, struct failure *failure);
 
 // What history's lists have on a ledger number: the rows of its accounts in the order in which they
 // were made; its transfers and postings, the newest first (with a code other than 0 only those of

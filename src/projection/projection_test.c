@@ -254,8 +254,131 @@ static void test_names_do_not_collide(void **state)
     }
 }
 
+// --- memory that is refused ----------------------------------------------------------------------
+
+static sqlite3_mem_methods memory; // SQLite's own.
+static u64 wishes;
+static u64 refuse_at; // 0: none.
+
+static void *refusing_malloc(int size)
+{
+    return ++wishes == refuse_at ? NULL : memory.xMalloc(size);
+}
+
+static void *refusing_realloc(void *old, int size)
+{
+    return ++wishes == refuse_at ? NULL : memory.xRealloc(old, size);
+}
+
+static void memory_begin(void)
+{
+    sqlite3_mem_methods refusing;
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory), SQLITE_OK);
+    refusing = memory;
+    refusing.xMalloc = refusing_malloc;
+    refusing.xRealloc = refusing_realloc;
+    assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &refusing), SQLITE_OK);
+}
+
+// Opens the file, whose accounts are there, adds an entry with its legs and a transfer, and commits
+// them; makes the indexes. Closes it, however far it came.
+static enum status project(const struct file *file, bool *is_committed, struct failure *failure)
+{
+    const struct projection_options options = {.path = file->path, .log_id = LOG_ID};
+    const struct transfer transfer = {.id = U128_MAX - 5,
+                                      .debit_account_id = 1,
+                                      .credit_account_id = 2,
+                                      .amount = (u128)1 << 70,
+                                      .ledger = 7,
+                                      .code = 1};
+    const struct {
+        struct entry_post post;
+        struct entry_leg legs[2];
+    } entry = {
+        .post = {.entry_id = 9, .day = 20811, .legs_count = 2},
+        .legs = {{.book = 100, .side = SIDE_DEBIT, .account_id = 1, .amount = 5},
+                 {.book = 100, .side = SIDE_CREDIT, .account_id = 2, .amount = 5}},
+    };
+    struct {
+        struct change change;
+        _Alignas(16) u8 payload[512];
+    } rows[2] = {
+        {.change = {.row = 2,
+                    .record = ledger_schema_transfer.number,
+                    .kind = CHANGE_KIND_TRANSFER,
+                    .held_row = U64_MAX,
+                    .cause_row = U64_MAX,
+                    .payload_size = sizeof transfer}},
+        {.change = {.row = 3,
+                    .record = entry_schema_entry_post.number,
+                    .kind = CHANGE_KIND_RECORD,
+                    .held_row = U64_MAX,
+                    .cause_row = U64_MAX,
+                    .payload_size = sizeof entry}},
+    };
+    struct projection *projection = NULL;
+    memcpy(&rows[0].change + 1, &transfer, sizeof transfer);
+    memcpy(&rows[1].change + 1, &entry, sizeof entry);
+    *is_committed = false;
+    enum status status = projection_open(&projection, &options, failure);
+    if (status != STATUS_OK) return status;
+    for (u32 i = 0; i < 2 && status == STATUS_OK; i++) {
+        status = projection_add(projection, &rows[i].change, failure);
+    }
+    if (status == STATUS_OK) status = projection_commit(projection, 4, 4, failure);
+    *is_committed = status == STATUS_OK;
+    if (status == STATUS_OK) status = projection_index(projection, failure);
+    projection_close(projection);
+    return status;
+}
+
+// Wishes of SQLite for memory are refused: it is told, and either all of what was added is there or
+// nothing of it, each number as it was.
+static void test_wishes_for_memory_are_refused(void **state)
+{
+    u32 told = 0;
+    bool is_refused = true;
+    for (u64 n = 1; is_refused; n += 1 + n / 24) {
+        void *made = NULL;
+        struct failure failure = {0};
+        bool is_committed = false;
+        (void)state;
+        (void)setup(&made);
+        struct file *file = made;
+        accounts_add(file);
+        commit(file);
+        projection_close(file->projection);
+        wishes = 0;
+        refuse_at = n;
+        const enum status status = project(file, &is_committed, &failure);
+        is_refused = wishes >= n;
+        refuse_at = 0;
+        if (status != STATUS_OK) {
+            assert_true(is_refused && failure.message[0] != 0);
+            told++;
+        }
+        file->projection = file_open(file);
+        const bool is_there = projection_row(file->projection) == 4;
+        assert_true(is_there || (!is_committed && projection_row(file->projection) == 2));
+        assert_string_equal(asked(file, "SELECT count(*) FROM account WHERE code = 1"), "2");
+        assert_string_equal(asked(file, "SELECT count(*) FROM transfer"), is_there ? "1" : "0");
+        if (is_there) {
+            assert_string_equal(asked(file, "SELECT id || amount FROM transfer"),
+                                "340282366920938463463374607431768211450"
+                                "000000000000000001180591620717411303424");
+            assert_string_equal(asked(file, "SELECT group_concat(entry_id || item || side || "
+                                            "account_id || amount) FROM entry_post_legs "
+                                            "NATURAL JOIN entry_post"),
+                                "90debit15,91credit25");
+        }
+        assert_int_equal(teardown(&made), 0);
+    }
+    assert_true(told > 20);
+}
+
 int main(void)
 {
+    memory_begin();
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_numbers_of_every_size),
@@ -266,6 +389,7 @@ int main(void)
         CASE(test_records_that_are_not_known_are_refused),
         CASE(test_views_and_indexes),
         cmocka_unit_test(test_names_do_not_collide),
+        cmocka_unit_test(test_wishes_for_memory_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

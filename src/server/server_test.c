@@ -9,6 +9,7 @@
 #include "ledger/ledger_types.h"
 #include "server/compat_client.h"
 #include "server/listener.h"
+#include "server/refused_calls.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -38,6 +40,7 @@ struct world {
     char said[16384]; // Of `trace`, when it was last read.
     struct server_options options;
     pid_t server;
+    struct refused_calls *refused; // Shared with the server, when one of its calls is refused.
 };
 
 static void ready_print(const struct server_options *options, const char *compat, const char *port)
@@ -119,6 +122,7 @@ static _Noreturn void server_be(struct world *world, int output, int signal_numb
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
         (void)raise(signal_number);
     }
+    refused_calls_begin(world->refused);
     enum status status = server_options_check(&world->options, &failure);
     if (status == STATUS_OK) status = server_run(&world->options, &failure);
     if (status != STATUS_OK) {
@@ -650,6 +654,101 @@ static void test_a_stop_while_recovering_is_clean(void **state)
     compat_client_close(&client);
 }
 
+// --- calls of the system that are refused --------------------------------------------------------
+
+static bool server_has_ended(struct world *world, int *code)
+{
+    int state = 0;
+    if (waitpid(world->server, &state, WNOHANG) == 0) return false;
+    world->server = 0;
+    *code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+    return true;
+}
+
+// Makes an account, as often as it is tried, until the server answers or has ended. Whether it was
+// answered.
+static bool account_make_or_end(struct world *world, u128 id, bool *has_ended, int *code)
+{
+    const struct compat_client_options options = client_options(world);
+    struct compat_client client;
+    struct failure failure;
+    bool is_made = false;
+    const u64 until = compat_client_now() + TIMEOUT_NS;
+    *has_ended = false;
+    while (!is_made && !*has_ended) {
+        if (compat_client_now() > until) fail_msg("the server neither answers nor ends");
+        if (compat_client_connect(&client, &options, NS_PER_S / 4, &failure) == STATUS_OK) {
+            is_made = account_create(&client, id, NS_PER_S / 4, &failure) == STATUS_OK;
+        }
+        compat_client_close(&client);
+        *has_ended = !is_made && server_has_ended(world, code);
+    }
+    return is_made;
+}
+
+// One run of a server whose call number `at` is refused: it serves all the same and stops, or
+// leaves and says why. Whether a call was refused; `*is_made` says whether the account is there.
+static bool run_refused(struct world *world, u64 at, bool *is_made)
+{
+    struct refused_calls *refused = world->refused;
+    bool has_ended = false;
+    int code = 0;
+    *refused = (struct refused_calls){.refuse_at = at};
+    *is_made = false;
+    if (server_begin(world, 0)) *is_made = account_make_or_end(world, at, &has_ended, &code);
+    if (!has_ended) code = server_end(world, *is_made ? SIGTERM : 0);
+    const bool is_refused = refused->name[0] != 0;
+    (void)file_says(world, world->trace, "");
+    if (code >= 100 || (code != 0 && world->said[0] == 0)) {
+        fail_msg("call %llu, %s: the server ends with %d: %s", (unsigned long long)at,
+                 refused->name, code, world->said);
+    }
+    return is_refused;
+}
+
+// The calls of a server, from its beginning to its end, in a new folder or in one that is there:
+// each of the first ones, and then ever fewer. A start behind it has what was answered.
+static void refuse_each_call(struct world *world, bool is_used)
+{
+    struct compat_client client;
+    u64 runs = 0;
+    bool is_made = true;
+    void *shared = mmap(NULL, sizeof *world->refused, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(shared != MAP_FAILED);
+    struct refused_calls *refused = shared;
+    if (is_used) {
+        server_start(world);
+        accounts_make(world, 1);
+        assert_int_equal(server_end(world, SIGKILL), 128 + SIGKILL);
+    }
+    for (u64 at = 1;; at += 1 + at / 16) {
+        if (!is_used) folder_empty(world->data);
+        world->refused = refused;
+        const bool is_refused = run_refused(world, at, &is_made);
+        world->refused = NULL;
+        server_start(world);
+        client_connect(world, &client);
+        assert_int_equal(accounts_found(&client, at), is_made || (is_used && at == 1));
+        compat_client_close(&client);
+        assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
+        runs++;
+        if (!is_refused) break;
+    }
+    assert_true(runs > 20);
+    (void)munmap(shared, sizeof *refused);
+}
+
+static void test_each_call_of_a_first_start_is_refused(void **state)
+{
+    refuse_each_call(*state, false);
+}
+
+static void test_each_call_of_a_start_is_refused(void **state)
+{
+    refuse_each_call(*state, true);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -669,6 +768,8 @@ int main(void)
         TEST(test_another_cluster_is_likely_when_a_server_closes),
         TEST(test_a_stop_waits_for_no_client),
         TEST(test_a_stop_while_recovering_is_clean),
+        TEST(test_each_call_of_a_first_start_is_refused),
+        TEST(test_each_call_of_a_start_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 //
 // The file that makes a folder a backup: what it says, what is refused in it, that no reader of the
 // log sees anything behind the end that it names. And frames found by their headers.
+#include "base/checksum.h"
 #include "os/disk_memory.h"
 #include "wal/backup_file.h"
 #include "wal/wal.h"
@@ -101,6 +102,84 @@ static void test_the_file_is_what_was_written(void **state)
 }
 
 // Reads to the end. Returns how many frames there are.
+// Puts a file there whose checksum is right, whatever it says.
+static void file_put(struct fixture *fixture, struct backup_file *file)
+{
+    const size_t sum_size = sizeof file->checksum;
+    const u128 sum = checksum((const u8 *)file + sum_size, sizeof *file - sum_size);
+    memcpy(file->checksum, &sum, sum_size);
+    disk_memory_put(&fixture->disk, BACKUP_FILE_NAME, 0, file, sizeof *file);
+}
+
+static void test_what_contradicts_itself_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct disk *disk = &fixture->disk.disk;
+    struct backup_file whole = {.end = mark_behind(fixture, 7), .copied = mark_behind(fixture, 8)};
+    must(fixture, backup_file_write(disk, &whole, &fixture->failure));
+    must(fixture, backup_file_read(disk, &whole, &fixture->failure));
+    for (u32 i = 0; i < 11; i++) {
+        struct backup_file file = whole;
+        struct backup_file read;
+        enum status expected = STATUS_CORRUPT;
+        switch (i) {
+        case 0: file.magic ^= 1; break;
+        case 1:
+            file.format++;
+            expected = STATUS_UNSUPPORTED;
+            break;
+        case 2: file.end.place_last = file.end.place; break;
+        case 3: file.end.place += 16; break;
+        case 4: file.end.place_last += 16; break;
+        case 5: file.copied.place_last = file.copied.place; break;
+        case 6: file.end.sequence = file.copied.sequence + 1; break;
+        case 7: file.copied = mark_behind(fixture, 6), file.copied.sequence = 9; break;
+        case 8: file.reserved = 1; break;
+        case 9: file.reserved_2[7] = 1; break;
+        default: expected = STATUS_OK; break;
+        }
+        file_put(fixture, &file);
+        assert_int_equal(backup_file_read(disk, &read, &fixture->failure), expected);
+        struct wal wal;
+        assert_int_equal(wal_init(&wal, disk, &fixture->failure), expected);
+        if (expected == STATUS_OK) wal_free(&wal);
+    }
+    disk_memory_rot(&fixture->disk, BACKUP_FILE_NAME, 100, 1);
+    assert_int_equal(backup_file_read(disk, &whole, &fixture->failure), STATUS_CORRUPT);
+}
+
+// The log of a backup that ends before the file says so is damaged, and told by both places.
+static void test_a_log_that_ends_before_its_backup_is_damaged(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { LAST = 12 };
+    struct wal wal;
+    struct wal_reader reader;
+    const struct wal_tail from = {0};
+    struct backup_file file = {.end = mark_behind(fixture, LAST),
+                               .copied = mark_behind(fixture, LAST)};
+    static const u8 nothing[PAGE_SIZE];
+    must(fixture, backup_file_write(&fixture->disk.disk, &file, &fixture->failure));
+    for (u64 at = file.end.place_last; at < file.end.place; at += PAGE_SIZE) {
+        disk_memory_put(&fixture->disk, "log-00000000", at, nothing, PAGE_SIZE);
+    }
+    must(fixture, wal_init(&wal, &fixture->disk.disk, &fixture->failure));
+    must(fixture, wal_reader_init(&reader, &wal, &from, &fixture->failure));
+    enum status status = STATUS_OK;
+    u32 count = 0;
+    for (; status == STATUS_OK; count++) {
+        struct frame_view view;
+        enum wal_end end = WAL_END;
+        status = wal_reader_next(&reader, &view, &end, &fixture->failure);
+        if (status == STATUS_OK) assert_int_equal(end, WAL_FRAME);
+    }
+    assert_int_equal(status, STATUS_CORRUPT);
+    assert_int_equal(count, LAST + 1); // The last of them is the failure.
+    assert_non_null(strstr(fixture->failure.message, "and the backup goes on to"));
+    wal_reader_free(&reader);
+    wal_free(&wal);
+}
+
 static u32 frames_count(struct fixture *fixture)
 {
     struct wal wal;
@@ -194,6 +273,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_the_file_is_what_was_written),
+        TEST(test_what_contradicts_itself_is_refused),
+        TEST(test_a_log_that_ends_before_its_backup_is_damaged),
         TEST(test_the_log_ends_where_the_file_says),
         TEST(test_an_unfinished_backup_is_no_log),
         TEST(test_frames_are_found_by_their_headers),

@@ -548,6 +548,72 @@ static void test_a_misdirected_frame_is_no_torn_tail(void **state)
     expect_damage(fixture, "though frame 4 is in log-00000000 at 163840");
 }
 
+// A frame whose digests are right and that says impossible things of itself is no frame: the last
+// one is cut as torn.
+static void test_frames_that_cannot_be_are_none(void **state)
+{
+    struct fixture *fixture = *state;
+    static const u64 fields[] = {
+        256 + 12, // A body that is not aligned.
+        256 + 11, // One that is longer than the frame.
+        256 + 15, // One that begins behind it.
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+        append_some(fixture, 2, 100);
+        fixture->damage_offset = fields[i];
+        append_some(fixture, 1, 100);
+        fixture->damage_offset = 0;
+        enum wal_end end = WAL_FRAME;
+        enum status status = STATUS_OK;
+        assert_int_equal(read_all(fixture, &status, &end), 2);
+        wal_reader_free(&fixture->reader);
+        assert_int_equal(status, STATUS_OK);
+        assert_int_equal(end, WAL_TORN);
+        void *next = fixture;
+        teardown(&next);
+        setup(&next);
+        fixture = next;
+    }
+    *state = fixture;
+}
+
+// Positions are looked for and frames are counted on a disk of which each call fails once: what is
+// not read is told, and is neither the end of the log nor damage.
+static void test_what_cannot_be_read_is_not_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct disk_failing failing = {0};
+    append_some(fixture, 22, 3 * MIB); // Two files.
+    const u64 end = fixture->wal.tail.place;
+    const u64 count = fixture->sequence;
+    u64 failed[3] = {0};
+    for (u64 n = 1; n < 120; n++) {
+        struct wal wal;
+        struct frame_header header;
+        u64 extent = 0;
+        disk_failing_init(&failing, &fixture->disk.disk);
+        must(fixture, wal_init(&wal, &failing.disk, &fixture->failure));
+        failing.fail_at = failing.calls + n;
+        enum status status = wal_extent(&wal, &extent, &fixture->failure);
+        if (status == STATUS_OK) assert_true(extent == end);
+        else assert_int_equal(status, STATUS_IO);
+        failed[0] += status != STATUS_OK;
+        failing.fail_at = failing.calls + n;
+        const struct wal_bound bound = {20, U64_MAX, U64_MAX};
+        status = wal_find_last(&wal, &bound, &header, &fixture->failure);
+        if (status == STATUS_OK) assert_true(header.sequence == 20);
+        else assert_int_equal(status, STATUS_IO);
+        failed[1] += status != STATUS_OK;
+        failing.fail_at = failing.calls + n;
+        status = wal_find_position(&wal, end, count, &header, &fixture->failure);
+        if (status == STATUS_OK) assert_true(header.position == count);
+        else assert_int_equal(status, STATUS_IO);
+        failed[2] += status != STATUS_OK;
+        wal_free(&wal);
+    }
+    assert_true(failed[0] > 4 && failed[1] > 8 && failed[2] > 4);
+}
+
 // Whole, and of this format's number, but with a field that must be zero: of a later binary.
 static void test_fields_that_must_be_zero_are_refused(void **state)
 {
@@ -721,6 +787,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_file_that_was_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_in_the_middle_that_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_misdirected_frame_is_no_torn_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_frames_that_cannot_be_are_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_not_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fields_that_must_be_zero_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_misread_header_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
