@@ -680,6 +680,39 @@ static void test_rows_that_are_none_are_refused(void **state)
     case_end(one);
 }
 
+// Of tables that were made smaller: a job that has no place is not begun, rows that have none are
+// not staged, and nothing of the command is done.
+static void test_tables_that_are_full_are_told(void **state)
+{
+    (void)state;
+    struct case_ *one = case_begin(12);
+    struct machine *machine = &one->world.node.machine;
+    struct table *jobs = &machine->module_tables[module_index(&job_module)].tables[JOB_TABLE];
+    struct table *rows =
+        &machine->module_tables[module_index(&import_module)].tables[IMPORT_TABLE_ROWS];
+    const u64 jobs_max = jobs->capacity;
+    const u64 rows_max = rows->capacity;
+    plain_add(one, 1, OPEN_DAY, 6, 7, 1);
+    plain_add(one, 2, OPEN_DAY, 6, 7, 1);
+    assert_int_equal(import_begin(one, 70, ENTRY_POST, false), MODULE_DONE);
+    rows->capacity = 1;
+    assert_int_equal(rows_send(one, 70, 0, 2), MODULE_FULL);
+    assert_int_equal(rows->count, 0);
+    rows->capacity = 2; // Just enough.
+    assert_int_equal(rows_send(one, 70, 0, 2), MODULE_DONE);
+    rows->capacity = rows_max;
+    jobs->capacity = jobs->count;
+    assert_int_equal(import_run(one, 70, true), MODULE_FULL);
+    assert_int_equal(jobs->count, jobs->capacity);
+    jobs->capacity++;
+    assert_int_equal(import_run(one, 70, true), MODULE_DONE);
+    jobs->capacity = jobs_max;
+    slices_until_still(one, 70);
+    assert_int_equal(job_of(one, 70)->status, JOB_STATUS_COMMITTED);
+    machine_check(machine);
+    case_end(one);
+}
+
 static u32 room_of(const struct case_ *one)
 {
     return one->world.genesis.accounts_max - (u32)one->world.node.machine.ledger.accounts.count;
@@ -818,6 +851,7 @@ int main(void)
         cmocka_unit_test(test_constraints_keep_no_row_back),
         cmocka_unit_test(test_who_may_do_what_and_when),
         cmocka_unit_test(test_rows_that_are_none_are_refused),
+        cmocka_unit_test(test_tables_that_are_full_are_told),
         cmocka_unit_test(test_the_room_of_the_log_is_used_up),
         cmocka_unit_test(test_what_finds_no_room_halts),
         cmocka_unit_test(test_a_tick_with_other_records_is_damage),

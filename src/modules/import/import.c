@@ -252,7 +252,8 @@ static struct import_refused_row refused_view(const struct import_record *import
     }
     assert(result != NULL); // What refused the row has a name.
     const struct schema_name name = schema_lower(result->name);
-    memcpy(view.name, name.text, MIN(strlen(name.text), sizeof view.name));
+    assert(strlen(name.text) <= sizeof view.name); // Every result's is.
+    memcpy(view.name, name.text, strlen(name.text));
     memcpy(view.reason, result->sentence, MIN(strlen(result->sentence), sizeof view.reason));
     return view;
 }
