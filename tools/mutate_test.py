@@ -65,7 +65,10 @@ EXPECTED = [("choice", "amount > 50", True), ("guard", "kind > 1", True),
 # A body of a function, and the kinds and texts of what can be taken out of it.
 FORMS = [
     ("if (x) return BOX_ODD; return MODULE_DONE;", [("guard", "x")]),
-    ("if (x && (a || b)) return BOX_ODD; return MODULE_DONE;", [("guard", "a"), ("guard", "b")]),
+    ("if (x && (a || b)) return BOX_ODD; return MODULE_DONE;",
+     [("part", "x"), ("part", "(a || b)"), ("guard", "a"), ("guard", "b")]),
+    ("if (a || (b && c)) return BOX_ODD; return MODULE_DONE;",
+     [("guard", "a"), ("guard", "(b && c)"), ("part", "b"), ("part", "c")]),
     ("if (UNLIKELY(a || b)) { e = 1; return BOX_ODD; }", [("guard", "a"), ("guard", "b")]),
     ("if (x) r = BOX_ODD; else if (y) r = BOX_FULL; else r = BOX_ZERO;",
      [("guard", "x"), ("guard", "y"), ("word", "BOX_ZERO")]),
@@ -84,11 +87,21 @@ FORMS = [
 ]
 
 
+# The same of functions that refuse by a truth value.
+TRUTHS = [
+    ("plan_fits", "if (a || b) return false; return x && (y || z);",
+     [("guard", "a"), ("guard", "b"), ("guard", "x"), ("guard", "(y || z)")]),
+    ("plan_fits", "if (a) { return true; } return true;", []),
+    ("is_refused", "if (a && b) return true; if (c) return false; return x || y;",
+     [("guard", "a && b"), ("part", "a"), ("part", "b"), ("guard", "x"), ("guard", "y")]),
+]
+
+
 def forms_wrong():
     """How many forms are not read as they are meant."""
     wrong = 0
-    for body, expected in FORMS:
-        text = "static u32 f(void)\n{\n    " + body + "\n    (void)MODULE_DONE;\n}\n"
+    for name, body, expected in [("f", *form) for form in FORMS] + TRUTHS:
+        text = f"static u32 {name}(void)\n{{\n    {body}\n    (void)MODULE_DONE;\n}}\n"
         found = [(rule.kind, text[rule.begin:rule.end])
                  for rule in mutation_rules.Finder(text, NAMES).find()]
         if found != expected:
@@ -145,7 +158,7 @@ def main():
         wrong = forms_wrong() + example_wrong(folder) + failing_wrong(folder)
     finally:
         shutil.rmtree(folder)
-    print(f"{len(FORMS) + 2 - wrong} {wrong}")
+    print(f"{len(FORMS) + len(TRUTHS) + 2 - wrong} {wrong}")
     return int(wrong > 0)
 
 

@@ -15,6 +15,14 @@ In such a function a rule is one of:
   word     return X;                 behind no guard (the end of a function, a case of a switch),
            return A ? X : Y;         a choice between refusals alone, and every other place that
            f(X);                     names a refusal without comparing with it: DONE instead.
+  part     if (A && B) return X;     that without which more would be refused: each operand, and of
+           if (A && (B || C)) ...;   alternatives in brackets what stands beside them. Taken out, it
+                                     is true.
+
+Some functions say by a truth value whether something is refused: HOLDING ones by false, REFUSING
+ones by true. In the first `if (A || B) return false;` is a guard and each operand of `return A &&
+B;` a guard too, taken out as true; in the second those of `if (A || B) return true;` and `return A
+|| B;` are, taken out as false.
 
 A condition that looks at a status of reading (STATUS_OK) is none: what the environment fails in
 refuses nothing, and no reply is made of it.
@@ -28,6 +36,13 @@ DESCRIPTIONS = "src/modules/*.def", "src/modules/*/*.def", "src/ledger/ledger.de
 RESULT = re.compile(r"^\s*RESULT\((\w+),\s*(\w+)", re.M)
 DONES = {"MODULE": "MODULE_DONE", "CREATE_ACCOUNT": "CREATE_ACCOUNT_CREATED",
          "CREATE_TRANSFER": "CREATE_TRANSFER_CREATED"}
+HOLDING = {"cell_fits", "compat_decode", "constraints_hold", "control_holds", "effects_fit",
+           "ledger_cell_takes", "ledger_has_room", "ledger_has_room_for_limits",
+           "ledger_terms_fit", "plan_fits", "sub_ledgers_have_room", "sub_ledgers_prepare",
+           "trailer_valid"}
+REFUSING = {"commit_holds_up", "exceeds_credits", "exceeds_debits", "is_refused",
+            "machine_is_overridden", "member_is_refused", "principal_is_closed",
+            "timestamp_is_taken"}
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''
                      r"|^[ \t]*#(?:[^\n\\]|\\\n|\\.)*", re.S | re.M)
 CLOSING = {"(": ")", "{": "}", "[": "]"}
@@ -72,6 +87,16 @@ def closing(text, place):
             if depth == 0:
                 return i
     raise ValueError(f"no closing bracket for the one at {place}")
+
+
+def opening_of(text, place):
+    """Where the bracket that is closed at a place is opened."""
+    depth = 0
+    for i in range(place, -1, -1):
+        depth += (text[i] in ")}]") - (text[i] in "({[")
+        if depth == 0:
+            return i
+    raise ValueError(f"no opening bracket for the one at {place}")
 
 
 def find_flat(text, begin, end, word):
@@ -195,6 +220,20 @@ class Finder:
                     return parts
         return [(begin, end)]
 
+    def parts(self, begin, end):
+        """Spans of the operands without each of which a condition would hold more often."""
+        begin, end = trimmed(self.text, begin, end)
+        spans = split_flat(self.text, begin, end, "||")
+        if len(spans) > 1:
+            return [part for span in spans for part in self.parts(*span)]
+        spans = split_flat(self.text, begin, end, "&&")
+        if len(spans) == 1:
+            match = re.compile(r"(?:UN)?(?:LIKELY)?\(").match(self.text, begin, end)
+            if match and closing(self.text, match.end() - 1) == end - 1:
+                return self.parts(match.end(), end - 1)
+            return []
+        return spans + [part for span in spans for part in self.parts(*span)]
+
     def body_of(self, place):
         """The statement of what an `if` guards that refuses: its span; None when none does."""
         if self.text[place] == "{":
@@ -223,6 +262,34 @@ class Finder:
             if last:
                 self.guarded.append(trimmed(self.text, *last)[0])
                 self.taken.append(last)
+                self.parts_add(condition)
+
+    def parts_add(self, condition):
+        for span in self.parts(*condition):
+            if not re.search(r"\bSTATUS_OK\b", self.text[span[0]:span[1]]):
+                self.add("part", span, "(!mutant_rule(%d, !(", ")))")
+
+    def truths(self, begin, end, holds):
+        """Rules of a function that tells by false (it holds) or by true that it refuses."""
+        refusal = "false" if holds else "true"
+        for match in re.compile(r"\bif\s*\(").finditer(self.text, begin, end):
+            opening = match.end() - 1
+            close = closing(self.text, opening)
+            if re.compile(r"\s*\{?\s*return %s;" % refusal).match(self.text, close + 1):
+                for span in self.alternatives(opening + 1, close):
+                    self.add("guard", span, "mutant_rule(%d, ", ")")
+                self.parts_add((opening + 1, close))
+        for match in re.compile(r"\breturn\b").finditer(self.text, begin, end):
+            span = trimmed(self.text, match.end(), find_flat(self.text, match.end(), end, ";"))
+            if self.text[span[0]:span[1]] in ("true", "false"):
+                continue
+            if holds:
+                for part in split_flat(self.text, *span, "&&"):
+                    self.add("guard", part, "(!mutant_rule(%d, !(", ")))")
+            else:
+                for part in self.alternatives(*span):
+                    self.add("guard", part, "mutant_rule(%d, ", ")")
+                self.parts_add(span)
 
     def choices(self, begin, end):
         """The choices of a value; whether one of its arms is done."""
@@ -284,6 +351,11 @@ class Finder:
     def find(self):
         """The rules, in the order of the source."""
         for begin, end in functions(self.text):
+            head = self.text[:begin].rstrip()
+            name = re.search(r"(\w*)\s*$", head[:opening_of(head, len(head) - 1)]).group(1)
+            if name in HOLDING or name in REFUSING:
+                self.truths(begin, end, name in HOLDING)
+                continue
             if self.has_name(begin, end) or self.dones.search(self.text, begin, end):
                 self.ifs(begin, end)
                 self.values(begin, end)

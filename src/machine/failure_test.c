@@ -34,6 +34,7 @@
 static struct {
     u64 calls;
     u64 fail_at; // 0: none.
+    u64 held;    // Bytes of address space.
 } memory;
 
 void *__real_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset);
@@ -43,10 +44,20 @@ void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int f
 {
     memory.calls++;
     if (memory.calls != memory.fail_at) {
+        memory.held += align_up(size, PAGE_SIZE);
         return __real_mmap64(address, size, protection, flags, file, offset);
     }
     errno = ENOMEM;
     return MAP_FAILED;
+}
+
+int __real_munmap(void *address, size_t size);
+int __wrap_munmap(void *address, size_t size);
+
+int __wrap_munmap(void *address, size_t size)
+{
+    memory.held -= align_up(size, PAGE_SIZE);
+    return __real_munmap(address, size);
 }
 
 // --- a folder ------------------------------------------------------------------------------------
@@ -218,6 +229,7 @@ struct work {
 // The work on a copy of the folder, of which a call or a wish is refused. Whether one was.
 static bool refuse(struct test *test, const struct work *work, u64 call, u64 reserve)
 {
+    const u64 held = memory.held;
     disk_memory_init(&test->disk, call + reserve);
     disk_memory_copy(&test->disk, &test->folder);
     disk_failing_init(&test->failing, &test->disk.disk);
@@ -226,6 +238,7 @@ static bool refuse(struct test *test, const struct work *work, u64 call, u64 res
     const enum status status = work->work(test, &test->failing.disk);
     const bool is_refused = call > 0 ? test->failing.calls >= call : memory.calls >= reserve;
     memory.fail_at = 0;
+    assert_true(memory.held == held);
     if (status != STATUS_OK) {
         assert_int_equal(status, call > 0 ? STATUS_IO : STATUS_FULL);
         assert_non_null(
@@ -235,7 +248,7 @@ static bool refuse(struct test *test, const struct work *work, u64 call, u64 res
     assert_true(is_refused || status == STATUS_OK);
     if (!work->changes) {
         assert_true(changes_of(&test->disk) == test->changes);
-    } else if (reserve == 0 || reserve % 16 == 0) {
+    } else if (reserve % 32 == 0) {
         folder_check(test);
     }
     disk_memory_free(&test->disk);
@@ -244,11 +257,12 @@ static bool refuse(struct test *test, const struct work *work, u64 call, u64 res
 
 // How often some work is refused.
 struct refusals {
-    u64 calls_min;  // There are at least so many calls of the disk; of them
-    u64 stride;     // each so manieth fails (odd, so that all kinds do), and
-    u64 again_max;  // so many are not told, since they are made again.
-    u64 wishes_min; // There are at least so many wishes for memory, of which as many are refused;
-    u64 kept_max;   // so many are not told: a segment that is not sealed stays in memory.
+    u64 calls_min;   // There are at least so many calls of the disk; of them
+    u64 stride;      // each so manieth fails (odd, so that all kinds do), and
+    u64 again_max;   // so many are not told, since they are made again.
+    u64 wishes_min;  // There are at least so many wishes for memory; of them
+    u64 wish_stride; // each so manieth is refused, and
+    u64 kept_max;    // so many are not told: a segment that is not sealed stays in memory.
 };
 
 static void refuse_each(struct test *test, const struct work *work, struct refusals refusals)
@@ -259,7 +273,7 @@ static void refuse_each(struct test *test, const struct work *work, struct refus
     for (; refuse(test, work, n, 0); n += refusals.stride) tried++;
     assert_true(n > refusals.calls_min && tried - test->told <= refusals.again_max);
     test->told = tried = 0;
-    for (n = 1; refuse(test, work, 0, n); n += refusals.stride) tried++;
+    for (n = 1; refuse(test, work, 0, n); n += refusals.wish_stride) tried++;
     assert_true(n > refusals.wishes_min && tried - test->told <= refusals.kept_max);
 }
 
@@ -282,7 +296,7 @@ static enum status start_do(struct test *test, struct disk *disk)
 static void test_a_start(void **state)
 {
     const struct work work = {start_do, true};
-    refuse_each(*state, &work, (struct refusals){400, 3, 0, 300, 4});
+    refuse_each(*state, &work, (struct refusals){400, 3, 0, 300, 1, 12});
 }
 
 // What a server does behind the frame that rotated: a checkpoint, merges, files that go.
@@ -311,7 +325,7 @@ static enum status behind_do(struct test *test, struct disk *disk)
 static void test_the_work_behind(void **state)
 {
     const struct work work = {behind_do, true};
-    refuse_each(*state, &work, (struct refusals){60, 1, 0, 2, 0});
+    refuse_each(*state, &work, (struct refusals){60, 1, 0, 2, 1, 0});
 }
 
 static enum status verify_do(struct test *test, struct disk *disk)
@@ -326,7 +340,7 @@ static enum status verify_do(struct test *test, struct disk *disk)
 static void test_verifying(void **state)
 {
     const struct work work = {verify_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 9, 0, 300, 0});
+    refuse_each(*state, &work, (struct refusals){400, 9, 0, 300, 29, 0});
 }
 
 static enum status replay_do(struct test *test, struct disk *disk)
@@ -347,7 +361,7 @@ static enum status replay_do(struct test *test, struct disk *disk)
 static void test_replaying(void **state)
 {
     const struct work work = {replay_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 11, 0, 300, 4});
+    refuse_each(*state, &work, (struct refusals){400, 11, 0, 300, 29, 4});
 }
 
 static enum status copy_do(struct test *test, struct disk *disk)
@@ -365,7 +379,7 @@ static enum status copy_do(struct test *test, struct disk *disk)
 static void test_a_backup(void **state)
 {
     const struct work work = {copy_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 11, 1, 2, 0});
+    refuse_each(*state, &work, (struct refusals){400, 11, 1, 2, 1, 0});
 }
 
 static enum status restore_do(struct test *test, struct disk *disk)
@@ -389,7 +403,7 @@ static enum status restore_do(struct test *test, struct disk *disk)
 static void test_restoring(void **state)
 {
     const struct work work = {restore_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 15, 1, 2, 0});
+    refuse_each(*state, &work, (struct refusals){400, 15, 1, 2, 1, 0});
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -540,7 +554,7 @@ static void test_questions(void **state)
     node_ask_init(&test->ask, &test->node);
     (void)refuse(test, &work, U64_MAX, 0); // Of which nothing is refused.
     assert_true(test->answers != 0);
-    refuse_each(test, &work, (struct refusals){400, 15, 0, 2, 0});
+    refuse_each(test, &work, (struct refusals){400, 15, 0, 2, 1, 0});
     node_ask_free(&test->ask);
 }
 

@@ -12,6 +12,7 @@
 enum status memory_reserve(size_t size, bool huge, void **out, struct failure *failure)
 {
     assert(size > 0);
+    *out = NULL;
     // Over-reserve and trim, because mmap aligns to small pages only.
     size_t padded = align_up(size, PAGE_SIZE) + HUGE_PAGE_SIZE;
     u8 *raw = mmap(NULL, padded, PROT_READ | PROT_WRITE,

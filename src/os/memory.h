@@ -8,7 +8,7 @@
 #include "base/base.h"
 
 // Reserves `size` bytes, zeroed on first touch, aligned to 2 MiB. With `huge`, the kernel is asked
-// for huge pages, which halve the cost of random look-ups. Fails with STATUS_FULL.
+// for huge pages, which halve the cost of random look-ups. Fails with STATUS_FULL and gives NULL.
 MUST_USE enum status memory_reserve(size_t size, bool huge, void **out, struct failure *failure);
 void memory_release(void *memory, size_t size);
 // Gives touched pages back; the next touch finds zeroes. `memory` is page-aligned.
