@@ -21,8 +21,10 @@ rule is noticed when a program fails, dies or does not end in twenty times its t
 
 --sample: rules in an order by the seed (the commit's when it is not given) until so many seconds
 are over; the last line is `NOTICED SURVIVORS`. --only: rules of files whose path begins so.
---quick: without the slow programs. tools/mutate_test.py tries the tool itself on a program of which
-it is known what it must find."""
+--quick: without the slow programs. --wide: the operands of conditions that refuse as well,
+functions that refuse by a truth value, and the rules of cells, constraints, plans, imports and
+overrides; of these not all are noticed yet. tools/mutate_test.py tries the tool itself on a program
+of which it is known what it must find."""
 import argparse
 import concurrent.futures
 import glob
@@ -45,12 +47,15 @@ BUILD = "build"
 # What refuses here is a status: its guards and their parts alone.
 STATUS_FILES = ("src/machine/override.c",)
 HARNESS = ("_model", "_random", "_test.", "_compare")
-FILES = ("src/modules/*/*.c", "src/ledger/ledger.c", "src/ledger/ledger_transfer.c",
-         "src/ledger/ledger_cell.c", "src/ledger/ledger_constraint.c", "src/machine/commit.c",
-         "src/machine/commit_import.c", "src/machine/commit_slice.c", "src/machine/compat.c",
-         "src/machine/create.c", "src/machine/machine.c", "src/machine/sub_ledger.c")
+FILES = "src/modules/*/*.c", "src/ledger/ledger.c", "src/ledger/ledger_transfer.c"
+# Those of --wide, and the programs that know them.
+FILES_WIDE = ("src/ledger/ledger_cell.c", "src/ledger/ledger_constraint.c", "src/machine/commit.c",
+              "src/machine/commit_import.c", "src/machine/commit_slice.c", "src/machine/compat.c",
+              "src/machine/create.c", "src/machine/machine.c", "src/machine/override.c",
+              "src/machine/sub_ledger.c")
+QUICK_WIDE = ["compat_message", "compat_port", "tael_port"]
 QUICK = ["commit", "job", "machine-import", "machine-override", "machine-past", "turnover",
-         "ledger_cell", "effect_model", "compat_message", "compat_port", "tael_port"]
+         "ledger_cell", "effect_model"]
 SLOW = ["ledger_real", "principal_model", "name_model", "book_model"]
 
 HEADER = """// Made by tools/mutate.py.
@@ -197,17 +202,17 @@ class Run:
         self.survivors.sort(key=lambda rule: rule.number)
 
 
-def rules_of(paths, names):
+def rules_of(paths, names, wide=False):
     """The rules of files, numbered from 1, and the changed texts: {path: text}."""
     rules, texts = [], {}
     for path in paths:
         with open(path, encoding="utf-8") as file:
             source = file.read()
         if path in STATUS_FILES:
-            found = [rule for rule in mutation_rules.Finder(source, {"STATUS_INVALID"}).find()
+            found = [rule for rule in mutation_rules.Finder(source, {"STATUS_INVALID"}, wide).find()
                      if rule.kind in ("guard", "part")]
         else:
-            found = mutation_rules.Finder(source, names).find()
+            found = mutation_rules.Finder(source, names, wide).find()
         for rule in found:
             rule.number, rule.path = len(rules) + 1, path
             rule.line = source.count("\n", 0, rule.begin) + 1
@@ -323,12 +328,17 @@ def main():
     parser.add_argument("--sample", type=float, metavar="SECONDS")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--quick", action="store_true", help="without the slow programs")
+    parser.add_argument("--wide", action="store_true",
+                        help="operands of conditions and the rules of cells and commits, too")
     parser.add_argument("--list", action="store_true", help="prints the rules, runs nothing")
     options = parser.parse_args()
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    paths = sorted(path for pattern in FILES + STATUS_FILES for path in glob.glob(pattern)
+    patterns = FILES + (FILES_WIDE if options.wide else ())
+    paths = sorted(path for pattern in patterns for path in glob.glob(pattern)
                    if not any(word in path for word in HARNESS))
-    rules, texts = rules_of(paths, mutation_rules.names())
+    rules, texts = rules_of(paths, mutation_rules.names(), options.wide)
+    if options.wide:
+        QUICK.extend(QUICK_WIDE)
     wanted = [rule for rule in rules if rule.path.startswith(options.only)]
     if not wanted:
         fail(f"no rule in {options.only}")
