@@ -296,7 +296,7 @@ static enum status start_do(struct test *test, struct disk *disk)
 static void test_a_start(void **state)
 {
     const struct work work = {start_do, true};
-    refuse_each(*state, &work, (struct refusals){400, 3, 0, 300, 1, 12});
+    refuse_each(*state, &work, (struct refusals){400, 7, 0, 300, 3, 4});
 }
 
 // What a server does behind the frame that rotated: a checkpoint, merges, files that go.
@@ -340,7 +340,7 @@ static enum status verify_do(struct test *test, struct disk *disk)
 static void test_verifying(void **state)
 {
     const struct work work = {verify_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 9, 0, 300, 29, 0});
+    refuse_each(*state, &work, (struct refusals){400, 19, 0, 300, 29, 0});
 }
 
 static enum status replay_do(struct test *test, struct disk *disk)
@@ -361,7 +361,7 @@ static enum status replay_do(struct test *test, struct disk *disk)
 static void test_replaying(void **state)
 {
     const struct work work = {replay_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 11, 0, 300, 29, 4});
+    refuse_each(*state, &work, (struct refusals){400, 23, 0, 300, 29, 4});
 }
 
 static enum status copy_do(struct test *test, struct disk *disk)
@@ -379,7 +379,7 @@ static enum status copy_do(struct test *test, struct disk *disk)
 static void test_a_backup(void **state)
 {
     const struct work work = {copy_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 11, 1, 2, 1, 0});
+    refuse_each(*state, &work, (struct refusals){400, 19, 1, 2, 1, 0});
 }
 
 static enum status restore_do(struct test *test, struct disk *disk)
@@ -403,7 +403,7 @@ static enum status restore_do(struct test *test, struct disk *disk)
 static void test_restoring(void **state)
 {
     const struct work work = {restore_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 15, 1, 2, 1, 0});
+    refuse_each(*state, &work, (struct refusals){400, 31, 1, 2, 1, 0});
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -554,7 +554,7 @@ static void test_questions(void **state)
     node_ask_init(&test->ask, &test->node);
     (void)refuse(test, &work, U64_MAX, 0); // Of which nothing is refused.
     assert_true(test->answers != 0);
-    refuse_each(test, &work, (struct refusals){400, 15, 0, 2, 1, 0});
+    refuse_each(test, &work, (struct refusals){400, 41, 0, 2, 1, 0});
     node_ask_free(&test->ask);
 }
 
