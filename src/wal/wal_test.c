@@ -605,8 +605,8 @@ static void test_what_cannot_be_read_is_not_the_end(void **state)
         else assert_int_equal(status, STATUS_IO);
         failed[1] += status != STATUS_OK;
         failing.fail_at = failing.calls + n;
-        status = wal_find_position(&wal, end, count, &header, &fixture->failure);
-        if (status == STATUS_OK) assert_true(header.position == count);
+        status = wal_find_position(&wal, end, count / 2, &header, &fixture->failure);
+        if (status == STATUS_OK) assert_true(header.position == count / 2);
         else assert_int_equal(status, STATUS_IO);
         failed[2] += status != STATUS_OK;
         wal_free(&wal);
