@@ -393,8 +393,9 @@ TAEL_PUBLIC enum tael_error tael_wait_on(struct tael_client *client, uint64_t ti
                                          uint64_t timeout_ms);
 // Closes a request without an answer: nobody is called back, an answer that still comes is passed
 // over, and the body is the caller's again. `maybe_applied` (or NULL) tells whether it was sent, so
-// that it may be or become applied. If a part of it is just being sent, the connection is ended and
-// made anew. TAEL_ERROR_ARGUMENT: there is no such request.
+// that it may be or become applied. What was sent keeps its place among `open_max` until its
+// answer comes or the connection ends. If a part of it is just being sent, the connection is ended
+// and made anew. TAEL_ERROR_ARGUMENT: there is no such request.
 TAEL_PUBLIC enum tael_error tael_give_up(struct tael_client *client, uint64_t ticket,
                                          bool *maybe_applied);
 // Requests that are open: without an answer, or with one that was not fetched.

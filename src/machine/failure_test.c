@@ -37,6 +37,7 @@ static struct {
     u64 held;    // Bytes of address space.
 } memory;
 
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names.
 void *__real_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset);
 void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset);
 
@@ -59,6 +60,7 @@ int __wrap_munmap(void *address, size_t size)
     memory.held -= align_up(size, PAGE_SIZE);
     return __real_munmap(address, size);
 }
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 
 // --- a folder ------------------------------------------------------------------------------------
 

@@ -97,6 +97,7 @@ CALL_OF_ERROR(pthread_create,
               (pthread_t * thread, const pthread_attr_t *how, void *(*run)(void *), void *context),
               (thread, how, run, context), EAGAIN)
 
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names.
 DIR *__real_fdopendir(int fd);
 DIR *__wrap_fdopendir(int fd);
 
@@ -106,3 +107,4 @@ DIR *__wrap_fdopendir(int fd)
     errno = ENOMEM;
     return NULL;
 }
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)

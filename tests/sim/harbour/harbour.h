@@ -41,6 +41,7 @@ enum harbour_count {
     HARBOUR_EXPIRED,   // Commands whose time was over.
     HARBOUR_TIMED_OUT, // Calls whose deadline passed; answered later.
     HARBOUR_GIVEN_UP,
+    HARBOUR_CROWDED,      // Calls for which a client had no place left.
     HARBOUR_EVICTED,      // Sessions.
     HARBOUR_CLIENTS_GONE, // That went without a word, and came back.
     HARBOUR_PAGES,        // Of the change stream.
@@ -109,6 +110,7 @@ struct follow {
     struct harbour *harbour;
     struct tael_client *client; // NULL: gone.
     u64 open_at;
+    u64 ask_at;
     struct tael_changes changes; // `row` is where it stands.
     u64 ticket;
     bool is_asking;

@@ -245,6 +245,22 @@ static struct tael_client *tael_make(struct harbour *harbour)
     return client;
 }
 
+// Whether a request was accepted. What was given up while it was in flight keeps its place until it
+// is answered or the connection ends, so that a server that is silent may leave none.
+static bool is_accepted(struct harbour *harbour, const struct tael_client *client,
+                        enum tael_error error)
+{
+    if (error == TAEL_ERROR_CROWDED) {
+        harbour->counts[HARBOUR_CROWDED]++;
+        return false;
+    }
+    if (error != TAEL_OK) {
+        harbour_fail(harbour, "wire", "a client cannot submit: %s: %s", tael_error_text(error),
+                     tael_problem(client));
+    }
+    return true;
+}
+
 // What the server says of a command is what the oracle does.
 static void ask_check(struct harbour *harbour, struct ask *ask, const struct tael_answer *answer)
 {
@@ -352,11 +368,7 @@ static void ask_submit(struct harbour *harbour, struct ask *ask)
     const u64 timeout_ms = chance(harbour, 20) ? 1 + below(harbour, 500) : 0;
     const enum tael_error error = tael_submit_command(ask->caller->client, &command, timeout_ms,
                                                       ask_answered, ask, &ask->ticket);
-    if (error != TAEL_OK) {
-        harbour_fail(harbour, "wire", "a caller cannot submit: %s: %s", tael_error_text(error),
-                     tael_problem(ask->caller->client));
-    }
-    ask->is_open = true;
+    ask->is_open = is_accepted(harbour, ask->caller->client, error);
 }
 
 // What a caller asks next: what was not answered, or something new. NULL when nothing.
@@ -531,10 +543,8 @@ static void follow_ask(struct harbour *harbour, struct follow *follow)
     follow->changes.wait_ms = harbour->is_calm ? 0 : (u32)below(harbour, 3000);
     const enum tael_error error = tael_submit_changes(follow->client, &follow->changes, 0,
                                                       page_answered, follow, &follow->ticket);
-    if (error != TAEL_OK) {
-        harbour_fail(harbour, "wire", "who follows cannot ask: %s", tael_problem(follow->client));
-    }
-    follow->is_asking = true;
+    follow->is_asking = is_accepted(harbour, follow->client, error);
+    follow->ask_at = follow->is_asking ? 0 : now_of(harbour) + NS_PER_S;
 }
 
 static bool follow_has_all(const struct harbour *harbour, const struct follow *follow)
@@ -550,7 +560,8 @@ static bool follow_may_ask(const struct harbour *harbour, const struct follow *f
 static u64 follow_wake_at(const struct harbour *harbour, const struct follow *follow)
 {
     if (follow->client == NULL) return follow->open_at;
-    return follow_may_ask(harbour, follow) ? 0 : tael_wake_at(follow->client);
+    const u64 wake = tael_wake_at(follow->client);
+    return follow_may_ask(harbour, follow) ? MIN(wake, follow->ask_at) : wake;
 }
 
 static bool follow_step(struct harbour *harbour, struct follow *follow)
@@ -560,7 +571,7 @@ static bool follow_step(struct harbour *harbour, struct follow *follow)
         follow->client = tael_make(harbour);
         return true;
     }
-    if (follow_may_ask(harbour, follow)) {
+    if (follow_may_ask(harbour, follow) && now_of(harbour) >= follow->ask_at) {
         follow_ask(harbour, follow);
         return true;
     }

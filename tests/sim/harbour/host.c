@@ -351,7 +351,7 @@ static void lock_give(struct host *host, const void *lock)
         host->locks[i] = host->locks[--host->lock_count];
         return;
     }
-    assert(!"a lock that nobody holds is given back");
+    abort(); // A lock that nobody holds is given back.
 }
 
 void host_lock(struct host *host, const void *lock)

@@ -395,7 +395,7 @@ ssize_t network_send(struct network *network, int fd, const struct iovec *parts,
     for (u32 i = 0; i < count && sent < room; i++) {
         const u32 take = (u32)MIN(parts[i].iov_len, (size_t)(room - sent));
         sent += take;
-        if (is_cut) continue;
+        if (is_cut || take == 0) continue;
         stream_put(stream, parts[i].iov_base, take, due);
         if (descriptor->end == NETWORK_CLIENT) {
             message_follow(network, stream, parts[i].iov_base, take, due);
