@@ -308,7 +308,8 @@ static void test_answered_while_resent(void **state)
     const struct compat_client_options options = played_begin(&played);
     struct compat_client client;
     struct failure failure;
-    u8 *body = calloc(1, (COUNT + 1) * sizeof(struct transfer));
+    const size_t body_size_max = (COUNT + 1) * sizeof(struct transfer);
+    u8 *body = calloc(1, body_size_max);
     u8 results[sizeof(u64) * 4];
     assert_non_null(body);
     const u32 results_size = compat_trailer_write(results, 0, 8, (const u16[]){0}, 1);
