@@ -190,6 +190,20 @@ static enum status copy_find(struct server *server, struct failure *failure)
     return STATUS_OK;
 }
 
+// Whether the wall clock may be that of the log.
+static enum status clock_check(const struct server *server, struct failure *failure)
+{
+    const u64 last = server->node.machine.timestamp;
+    const u64 now = clock_wall();
+    if (now <= last || now - last <= server->options->clock_jump_max_s * NS_PER_S) return STATUS_OK;
+    failure_set(failure, STATUS_INVALID,
+                "the clock is %llu days ahead of the last frame of the log",
+                (unsigned long long)((now - last) / NS_PER_S / SECONDS_PER_DAY));
+    failure_hint(failure, "if the clock is right, start once with --clock-jump-max SECONDS");
+    return STATUS_INVALID;
+}
+
+// Opens the node. On failure there is none.
 static enum status node_start(struct server *server, struct failure *failure)
 {
     const struct server_options *options = server->options;
@@ -221,18 +235,12 @@ static enum status node_start(struct server *server, struct failure *failure)
               report.torn ? "; an unfinished frame that was never acknowledged was cut" : "");
     }
     if (!report.created) status = copy_find(server, failure);
-    if (status != STATUS_OK) return status;
-    owner_tell(server);
-    u64 last = server->node.machine.timestamp;
-    u64 now = clock_wall();
-    if (now > last && now - last > options->clock_jump_max_s * NS_PER_S) {
-        failure_set(failure, STATUS_INVALID,
-                    "the clock is %llu days ahead of the last frame of the log",
-                    (unsigned long long)((now - last) / NS_PER_S / SECONDS_PER_DAY));
-        failure_hint(failure, "if the clock is right, start once with --clock-jump-max SECONDS");
-        return STATUS_INVALID;
+    if (status == STATUS_OK) {
+        owner_tell(server);
+        status = clock_check(server, failure);
     }
-    return STATUS_OK;
+    if (status != STATUS_OK) node_free(&server->node);
+    return status;
 }
 
 // A mapped file could not be read: the device failed, or somebody cut the file.

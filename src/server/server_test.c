@@ -109,7 +109,18 @@ static int teardown(void **state)
 
 // --- the server ----------------------------------------------------------------------------------
 
-// In the child: leaves with the status.
+// Descriptors that this process has open.
+static u32 descriptors_count(void)
+{
+    u32 count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    if (directory == NULL) _exit(101);
+    while (readdir(directory) != NULL) count++;
+    (void)closedir(directory);
+    return count;
+}
+
+// In the child: leaves with the status, or with 102 when something that it opened stays open.
 static _Noreturn void server_be(struct world *world, int output, int signal_number)
 {
     struct failure failure = {0};
@@ -122,9 +133,12 @@ static _Noreturn void server_be(struct world *world, int output, int signal_numb
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
         (void)raise(signal_number);
     }
+    const u32 descriptors = descriptors_count();
     refused_calls_begin(world->refused);
     enum status status = server_options_check(&world->options, &failure);
     if (status == STATUS_OK) status = server_run(&world->options, &failure);
+    refused_calls_begin(NULL);
+    if (descriptors_count() != descriptors) _exit(102);
     if (status != STATUS_OK) {
         (void)dprintf(STDERR_FILENO, "%s\nhint: %s\n", failure.message, failure.hint);
     }
@@ -478,6 +492,19 @@ static void test_an_index_of_another_format_is_made_again_as_the_hint_says(void 
 
 // --- what is told --------------------------------------------------------------------------------
 
+// A start that is refused when the folder is open already gives everything back.
+static void test_a_clock_that_is_far_ahead_is_refused(void **state)
+{
+    struct world *world = *state;
+    server_start(world);
+    assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
+    world->options.clock_jump_max_s = 0;
+    expect_refusal(world, STATUS_INVALID, "0 days ahead of the last frame");
+    world->options.clock_jump_max_s = 86400;
+    server_start(world);
+    assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
+}
+
 static void test_full_storage_is_told(void **state)
 {
     struct world *world = *state;
@@ -762,6 +789,7 @@ int main(void)
         TEST(test_a_new_log_needs_an_empty_folder),
         TEST(test_a_copy_is_served),
         TEST(test_an_index_of_another_format_is_made_again_as_the_hint_says),
+        TEST(test_a_clock_that_is_far_ahead_is_refused),
         TEST(test_full_storage_is_told),
         TEST(test_dropped_requests_are_told_as_a_count),
         TEST(test_only_what_adds_to_a_full_table_waits),
