@@ -384,8 +384,8 @@ static void test_who_goes_is_forgotten(void **state)
         subscriber->client = NULL;
     }
     turn_for(world, QUIET);
-    assert_int_equal(tael_port_connections(world->server.port), 1);
-    assert_null(world->server.pipeline->waiting_changes);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 1);
+    assert_null(world->server.ports.pipeline->waiting_changes);
     box_open(world);
     put_run(world, 1);
 }
@@ -398,17 +398,17 @@ static void test_who_goes_behind_its_page_is_forgotten(void **state)
     catch_up(world, subscriber);
     page_ask(subscriber, WAIT_MS);
     turn_for(world, QUIET);
-    assert_non_null(world->server.pipeline->waiting_changes);
+    assert_non_null(world->server.ports.pipeline->waiting_changes);
     put_submit(world, 1); // There is no such box: rows without a change.
-    for (u32 i = 0; world->server.pipeline->waiting_changes != NULL; i++) {
+    for (u32 i = 0; world->server.ports.pipeline->waiting_changes != NULL; i++) {
         if (i == TURNS_MAX) fail_msg("no page is made");
         turn(world);
     }
     tael_close(subscriber->client);
     subscriber->client = NULL;
     turn_for(world, QUIET);
-    assert_int_equal(tael_port_connections(world->server.port), 1);
-    assert_null(world->server.pipeline->waiting_changes);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 1);
+    assert_null(world->server.ports.pipeline->waiting_changes);
 }
 
 // A question that gives way to the next one still shows the position that it was asked for.

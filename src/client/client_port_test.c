@@ -483,7 +483,7 @@ static void test_a_full_disk_is_waited_for(void **state)
     port_world_start(&world->server);
     box_open(world, 0);
     world->server.disk.capacity = world->server.disk.used + GIB / 2;
-    for (u32 i = 0; !pipeline_is_full(world->server.pipeline); i++) {
+    for (u32 i = 0; !pipeline_is_full(world->server.ports.pipeline); i++) {
         if (i == TURNS_MAX) fail_msg("the disk is not full");
         turn(world);
     }

@@ -327,7 +327,7 @@ static void test_wrong_proofs_are_told_nothing(void **state)
     expect_refused(world, 10, 3); // that is closed;
     expect_refused(world, 11, 1); // that there is not;
     expect_refused(world, U64_MAX, 1);
-    assert_int_equal(tael_port_connections(world->server.port), 1);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 1);
     peer_close(principal_open(world, 7, 1));
     peer_close(first);
 }
@@ -452,14 +452,14 @@ static void test_a_challenge_is_answered_in_time(void **state)
     say_hello(never, 7);
     (void)take_challenge(world, never);
     world->server.time += 4 * NS_PER_S;
-    tael_port_tick(world->server.port, world->server.time);
-    assert_int_equal(tael_port_connections(world->server.port), 3);
+    tael_port_tick(world->server.ports.tael, world->server.time);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 3);
     world->server.time += 2 * NS_PER_S; // No tick in between: the proof itself is judged.
     const struct tael_proof proof = proof_make(&challenge, 7, 1);
     send_proof(late, &proof);
     expect_turned_away(world, late, "the proof came too late");
-    tael_port_tick(world->server.port, world->server.time);
-    assert_int_equal(tael_port_connections(world->server.port), 1);
+    tael_port_tick(world->server.ports.tael, world->server.time);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 1);
     expect_closed(world, never);
     peer_close(never);
     peer_close(first);
@@ -482,7 +482,7 @@ static void test_a_session_ends_with_its_key(void **state)
     send_command(world, old, 0x0201, &open, sizeof open);
     expect_closed(world, old);
     assert_int_equal(world->server.node.machine.position, position);
-    tael_port_tick(world->server.port, world->server.time); // Who says nothing goes, too.
+    tael_port_tick(world->server.ports.tael, world->server.time); // Who says nothing goes, too.
     expect_closed(world, idle);
     expect_refused(world, 7, 1);
     struct peer *young = principal_open(world, 7, 2);
@@ -854,13 +854,13 @@ static void test_strangers_keep_nobody_out(void **state)
         assert_int_equal(entity_make(world, first, 1 + i), MODULE_DONE); // and this one goes on.
     }
     for (u32 i = 0; i < STEPS_QUIET; i++) port_world_step(&world->server);
-    assert_true(tael_port_connections(world->server.port) > CONNECTIONS_MAX / 2);
+    assert_true(tael_port_connections(world->server.ports.tael) > CONNECTIONS_MAX / 2);
     assert_true(port_world_buffers(&world->server) + 16 >= world->server.buffers);
     world->server.time += 21 * NS_PER_S;
-    tael_port_tick(world->server.port, world->server.time);
+    tael_port_tick(world->server.ports.tael, world->server.time);
     world->server.time += 21 * NS_PER_S;
-    tael_port_tick(world->server.port, world->server.time);
-    assert_int_equal(tael_port_connections(world->server.port), 1);
+    tael_port_tick(world->server.ports.tael, world->server.time);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 1);
     assert_int_equal(port_world_buffers(&world->server), world->server.buffers);
     for (u32 i = 0; i < ARRAY_COUNT(slow); i++) peer_close(slow[i]);
     assert_int_equal(descriptors(), before);

@@ -98,6 +98,11 @@ void compat_port_drain(struct compat_port *port)
     connections_drain(&port->connections);
 }
 
+u32 compat_port_finish(struct compat_port *port)
+{
+    return connections_finish(&port->connections);
+}
+
 u32 compat_port_connections(const struct compat_port *port)
 {
     return connections_count(&port->connections);

@@ -36,6 +36,9 @@ bool compat_port_resume(struct compat_port *port);
 void compat_port_tick(struct compat_port *port, u64 now);
 // No new connections and requests from here on.
 void compat_port_drain(struct compat_port *port);
+// Behind that: sends what sockets take, and ends connections that have everything. How many are
+// left.
+u32 compat_port_finish(struct compat_port *port);
 // Connections that a request can come from.
 u32 compat_port_connections(const struct compat_port *port);
 

@@ -3,7 +3,7 @@
 // The port and the pipeline over a disk in memory that can be made to wait: evictions and their
 // order, who goes when a 65th client comes, questions in turns, buffers that run out, merges that
 // take long.
-#include "server/compat_port.h"
+#include "server/ports.h"
 
 #include "os/disk_memory.h"
 #include "server/compat_message.h"
@@ -29,10 +29,8 @@ struct world {
     struct disk_memory disk;
     struct disk_operations operations; // Those of the disk, but for the gate.
     struct node node;
-    struct pipeline *pipeline;
+    struct ports ports; // Only the compat one; its clocks are `time`, its answers pass by here.
     struct listener listener;
-    struct compat_port *port;
-    int epoll_fd;
     char path[64];
     u64 checkpoint_bytes;
     u64 time;
@@ -119,14 +117,14 @@ static void must(enum status status, const struct failure *failure)
 
 static void command_done(void *context, struct pipeline_command *command)
 {
-    compat_port_command_done(((struct world *)context)->port, command);
+    compat_port_command_done(((struct world *)context)->ports.compat, command);
 }
 
 static void query_done(void *context, struct pipeline_query *query)
 {
     struct world *world = context;
     if (world->asked_first == 0) world->asked_first = query->batches.batch_count;
-    compat_port_query_done(world->port, query);
+    compat_port_query_done(world->ports.compat, query);
 }
 
 static void fatal(void *context, const struct failure *failure)
@@ -148,42 +146,36 @@ static void world_start(struct world *world)
     struct failure failure;
     must(node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure),
          &failure);
-    must(pipeline_new(&world->pipeline, &world->node, &options, &callbacks, &failure), &failure);
+    world->ports = (struct ports){.node = &world->node, .watched_fd = -1};
+    must(pipeline_new(&world->ports.pipeline, &world->node, &options, &callbacks, &failure),
+         &failure);
     char address[80];
     (void)snprintf(address, sizeof address, "unix:%s", world->path);
-    world->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = world};
+    world->ports.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &world->ports};
     assert_int_equal(
-        epoll_ctl(world->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->pipeline), &event), 0);
+        epoll_ctl(world->ports.epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->ports.pipeline), &event),
+        0);
     must(listener_take(&world->listener, address, &failure), &failure);
-    must(compat_port_new(&world->port, &world->listener, world->epoll_fd, world->pipeline,
-                         &world->node.machine, &failure),
+    must(compat_port_new(&world->ports.compat, &world->listener, world->ports.epoll_fd,
+                         world->ports.pipeline, &world->node.machine, &failure),
          &failure);
 }
 
 static void world_stop(struct world *world)
 {
-    compat_port_drain(world->port);
-    pipeline_stop(world->pipeline);
-    compat_port_free(world->port);
+    ports_stop(&world->ports);
+    ports_free(&world->ports);
     listener_close(&world->listener);
-    pipeline_free(world->pipeline);
     node_free(&world->node);
-    (void)close(world->epoll_fd);
 }
 
-// One round of the server, as server.c makes it.
+// One round of the server, a millisecond later.
 static void step(struct world *world)
 {
-    struct epoll_event events[64];
-    int count = epoll_wait(world->epoll_fd, events, ARRAY_COUNT(events), 1);
+    ports_await(&world->ports, 1);
     world->time += NS_PER_MS;
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.ptr == world) continue;
-        (void)compat_port_event(world->port, events[i].data.ptr, events[i].events, world->time);
-    }
-    (void)pipeline_run(world->pipeline, world->time);
-    (void)compat_port_resume(world->port);
+    (void)ports_turn(&world->ports, world->time, world->time);
 }
 
 // Closes the gate once the log has its files, which are made by writes too.
@@ -477,7 +469,7 @@ static void test_who_is_gone_goes_before_who_is_silent(void **state)
     for (u32 i = 0; i < 2 * PEERS_MAX; i++) {
         struct peer peer = peer_register(world, 100 + i);
         (void)close(peer.fd);
-        for (u32 j = 0; compat_port_connections(world->port) > 1; j++) {
+        for (u32 j = 0; compat_port_connections(world->ports.compat) > 1; j++) {
             if (j == STEPS_MAX) fail_msg("a connection that was closed stays");
             step(world);
         }
@@ -497,9 +489,9 @@ static void test_an_eviction_is_told_once_its_cause_is_durable(void **state)
     peer_send_accounts(world, &peers[1], 1, MANY);
     accounts_await(world, MANY);
     struct peer late = peer_open(world, 900);
-    u32 room = pipeline_room(world->pipeline);
+    u32 room = pipeline_room(world->ports.pipeline);
     peer_send_register(world, &late);
-    for (u32 i = 0; i < STEPS_MAX && pipeline_room(world->pipeline) == room; i++) step(world);
+    for (u32 i = 0; i < STEPS_MAX && pipeline_room(world->ports.pipeline) == room; i++) step(world);
     peer_send_accounts(world, &peers[2], MANY + 1, MANY);
     accounts_await(world, 2 * MANY);
     assert_non_null(machine_session(&world->node.machine, 900));
@@ -601,7 +593,7 @@ static void test_a_query_of_accounts_shows_one_state(void **state)
 static struct buffer *buffers_take_all(struct world *world)
 {
     struct buffer *all = NULL;
-    for (struct buffer *buffer = NULL; (buffer = buffer_take(world->pipeline)) != NULL;) {
+    for (struct buffer *buffer = NULL; (buffer = buffer_take(world->ports.pipeline)) != NULL;) {
         buffer->next = all;
         all = buffer;
     }
@@ -613,7 +605,7 @@ static void buffers_give_all(struct world *world, struct buffer *all)
     while (all != NULL) {
         struct buffer *buffer = all;
         all = buffer->next;
-        buffer_give(world->pipeline, buffer);
+        buffer_give(world->ports.pipeline, buffer);
     }
 }
 
@@ -635,12 +627,43 @@ static void test_connections_go_on_when_buffers_return(void **state)
     peer_send_accounts(world, &peers[2], 1, 300);
     for (u32 i = 0; i < 3; i++) assert_false(peer_hears(world, &peers[i]));
     buffers_give_all(world, all);
-    // The port is not ticked here, and nothing more is sent.
+    // Nothing more is sent.
     peer_receive(world, &peers[0]);
     assert_int_equal(peers[0].answer.command, COMPAT_COMMAND_PONG_CLIENT);
     expect_reply(world, &peers[1]);
     expect_reply(world, &peers[2]);
     for (u32 i = 0; i < 3; i++) (void)close(peers[i].fd);
+}
+
+// What is read behind a round of the pipeline is looked at in the next one, which is at once,
+// though the same connection waits again for a buffer.
+static void test_what_is_read_when_a_buffer_returns_is_not_left(void **state)
+{
+    struct world *world = *state;
+    struct peer peer = peer_open(world, 1);
+    struct buffer *all = buffers_take_all(world);
+    struct compat_header ping = {
+        .release = RELEASE, .command = COMPAT_COMMAND_PING_CLIENT, .ping = {.client = 1}};
+    const u32 room = pipeline_room(world->ports.pipeline);
+    peer_send_register(world, &peer);
+    peer_send(world, &peer, &ping, NULL, 0);
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    while (pipeline_room(world->ports.pipeline) == room) {
+        struct buffer *buffer = all;
+        if (buffer == NULL) fail_msg("the request is not read");
+        all = buffer->next;
+        buffer_give(world->ports.pipeline, buffer);
+        step(world);
+    }
+    assert_int_equal(world->ports.wait, 0);
+    buffers_give_all(world, all);
+    u32 told = 0; // Whichever is first.
+    for (u32 i = 0; i < 2; i++) {
+        peer_receive(world, &peer);
+        told |= 1u << peer.answer.command;
+    }
+    assert_int_equal(told, 1u << COMPAT_COMMAND_REPLY | 1u << COMPAT_COMMAND_PONG_CLIENT);
+    (void)close(peer.fd);
 }
 
 static void test_who_leaves_while_it_waits_is_let_go(void **state)
@@ -650,10 +673,10 @@ static void test_who_leaves_while_it_waits_is_let_go(void **state)
     struct buffer *all = buffers_take_all(world);
     peer_send_register(world, &peer);
     for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
-    assert_int_equal(compat_port_connections(world->port), 1);
+    assert_int_equal(compat_port_connections(world->ports.compat), 1);
     (void)close(peer.fd);
     for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
-    assert_int_equal(compat_port_connections(world->port), 0);
+    assert_int_equal(compat_port_connections(world->ports.compat), 0);
     buffers_give_all(world, all);
 }
 
@@ -665,7 +688,7 @@ static struct pipeline_stats more_is_logged(struct world *world, struct peer *pe
     struct pipeline_stats stats;
     peer_send_accounts(world, peer, 1, 4000);
     expect_reply(world, peer);
-    pipeline_stats(world->pipeline, &stats);
+    pipeline_stats(world->ports.pipeline, &stats);
     if (stats.seals > 0) gate_set_merge(true);
     return stats;
 }
@@ -689,7 +712,7 @@ static void test_a_long_merge_does_not_hold_up_checkpoints(void **state)
     gate_set_merge(false);
     for (u32 i = 0; i < STEPS_MAX && stats.merges == 0; i++) {
         step(world);
-        pipeline_stats(world->pipeline, &stats);
+        pipeline_stats(world->ports.pipeline, &stats);
     }
     assert_true(stats.merges > 0);
     (void)close(peer.fd);
@@ -708,6 +731,7 @@ int main(void)
         TEST(test_a_message_of_many_questions_lets_others_pass),
         TEST(test_a_query_of_accounts_shows_one_state),
         TEST(test_connections_go_on_when_buffers_return),
+        TEST(test_what_is_read_when_a_buffer_returns_is_not_left),
         TEST(test_who_leaves_while_it_waits_is_let_go),
         TEST(test_a_long_merge_does_not_hold_up_checkpoints),
     };

@@ -219,12 +219,13 @@ bool connections_resume(struct connections *connections)
         connection->paused = false;
         connection->reading_since = connections->now;
         connections->paused--;
+        const u64 messages = connections->messages;
         connection_read(connections, connection);
+        resumed = resumed || connections->messages > messages;
         if (connection->fd >= 0 && connection->paused) {
             connections->resume_next = number; // Its turn is first when there is a buffer.
             break;
         }
-        resumed = true;
         if (connection->fd >= 0) connection_watch(connections, connection);
     }
     return resumed;
@@ -249,6 +250,19 @@ void connections_tick(struct connections *connections, u64 now)
 void connections_drain(struct connections *connections)
 {
     connections->draining = true;
+}
+
+u32 connections_finish(struct connections *connections)
+{
+    u32 left = 0;
+    assert(connections->draining);
+    for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *connection = &connections->items[i];
+        if (connection->fd < 0 || !connection_flush(connections, connection)) continue;
+        if (connection->out_count > 0) left++;
+        else connection_close(connections, connection, NULL);
+    }
+    return left;
 }
 
 u32 connections_count(const struct connections *connections)

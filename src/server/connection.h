@@ -97,6 +97,7 @@ struct connections {
     u32 receiving;   // Connections that hold a buffer,
     u32 paused;      // and that wait for one;
     u32 resume_next; // whose turn it is.
+    u64 messages;    // Handed over so far.
     struct connection items[CONNECTIONS_MAX];
 };
 
@@ -118,6 +119,9 @@ bool connections_resume(struct connections *connections);
 void connections_tick(struct connections *connections, u64 now);
 // No new connections from here on.
 void connections_drain(struct connections *connections);
+// Behind that: sends what sockets take now, and ends the connections that have all that was for
+// them; nothing more is read. How many are left: call it again.
+u32 connections_finish(struct connections *connections);
 // How many there are.
 u32 connections_count(const struct connections *connections);
 

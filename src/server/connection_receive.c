@@ -46,6 +46,7 @@ static void message_handle(struct connections *connections, struct connection *c
     connection->received = 0;
     connection->checked = false;
     connection->reading_since = 0;
+    connections->messages++;
     if (passed_over) buffer_give(connections->pipeline, buffer);
     else connections->handler->message(connections->context, connection, header, buffer);
 }

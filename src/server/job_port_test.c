@@ -59,7 +59,7 @@ static void step(struct world *world)
     port_world_step(&world->server);
     job = job_of(world);
     assert_true(job == NULL || job->slices <= slices + 1);
-    assert_true(job == NULL || !job_is_runnable(job) || world->server.wait <= 10 * NS_PER_MS);
+    assert_true(job == NULL || !job_is_runnable(job) || world->server.ports.wait <= 10 * NS_PER_MS);
 }
 
 // --- a client ------------------------------------------------------------------------------------
@@ -259,11 +259,11 @@ static void test_a_job_waits_for_space(void **state)
     world->server.space_reserve = GIB;
     port_world_start(&world->server);
     const u64 slices = job_of(world)->slices;
-    assert_true(pipeline_is_full(world->server.pipeline) && slices < SLICES + 1);
+    assert_true(pipeline_is_full(world->server.ports.pipeline) && slices < SLICES + 1);
     for (u32 i = 0; i < 200; i++) step(world);
     assert_int_equal(job_of(world)->slices, slices);
     world->server.disk.capacity = capacity;
-    for (u32 i = 0; pipeline_is_full(world->server.pipeline); i++) {
+    for (u32 i = 0; pipeline_is_full(world->server.ports.pipeline); i++) {
         if (i == PORT_WORLD_STEPS_MAX) fail_msg("the disk stays full");
         step(world);
     }

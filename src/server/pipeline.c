@@ -155,6 +155,22 @@ void job_release(struct pipeline *pipeline, struct job *job)
 
 // --- starting and stopping -----------------------------------------------------------------------
 
+// How threads wait for each other, and the owner's for them.
+static enum status wakes_make(struct pipeline *pipeline, struct failure *failure)
+{
+    (void)pthread_mutex_init(&pipeline->mutex, NULL);
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    for (u32 i = 0; i < WAITER_COUNT; i++) {
+        (void)pthread_cond_init(&pipeline->wakes[i], &attributes);
+    }
+    (void)pthread_condattr_destroy(&attributes);
+    pipeline->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (pipeline->event_fd >= 0) return STATUS_OK;
+    return failure_set_errno(failure, STATUS_IO, errno, "making what threads wake the server by");
+}
+
 static enum status memory_lay_out(struct pipeline *pipeline, struct failure *failure)
 {
     void *memory = NULL;
@@ -210,12 +226,10 @@ static enum status threads_start(struct pipeline *pipeline, struct failure *fail
     for (u32 i = 0; i < pipeline->options.query_threads && status == STATUS_OK; i++) {
         status = history_query_new(&pipeline->queries[i], failure);
         if (status != STATUS_OK) break;
-        struct query_start *start = malloc(sizeof *start);
-        assert(start != NULL);
         pipeline->readers[i] = changes_reader_new(&pipeline->node->wal);
-        *start = (struct query_start){
+        pipeline->starts[i] = (struct query_start){
             .pipeline = pipeline, .scratch = pipeline->queries[i], .reader = pipeline->readers[i]};
-        status = thread_start(pipeline, "tael query", query_thread, start, failure);
+        status = thread_start(pipeline, "tael query", query_thread, &pipeline->starts[i], failure);
     }
     return status;
 }
@@ -243,15 +257,7 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pipeline->node = node;
     pipeline->options = *options;
     pipeline->callbacks = *callbacks;
-    (void)pthread_mutex_init(&pipeline->mutex, NULL);
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    for (u32 i = 0; i < WAITER_COUNT; i++) {
-        (void)pthread_cond_init(&pipeline->wakes[i], &attributes);
-    }
-    (void)pthread_condattr_destroy(&attributes);
-    pipeline->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    enum status status = wakes_make(pipeline, failure);
     pipeline->next_sequence = node->wal.tail.sequence;
     pipeline->next_place = node->wal.tail.place;
     pipeline->told_sequence = node->wal.tail.sequence - 1;
@@ -265,7 +271,7 @@ enum status pipeline_new(struct pipeline **out, struct node *node,
     pipeline->roots[pipeline->indexed % FRAME_OUTCOME_LAG_MAX] =
         *machine_indexer_root(&node->indexer, node->indexer.sequence);
     pipeline->merge_wanted = true;
-    enum status status = memory_lay_out(pipeline, failure);
+    if (status == STATUS_OK) status = memory_lay_out(pipeline, failure);
     struct space space;
     if (status == STATUS_OK) status = space_look(pipeline, &space, failure);
     if (status == STATUS_OK) space_set(pipeline, &space);
@@ -334,14 +340,15 @@ static void stop_pause(void)
     (void)nanosleep(&pause, NULL);
 }
 
-// Runs until `done` holds, without new commands.
-static void run_until(struct pipeline *pipeline, bool (*done)(struct pipeline *))
+// Runs until `done` holds, without new commands; whether it does, which on a full disk it may not.
+static bool run_until(struct pipeline *pipeline, bool (*done)(struct pipeline *))
 {
     while (!done(pipeline)) {
         (void)pipeline_run(pipeline, pipeline->now);
         stop_pause();
-        if (pipeline_is_full(pipeline)) break; // What is durable is safe; leave.
+        if (pipeline_is_full(pipeline)) return done(pipeline); // What is durable is safe; leave.
     }
+    return true;
 }
 
 static bool nothing_flies(struct pipeline *pipeline)
@@ -351,21 +358,35 @@ static bool nothing_flies(struct pipeline *pipeline)
            !pipeline->checkpoint_active;
 }
 
+static bool all_is_answered(struct pipeline *pipeline)
+{
+    return pipeline->flying_count == 0 && pipeline->waiting_count == 0 &&
+           pipeline->outstanding == 0;
+}
+
 static bool is_checkpointed(struct pipeline *pipeline)
 {
     return nothing_flies(pipeline) && pipeline->checkpoint_place == pipeline->next_place;
 }
 
+void pipeline_drain(struct pipeline *pipeline)
+{
+    pipeline->draining = true;
+    (void)run_until(pipeline, all_is_answered);
+}
+
 void pipeline_stop(struct pipeline *pipeline)
 {
     pipeline->draining = true;
-    run_until(pipeline, nothing_flies);
+    // The disk may be full for a moment only: what still waits then must not get into the last
+    // frame, which is empty.
+    if (!run_until(pipeline, nothing_flies)) return;
     if (pipeline->checkpoint_place != pipeline->next_place) {
         while (!pipeline_is_full(pipeline) && !frame_close(pipeline, FRAME_SEAL | FRAME_ROTATE,
                                                            pipeline->node->machine.timestamp + 1)) {
             stop_pause();
         }
-        run_until(pipeline, is_checkpointed);
+        (void)run_until(pipeline, is_checkpointed);
     }
 }
 

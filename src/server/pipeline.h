@@ -157,8 +157,11 @@ void pipeline_changes_end(struct pipeline *pipeline, struct pipeline_query *quer
 // never goes back. Returns nanoseconds until it wants to be called again, at the latest; U64_MAX
 // for never.
 u64 pipeline_run(struct pipeline *pipeline, u64 now);
-// Waits until all is done, takes a checkpoint if the log went on, seals the log. On a full disk it
-// leaves the last two to the next start: what was acknowledged is durable.
+// Takes nothing more, and waits until what was taken is answered. On a full disk it waits for
+// nothing: not all may be.
+void pipeline_drain(struct pipeline *pipeline);
+// The same, then waits until all is done, takes a checkpoint if the log went on, seals the log. On
+// a full disk it leaves the last two to the next start: what was acknowledged is durable.
 void pipeline_stop(struct pipeline *pipeline);
 // Ends the threads; what they had not begun is left to the next start, and what was asked gets no
 // answer.

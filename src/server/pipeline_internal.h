@@ -72,6 +72,13 @@ struct query_queue {
     struct pipeline_query *last; // While there is a first.
 };
 
+// What a query thread is given.
+struct query_start {
+    struct pipeline *pipeline;
+    struct history_query *scratch;
+    struct changes_reader *reader;
+};
+
 struct pipeline {
     struct node *node;
     struct pipeline_options options;
@@ -153,6 +160,7 @@ struct pipeline {
     u32 thread_count;
     struct history_query *queries[8];
     struct changes_reader *readers[8];
+    struct query_start starts[8];
 };
 
 // --- hand-over (pipeline.c) ---
@@ -200,12 +208,7 @@ bool pipeline_all_is_indexed(struct pipeline *pipeline);
 void answers_hand_out(struct pipeline *pipeline);
 // Takes one turn of one answer that is not finished; the owner's thread. False when there is none.
 bool answers_go_on(struct pipeline *pipeline);
-struct query_start {
-    struct pipeline *pipeline;
-    struct history_query *scratch;
-    struct changes_reader *reader;
-};
-void *query_thread(void *context); // struct query_start of malloc; frees it.
+void *query_thread(void *context); // Its struct query_start.
 
 // Puts a question behind the others that the query threads answer.
 void query_dispatch(struct pipeline *pipeline, struct pipeline_query *query);

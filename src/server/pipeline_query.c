@@ -105,9 +105,8 @@ static bool query_advance(struct pipeline *pipeline, struct history_query *scrat
 
 void *query_thread(void *context)
 {
-    struct query_start start = *(struct query_start *)context;
-    free(context);
-    struct pipeline *pipeline = start.pipeline;
+    const struct query_start *start = context;
+    struct pipeline *pipeline = start->pipeline;
     pipeline_lock(pipeline);
     for (;;) {
         struct pipeline_query *query = pipeline->asked.first;
@@ -121,8 +120,8 @@ void *query_thread(void *context)
         // One batch or turn each: a long question does not hold up those behind it.
         pipeline_unlock(pipeline);
         const bool is_done = query->changes.is_asked
-                                 ? changes_advance(pipeline, start.reader, query)
-                                 : query_advance(pipeline, start.scratch, query);
+                                 ? changes_advance(pipeline, start->reader, query)
+                                 : query_advance(pipeline, start->scratch, query);
         pipeline_lock(pipeline);
         if (!is_done) {
             query_put(&pipeline->asked, query);

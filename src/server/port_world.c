@@ -58,16 +58,16 @@ static void command_done(void *context, struct pipeline_command *command)
     struct port_world *world = context;
     if (command->entry.record >= COMMAND_MODULES) {
         world->through = command->entry.through;
-        tael_port_command_done(world->port, command);
+        tael_port_command_done(world->ports.tael, command);
         return;
     }
-    buffer_give(world->pipeline, command->reply);
+    buffer_give(world->ports.pipeline, command->reply);
     world->raw_done++;
 }
 
 static void query_done(void *context, struct pipeline_query *query)
 {
-    tael_port_query_done(((struct port_world *)context)->port, query);
+    tael_port_query_done(((struct port_world *)context)->ports.tael, query);
 }
 
 static void fatal(void *context, const struct failure *failure)
@@ -76,32 +76,26 @@ static void fatal(void *context, const struct failure *failure)
     die("%s", failure->message);
 }
 
-// One round of the server, as server.c makes it.
 void port_world_step(struct port_world *world)
 {
-    struct epoll_event events[64];
-    int count = epoll_wait(world->epoll_fd, events, ARRAY_COUNT(events), 1);
+    ports_await(&world->ports, 1);
     world->time += NS_PER_MS;
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.ptr == world) continue;
-        (void)tael_port_event(world->port, events[i].data.ptr, events[i].events, world->time);
-    }
-    world->wait = pipeline_run(world->pipeline, world->time);
-    (void)tael_port_resume(world->port);
+    (void)ports_turn(&world->ports, world->time, world->time);
 }
 
 u32 port_world_buffers(struct port_world *world)
 {
     struct buffer *all = NULL;
     u32 count = 0;
-    for (struct buffer *buffer = NULL; (buffer = buffer_take(world->pipeline)) != NULL; count++) {
+    for (struct buffer *buffer = NULL; (buffer = buffer_take(world->ports.pipeline)) != NULL;
+         count++) {
         buffer->next = all;
         all = buffer;
     }
     while (all != NULL) {
         struct buffer *buffer = all;
         all = buffer->next;
-        buffer_give(world->pipeline, buffer);
+        buffer_give(world->ports.pipeline, buffer);
     }
     return count;
 }
@@ -134,29 +128,29 @@ void port_world_start(struct port_world *world)
     struct failure failure;
     must(node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure),
          &failure);
-    must(pipeline_new(&world->pipeline, &world->node, &options, &callbacks, &failure), &failure);
+    world->ports = (struct ports){.node = &world->node, .watched_fd = -1};
+    must(pipeline_new(&world->ports.pipeline, &world->node, &options, &callbacks, &failure),
+         &failure);
     world->buffers = port_world_buffers(world);
     char address[80];
     (void)snprintf(address, sizeof address, "unix:%s", world->path);
-    world->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = world};
-    int result = epoll_ctl(world->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->pipeline), &event);
+    world->ports.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &world->ports};
+    int result =
+        epoll_ctl(world->ports.epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->ports.pipeline), &event);
     assert(result == 0);
     must(listener_take(&world->listener, address, &failure), &failure);
-    must(tael_port_new(&world->port, &world->listener, world->epoll_fd, &world->node,
-                       world->pipeline, &failure),
+    must(tael_port_new(&world->ports.tael, &world->listener, world->ports.epoll_fd, &world->node,
+                       world->ports.pipeline, &failure),
          &failure);
 }
 
 void port_world_stop(struct port_world *world)
 {
-    tael_port_drain(world->port);
-    pipeline_stop(world->pipeline);
-    tael_port_free(world->port);
+    ports_stop(&world->ports);
+    ports_free(&world->ports);
     listener_close(&world->listener);
-    pipeline_free(world->pipeline);
     node_free(&world->node);
-    (void)close(world->epoll_fd);
 }
 
 // Closes the gate once the log has its files, which are made by writes too.
@@ -173,10 +167,10 @@ void port_world_gate_close(struct port_world *world)
 static void raw_run(struct port_world *world, const struct frame_command *entry, const void *body)
 {
     u32 before = world->raw_done;
-    struct pipeline_command command = {.entry = *entry, .body = buffer_take(world->pipeline)};
+    struct pipeline_command command = {.entry = *entry, .body = buffer_take(world->ports.pipeline)};
     memset(buffer_body(command.body), 0, align_up(entry->body_size + 1, PAGE_SIZE));
     memcpy(buffer_body(command.body), body, entry->body_size);
-    pipeline_add(world->pipeline, &command);
+    pipeline_add(world->ports.pipeline, &command);
     for (u32 i = 0; world->raw_done == before; i++) {
         if (i == PORT_WORLD_STEPS_MAX) die("a command of the ledger is not answered");
         port_world_step(world);
@@ -231,13 +225,10 @@ void port_world_end(struct port_world *world)
 
 void port_world_crash(struct port_world *world)
 {
-    port_world_gate_open();         // Some of what waits becomes durable, and is not answered.
-    pipeline_halt(world->pipeline); // They may still look at what the port asked.
-    tael_port_free(world->port);
+    port_world_gate_open(); // Some of what waits becomes durable, and is not answered.
+    ports_free(&world->ports);
     listener_close(&world->listener);
-    pipeline_free(world->pipeline);
     node_free(&world->node);
-    (void)close(world->epoll_fd);
     disk_memory_crash(&world->disk, DISK_CRASH_LOSE_ALL);
     port_world_start(world);
 }

@@ -9,7 +9,7 @@
 #define TAEL_SERVER_PORT_WORLD_H
 
 #include "os/disk_memory.h"
-#include "server/tael_port.h"
+#include "server/ports.h"
 
 #define PORT_WORLD_STEPS_MAX 20000u // Of a millisecond, before a test gives up.
 #define PORT_WORLD_PAYER     1u
@@ -20,14 +20,11 @@ struct port_world {
     struct disk_memory disk;
     struct disk_operations operations; // Those of the disk, but for the gate.
     struct node node;
-    struct pipeline *pipeline;
+    struct ports ports; // Only that of tael; its clocks are `time`, its answers pass by here.
     struct listener listener;
-    struct tael_port *port;
-    int epoll_fd;
     char path[64];
     u64 space_reserve;
     u64 time;
-    u64 wait;     // As the last step's pipeline_run told.
     u32 raw_done; // Commands of no port that were answered.
     u32 buffers;  // There are, when nothing goes on.
     u64 through;  // Of the last command of a module, as it was logged.
@@ -42,7 +39,7 @@ void port_world_start(struct port_world *world);
 void port_world_stop(struct port_world *world);
 // Ends the server as it stands, loses what is not durable, and starts again.
 void port_world_crash(struct port_world *world);
-// One round of the server, as server.c makes it.
+// One round of the server, a millisecond later.
 void port_world_step(struct port_world *world);
 // From here on writes wait, once the log has its files; and they go on.
 void port_world_gate_close(struct port_world *world);

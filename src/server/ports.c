@@ -8,17 +8,20 @@
 #include "server/trace.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 64
 // Between looks at connections that stand still.
 #define TICK_NS NS_PER_S
+// Of a stop: a client of this machine that reads at all has taken by then what a port keeps for it,
+// which is 64 MiB at most; nobody else holds the stop up for longer. Sockets are looked at so often
+// meanwhile.
+#define FLUSH_NS       NS_PER_S
+#define FLUSH_PAUSE_NS NS_PER_MS
 // The command by which a copy is disarmed: nobody's answer, and why.
 #define COPY_TOKEN  U64_MAX
 #define COPY_REASON 1u
-#define COPY_RECORD 0x0909u // effect_disarm
 
 // The log says that it is a copy, and that is durable.
 static void copy_told(struct ports *ports, struct pipeline_command *command)
@@ -34,7 +37,8 @@ static void copy_told(struct ports *ports, struct pipeline_command *command)
 static void command_done(void *context, struct pipeline_command *command)
 {
     struct ports *ports = context;
-    if (command->token == COPY_TOKEN && command->entry.record == COPY_RECORD) {
+    if (command->token == COPY_TOKEN &&
+        command->entry.record == effect_schema_effect_disarm.number) {
         copy_told(ports, command);
         return;
     }
@@ -60,7 +64,10 @@ static enum status copy_disarm(struct ports *ports, struct failure *failure)
 {
     const struct effect_disarm disarm = {.reason = COPY_REASON, .copied = true};
     struct pipeline_command command = {
-        .entry = {.record = COPY_RECORD, .version = 1, .body_size = sizeof disarm, .count = 1},
+        .entry = {.record = (u16)effect_schema_effect_disarm.number,
+                  .version = 1,
+                  .body_size = sizeof disarm,
+                  .count = 1},
         .body = buffer_take(ports->pipeline),
         .token = COPY_TOKEN,
     };
@@ -146,45 +153,82 @@ static u64 time_read(struct ports *ports, u64 steady)
 
 static void port_event(struct ports *ports, void *pointer, u32 events, u64 now)
 {
-    if (compat_port_event(ports->compat, pointer, events, now) || ports->tael == NULL) return;
+    const bool is_compat =
+        ports->compat != NULL && compat_port_event(ports->compat, pointer, events, now);
+    if (is_compat || ports->tael == NULL) return;
     (void)tael_port_event(ports->tael, pointer, events, now);
 }
 
 static bool ports_resume(struct ports *ports)
 {
-    bool any = compat_port_resume(ports->compat);
+    bool any = ports->compat != NULL && compat_port_resume(ports->compat);
     return (ports->tael != NULL && tael_port_resume(ports->tael)) || any;
+}
+
+static void ports_tick(struct ports *ports, u64 now)
+{
+    if (ports->compat != NULL) compat_port_tick(ports->compat, now);
+    if (ports->tael != NULL) tael_port_tick(ports->tael, now);
+    ports->next_tick = now + TICK_NS;
+}
+
+void ports_await(struct ports *ports, int milliseconds)
+{
+    int count = epoll_wait(ports->epoll_fd, ports->events, PORTS_EVENTS_MAX, milliseconds);
+    if (count < 0 && errno != EINTR) { // Nothing else can happen, and it would for ever.
+        struct failure failure;
+        (void)failure_set_errno(&failure, STATUS_IO, errno, "waiting for sockets");
+        pipeline_fatal(ports->pipeline, &failure);
+    }
+    ports->event_count = (u32)MAX(count, 0);
+}
+
+bool ports_turn(struct ports *ports, u64 now, u64 time)
+{
+    bool watched = false;
+    for (u32 i = 0; i < ports->event_count; i++) {
+        void *pointer = ports->events[i].data.ptr;
+        if (pointer == &ports->watched_fd) watched = true;
+        else if (pointer != ports) port_event(ports, pointer, ports->events[i].events, now);
+    }
+    ports->event_count = 0;
+    // Before the rest: connections that it ends may hold what others wait for.
+    if (now >= ports->next_tick) ports_tick(ports, now);
+    ports->wait = pipeline_run(ports->pipeline, time);
+    if (ports_resume(ports)) ports->wait = 0;
+    return watched;
 }
 
 bool ports_round(struct ports *ports, u64 until)
 {
-    struct epoll_event events[EVENTS_MAX];
     u64 now = clock_steady();
     until = MIN(until, ports->next_tick);
     u64 pause = until > now ? MIN(ports->wait, until - now) : 0; // A tick at most.
-    int timeout = (int)((pause + NS_PER_MS - 1) / NS_PER_MS);
-    int count = epoll_wait(ports->epoll_fd, events, EVENTS_MAX, timeout);
-    bool watched = false;
+    ports_await(ports, (int)((pause + NS_PER_MS - 1) / NS_PER_MS));
     now = clock_steady();
-    for (int i = 0; i < count; i++) {
-        void *pointer = events[i].data.ptr;
-        if (pointer == &ports->watched_fd) watched = true;
-        else if (pointer != ports) port_event(ports, pointer, events[i].events, now);
-    }
-    ports->wait = pipeline_run(ports->pipeline, time_read(ports, now));
-    if (ports_resume(ports)) ports->wait = 0;
-    if (now >= ports->next_tick) {
-        compat_port_tick(ports->compat, now);
-        if (ports->tael != NULL) tael_port_tick(ports->tael, now);
-        ports->next_tick = now + TICK_NS;
-    }
-    return watched;
+    return ports_turn(ports, now, time_read(ports, now));
+}
+
+// Sends what sockets take, and ends connections that have everything. How many are left.
+static u32 ports_finish(struct ports *ports)
+{
+    u32 left = ports->compat == NULL ? 0 : compat_port_finish(ports->compat);
+    return left + (ports->tael == NULL ? 0 : tael_port_finish(ports->tael));
+}
+
+static void answers_flush(struct ports *ports)
+{
+    const struct timespec pause = {.tv_nsec = (long)FLUSH_PAUSE_NS};
+    const u64 until = clock_steady() + FLUSH_NS;
+    while (ports_finish(ports) > 0 && clock_steady() < until) (void)nanosleep(&pause, NULL);
 }
 
 void ports_stop(struct ports *ports)
 {
-    compat_port_drain(ports->compat);
+    if (ports->compat != NULL) compat_port_drain(ports->compat);
     if (ports->tael != NULL) tael_port_drain(ports->tael);
+    pipeline_drain(ports->pipeline);
+    answers_flush(ports);
     pipeline_stop(ports->pipeline);
 }
 
@@ -201,6 +245,6 @@ void ports_free(struct ports *ports)
 
 u32 ports_connections(const struct ports *ports)
 {
-    return compat_port_connections(ports->compat) +
+    return (ports->compat == NULL ? 0 : compat_port_connections(ports->compat)) +
            (ports->tael == NULL ? 0 : tael_port_connections(ports->tael));
 }

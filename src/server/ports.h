@@ -12,6 +12,10 @@
 #include "server/compat_port.h"
 #include "server/tael_port.h"
 
+#include <sys/epoll.h>
+
+#define PORTS_EVENTS_MAX 64u // Handled in one round.
+
 struct ports_options {
     struct pipeline_options pipeline;
     struct listener *compat; // Taken by the caller, and closed by it when the ports are freed.
@@ -33,8 +37,10 @@ struct ports {
     struct frame_clock clock;
     int epoll_fd;
     int watched_fd; // -1: none.
-    u64 next_tick;  // By the steady clock.
-    u64 wait;       // How long there is nothing to do.
+    struct epoll_event events[PORTS_EVENTS_MAX];
+    u32 event_count; // That no turn has handled.
+    u64 next_tick;   // By the steady clock.
+    u64 wait;        // How long there is nothing to do.
 };
 
 // Starts the pipeline over an open node, and lets clients in. Time goes on behind the last frame.
@@ -46,7 +52,15 @@ MUST_USE enum status ports_watch(struct ports *ports, int fd, struct failure *fa
 // One round: waits for something to do, at most until `until` by the steady clock, and does it.
 // Whether the watched descriptor can be read.
 bool ports_round(struct ports *ports, u64 until);
-// Takes no more, answers what was taken, and leaves a checkpoint, unless storage is full.
+// The two halves of a round, for callers with clocks of their own: waits so many milliseconds at
+// most; and does what there is to do, at `now` of the steady clock, with `time` for frames. A
+// `struct ports` that such a caller fills in itself may lack one of the ports.
+void ports_await(struct ports *ports, int milliseconds);
+bool ports_turn(struct ports *ports, u64 now, u64 time);
+// Takes no more, answers what was taken, and leaves a checkpoint; on full storage neither is
+// certain. Answers go to those who read them: a connection that has all of its own ends, and one
+// that does not take them within a second ends without; what a command did is durable, and it may
+// be asked again. What the system has of an answer is the system's to deliver.
 void ports_stop(struct ports *ports);
 // Ends connections and threads; also when nothing was opened.
 void ports_free(struct ports *ports);

@@ -721,6 +721,11 @@ void tael_port_drain(struct tael_port *port)
     connections_drain(&port->connections);
 }
 
+u32 tael_port_finish(struct tael_port *port)
+{
+    return connections_finish(&port->connections);
+}
+
 u32 tael_port_connections(const struct tael_port *port)
 {
     return connections_count(&port->connections);

@@ -31,6 +31,7 @@ void tael_port_query_done(struct tael_port *port, struct pipeline_query *query);
 bool tael_port_resume(struct tael_port *port);
 void tael_port_tick(struct tael_port *port, u64 now);
 void tael_port_drain(struct tael_port *port);
+u32 tael_port_finish(struct tael_port *port);
 u32 tael_port_connections(const struct tael_port *port);
 
 #endif

@@ -12,10 +12,12 @@
 #include "server/connection.h"
 #include "server/tael_message.h"
 
+#include <linux/sockios.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -28,6 +30,7 @@
 #define BOX         9u
 #define PUTS_MANY   4000u // Records whose replies a socket does not take at once.
 #define PUTS_FEW    8u    // And such that are sent from a buffer of their own, though short.
+#define PUTS_STOP   8u    // Commands of so many.
 #define SLOW        16u // Clients whose unread replies are more than the requests that may be open.
 
 struct world {
@@ -294,7 +297,7 @@ static void test_others_are_told_why_not(void **state)
     assert_int_equal(peer->answer.status, TAEL_NOT_PERMITTED);
     expect_closed(world, peer);
     peer_close(peer);
-    assert_int_equal(tael_port_connections(world->server.port), 0);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 0);
 }
 
 static void test_a_stranger_may_say_hello_and_nothing_else(void **state)
@@ -318,13 +321,13 @@ static void test_who_says_nothing_goes(void **state)
     struct world *world = *state;
     struct peer *silent = peer_connect(world);
     struct peer *peer = peer_open(world);
-    tael_port_tick(world->server.port, world->server.time);
+    tael_port_tick(world->server.ports.tael, world->server.time);
     world->server.time += 19 * NS_PER_S;
-    tael_port_tick(world->server.port, world->server.time);
-    assert_int_equal(tael_port_connections(world->server.port), 2);
+    tael_port_tick(world->server.ports.tael, world->server.time);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 2);
     world->server.time += 2 * NS_PER_S;
-    tael_port_tick(world->server.port, world->server.time);
-    assert_int_equal(tael_port_connections(world->server.port), 1);
+    tael_port_tick(world->server.ports.tael, world->server.time);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 1);
     expect_closed(world, silent);
     assert_false(peer_hears(world, peer));
     peer_close(silent);
@@ -596,7 +599,7 @@ static void test_who_goes_while_its_command_is_in_flight_has_it_applied(void **s
     for (u32 i = 0; i < 10; i++) peer_send_puts(world, peer, 2 + i, 1, 100);
     for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
     peer_close(peer);
-    for (u32 i = 0; tael_port_connections(world->server.port) > 0; i++) {
+    for (u32 i = 0; tael_port_connections(world->server.ports.tael) > 0; i++) {
         if (i == PORT_WORLD_STEPS_MAX) fail_msg("a connection that was closed stays");
         step(world);
     }
@@ -695,7 +698,7 @@ static void test_the_slowest_goes_when_too_much_waits(void **state)
         port_world_gate_open();
         port_world_buffers_await(&world->server);
     }
-    assert_int_equal(tael_port_connections(world->server.port), 4);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 4);
     for (u32 i = 0; i < 6; i++) peer_close(peers[i]);
 }
 
@@ -708,7 +711,7 @@ static void test_a_full_disk_refuses_commands_and_goes_on_with_space(void **stat
     port_world_start(&world->server);
     struct peer *peer = peer_open_box(world, 0);
     world->server.disk.capacity = world->server.disk.used + GIB / 2;
-    for (u32 i = 0; !pipeline_is_full(world->server.pipeline); i++) {
+    for (u32 i = 0; !pipeline_is_full(world->server.ports.pipeline); i++) {
         if (i == PORT_WORLD_STEPS_MAX) fail_msg("the disk is not full");
         step(world);
     }
@@ -724,7 +727,7 @@ static void test_a_full_disk_refuses_commands_and_goes_on_with_space(void **stat
     peer_receive(world, peer, TAEL_ANSWER);
     assert_int_equal(peer->answer.status, TAEL_DONE);
     world->server.disk.capacity = 1ull << 60;
-    for (u32 i = 0; pipeline_is_full(world->server.pipeline); i++) {
+    for (u32 i = 0; pipeline_is_full(world->server.ports.pipeline); i++) {
         if (i == PORT_WORLD_STEPS_MAX) fail_msg("the disk stays full");
         step(world);
     }
@@ -737,13 +740,77 @@ static void test_a_server_that_stops_takes_nothing_more(void **state)
 {
     struct world *world = *state;
     struct peer *peer = peer_open_box(world, 0);
-    tael_port_drain(world->server.port);
+    tael_port_drain(world->server.ports.tael);
     peer_send_puts(world, peer, 2, 1, 1);
     expect_refusal(world, peer, TAEL_BUSY, "");
     struct peer *late = peer_connect(world);
     expect_closed(world, late);
     peer_close(late);
     peer_close(peer);
+}
+
+// What a client receives while its server stops, in a thread of its own.
+struct listening {
+    pthread_t thread;
+    int fd;
+    u8 *bytes;
+    size_t room;
+    size_t size;
+};
+
+static void *listen_to_the_end(void *context)
+{
+    struct listening *listening = context;
+    ssize_t got = 0;
+    while ((got = recv(listening->fd, listening->bytes + listening->size,
+                       listening->room - listening->size, 0)) > 0) {
+        listening->size += (size_t)got;
+    }
+    return NULL;
+}
+
+// Sends puts whose answers are more than a socket takes, and waits until the server has read them.
+static void peer_send_many(struct world *world, struct peer *peer, u128 first)
+{
+    int unread = 1;
+    for (u32 i = 0; i < PUTS_STOP; i++) peer_send_puts(world, peer, first + i, 1, PUTS_MANY);
+    for (u32 i = 0; unread > 0; i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the server does not read");
+        step(world);
+        assert_int_equal(ioctl(peer->fd, SIOCOUTQ, &unread), 0);
+    }
+}
+
+// Who reads has all answers before the server has stopped, beside one who does not read, for whom
+// it does not wait for long.
+static void test_a_stop_answers_what_was_taken(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    struct peer *deaf = peer_open(world);
+    const size_t answer = sizeof peer->answer + PUTS_MANY * sizeof(struct command_reply);
+    struct listening listening = {.fd = peer->fd, .room = 2 * PUTS_STOP * answer};
+    listening.bytes = malloc(listening.room);
+    assert_non_null(listening.bytes);
+    port_world_gate_close(&world->server);
+    peer_send_many(world, peer, 100);
+    peer_send_many(world, deaf, 200);
+    port_world_gate_open();
+    assert_int_equal(pthread_create(&listening.thread, NULL, listen_to_the_end, &listening), 0);
+    port_world_stop(&world->server);
+    assert_int_equal(pthread_join(listening.thread, NULL), 0);
+    assert_int_equal(listening.size, PUTS_STOP * answer);
+    for (u32 i = 0; i < PUTS_STOP; i++) {
+        struct tael_header header;
+        memcpy(&header, listening.bytes + i * answer, sizeof header);
+        assert_true(header.command_id == 100 + i);
+        assert_int_equal(header.status, TAEL_DONE);
+    }
+    free(listening.bytes);
+    peer_close(peer);
+    peer_close(deaf);
+    port_world_start(&world->server);
+    assert_true(port_world_debits(&world->server) == 2 * PUTS_STOP * PUTS_MANY);
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -900,6 +967,7 @@ int main(void)
         TEST(test_the_slowest_goes_when_too_much_waits),
         TEST(test_a_full_disk_refuses_commands_and_goes_on_with_space),
         TEST(test_a_server_that_stops_takes_nothing_more),
+        TEST(test_a_stop_answers_what_was_taken),
         TEST(test_questions_are_answered),
         TEST(test_a_long_answer_is_made_in_turns),
     };

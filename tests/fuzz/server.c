@@ -294,10 +294,6 @@ static void act_time(struct input *input)
         if (client->out_sent > 0 || client->is_slow) client->is_dirty = true;
     }
     fuzz.world.now += (u64)seconds * NS_PER_S + NS_PER_MS;
-    if (seconds < 16) {
-        tael_port_tick(fuzz.world.tael, fuzz.world.now);
-        compat_port_tick(fuzz.world.compat, fuzz.world.now);
-    }
     clients_step(&fuzz.clients, 0);
 }
 

@@ -48,15 +48,16 @@ void trace(enum trace_level level, const char *format, ...)
 static void command_done(void *context, struct pipeline_command *command)
 {
     struct world *world = context;
-    if (command->entry.record >= COMMAND_MODULES) tael_port_command_done(world->tael, command);
-    else compat_port_command_done(world->compat, command);
+    if (command->entry.record >= COMMAND_MODULES)
+        tael_port_command_done(world->ports.tael, command);
+    else compat_port_command_done(world->ports.compat, command);
 }
 
 static void query_done(void *context, struct pipeline_query *query)
 {
     struct world *world = context;
-    if (query->question != NULL) tael_port_query_done(world->tael, query);
-    else compat_port_query_done(world->compat, query);
+    if (query->question != NULL) tael_port_query_done(world->ports.tael, query);
+    else compat_port_query_done(world->ports.compat, query);
 }
 
 // Nothing that comes over a socket may end the process.
@@ -80,13 +81,13 @@ static void ports_start(struct world *world)
     struct failure failure;
     address_of(address, sizeof address, "tael");
     must(listener_take(&world->tael_listener, address, &failure), &failure);
-    must(tael_port_new(&world->tael, &world->tael_listener, world->epoll_fd, &world->node,
-                       world->pipeline, &failure),
+    must(tael_port_new(&world->ports.tael, &world->tael_listener, world->ports.epoll_fd,
+                       &world->node, world->ports.pipeline, &failure),
          &failure);
     address_of(address, sizeof address, "compat");
     must(listener_take(&world->compat_listener, address, &failure), &failure);
-    must(compat_port_new(&world->compat, &world->compat_listener, world->epoll_fd, world->pipeline,
-                         &world->node.machine, &failure),
+    must(compat_port_new(&world->ports.compat, &world->compat_listener, world->ports.epoll_fd,
+                         world->ports.pipeline, &world->node.machine, &failure),
          &failure);
 }
 
@@ -94,14 +95,15 @@ static u32 buffers_free(struct world *world)
 {
     struct buffer *all = NULL;
     u32 count = 0;
-    for (struct buffer *buffer = NULL; (buffer = buffer_take(world->pipeline)) != NULL; count++) {
+    for (struct buffer *buffer = NULL; (buffer = buffer_take(world->ports.pipeline)) != NULL;
+         count++) {
         buffer->next = all;
         all = buffer;
     }
     while (all != NULL) {
         struct buffer *buffer = all;
         all = buffer->next;
-        buffer_give(world->pipeline, buffer);
+        buffer_give(world->ports.pipeline, buffer);
     }
     return count;
 }
@@ -121,14 +123,16 @@ static void world_start(struct world *world)
     struct recovery_report report;
     struct failure failure;
     memset(&world->node, 0, sizeof world->node);
+    world->ports = (struct ports){.node = &world->node, .watched_fd = -1};
     must(node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure),
          &failure);
-    must(pipeline_new(&world->pipeline, &world->node, &options, &callbacks, &failure), &failure);
+    must(pipeline_new(&world->ports.pipeline, &world->node, &options, &callbacks, &failure),
+         &failure);
     world->buffers = buffers_free(world);
-    world->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = world};
-    FUZZ_CHECK(epoll_ctl(world->epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->pipeline), &event) ==
-               0);
+    world->ports.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &world->ports};
+    FUZZ_CHECK(epoll_ctl(world->ports.epoll_fd, EPOLL_CTL_ADD, pipeline_fd(world->ports.pipeline),
+                         &event) == 0);
     ports_start(world);
     world->plain_clients = 0;
 }
@@ -136,21 +140,13 @@ static void world_start(struct world *world)
 // Of the machine behind its last frame goes to `state`.
 static void world_stop(struct world *world, bool is_crash, struct digest *state)
 {
-    if (is_crash) {
-        pipeline_halt(world->pipeline);
-    } else {
-        tael_port_drain(world->tael);
-        compat_port_drain(world->compat);
-        pipeline_stop(world->pipeline);
-    }
+    if (is_crash) pipeline_halt(world->ports.pipeline);
+    else ports_stop(&world->ports);
     machine_state_digest(&world->node.machine, state);
-    tael_port_free(world->tael);
-    compat_port_free(world->compat);
+    ports_free(&world->ports);
     listener_close(&world->tael_listener);
     listener_close(&world->compat_listener);
-    pipeline_free(world->pipeline);
     node_free(&world->node);
-    (void)close(world->epoll_fd);
 }
 
 void world_begin(struct world *world)
@@ -163,18 +159,9 @@ void world_begin(struct world *world)
 
 void world_step(struct world *world, int wait_ms)
 {
-    struct epoll_event events[64];
-    const int count = epoll_wait(world->epoll_fd, events, ARRAY_COUNT(events), wait_ms);
-    for (int i = 0; i < count; i++) {
-        void *pointer = events[i].data.ptr;
-        if (pointer == world) continue;
-        if (compat_port_event(world->compat, pointer, events[i].events, world->now)) continue;
-        (void)tael_port_event(world->tael, pointer, events[i].events, world->now);
-    }
+    ports_await(&world->ports, wait_ms);
     world->now += STEP_NS;
-    (void)pipeline_run(world->pipeline, world->now);
-    (void)compat_port_resume(world->compat);
-    (void)tael_port_resume(world->tael);
+    (void)ports_turn(&world->ports, world->now, world->now);
 }
 
 // --- at rest -------------------------------------------------------------------------------------
@@ -182,7 +169,7 @@ void world_step(struct world *world, int wait_ms)
 static bool is_at_rest(struct world *world)
 {
     struct pipeline_stats stats;
-    pipeline_stats(world->pipeline, &stats);
+    pipeline_stats(world->ports.pipeline, &stats);
     const struct machine *machine = &world->node.machine;
     return stats.position_told == machine->position &&
            stats.sequence_indexed == machine->sequence && machine_next_tick(machine) > world->now;

@@ -9,8 +9,7 @@
 
 #include "machine/recovery.h"
 #include "os/disk_memory.h"
-#include "server/compat_port.h"
-#include "server/tael_port.h"
+#include "server/ports.h"
 
 // Rounds of a millisecond at most before a wait is given up: who does not answer is found.
 #define WORLD_ROUNDS_MAX 60000u
@@ -18,15 +17,12 @@
 struct world {
     struct disk_memory disk;
     struct node node;
-    struct pipeline *pipeline;
     struct listener tael_listener;
     struct listener compat_listener;
-    struct tael_port *tael;
-    struct compat_port *compat;
-    int epoll_fd;
-    u64 now;           // Nanoseconds, of frames and ports.
-    u32 buffers;       // There are, when nothing goes on.
-    u32 plain_clients; // That came since the start.
+    struct ports ports; // Its clocks are `now`, its answers pass by here.
+    u64 now;            // Nanoseconds, of frames and ports.
+    u32 buffers;        // There are, when nothing goes on.
+    u32 plain_clients;  // That came since the start.
 };
 
 // An empty disk with a new log, served; and the end of it: what is on the disk is verified, and all
