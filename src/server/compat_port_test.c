@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -666,6 +667,31 @@ static void test_what_is_read_when_a_buffer_returns_is_not_left(void **state)
     (void)close(peer.fd);
 }
 
+// Without a descriptor for it whoever comes waits, and the server does not turn round about that.
+static void test_who_cannot_be_let_in_waits(void **state)
+{
+    struct world *world = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct peer peer = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .client = 1};
+    struct rlimit limit;
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    memcpy(address.sun_path, world->path, sizeof world->path);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const int result = connect(peer.fd, (const struct sockaddr *)&address, sizeof address);
+    step(world);
+    ports_await(&world->ports, 0);
+    const u32 events = world->ports.event_count;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(events, 0);
+    assert_int_equal(compat_port_connections(world->ports.compat), 0);
+    peer_send_register(world, &peer);
+    expect_reply(world, &peer); // Behind a tick.
+    (void)close(peer.fd);
+}
+
 static void test_who_leaves_while_it_waits_is_let_go(void **state)
 {
     struct world *world = *state;
@@ -732,6 +758,7 @@ int main(void)
         TEST(test_a_query_of_accounts_shows_one_state),
         TEST(test_connections_go_on_when_buffers_return),
         TEST(test_what_is_read_when_a_buffer_returns_is_not_left),
+        TEST(test_who_cannot_be_let_in_waits),
         TEST(test_who_leaves_while_it_waits_is_let_go),
         TEST(test_a_long_merge_does_not_hold_up_checkpoints),
     };

@@ -152,10 +152,25 @@ static struct connection *place_find(struct connections *connections)
     return NULL;
 }
 
+// Whether who wants to come in is looked at.
+static void listener_watch(struct connections *connections, bool is_watched)
+{
+    struct epoll_event event = {.events = is_watched ? EPOLLIN : 0, .data.ptr = connections};
+    connections->is_shut = !is_watched;
+    (void)epoll_ctl(connections->epoll_fd, EPOLL_CTL_MOD, connections->listener->fd, &event);
+}
+
 static void connection_accept(struct connections *connections)
 {
     int fd = accept4(connections->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
+    if (fd < 0) {
+        if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
+        // Whoever waits there goes on waiting, and epoll would say so again and again.
+        trace(TRACE_WARNING, "%s: connections wait to be let in: %s", connections->handler->name,
+              strerror(errno));
+        listener_watch(connections, false);
+        return;
+    }
     struct connection *connection = place_find(connections);
     if (connection == NULL && connections->handler->crowded != NULL) {
         connections->handler->crowded(connections->context);
@@ -215,7 +230,7 @@ bool connections_resume(struct connections *connections)
     for (u32 i = 0; connections->paused > 0 && i < CONNECTIONS_MAX; i++) {
         u32 number = (first + i) % CONNECTIONS_MAX;
         struct connection *connection = &connections->items[number];
-        if (connection->fd < 0 || !connection->paused) continue;
+        if (connection->fd < 0 || !connection->paused || connection->out_count > 0) continue;
         connection->paused = false;
         connection->reading_since = connections->now;
         connections->paused--;
@@ -234,9 +249,12 @@ bool connections_resume(struct connections *connections)
 void connections_tick(struct connections *connections, u64 now)
 {
     connections->now = now;
+    if (connections->is_shut) listener_watch(connections, true);
     for (u32 i = 0; i < CONNECTIONS_MAX; i++) {
         struct connection *connection = &connections->items[i];
-        if (connection->fd < 0 || connection->paused) continue;
+        if (connection->fd < 0) continue;
+        // One that waits for a buffer is not to blame for that.
+        if (connection->paused && connection->out_count == 0) continue;
         u64 since =
             connection->out_count > 0 ? connection->sending_since : connection->reading_since;
         if (since != 0 && now > since + MESSAGE_TIMEOUT_NS) {

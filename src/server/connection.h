@@ -91,6 +91,7 @@ struct connections {
     struct listener *listener;
     int epoll_fd;
     bool draining;
+    bool is_shut; // Nobody can be let in now: it is tried again at the next tick.
     u64 accepted; // So far.
     struct pipeline *pipeline;
     u64 now;
@@ -115,7 +116,7 @@ bool connections_event(struct connections *connections, void *pointer, u32 event
 // Reads on from connections that waited for a buffer, as far as there are any; after each round of
 // events. True when something was read, so that the pipeline may have more to do.
 bool connections_resume(struct connections *connections);
-// Once a second or so: ends connections that stand still.
+// Once a second or so: ends connections that stand still, and lets in who could not be.
 void connections_tick(struct connections *connections, u64 now);
 // No new connections from here on.
 void connections_drain(struct connections *connections);

@@ -227,6 +227,14 @@ static struct peer *peer_open_box(struct world *world, u128 limit)
     return peer;
 }
 
+static void debits_await(struct world *world, u64 debits)
+{
+    for (u32 i = 0; port_world_debits(&world->server) < debits; i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the command is not decided");
+        step(world);
+    }
+}
+
 // --- who is let in -------------------------------------------------------------------------------
 
 static void test_who_runs_the_server_is_let_in(void **state)
@@ -257,10 +265,7 @@ static void test_the_welcome_tells_what_is_durable(void **state)
     u64 told = peer->answer.position;
     port_world_gate_close(&world->server);
     peer_send_puts(world, peer, 2, 1, 3000); // Too large to be written by this thread.
-    for (u32 i = 0; port_world_debits(&world->server) == 0; i++) {
-        if (i == PORT_WORLD_STEPS_MAX) fail_msg("the command is not decided");
-        step(world);
-    }
+    debits_await(world, 1);
     struct peer *other = peer_open(world);
     struct tael_welcome welcome;
     memcpy(&welcome, other->body, sizeof welcome);
@@ -651,6 +656,49 @@ static void test_a_slow_reader_holds_up_nobody(void **state)
     peer_close(slow);
 }
 
+// Leaves the peer with an answer that it does not read, and a command behind it, `id` + 1, that
+// waited for a buffer, though there are some again.
+static void leave_unread(struct world *world, struct peer *peer, u128 id)
+{
+    struct pipeline *pipeline = world->server.ports.pipeline;
+    struct buffer *all = NULL;
+    const u64 before = (u64)port_world_debits(&world->server);
+    port_world_gate_close(&world->server);
+    peer_send_puts(world, peer, id, 1, PUTS_MANY);
+    debits_await(world, before + PUTS_MANY);
+    for (struct buffer *buffer = NULL; (buffer = buffer_take(pipeline)) != NULL; all = buffer) {
+        buffer->next = all;
+    }
+    peer_send_puts(world, peer, id + 1, 1, 1);
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    port_world_gate_open();
+    for (u32 i = 0; !peer_hears(world, peer); i++) {
+        if (i == PORT_WORLD_STEPS_MAX) fail_msg("no answer");
+    }
+    while (all != NULL) {
+        struct buffer *buffer = all;
+        all = buffer->next;
+        buffer_give(pipeline, buffer);
+    }
+    for (u32 i = 0; i < STEPS_QUIET; i++) step(world);
+    assert_true(port_world_debits(&world->server) == before + PUTS_MANY);
+}
+
+static void test_who_does_not_read_is_not_read(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open_box(world, 0);
+    leave_unread(world, peer, 2);
+    assert_int_equal(expect_done(world, peer, PUTS_MANY - 1).result, MODULE_DONE);
+    assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    leave_unread(world, peer, 4);
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 1);
+    world->server.time += 21 * NS_PER_S;
+    step(world); // It had its time.
+    assert_int_equal(tael_port_connections(world->server.ports.tael), 0);
+    peer_close(peer);
+}
+
 // Few bytes, but of many replies: what waits to be read is no request any more.
 static void test_slow_readers_hold_no_requests(void **state)
 {
@@ -963,6 +1011,7 @@ int main(void)
         TEST(test_who_goes_while_its_command_is_in_flight_has_it_applied),
         TEST(test_who_goes_inside_a_message_leaves_nothing),
         TEST(test_a_slow_reader_holds_up_nobody),
+        TEST(test_who_does_not_read_is_not_read),
         TEST(test_slow_readers_hold_no_requests),
         TEST(test_the_slowest_goes_when_too_much_waits),
         TEST(test_a_full_disk_refuses_commands_and_goes_on_with_space),
