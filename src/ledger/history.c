@@ -10,7 +10,8 @@
 
 u64 history_segment_end(const struct history_segment *segment)
 {
-    return segment->first_row + (segment->sealed ? segment->row_count : segment->live->row_count);
+    if (segment->sealed) return segment->first_row + segment->row_count;
+    return segment->first_row + __atomic_load_n(&segment->live->row_count, __ATOMIC_RELAXED);
 }
 
 u32 history_key(const struct history *history, enum history_section section, u128 value)

@@ -167,10 +167,15 @@ struct history_list {
 
 struct history_live {
     struct outcome *rows;
-    u64 *id_slots;            // Tag in the high 32 bits, row + 1 in the low ones; linear probing.
-    u64 *latest[ORDER_COUNT]; // Of each HISTORY_FENCE_ROWS rows, the latest timestamp up to there.
+    u64 *id_slots; // Tag in the high 32 bits, row + 1 in the low ones; linear probing.
+    // Of each HISTORY_FENCE_ROWS rows, the latest timestamp up to there. Of the last ones it may be
+    // that of a row which whoever looks does not see yet.
+    u64 *latest[ORDER_COUNT];
     struct history_list lists[SECTION_COUNT];
-    u32 row_count; // Written by the machine; others see it through committed frames.
+    // Both are written by the machine alone, while others may look (history_live_count_set,
+    // history_live_latest_set): what these see is as of any moment behind the frame that they know,
+    // and bounded by its rows.
+    u32 row_count;
     u32 key_count; // Used id slots.
     bool taken;
 };
@@ -292,16 +297,28 @@ void history_set_release(struct history *history, struct history_set *set);
 
 // --- the machine's thread -----------------------------------------------------------------------
 
+// Rows that the live segment has from here on.
+static inline void history_live_count_set(struct history_live *live, u32 row_count)
+{
+    __atomic_store_n(&live->row_count, row_count, __ATOMIC_RELAXED);
+}
+// The latest timestamp of an order up to the end of a fence.
+static inline void history_live_latest_set(struct history_live *live, u32 order, u32 fence,
+                                           u64 timestamp)
+{
+    __atomic_store_n(&live->latest[order][fence], timestamp, __ATOMIC_RELAXED);
+}
 // The next row, to be filled in by the caller; input is stopped before a segment is full.
 static inline struct outcome *history_append(struct history *history)
 {
     struct history_live *live = history->active->live;
     assert(live->row_count < HISTORY_LIVE_ROWS_MAX);
-    struct outcome *row = &live->rows[live->row_count++];
+    struct outcome *row = &live->rows[live->row_count];
+    history_live_count_set(live, live->row_count + 1);
     u32 fence = (live->row_count - 1) / HISTORY_FENCE_ROWS;
     if ((live->row_count - 1) % HISTORY_FENCE_ROWS == 0) {
         for (u32 i = 0; i < ORDER_COUNT; i++) {
-            live->latest[i][fence] = fence == 0 ? 0 : live->latest[i][fence - 1];
+            history_live_latest_set(live, i, fence, fence == 0 ? 0 : live->latest[i][fence - 1]);
         }
     }
     history->next_row++;
@@ -312,7 +329,7 @@ static inline void history_note_transfer(struct history *history, u64 timestamp)
 {
     struct history_segment *segment = history->active;
     u32 fence = (segment->live->row_count - 1) / HISTORY_FENCE_ROWS;
-    segment->live->latest[ORDER_TRANSFER][fence] = timestamp;
+    history_live_latest_set(segment->live, ORDER_TRANSFER, fence, timestamp);
     segment->timestamp_max = timestamp;
     if (segment->timestamp_min == 0) segment->timestamp_min = timestamp;
 }
@@ -320,7 +337,8 @@ static inline void history_note_transfer(struct history *history, u64 timestamp)
 static inline void history_note_expiry(struct history *history, u64 timestamp)
 {
     struct history_live *live = history->active->live;
-    live->latest[ORDER_EXPIRY][(live->row_count - 1) / HISTORY_FENCE_ROWS] = timestamp;
+    history_live_latest_set(live, ORDER_EXPIRY, (live->row_count - 1) / HISTORY_FENCE_ROWS,
+                            timestamp);
 }
 
 // Fetches the slot of an id that will be looked up soon.

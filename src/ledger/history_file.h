@@ -82,6 +82,11 @@ static inline bool outcome_is_in_order(const struct outcome *outcome, enum histo
     if (outcome->result != OUTCOME_CREATED) return false;
     return order == ORDER_TRANSFER ? outcome_is_transfer(outcome) : outcome->kind == OUTCOME_EXPIRY;
 }
+// One of them, which the machine may be writing (struct history_live).
+static inline u64 history_fence_read(const u64 *latest, u64 fence)
+{
+    return __atomic_load_n(&latest[fence], __ATOMIC_RELAXED);
+}
 // Finds the first fence whose latest timestamp is at least this; `count` when there is none.
 static inline u64 history_fence_find(const u64 *latest, u64 count, u64 timestamp)
 {
@@ -89,7 +94,7 @@ static inline u64 history_fence_find(const u64 *latest, u64 count, u64 timestamp
     u64 high = count;
     while (low < high) {
         u64 middle = (low + high) / 2;
-        if (latest[middle] < timestamp) low = middle + 1;
+        if (history_fence_read(latest, middle) < timestamp) low = middle + 1;
         else high = middle;
     }
     return low;

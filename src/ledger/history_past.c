@@ -31,8 +31,9 @@ static enum status segment_row_by_time(const struct history_view *view,
     block = MIN(block, count - 1);
     for (;; block--) {
         // A block in which nothing of the order happened says what the one before it says.
-        const bool is_same = block > 0 && latest[block] == latest[block - 1];
-        if (!is_same && latest[block] != 0) {
+        const u64 last = history_fence_read(latest, block);
+        const bool is_same = block > 0 && last == history_fence_read(latest, block - 1);
+        if (!is_same && last != 0) {
             u64 row = MIN((block + 1) * HISTORY_FENCE_ROWS, rows);
             while (row-- > block * HISTORY_FENCE_ROWS) {
                 struct outcome outcome;

@@ -160,9 +160,9 @@ void scope_rollback(struct ledger *ledger, struct ledger_resolved *resolved)
     ledger->account_timestamp_max = undo->account_timestamp_max;
     ledger->transfer_timestamp_max = undo->transfer_timestamp_max;
     ledger->history->next_row = undo->next_row;
-    active->live->row_count = undo->row_count;
-    active->live->latest[ORDER_TRANSFER][undo->row_count / HISTORY_FENCE_ROWS] =
-        undo->latest_transfer;
+    history_live_count_set(active->live, undo->row_count);
+    history_live_latest_set(active->live, ORDER_TRANSFER, undo->row_count / HISTORY_FENCE_ROWS,
+                            undo->latest_transfer);
     active->timestamp_min = undo->timestamp_min;
     active->timestamp_max = undo->timestamp_max;
     active->id_max = undo->id_max;
