@@ -14,18 +14,29 @@
 
 static struct refused_calls *counted;
 
+void refused_calls_init(struct refused_calls *calls)
+{
+    call_paths_init(&calls->paths, 1);
+}
+
 void refused_calls_begin(struct refused_calls *calls)
 {
     counted = calls;
+    if (calls == NULL) return;
+    call_paths_begin(&calls->paths);
+    atomic_flag_clear(&calls->is_locked);
+    calls->name[0] = 0;
 }
 
 static bool is_refused(const char *name)
 {
-    if (counted == NULL || atomic_fetch_add(&counted->calls, 1) + 1 != counted->refuse_at) {
-        return false;
+    if (counted == NULL) return false;
+    while (atomic_flag_test_and_set(&counted->is_locked)) {
     }
-    (void)strncpy(counted->name, name, sizeof counted->name - 1);
-    return true;
+    const bool is_it = counted->name[0] == 0 && call_paths_refuse(&counted->paths);
+    if (is_it) (void)strncpy(counted->name, name, sizeof counted->name - 1);
+    atomic_flag_clear(&counted->is_locked);
+    return is_it;
 }
 
 // A call that fails with -1 and the error.

@@ -3,21 +3,25 @@
 // For tests: a process of which one system call is refused, whichever it is: those on sockets,
 // signals, threads and files that the product makes. The program is linked so that it makes them
 // through this file (src/server/meson.build); of the C library's own calls none is refused.
+//
+// Which one: the first on a way through the program on which none was refused (os/call_paths.h).
 #ifndef TAEL_SERVER_REFUSED_CALLS_H
 #define TAEL_SERVER_REFUSED_CALLS_H
 
-#include "base/base.h"
+#include "os/call_paths.h"
 
 #include <stdatomic.h>
 
 struct refused_calls {
-    _Atomic u64 calls; // So far, by all threads.
-    u64 refuse_at;     // This one is refused, and not carried out; 0 none.
-    char name[32];     // Of the one that was refused; empty before.
+    struct call_paths paths;
+    atomic_flag is_locked; // By a thread that looks at them.
+    char name[32];         // Of the call that was refused; empty before.
 };
 
-// From here on the calls of this process are counted in `*calls`, which may be shared with another
-// process; NULL ends that.
+// In the beginning of a number of processes.
+void refused_calls_init(struct refused_calls *calls);
+// From here on a call of this process may be refused. `*calls` may be shared with other processes,
+// of which one at a time makes calls; NULL ends that.
 void refused_calls_begin(struct refused_calls *calls);
 
 #endif
