@@ -7,9 +7,9 @@
 
 #include "base/checksum.h"
 #include "ledger/ledger_types.h"
+#include "os/refused_calls.h"
 #include "server/compat_client.h"
 #include "server/listener.h"
-#include "server/refused_calls.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -2,11 +2,11 @@
 //
 // For tests: a process of which one system call is refused, whichever it is: those on sockets,
 // signals, threads and files that the product makes. The program is linked so that it makes them
-// through this file (src/server/meson.build); of the C library's own calls none is refused.
+// through this file (src/os/meson.build); of the C library's own calls none is refused.
 //
 // Which one: the first on a way through the program on which none was refused (os/call_paths.h).
-#ifndef TAEL_SERVER_REFUSED_CALLS_H
-#define TAEL_SERVER_REFUSED_CALLS_H
+#ifndef TAEL_OS_REFUSED_CALLS_H
+#define TAEL_OS_REFUSED_CALLS_H
 
 #include "os/call_paths.h"
 

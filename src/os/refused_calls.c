@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The calls that may be refused, each with an error that the system has for it.
-#include "server/refused_calls.h"
+#include "os/refused_calls.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -86,12 +86,15 @@ CALL(ssize_t, getrandom, (void *out, size_t size, unsigned flags), (out, size, f
 CALL(int, chmod, (const char *path, mode_t mode), (path, mode), EPERM)
 CALL(int, unlink, (const char *path), (path), EACCES)
 CALL(int, lstat64, (const char *path, struct stat *out), (path, out), EACCES)
+CALL(int, fstatat64, (int folder, const char *path, struct stat *out, int flags),
+     (folder, path, out, flags), EACCES)
 CALL(int, fstat64, (int fd, struct stat *out), (fd, out), EIO)
 CALL(int, statx, (int fd, const char *path, int flags, unsigned mask, void *out),
      (fd, path, flags, mask, out), ENOSYS)
 CALL(int, open64, (const char *path, int flags, mode_t mode), (path, flags, mode), EMFILE)
 CALL(int, openat64, (int folder, const char *path, int flags, mode_t mode),
      (folder, path, flags, mode), EMFILE)
+CALL(int, mkstemp64, (char *path), (path), EMFILE)
 CALL(int, flock, (int fd, int what), (fd, what), ENOLCK)
 CALL(int, fsync, (int fd), (fd), EIO)
 CALL(int, fdatasync, (int fd), (fd), EIO)
@@ -116,6 +119,16 @@ DIR *__wrap_fdopendir(int fd)
 {
     if (!is_refused("fdopendir")) return __real_fdopendir(fd);
     errno = ENOMEM;
+    return NULL;
+}
+
+struct dirent *__real_readdir64(DIR *directory);
+struct dirent *__wrap_readdir64(DIR *directory);
+
+struct dirent *__wrap_readdir64(DIR *directory)
+{
+    if (!is_refused("readdir")) return __real_readdir64(directory);
+    errno = EIO;
     return NULL;
 }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
