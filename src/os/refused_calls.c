@@ -104,6 +104,9 @@ CALL(ssize_t, pwrite64, (int fd, const void *bytes, size_t size, off_t offset),
      (fd, bytes, size, offset), EIO)
 CALL(int, renameat, (int from_folder, const char *from, int to_folder, const char *to),
      (from_folder, from, to_folder, to), EIO)
+CALL(int, renameat2,
+     (int from_folder, const char *from, int to_folder, const char *to, unsigned flags),
+     (from_folder, from, to_folder, to, flags), EINVAL)
 CALL(int, unlinkat, (int folder, const char *path, int flags), (folder, path, flags), EIO)
 CALL(int, fstatvfs64, (int fd, struct statvfs *out), (fd, out), EIO)
 CALL_OF_ERROR(posix_fallocate64, (int fd, off_t offset, off_t size), (fd, offset, size), ENOSPC)
@@ -120,6 +123,17 @@ DIR *__wrap_fdopendir(int fd)
     if (!is_refused("fdopendir")) return __real_fdopendir(fd);
     errno = ENOMEM;
     return NULL;
+}
+
+ssize_t __real_write(int fd, const void *bytes, size_t size);
+ssize_t __wrap_write(int fd, const void *bytes, size_t size);
+
+// Eight bytes are an eventfd's, to which the system refuses nothing.
+ssize_t __wrap_write(int fd, const void *bytes, size_t size)
+{
+    if (size == sizeof(u64) || !is_refused("write")) return __real_write(fd, bytes, size);
+    errno = ENOSPC;
+    return -1;
 }
 
 struct dirent *__real_readdir64(DIR *directory);

@@ -36,6 +36,7 @@ struct world {
     char folder[64]; // Everything of the test is in it.
     char data[96];
     char socket[96];  // "unix:PATH"
+    char port[96];    // The same, of the tael port.
     char trace[96];   // What the server says.
     char said[16384]; // Of `trace`, when it was last read.
     struct server_options options;
@@ -56,6 +57,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(world->folder));
     (void)snprintf(world->data, sizeof world->data, "%s/data", world->folder);
     (void)snprintf(world->socket, sizeof world->socket, "unix:%s/socket", world->folder);
+    (void)snprintf(world->port, sizeof world->port, "unix:%s/port", world->folder);
     (void)snprintf(world->trace, sizeof world->trace, "%s/trace", world->folder);
     world->options = (struct server_options){
         .data = world->data,
@@ -736,6 +738,7 @@ static void refuse_each_call(struct world *world, bool is_used)
     assert_true(shared != MAP_FAILED);
     struct refused_calls *refused = shared;
     refused_calls_init(refused);
+    world->options.port = world->port;
     memset(is_made, 0, sizeof is_made);
     if (is_used) {
         server_start(world);
