@@ -5,8 +5,11 @@
 #include "projection/projection.h"
 
 #include "ledger/ledger_schema.h"
+#include "modules/constraint/constraint.h"
 #include "modules/entry/entry.h"
+#include "modules/import/import.h"
 #include "modules/module.h"
+#include "modules/principal/principal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +110,7 @@ static void commit(struct file *file)
 // The first column of the first row of an answer, as text; "" when there is none.
 static const char *asked(const struct file *file, const char *sql)
 {
-    static char text[128];
+    static char text[256];
     sqlite3 *database = NULL;
     sqlite3_stmt *statement = NULL;
     text[0] = 0;
@@ -218,6 +221,62 @@ static void test_items_have_rows_of_their_own(void **state)
     assert_string_equal(asked(file, "SELECT group_concat(item || side || account_id || amount) "
                                     "FROM entry_post_legs"),
                         "0debit15,1credit25");
+}
+
+// Numbers below zero, however small, and bytes are what they are.
+static void test_values_of_every_sort(void **state)
+{
+    struct file *file = *state;
+    struct {
+        struct constraint_open open;
+        struct constraint_term terms[1];
+    } constraint = {.open = {.constraint = 3, .name = "floor", .terms_count = 1},
+                    .terms = {{.cell = 4, .coefficient = -3}}};
+    const i128 bounds[] = {-5, INT64_MIN, (i128)INT64_MIN - 1, -((i128)1 << 100), 7};
+    for (u32 i = 0; i < ARRAY_COUNT(bounds); i++) {
+        constraint.open.bound = bounds[i];
+        add(file, constraint_schema_constraint_open.number, CHANGE_KIND_RECORD, &constraint,
+            sizeof constraint);
+    }
+    struct {
+        struct import_rows rows;
+        u8 bytes[24];
+    } import = {.rows = {.import_id = 1, .count = 1, .rows_size = 20}, .bytes = {1, 0, 0xfe}};
+    add(file, import_schema_import_rows.number, CHANGE_KIND_RECORD, &import,
+        sizeof import.rows + import.rows.rows_size);
+    const struct principal_key key = {.principal_id = 9, .public_key = {0xab, [31] = 1}};
+    add(file, principal_schema_principal_key.number, CHANGE_KIND_RECORD, &key, sizeof key);
+    commit(file);
+    assert_string_equal(asked(file, "SELECT group_concat(typeof(bound) || bound, ' ') "
+                                    "FROM constraint_open"),
+                        "integer-5 integer-9223372036854775808 text-9223372036854775809 "
+                        "text-1267650600228229401496703205376 integer7");
+    assert_string_equal(asked(file, "SELECT sum(coefficient) FROM constraint_open_terms"), "-15");
+    assert_string_equal(asked(file, "SELECT hex(rows) FROM import_rows"),
+                        "0100FE0000000000000000000000000000000000");
+    assert_string_equal(asked(file, "SELECT hex(public_key) FROM principal_key"),
+                        "AB00000000000000000000000000000000000000000000000000000000000001");
+}
+
+// Who finds the file held by another process waits for it, for as long as is documented, and is
+// told; what was there stays.
+static void test_a_file_that_another_process_writes_to_is_busy(void **state)
+{
+    struct file *file = *state;
+    sqlite3 *other = NULL;
+    const struct change change = {.row = 0,
+                                  .record = ledger_schema_account.number,
+                                  .kind = CHANGE_KIND_ACCOUNT,
+                                  .payload_size = sizeof(struct account)};
+    struct failure failure = {0};
+    assert_int_equal(sqlite3_open(file->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(projection_add(file->projection, &change, &failure), STATUS_BUSY);
+    assert_string_equal(failure.hint, "another process writes to the file");
+    (void)sqlite3_close(other);
+    accounts_add(file);
+    commit(file);
+    assert_string_equal(asked(file, "SELECT count(*) FROM account"), "2");
 }
 
 static void test_records_that_are_not_known_are_refused(void **state)
@@ -610,6 +669,8 @@ int main(void)
         CASE(test_two_writers_are_noticed),
         CASE(test_another_log_is_refused),
         CASE(test_items_have_rows_of_their_own),
+        CASE(test_values_of_every_sort),
+        CASE(test_a_file_that_another_process_writes_to_is_busy),
         CASE(test_records_that_are_not_known_are_refused),
         CASE(test_files_that_are_not_this_log_s_projection),
         CASE(test_a_file_that_is_no_database),
