@@ -81,6 +81,19 @@ enum status audit_file_size(int file, u64 *size, struct failure *failure)
     return STATUS_OK;
 }
 
+// Of a name that is the prefix and so many digits.
+static void number_take(const char *name, const char *prefix, u32 digits, u64 *number, bool *found)
+{
+    const size_t head = strlen(prefix);
+    if (strncmp(name, prefix, head) != 0 || strlen(name + head) != digits ||
+        strspn(name + head, "0123456789abcdef") != digits) {
+        return;
+    }
+    const u64 value = strtoull(name + head, NULL, 16);
+    if (!*found || value > *number) *number = value;
+    *found = true;
+}
+
 enum status audit_folder_newest(const struct audit_folder *folder, const char *prefix, u32 digits,
                                 u64 *number, bool *found, struct failure *failure)
 {
@@ -92,18 +105,16 @@ enum status audit_folder_newest(const struct audit_folder *folder, const char *p
         if (copy >= 0) (void)close(copy);
         return failure_set_errno(failure, STATUS_IO, error_number, "listing the folder");
     }
-    const size_t head = strlen(prefix);
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): this stream is this function's own.
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        const char *text = entry->d_name + head;
-        if (strncmp(entry->d_name, prefix, head) != 0 || strlen(text) != digits ||
-            strspn(text, "0123456789abcdef") != digits) {
-            continue;
-        }
-        const u64 value = strtoull(text, NULL, 16);
-        if (!*found || value > *number) *number = value;
-        *found = true;
+    int error_number = 0;
+    for (bool is_more = true; is_more;) {
+        errno = 0; // The end is none.
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): this stream is this function's own.
+        const struct dirent *entry = readdir(directory);
+        is_more = entry != NULL;
+        if (entry == NULL) error_number = errno;
+        else number_take(entry->d_name, prefix, digits, number, found);
     }
     (void)closedir(directory);
-    return STATUS_OK;
+    if (error_number == 0) return STATUS_OK;
+    return failure_set_errno(failure, STATUS_IO, error_number, "listing the folder");
 }

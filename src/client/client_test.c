@@ -607,18 +607,25 @@ static void test_what_is_busy_at_the_deadline_was_not_applied(void **state)
     struct world *world = *state;
     struct client_stub *stub = &world->stub;
     client_stub_let_in(stub);
-    (void)submit(world, 1, 50);
-    while (world->told.count == 0) {
-        struct tael_header header;
-        if (recv(stub->fd, &header, sizeof header, MSG_PEEK | MSG_DONTWAIT) > 0) {
-            (void)client_stub_take(stub, TAEL_COMMAND);
-            client_stub_send_refusal(stub, TAEL_BUSY, "later");
+    // At the deadline a command may be on its way once more, which is in doubt; rarely each time.
+    bool is_in_doubt = true;
+    for (u32 i = 0; i < 20 && is_in_doubt; i++) {
+        world->told.count = 0;
+        const u64 ticket = submit(world, 1 + i, 50);
+        while (world->told.count == 0) {
+            struct tael_header header;
+            if (recv(stub->fd, &header, sizeof header, MSG_PEEK | MSG_DONTWAIT) > 0) {
+                (void)client_stub_take(stub, TAEL_COMMAND);
+                client_stub_send_refusal(stub, TAEL_BUSY, "later");
+            }
+            client_stub_idle(stub, 1);
         }
-        client_stub_idle(stub, 1);
+        is_in_doubt = world->told.answers[0].error == TAEL_ERROR_TIMEOUT;
+        assert_true(world->told.answers[0].maybe_applied == is_in_doubt);
+        if (is_in_doubt) assert_int_equal(tael_give_up(world->client, ticket, NULL), TAEL_OK);
     }
     assert_int_equal(world->told.answers[0].error, TAEL_OK);
     assert_int_equal(world->told.answers[0].result, TAEL_RESULT_BUSY);
-    assert_false(world->told.answers[0].maybe_applied);
     assert_int_equal(tael_open_count(world->client), 0);
 }
 

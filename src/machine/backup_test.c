@@ -7,6 +7,7 @@
 #include "machine/command_world.h"
 #include "machine/log_fixture.h"
 #include "machine/verify.h"
+#include "wal/backup_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -571,6 +572,54 @@ static void test_what_is_another_log_is_refused(void **state)
     disk_memory_free(&second);
 }
 
+// What a backup needs of a folder, and of what it is to go on with, is told when it is not there;
+// nothing is copied then.
+static void test_what_cannot_be_gone_on_with_is_refused(void **state)
+{
+    struct test *test = *state;
+    struct disk_memory empty;
+    struct backup_file file;
+    disk_memory_init(&empty, 5);
+    assert_int_equal(backup_of(test, &empty), STATUS_NOT_FOUND);
+    assert_non_null(strstr(test->failure.message, "holds no log"));
+    assert_int_equal(backup_file_read(&test->vault.disk, &file, &test->failure), STATUS_NOT_FOUND);
+    disk_memory_free(&empty);
+    steps(test, 5);
+    must(test, backup(test));
+    steps(test, 5);
+    // The last frame that was copied is another one now, or its file is gone.
+    must(test, backup_file_read(&test->vault.disk, &file, &test->failure));
+    const u64 last = file.copied.place_last;
+    const u64 frame = file.copied.sequence - 1;
+    char text[96];
+    (void)snprintf(text, sizeof text, "no longer has frame %llu, to which it was copied",
+                   (unsigned long long)frame);
+    disk_memory_rot(&test->vault, "log-00000000", last + 40, 1);
+    assert_int_equal(backup(test), STATUS_CORRUPT);
+    assert_non_null(strstr(test->failure.message, text));
+    assert_string_equal(test->failure.hint, "make another backup, in a new folder");
+    disk_memory_rot(&test->vault, "log-00000000", last + 40, 1);
+    must(test, disk_rename(&test->vault.disk, "log-00000000", "lost+found", &test->failure));
+    assert_int_equal(backup(test), STATUS_CORRUPT);
+    assert_non_null(strstr(test->failure.message, text));
+    must(test, disk_rename(&test->vault.disk, "lost+found", "log-00000000", &test->failure));
+    // Rows are copied by pages: no run ends within one.
+    file.next_row++;
+    must(test, backup_file_write(&test->vault.disk, &file, &test->failure));
+    assert_int_equal(backup(test), STATUS_CORRUPT);
+    assert_non_null(strstr(test->failure.message, "/backup contradicts itself"));
+    file.next_row--;
+    must(test, backup_file_write(&test->vault.disk, &file, &test->failure));
+    must(test, backup(test));
+    assert_true(folder_check(test, &test->vault) + 1 == test->frames);
+    // Nor does a folder of nothing restore to anything.
+    struct frame_header header;
+    const struct restore_point point = at_sequence(1);
+    disk_memory_init(&empty, 5);
+    assert_int_equal(restore_plan(&empty.disk, &point, &header, &test->failure), STATUS_NOT_FOUND);
+    disk_memory_free(&empty);
+}
+
 // In the fixture's log command 7 could be overridden (override_test.c).
 static void test_no_moment_is_between_a_death_and_its_override(void **state)
 {
@@ -654,6 +703,7 @@ int main(void)
         TEST(test_what_is_copied_is_durable_in_the_source),
         TEST(test_damage_is_not_the_end_of_a_log),
         TEST(test_what_is_another_log_is_refused),
+        TEST(test_what_cannot_be_gone_on_with_is_refused),
         cmocka_unit_test(test_no_moment_is_between_a_death_and_its_override),
         TEST(test_half_a_restored_folder_is_none),
     };

@@ -453,11 +453,44 @@ static void test_recovery_is_not_tried_for_ever(void **state)
         begun++;
     }
     assert_int_equal(begun, OVERRIDE_ATTEMPTS_MAX);
-    assert_non_null(strstr(failure.message, "command 42"));
+    assert_non_null(strstr(failure.message, "died 3 times while applying command 42 "));
+    // What is refused dies of nothing.
+    assert_int_equal(crash_watch_begin(&watch, &world->node.machine, &failure), STATUS_INVALID);
+    assert_non_null(strstr(failure.message, "died 3 times while applying command 42 "));
     machine_override(&world->node.machine, 42);
     command_world_must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
     crash_watch_end(&watch);
     command_world_must(crash_watch_begin(&watch, &world->node.machine, &failure), &failure);
+}
+
+// A recovery that is given up, however often, does not count against the command that it was at.
+static void test_recovery_that_is_given_up_has_not_died(void **state)
+{
+    struct command_world *world = *state;
+    struct crash_watch watch = {0};
+    struct recovery_report report;
+    struct failure failure;
+    assert_int_equal(open_run(world, 7001, box_one), MODULE_DONE);
+    assert_int_equal(put_run(world, 7002, 11, 10).result, MODULE_DONE);
+    const u64 place = world->node.wal.tail.place - PAGE_SIZE; // In the last frame.
+    assert_int_equal(put_run(world, 7003, 11, 10).result, MODULE_DONE);
+    command_world_close(world);
+    disk_memory_rot(&world->disk, "log-00000000", place + 64, 0);
+    for (u32 i = 0; i < 2 * OVERRIDE_ATTEMPTS_MAX; i++) {
+        world->node.watch = &watch;
+        assert_int_equal(
+            node_open(&world->node, &world->disk.disk, NULL, 0, NULL, &report, &failure),
+            STATUS_CORRUPT);
+        assert_true(watch.recovering == 0 && watch.attempts == 0 && watch.position > 0);
+    }
+    disk_memory_rot(&world->disk, "log-00000000", place + 64, 0);
+    // What died before stays counted, until a recovery ends.
+    watch = (struct crash_watch){.attempts = 2, .died_at = 5};
+    crash_watch_leave(&watch);
+    assert_true(watch.attempts == 2 && watch.died_at == 5);
+    world->node.watch = &watch;
+    command_world_open(world);
+    assert_true(watch.recovering == 0 && watch.attempts == 0);
 }
 
 // --- records whose frame is on its way -----------------------------------------------------------
@@ -611,6 +644,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_start_needs_no_more_memory_than_what_wrote_the_log,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_recovery_is_not_tried_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_recovery_that_is_given_up_has_not_died, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_longer_record_with_the_id_of_the_last_one_is_another,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_time_passes_when_breaches_are_full, setup, teardown),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the system refuses, call by call: each call of the disk, and each wish for memory, of a
-// start and of the work behind it (checkpoint, merge, removal), of verifying, copying, restoring
-// and overriding. Whoever is refused says so and gives up, leaks nothing, and leaves a folder from
-// which the next start has everything.
+// What the system refuses: calls of the disk and wishes for memory, on each way on which there are
+// any, of a start and of the work behind it (checkpoint, merge, removal), of verifying, copying,
+// restoring and asking. Whoever is refused says so and gives up, leaks nothing, and leaves a folder
+// from which the next start has everything.
 //
 // The program is linked so that mmap, which all large memory comes from, is the one below
 // (src/machine/meson.build).
@@ -32,9 +32,9 @@
 // --- memory that is refused ----------------------------------------------------------------------
 
 static struct {
-    u64 calls;
-    u64 fail_at; // 0: none.
-    u64 held;    // Bytes of address space.
+    struct call_paths *paths; // Not NULL: the first wish that is to be is refused. NULL then.
+    bool was_refused;
+    u64 held; // Bytes of address space.
 } memory;
 
 // NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names.
@@ -43,13 +43,14 @@ void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int f
 
 void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset)
 {
-    memory.calls++;
-    if (memory.calls != memory.fail_at) {
-        memory.held += align_up(size, PAGE_SIZE);
-        return __real_mmap64(address, size, protection, flags, file, offset);
+    if (memory.paths != NULL && call_paths_refuse(memory.paths)) {
+        memory.paths = NULL;
+        memory.was_refused = true;
+        errno = ENOMEM;
+        return MAP_FAILED;
     }
-    errno = ENOMEM;
-    return MAP_FAILED;
+    memory.held += align_up(size, PAGE_SIZE);
+    return __real_mmap64(address, size, protection, flags, file, offset);
 }
 
 int __real_munmap(void *address, size_t size);
@@ -61,6 +62,8 @@ int __wrap_munmap(void *address, size_t size)
     return __real_munmap(address, size);
 }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+
+enum refused { REFUSED_NOTHING, REFUSED_CALL, REFUSED_WISH }; // Of the disk, for memory.
 
 // --- a folder ------------------------------------------------------------------------------------
 
@@ -75,11 +78,11 @@ struct test {
     u64 frames;
     struct random random;
     u64 next_id;
-    u64 call;     // Of the disk that is refused; 0 none.
-    u64 reserve;  // Wish for memory that is refused; 0 none.
-    u64 told;     // Refusals that made the work fail.
-    u64 changes;  // Of the disk, before the work.
-    u128 answers; // What questions are answered, as a checksum.
+    enum refused refused;    // One of these,
+    struct call_paths paths; // by the ways on which they are made.
+    u64 told;                // Refusals that made the work fail.
+    u64 changes;             // Of the disk, before the work.
+    u128 answers;            // What questions are answered, as a checksum.
     struct node_ask ask;
     struct verify_report whole; // What verifying the folder says of it.
     struct failure failure;
@@ -145,7 +148,6 @@ static int setup(void **state)
     struct test *test = calloc(1, sizeof *test);
     const struct genesis genesis = command_world_genesis();
     assert_non_null(test);
-    memory.fail_at = 0;
     random_init(&test->random, 5);
     command_world_init(&test->world, &genesis);
     disk_memory_init(&test->folder, 2);
@@ -212,14 +214,13 @@ static u64 changes_of(const struct disk_memory *disk)
            disk->counts[DISK_COUNT_RENAME] + disk->counts[DISK_COUNT_REMOVE];
 }
 
-// From here on calls are counted.
+// From here on one may be refused.
 static void arm(struct test *test)
 {
     test->changes = changes_of(&test->disk);
-    test->failing.calls = 0;
-    test->failing.fail_at = test->call;
-    memory.calls = 0;
-    memory.fail_at = test->reserve;
+    call_paths_begin(&test->paths);
+    test->failing.paths = test->refused == REFUSED_CALL ? &test->paths : NULL;
+    memory.paths = test->refused == REFUSED_WISH ? &test->paths : NULL;
 }
 
 struct work {
@@ -228,55 +229,59 @@ struct work {
     bool changes; // Something in the folder; else nothing may be.
 };
 
-// The work on a copy of the folder, of which a call or a wish is refused. Whether one was.
-static bool refuse(struct test *test, const struct work *work, u64 call, u64 reserve)
+// The work on a copy of the folder, of which something is refused. Whether something was.
+static bool refuse(struct test *test, const struct work *work, enum refused refused, u64 run)
 {
     const u64 held = memory.held;
-    disk_memory_init(&test->disk, call + reserve);
+    disk_memory_init(&test->disk, run);
     disk_memory_copy(&test->disk, &test->folder);
     disk_failing_init(&test->failing, &test->disk.disk);
-    test->call = call;
-    test->reserve = reserve;
+    test->refused = refused;
+    memory.was_refused = false;
     const enum status status = work->work(test, &test->failing.disk);
-    const bool is_refused = call > 0 ? test->failing.calls >= call : memory.calls >= reserve;
-    memory.fail_at = 0;
+    const bool was_refused = memory.was_refused || test->failing.fail_at != 0;
+    memory.paths = NULL;
     assert_true(memory.held == held);
     if (status != STATUS_OK) {
-        assert_int_equal(status, call > 0 ? STATUS_IO : STATUS_FULL);
-        assert_non_null(
-            strstr(test->failure.message, call > 0 ? "a simulated " : "Cannot allocate memory"));
+        assert_int_equal(status, refused == REFUSED_CALL ? STATUS_IO : STATUS_FULL);
+        assert_non_null(strstr(test->failure.message, refused == REFUSED_CALL
+                                                          ? "a simulated "
+                                                          : "Cannot allocate memory"));
     }
     test->told += status != STATUS_OK;
-    assert_true(is_refused || status == STATUS_OK);
+    assert_true(was_refused || status == STATUS_OK);
     if (!work->changes) {
         assert_true(changes_of(&test->disk) == test->changes);
-    } else if (reserve % 32 == 0) {
+    } else if (refused == REFUSED_CALL || run % 32 == 0) {
         folder_check(test);
     }
     disk_memory_free(&test->disk);
-    return is_refused;
+    return was_refused;
 }
 
 // How often some work is refused.
 struct refusals {
-    u64 calls_min;   // There are at least so many calls of the disk; of them
-    u64 stride;      // each so manieth fails (odd, so that all kinds do), and
-    u64 again_max;   // so many are not told, since they are made again.
-    u64 wishes_min;  // There are at least so many wishes for memory; of them
-    u64 wish_stride; // each so manieth is refused, and
-    u64 kept_max;    // so many are not told: a segment that is not sealed stays in memory.
+    u64 calls_min;  // On so many ways at least the disk is called; of these calls
+    u64 again_max;  // so many are not told, since they are made again.
+    u64 wishes_min; // On so many ways at least memory is wished for; of these wishes
+    u64 kept_max;   // so many are not told: a segment that is not sealed stays in memory.
 };
+
+static u64 refuse_on_each_way(struct test *test, const struct work *work, enum refused refused)
+{
+    u64 runs = 0;
+    test->told = 0;
+    call_paths_init(&test->paths, work->changes ? 64 : 1);
+    while (refuse(test, work, refused, runs)) runs++;
+    return runs;
+}
 
 static void refuse_each(struct test *test, const struct work *work, struct refusals refusals)
 {
-    u64 n = 1;
-    u64 tried = 0;
-    test->told = 0;
-    for (; refuse(test, work, n, 0); n += refusals.stride) tried++;
-    assert_true(n > refusals.calls_min && tried - test->told <= refusals.again_max);
-    test->told = tried = 0;
-    for (n = 1; refuse(test, work, 0, n); n += refusals.wish_stride) tried++;
-    assert_true(n > refusals.wishes_min && tried - test->told <= refusals.kept_max);
+    const u64 calls = refuse_on_each_way(test, work, REFUSED_CALL);
+    assert_true(calls >= refusals.calls_min && calls - test->told <= refusals.again_max);
+    const u64 wishes = refuse_on_each_way(test, work, REFUSED_WISH);
+    assert_true(wishes >= refusals.wishes_min && wishes - test->told <= refusals.kept_max);
 }
 
 // --- what is done --------------------------------------------------------------------------------
@@ -298,7 +303,7 @@ static enum status start_do(struct test *test, struct disk *disk)
 static void test_a_start(void **state)
 {
     const struct work work = {start_do, true};
-    refuse_each(*state, &work, (struct refusals){400, 7, 0, 300, 3, 4});
+    refuse_each(*state, &work, (struct refusals){70, 4, 60, 20});
 }
 
 // What a server does behind the frame that rotated: a checkpoint, merges, files that go.
@@ -327,7 +332,7 @@ static enum status behind_do(struct test *test, struct disk *disk)
 static void test_the_work_behind(void **state)
 {
     const struct work work = {behind_do, true};
-    refuse_each(*state, &work, (struct refusals){60, 1, 0, 2, 1, 0});
+    refuse_each(*state, &work, (struct refusals){14, 4, 2, 0});
 }
 
 static enum status verify_do(struct test *test, struct disk *disk)
@@ -342,7 +347,7 @@ static enum status verify_do(struct test *test, struct disk *disk)
 static void test_verifying(void **state)
 {
     const struct work work = {verify_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 19, 0, 300, 29, 0});
+    refuse_each(*state, &work, (struct refusals){20, 4, 20, 0});
 }
 
 static enum status replay_do(struct test *test, struct disk *disk)
@@ -363,7 +368,7 @@ static enum status replay_do(struct test *test, struct disk *disk)
 static void test_replaying(void **state)
 {
     const struct work work = {replay_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 23, 0, 300, 29, 4});
+    refuse_each(*state, &work, (struct refusals){18, 4, 25, 12});
 }
 
 static enum status copy_do(struct test *test, struct disk *disk)
@@ -381,7 +386,7 @@ static enum status copy_do(struct test *test, struct disk *disk)
 static void test_a_backup(void **state)
 {
     const struct work work = {copy_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 19, 1, 2, 1, 0});
+    refuse_each(*state, &work, (struct refusals){27, 4, 2, 0});
 }
 
 static enum status restore_do(struct test *test, struct disk *disk)
@@ -405,7 +410,7 @@ static enum status restore_do(struct test *test, struct disk *disk)
 static void test_restoring(void **state)
 {
     const struct work work = {restore_do, false};
-    refuse_each(*state, &work, (struct refusals){400, 31, 1, 2, 1, 0});
+    refuse_each(*state, &work, (struct refusals){45, 4, 3, 0});
 }
 
 // --- questions -----------------------------------------------------------------------------------
@@ -554,9 +559,9 @@ static void test_questions(void **state)
     const struct work work = {questions_do, false};
     test->answers = 0;
     node_ask_init(&test->ask, &test->node);
-    (void)refuse(test, &work, U64_MAX, 0); // Of which nothing is refused.
+    (void)refuse(test, &work, REFUSED_NOTHING, 0);
     assert_true(test->answers != 0);
-    refuse_each(test, &work, (struct refusals){400, 41, 0, 2, 1, 0});
+    refuse_each(test, &work, (struct refusals){45, 4, 2, 0});
     node_ask_free(&test->ask);
 }
 

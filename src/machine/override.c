@@ -11,25 +11,30 @@ enum status crash_watch_begin(struct crash_watch *watch, const struct machine *m
                               struct failure *failure)
 {
     if (watch->recovering == 1) { // The last recovery did not end.
-        bool same = watch->died_at == watch->position;
-        watch->attempts = same ? watch->attempts + 1 : 1;
+        const u64 attempts = watch->died_at == watch->position ? watch->attempts + 1 : 1;
         watch->died_at = watch->position;
-        bool overridden = machine_is_overridden(machine, watch->died_at);
-        if (watch->attempts >= OVERRIDE_ATTEMPTS_MAX && !overridden) {
+        const bool overridden = machine_is_overridden(machine, watch->died_at);
+        if (attempts >= OVERRIDE_ATTEMPTS_MAX && !overridden) {
             failure_set(failure, STATUS_INVALID,
                         "recovery died %llu times while applying command %llu of the log, by the "
                         "file applying",
-                        (unsigned long long)watch->attempts, (unsigned long long)watch->died_at);
+                        (unsigned long long)attempts, (unsigned long long)watch->died_at);
             failure_hint(failure,
                          "report it; to go on without this command: tael override DIR --position "
                          "%llu makes it a refusal, in the log; if somebody else wrote to the file, "
                          "remove it",
                          (unsigned long long)watch->died_at);
-            return STATUS_INVALID;
+            return STATUS_INVALID; // Not tried, so not counted.
         }
+        watch->attempts = attempts;
     }
     watch->recovering = 1;
     return STATUS_OK;
+}
+
+void crash_watch_leave(struct crash_watch *watch)
+{
+    watch->recovering = 0;
 }
 
 void crash_watch_end(struct crash_watch *watch)

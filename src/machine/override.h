@@ -27,6 +27,9 @@ struct crash_watch {
 // enough and no override names it. Otherwise notes that recovery begins.
 MUST_USE enum status crash_watch_begin(struct crash_watch *watch, const struct machine *machine,
                                        struct failure *failure);
+// Recovery was given up, and whoever asked for it is told why: it did not die. What died before
+// stays counted.
+void crash_watch_leave(struct crash_watch *watch);
 // Recovery has ended well.
 void crash_watch_end(struct crash_watch *watch);
 

@@ -331,6 +331,7 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
                       struct recovery_report *report, struct failure *failure)
 {
     struct crash_watch *watch = node->watch;
+    bool is_watched = false;
     memset(node, 0, sizeof *node);
     node->watch = watch;
     *report = (struct recovery_report){0};
@@ -345,6 +346,7 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
     }
     if (status == STATUS_OK && watch != NULL) {
         status = crash_watch_begin(watch, &node->machine, failure);
+        is_watched = status == STATUS_OK;
         node->machine.applying = &watch->position;
     }
     if (status == STATUS_OK) status = history_cut(node, report, failure);
@@ -353,10 +355,11 @@ enum status node_open(struct node *node, struct disk *disk, const struct genesis
     if (status == STATUS_OK) status = wal_reader_cut(&reader, failure);
     if (reader.buffer != NULL) wal_reader_free(&reader);
     if (status != STATUS_OK) {
+        if (is_watched) crash_watch_leave(watch);
         node_free(node);
         return status;
     }
-    if (watch != NULL) crash_watch_end(watch);
+    if (is_watched) crash_watch_end(watch);
     request_source_durable(&node->source, node->wal.tail.place);
     return STATUS_OK;
 }

@@ -59,7 +59,8 @@ static void test_what_no_checkpoint_names_is_set_aside(void **state)
     file_make(fixture, "index-0000000000000000-0000000008", 0);
     file_make(fixture, "index-0000000000000008-0000000008.tmp", MIB); // Unfinished, of a merge.
     file_make(fixture, "spare-0000002a", 0);                          // An earlier start's.
-    file_make(fixture, "spare-tyre", 0);                              // Nobody's.
+    static const char *const others[] = {"spare-tyre", "spare-0000000g", "sparerib-00007"};
+    for (u32 i = 0; i < ARRAY_COUNT(others); i++) file_make(fixture, others[i], 0); // Nobody's.
     log_fixture_start(fixture);
     assert_false(exists(fixture, "index-0000000000000000-0000000008"));
     assert_false(exists(fixture, "index-0000000000000008-0000000008.tmp"));
@@ -84,7 +85,7 @@ static void test_what_no_checkpoint_names_is_set_aside(void **state)
     assert_false(exists(fixture, "spare-0000002a"));
     assert_false(exists(fixture, "spare-0000002b"));
     assert_false(exists(fixture, "spare-0000002c"));
-    assert_true(exists(fixture, "spare-tyre"));
+    for (u32 i = 0; i < ARRAY_COUNT(others); i++) assert_true(exists(fixture, others[i]));
     node_free(&fixture->node);
 }
 

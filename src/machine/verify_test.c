@@ -183,6 +183,143 @@ static void test_a_head_that_contradicts_itself_is_refused(void **state)
     log_fixture_must(verify(fixture, NULL), fixture);
 }
 
+// The state digest that a head must have to be what it says (docs/FORMAT.md).
+static void head_seal(struct checkpoint_head *head)
+{
+    struct {
+        u64 position, timestamp, next_row;
+        struct ledger_state ledger;
+        struct machine_state machine;
+        struct {
+            u64 id;
+            struct digest root;
+        } tables[CHECKPOINT_TABLES_MAX];
+    } state;
+    memset(&state, 0, sizeof state);
+    state.position = head->position;
+    state.timestamp = head->timestamp;
+    state.next_row = head->next_row;
+    state.ledger = head->ledger;
+    state.machine = head->machine;
+    for (u32 i = 0; i < head->table_count; i++) {
+        state.tables[i].id = head->tables[i].id;
+        state.tables[i].root = head->tables[i].root;
+    }
+    const size_t unused = (CHECKPOINT_TABLES_MAX - head->table_count) * sizeof state.tables[0];
+    sha256(&state, sizeof state - unused, &head->state);
+}
+
+// Heads that agree with themselves, and with nothing else: a start refuses each, and says why.
+static void test_a_head_that_cannot_be_loaded_is_refused(void **state)
+{
+    struct log_fixture *fixture = *state;
+    struct checkpoint_head head;
+    struct recovery_report report;
+    checkpoint_take(fixture, 0);
+    log_fixture_must(checkpoint_find(&fixture->disk.disk, &head, &fixture->failure), fixture);
+    struct {
+        struct checkpoint_head head;
+        enum status status;
+        const char *text;
+    } rows[11];
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        rows[i].head = head;
+        rows[i].status = STATUS_CORRUPT;
+    }
+    rows[0].head.magic++;
+    rows[0].text = " is damaged";
+    rows[1].head.format = 99;
+    rows[1].status = STATUS_UNSUPPORTED;
+    rows[1].text = " has format 99; this binary reads ";
+    rows[2].head.tables[1].id = 9999;
+    rows[2].status = STATUS_UNSUPPORTED;
+    rows[2].text = " has a table 9999, which this binary does not know";
+    rows[3].head.tables[0].record_count = 0;
+    rows[3].text = " has an impossible size";
+    rows[4].head.tables[0].record_count = U64_MAX;
+    rows[4].text = " has an impossible size";
+    rows[5].head.tables[0].record_count += 10ull * PAGE_SIZE;
+    rows[5].text = " has an impossible size";
+    rows[6].head.tables[0].root.bytes[31] ^= 1;
+    rows[6].text = ": the digests of table ";
+    rows[7].head.segment_count = HISTORY_SEGMENTS_MAX + 1;
+    rows[7].text = " lists too many segments";
+    rows[8].head.lists_digest.bytes[0] ^= 1;
+    rows[8].text = ": its lists are damaged";
+    for (u32 i = 0; i < OUTCOME_PAGE_LEVEL; i++) rows[9].head.outcomes.peaks[i].bytes[0] ^= 1;
+    rows[9].text = ": its tree of outcomes contradicts itself";
+    rows[10].head.next_row = head.outcomes.count;
+    rows[10].text = ": its tree of outcomes contradicts itself";
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        head_seal(&rows[i].head);
+        head_write(fixture, rows[i].head);
+        const enum status status = node_open(&fixture->node, &fixture->disk.disk, NULL, 0, NULL,
+                                             &report, &fixture->failure);
+        if (status != rows[i].status || strstr(fixture->failure.message, rows[i].text) == NULL) {
+            fail_msg("row %zu: %d, %s", i, status, fixture->failure.message);
+        }
+    }
+    head_write(fixture, head);
+    log_fixture_must(verify(fixture, NULL), fixture);
+}
+
+// Heads that agree with themselves, of another log than this one: a replay says in what.
+static void test_a_head_of_something_else_is_found(void **state)
+{
+    struct log_fixture *fixture = *state;
+    struct checkpoint_head head;
+    checkpoint_take(fixture, 0);
+    log_fixture_must(checkpoint_find(&fixture->disk.disk, &head, &fixture->failure), fixture);
+    struct {
+        struct checkpoint_head head;
+        const char *verified; // NULL: verifying does not see it.
+        const char *replayed;
+    } rows[11];
+    static const char place[] = ": its place in the log differs";
+    static const char other[] = " does not continue this log";
+    static const char tree[] = ": its tree of outcomes differs";
+    static const char rooted[] = " has another tree of outcomes than history gives";
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        rows[i].head = head;
+        rows[i].verified = i < 3 ? other : i < 6 ? rooted : NULL;
+        rows[i].replayed = i < 3 ? place : tree;
+    }
+    rows[0].head.tail.log_id++;
+    rows[1].head.tail.place += PAGE_SIZE;
+    rows[2].head.tail.previous.bytes[31] ^= 1;
+    rows[3].head.outcomes.count--;
+    rows[4].head.outcomes_row++;
+    for (u32 i = 0; i < ARRAY_COUNT(head.outcomes.peaks); i++) {
+        rows[5].head.outcomes.peaks[i].bytes[0] ^= 1;
+    }
+    rows[6].head.tail.epoch++;
+    rows[6].replayed = place;
+    rows[7].head.position++;
+    rows[7].replayed = ": its position differs";
+    rows[8].head.timestamp++;
+    rows[8].replayed = ": its time differs";
+    rows[9].head.genesis.created_at++;
+    rows[9].replayed = ": its genesis differs";
+    rows[10].head.machine.note_count++;
+    rows[10].replayed = ": its state differs";
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        head_seal(&rows[i].head);
+        head_write(fixture, rows[i].head);
+        const enum status verified = verify(fixture, NULL);
+        if (rows[i].verified == NULL ? verified != STATUS_OK
+                                     : verified != STATUS_CORRUPT ||
+                                           !strstr(fixture->failure.message, rows[i].verified)) {
+            fail_msg("row %zu verified: %d, %s", i, verified, fixture->failure.message);
+        }
+        disk_memory_free(&fixture->scratch);
+        disk_memory_init(&fixture->scratch, 3);
+        if (replay(fixture, NULL) != STATUS_CORRUPT ||
+            strstr(fixture->failure.message, rows[i].replayed) == NULL) {
+            fail_msg("row %zu replayed: %s", i, fixture->failure.message);
+        }
+    }
+}
+
 // What no root says of a frame, under digests that are right: where it is, and where its rows end.
 static void test_a_list_of_other_frames_is_found(void **state)
 {
@@ -265,6 +402,56 @@ static void test_a_folder_without_a_log_is_no_log(void **state)
     disk_memory_free(&fixture->disk);
     disk_memory_init(&fixture->disk, 4);
     assert_int_equal(replay(fixture, NULL), STATUS_NOT_FOUND);
+    // Nor does it start without being told what to make.
+    struct recovery_report report;
+    assert_int_equal(
+        node_open(&fixture->node, &fixture->disk.disk, NULL, 0, NULL, &report, &fixture->failure),
+        STATUS_NOT_FOUND);
+    assert_non_null(strstr(fixture->failure.message, "holds no log: no frame begins log-00000000"));
+}
+
+// Stops in the part that the context names.
+static bool part_stop(void *context, const char *part, u64 done, u64 total)
+{
+    assert_true(done <= total);
+    return strcmp(part, context) != 0;
+}
+
+static void test_verifying_stops_when_asked(void **state)
+{
+    struct log_fixture *fixture = *state;
+    static char log[] = "log";
+    static char index[] = "index";
+    log_fixture_load(&fixture->disk, true);
+    const struct verify_progress in_log = {.context = log, .report = part_stop};
+    const struct verify_progress in_index = {.context = index, .report = part_stop};
+    assert_int_equal(verify(fixture, &in_log), STATUS_CANCELLED);
+    assert_true(fixture->report.segments == 0);
+    assert_int_equal(verify(fixture, &in_index), STATUS_CANCELLED);
+    log_fixture_must(verify(fixture, NULL), fixture);
+    assert_true(fixture->report.segments > 0);
+}
+
+// A checkpoint that is cancelled leaves nothing that counts, and the next one is whole.
+static void test_a_checkpoint_that_is_cancelled(void **state)
+{
+    struct log_fixture *fixture = *state;
+    struct node *node = &fixture->node;
+    const _Atomic bool cancelled = true;
+    struct checkpoint_head head;
+    log_fixture_start(fixture);
+    log_fixture_must(node_seal_all(node, &fixture->failure), fixture);
+    checkpoint_begin(&node->checkpoint, &node->machine, &node->wal.tail);
+    assert_int_equal(checkpoint_write(&node->checkpoint, &node->machine, &node->indexer.outcomes,
+                                      &cancelled, &fixture->failure),
+                     STATUS_CANCELLED);
+    checkpoint_end(&node->checkpoint);
+    assert_int_equal(checkpoint_find(&fixture->disk.disk, &head, &fixture->failure),
+                     STATUS_NOT_FOUND);
+    log_fixture_checkpoint(fixture);
+    log_fixture_must(verify(fixture, NULL), fixture);
+    log_fixture_must(replay(fixture, NULL), fixture);
+    assert_true(fixture->report.replayed_checkpoint);
 }
 
 // --- ticks ---------------------------------------------------------------------------------------
@@ -363,10 +550,14 @@ int main(void)
         TEST(test_a_balance_that_no_transfer_made_is_found),
         TEST(test_a_log_that_ends_before_its_checkpoint_is_found),
         TEST(test_a_head_that_contradicts_itself_is_refused),
+        TEST(test_a_head_that_cannot_be_loaded_is_refused),
+        TEST(test_a_head_of_something_else_is_found),
         TEST(test_a_list_of_other_frames_is_found),
         TEST(test_an_outcome_root_that_the_log_does_not_give_is_found),
         TEST(test_a_replay_tells_how_far_it_is_and_stops_when_asked),
         TEST(test_a_folder_without_a_log_is_no_log),
+        TEST(test_verifying_stops_when_asked),
+        TEST(test_a_checkpoint_that_is_cancelled),
         cmocka_unit_test(test_expiries_of_two_ticks_are_told_apart),
         cmocka_unit_test(test_what_the_end_of_a_job_posts_is_the_tick_s),
     };

@@ -13,6 +13,10 @@ static bool fails(struct disk *base, const char *what, struct failure *failure)
 {
     struct disk_failing *disk = (struct disk_failing *)base;
     disk->calls++;
+    if (disk->paths != NULL && call_paths_refuse(disk->paths)) {
+        disk->paths = NULL;
+        disk->fail_at = disk->calls;
+    }
     if (disk->calls != disk->fail_at) return false;
     failure_set(failure, STATUS_IO, "a simulated error of %s", what);
     return true;

@@ -222,12 +222,17 @@ static enum status file_list(struct disk *disk, bool (*visit)(void *context, con
         if (fd >= 0) (void)close(fd);
         return failure_set_errno(failure, STATUS_IO, errno, "listing %s", disk->path);
     }
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        if (entry->d_name[0] == '.') continue;
-        if (!visit(context, entry->d_name)) break;
+    enum status status = STATUS_OK;
+    for (bool is_more = true; is_more;) {
+        errno = 0; // The end is none.
+        const struct dirent *entry = readdir(directory);
+        if (entry == NULL && errno != 0) {
+            status = failure_set_errno(failure, STATUS_IO, errno, "listing %s", disk->path);
+        }
+        is_more = entry != NULL && (entry->d_name[0] == '.' || visit(context, entry->d_name));
     }
     (void)closedir(directory);
-    return STATUS_OK;
+    return status;
 }
 
 static enum status file_free_space(struct disk *disk, u64 *bytes, struct failure *failure)
@@ -371,7 +376,11 @@ static enum status folder_lock(struct disk_folder *folder, enum disk_folder_use 
         return failure_set_errno(failure, status_of_errno(errno), errno, "opening %s/lock",
                                  folder->path);
     }
-    if (flock(folder->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    const bool is_locked = flock(folder->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    if (!is_locked && errno != EWOULDBLOCK) {
+        return failure_set_errno(failure, STATUS_IO, errno, "locking %s/lock", folder->path);
+    }
+    if (!is_locked) {
         char holder[32] = {0};
         (void)!pread(folder->lock_fd, holder, sizeof holder - 1, 0);
         enum status status =

@@ -23,9 +23,9 @@ enum status memory_reserve(size_t size, bool huge, void **out, struct failure *f
     }
     u8 *aligned = (u8 *)align_up((u64)(uintptr_t)raw, HUGE_PAGE_SIZE);
     size_t head = (size_t)(aligned - raw);
-    size_t tail = padded - head - align_up(size, PAGE_SIZE);
+    size_t tail = padded - head - align_up(size, PAGE_SIZE); // At least a page.
     if (head > 0) (void)munmap(raw, head);
-    if (tail > 0) (void)munmap(aligned + align_up(size, PAGE_SIZE), tail);
+    (void)munmap(aligned + align_up(size, PAGE_SIZE), tail);
     // Advice may be refused (huge pages off); the memory works all the same.
     if (huge) (void)madvise(aligned, align_up(size, PAGE_SIZE), MADV_HUGEPAGE);
     (void)madvise(aligned, align_up(size, PAGE_SIZE), MADV_DONTDUMP);

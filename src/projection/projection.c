@@ -56,6 +56,15 @@ enum status projection_step(const struct projection *projection, sqlite3_stmt *s
     return status;
 }
 
+enum status projection_read(const struct projection *projection, sqlite3_stmt *statement,
+                            bool *is_row, struct failure *failure)
+{
+    const int result = sqlite3_step(statement);
+    *is_row = result == SQLITE_ROW;
+    if (result == SQLITE_ROW || result == SQLITE_DONE) return STATUS_OK;
+    return projection_failure(projection, "reading", failure);
+}
+
 // --- opening -------------------------------------------------------------------------------------
 
 static enum status tables_open(struct projection *projection, struct failure *failure)
@@ -75,48 +84,62 @@ static enum status tables_open(struct projection *projection, struct failure *fa
     return status;
 }
 
-// What the file says of itself: log, row, count. `*found` is false when it says nothing.
-static enum status self_read(struct projection *projection, u128 *log_id, bool *found,
+// Whether the file has a table of what it is. STATUS_INVALID when it has others only.
+static enum status self_find(const struct projection *projection, bool *found,
                              struct failure *failure)
 {
     sqlite3_stmt *statement = NULL;
+    i64 all = 0;
     enum status status =
         projection_prepare(projection,
-                           "SELECT (SELECT count(*) FROM sqlite_schema), "
-                           "(SELECT count(*) FROM sqlite_schema WHERE name = 'projection')",
+                           "SELECT count(*), count(*) FILTER (WHERE name = 'projection') "
+                           "FROM sqlite_schema",
                            &statement, failure);
-    if (status != STATUS_OK) return status;
-    if (sqlite3_step(statement) != SQLITE_ROW) {
-        status = projection_failure(projection, "reading", failure);
-        (void)sqlite3_finalize(statement);
-        return status;
+    if (status == STATUS_OK) status = projection_read(projection, statement, found, failure);
+    if (status == STATUS_OK) {
+        all = sqlite3_column_int64(statement, 0);
+        *found = sqlite3_column_int64(statement, 1) == 1;
     }
-    const i64 all = sqlite3_column_int64(statement, 0);
-    *found = sqlite3_column_int64(statement, 1) == 1;
     (void)sqlite3_finalize(statement);
-    if (!*found && all > 0) {
-        (void)failure_set(failure, STATUS_INVALID, "%s is a database of something else",
-                          projection->path);
-        failure_hint(failure, "give a new file, or one made by project");
-        return STATUS_INVALID;
+    if (status != STATUS_OK || *found || all == 0) return status;
+    (void)failure_set(failure, STATUS_INVALID, "%s is a database of something else",
+                      projection->path);
+    failure_hint(failure, "give a new file, or one made by project");
+    return STATUS_INVALID;
+}
+
+static enum status self_take(struct projection *projection, sqlite3_stmt *row, u128 *log_id,
+                             struct failure *failure)
+{
+    const int format = sqlite3_column_int(row, 3);
+    if (format != FILE_FORMAT) {
+        return failure_set(failure, STATUS_INVALID,
+                           "%s has format %d of the projection, this program writes %d",
+                           projection->path, format, FILE_FORMAT);
     }
-    if (!*found) return STATUS_OK;
-    status =
+    const char *digits = (const char *)sqlite3_column_text(row, 0);
+    if (digits == NULL) return projection_failure(projection, "reading", failure);
+    if (number_parse_u128(digits, strlen(digits), log_id) != NUMBER_OK) *log_id = 0;
+    projection->row = (u64)sqlite3_column_int64(row, 1);
+    projection->count = (u64)sqlite3_column_int64(row, 2);
+    return STATUS_OK;
+}
+
+// What the file says of itself: log, row, count.
+static enum status self_read(struct projection *projection, u128 *log_id, struct failure *failure)
+{
+    sqlite3_stmt *statement = NULL;
+    bool is_row = false;
+    enum status status =
         projection_prepare(projection, "SELECT log_id, next_row, changes, format FROM projection",
                            &statement, failure);
-    if (status != STATUS_OK) return status;
-    if (sqlite3_step(statement) != SQLITE_ROW) {
-        *found = false; // A kill between its making and its filling cannot be: one transaction.
-    } else if (sqlite3_column_int(statement, 3) != FILE_FORMAT) {
-        status = failure_set(failure, STATUS_INVALID,
-                             "%s has format %d of the projection, this program writes %d",
-                             projection->path, sqlite3_column_int(statement, 3), FILE_FORMAT);
-    } else {
-        const char *digits = (const char *)sqlite3_column_text(statement, 0);
-        if (number_parse_u128(digits, strlen(digits), log_id) != NUMBER_OK) *log_id = 0;
-        projection->row = (u64)sqlite3_column_int64(statement, 1);
-        projection->count = (u64)sqlite3_column_int64(statement, 2);
+    if (status == STATUS_OK) status = projection_read(projection, statement, &is_row, failure);
+    if (status == STATUS_OK && !is_row) {
+        status = failure_set(failure, STATUS_INVALID, "%s does not say of which log it is",
+                             projection->path);
+        failure_hint(failure, "project into a new file");
     }
+    if (status == STATUS_OK) status = self_take(projection, statement, log_id, failure);
     (void)sqlite3_finalize(statement);
     return status;
 }
@@ -144,10 +167,11 @@ static enum status self_see(struct projection *projection, u128 log_id, struct f
 {
     u128 there = 0;
     bool found = false;
-    enum status status = self_read(projection, &there, &found, failure);
+    enum status status = self_find(projection, &found, failure);
     if (status != STATUS_OK) return status;
     if (!found) return self_make(projection, log_id, failure);
-    if (there == log_id) return STATUS_OK;
+    status = self_read(projection, &there, failure);
+    if (status != STATUS_OK || there == log_id) return status;
     (void)failure_set(failure, STATUS_INVALID, "%s is a projection of another log",
                       projection->path);
     failure_hint(failure, "a log's projection goes into a file of its own");

@@ -49,6 +49,9 @@ MUST_USE enum status projection_prepare(const struct projection *projection, con
 // Runs a statement to its end once, and makes it ready for the next time.
 MUST_USE enum status projection_step(const struct projection *projection, sqlite3_stmt *statement,
                                      struct failure *failure);
+// Runs a question to its next row. `*is_row` is false when there is none, and on failure.
+MUST_USE enum status projection_read(const struct projection *projection, sqlite3_stmt *statement,
+                                     bool *is_row, struct failure *failure);
 
 // Sees that the file has the tables of a record, with its columns, and prepares their statements.
 MUST_USE enum status projection_table_open(struct projection *projection,

@@ -120,33 +120,53 @@ static void items_print(const struct schema_record *record, const struct schema_
 
 // --- opening -------------------------------------------------------------------------------------
 
-// The type that the file has for a column: in `out`; false when it has none.
+// The first row of the answer to a question with these texts in it; the second may be NULL.
+// `statement` is to be finalized, whatever the status.
+static enum status question_run(const struct projection *projection, const char *sql,
+                                const char *first, const char *second, sqlite3_stmt **statement,
+                                bool *is_row, struct failure *failure)
+{
+    *statement = NULL;
+    *is_row = false;
+    enum status status = projection_prepare(projection, sql, statement, failure);
+    if (status != STATUS_OK) return status;
+    if (sqlite3_bind_text(*statement, 1, first, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
+        (second != NULL &&
+         sqlite3_bind_text(*statement, 2, second, -1, SQLITE_TRANSIENT) != SQLITE_OK)) {
+        return projection_failure(projection, "reading", failure);
+    }
+    return projection_read(projection, *statement, is_row, failure);
+}
+
+// The type that the file has for a column: in `out`, when it is found.
 static enum status column_find(const struct projection *projection, const char *table,
                                const char *column, bool *found, char out[32],
                                struct failure *failure)
 {
     sqlite3_stmt *statement = NULL;
-    enum status status = projection_prepare(
-        projection, "SELECT type FROM pragma_table_info(?1) WHERE name = ?2", &statement, failure);
-    if (status != STATUS_OK) return status;
-    (void)sqlite3_bind_text(statement, 1, table, -1, SQLITE_TRANSIENT);
-    (void)sqlite3_bind_text(statement, 2, column, -1, SQLITE_TRANSIENT);
-    *found = sqlite3_step(statement) == SQLITE_ROW;
-    if (*found) (void)snprintf(out, 32, "%s", (const char *)sqlite3_column_text(statement, 0));
+    enum status status =
+        question_run(projection, "SELECT type FROM pragma_table_info(?1) WHERE name = ?2", table,
+                     column, &statement, found, failure);
+    if (*found) {
+        const char *type = (const char *)sqlite3_column_text(statement, 0);
+        if (type == NULL) status = projection_failure(projection, "reading", failure);
+        else (void)snprintf(out, 32, "%s", type);
+    }
     (void)sqlite3_finalize(statement);
-    return STATUS_OK;
+    return status;
 }
 
 static enum status count_read(const struct projection *projection, const char *sql,
                               const char *argument, i64 *out, struct failure *failure)
 {
     sqlite3_stmt *statement = NULL;
-    enum status status = projection_prepare(projection, sql, &statement, failure);
-    if (status != STATUS_OK) return status;
-    (void)sqlite3_bind_text(statement, 1, argument, -1, SQLITE_TRANSIENT);
-    *out = sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    bool is_row = false;
+    const enum status status =
+        question_run(projection, sql, argument, NULL, &statement, &is_row, failure);
+    assert(status != STATUS_OK || is_row); // A count has one.
+    if (is_row) *out = sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement);
-    return STATUS_OK;
+    return status;
 }
 
 // A column that a newer description has is added; of older rows it is NULL.
@@ -294,12 +314,56 @@ struct projection_table *projection_table_of(struct projection *projection, u32 
 
 // --- rows ----------------------------------------------------------------------------------------
 
+// The values of a row, given from the first to the last.
+struct values {
+    const struct projection *projection;
+    sqlite3_stmt *statement;
+    struct failure *failure;
+    int count;
+    enum status status; // Of those that need memory.
+};
+
+static void null_give(struct values *values)
+{
+    (void)sqlite3_bind_null(values->statement, ++values->count);
+}
+
+static void integer_give(struct values *values, i64 value)
+{
+    (void)sqlite3_bind_int64(values->statement, ++values->count, value);
+}
+
+// What is not there would be NULL, which is another value.
+static void given(struct values *values, int result)
+{
+    if (result == SQLITE_OK) return;
+    values->status = projection_failure(values->projection, "writing", values->failure);
+}
+
+static void text_give(struct values *values, const char *text, u64 size)
+{
+    given(values,
+          sqlite3_bind_text(values->statement, ++values->count, text, (int)size, SQLITE_TRANSIENT));
+}
+
+static void bytes_give(struct values *values, const void *bytes, u64 size)
+{
+    given(values, sqlite3_bind_blob(values->statement, ++values->count, bytes, (int)size,
+                                    SQLITE_TRANSIENT));
+}
+
+static enum status values_write(const struct values *values)
+{
+    if (values->status != STATUS_OK) return values->status;
+    return projection_step(values->projection, values->statement, values->failure);
+}
+
 // A number as INTEGER where it has 63 bits; else as TEXT: an amount with zeros in front, so that it
 // sorts behind every INTEGER and among its like, anything else plain.
-static void unsigned_bind(sqlite3_stmt *statement, int at, u128 value, bool is_amount)
+static void unsigned_give(struct values *values, u128 value, bool is_amount)
 {
     if (value <= INT64_MAX) {
-        (void)sqlite3_bind_int64(statement, at, (i64)value);
+        integer_give(values, (i64)value);
         return;
     }
     char digits[NUMBER_SIZE_MAX];
@@ -308,10 +372,10 @@ static void unsigned_bind(sqlite3_stmt *statement, int at, u128 value, bool is_a
     const size_t zeros = is_amount ? WIDE_DIGITS - size : 0;
     memset(text, '0', zeros);
     memcpy(text + zeros, digits, size);
-    (void)sqlite3_bind_text(statement, at, text, (int)(zeros + size), SQLITE_TRANSIENT);
+    text_give(values, text, zeros + size);
 }
 
-static void printed_bind(sqlite3_stmt *statement, int at, const struct schema_record *record,
+static void printed_give(struct values *values, const struct schema_record *record,
                          const struct schema_field *field, const void *head)
 {
     char cell[CELL_SIZE];
@@ -319,60 +383,56 @@ static void printed_bind(sqlite3_stmt *statement, int at, const struct schema_re
     field_print(record, field, head,
                 field->unit == UNIT_DAYS ? FIELD_STYLE_HUMAN : FIELD_STYLE_EXACT, &text);
     assert(!text_overflowed(&text));
-    (void)sqlite3_bind_text(statement, at, cell, (int)text.size, SQLITE_TRANSIENT);
+    text_give(values, cell, text.size);
 }
 
-static void field_bind(sqlite3_stmt *statement, int at, const struct schema_record *record,
+static void field_give(struct values *values, const struct schema_record *record,
                        const struct schema_field *field, const u8 *head)
 {
     if (field->type == SCHEMA_BYTES && (field->flags & FIELD_TEXT) == 0) {
-        (void)sqlite3_bind_blob(statement, at, head + field->offset, (int)field->count,
-                                SQLITE_TRANSIENT);
+        bytes_give(values, head + field->offset, field->count);
         return;
     }
     const bool is_named =
         field->enumeration != NULL && schema_field_enumeration(record, field) != NULL;
     if (field->type == SCHEMA_BYTES || is_named || field->count > 1 || field->unit == UNIT_DAYS) {
-        printed_bind(statement, at, record, field, head);
+        printed_give(values, record, field, head);
         return;
     }
     if ((field->flags & FIELD_NULLABLE) != 0 && field_is_none(field, head)) {
-        (void)sqlite3_bind_null(statement, at);
+        null_give(values);
         return;
     }
     const u128 value = field_get(field, 0, head);
     if (schema_type_is_signed(field->type) && (i128)value < 0) {
-        if ((i128)value >= INT64_MIN) (void)sqlite3_bind_int64(statement, at, (i64)(i128)value);
-        else printed_bind(statement, at, record, field, head);
+        if ((i128)value >= INT64_MIN) integer_give(values, (i64)(i128)value);
+        else printed_give(values, record, field, head);
         return;
     }
-    unsigned_bind(statement, at, value, field->unit == UNIT_MINOR);
+    unsigned_give(values, value, field->unit == UNIT_MINOR);
 }
 
-// Binds the fields of a record from place `at` on. `tail` is what stands behind the head.
-static void fields_bind(sqlite3_stmt *statement, int at, const struct schema_record *record,
-                        const u8 *head, const u8 *tail)
+// The fields of a record. `tail` is what stands behind the head.
+static void fields_give(struct values *values, const struct schema_record *record, const u8 *head,
+                        const u8 *tail)
 {
     for (u32 i = 0; i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];
         if (!is_column(field)) continue;
         if (field->type != SCHEMA_BLOB) {
-            field_bind(statement, at++, record, field, head);
+            field_give(values, record, field, head);
             continue;
         }
-        const int size = (int)field_get(field, 0, head);
-        if (field->flags & FIELD_TEXT) {
-            (void)sqlite3_bind_text(statement, at++, (const char *)tail, size, SQLITE_TRANSIENT);
-        } else {
-            (void)sqlite3_bind_blob(statement, at++, tail, size, SQLITE_TRANSIENT);
-        }
+        const u64 size = (u64)field_get(field, 0, head);
+        if (field->flags & FIELD_TEXT) text_give(values, (const char *)tail, size);
+        else bytes_give(values, tail, size);
     }
 }
 
-static void row_bind(sqlite3_stmt *statement, int at, u64 row)
+static void row_give(struct values *values, u64 row)
 {
-    if (row == U64_MAX) (void)sqlite3_bind_null(statement, at);
-    else (void)sqlite3_bind_int64(statement, at, (i64)row);
+    if (row == U64_MAX) null_give(values);
+    else integer_give(values, (i64)row);
 }
 
 static const char *kind_name(u8 kind)
@@ -395,10 +455,11 @@ static enum status items_add(const struct projection *projection,
     const u32 count = (u32)field_get(table->array, 0, head);
     const u8 *at = head + table->record->size;
     for (u32 i = 0; i < count; i++, at += item->size) {
-        row_bind(table->insert_item, 1, change->row);
-        (void)sqlite3_bind_int64(table->insert_item, 2, i);
-        fields_bind(table->insert_item, 3, item, at, NULL);
-        enum status status = projection_step(projection, table->insert_item, failure);
+        struct values values = {projection, table->insert_item, failure, 0, STATUS_OK};
+        row_give(&values, change->row);
+        integer_give(&values, i);
+        fields_give(&values, item, at, NULL);
+        enum status status = values_write(&values);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
@@ -410,31 +471,31 @@ enum status projection_table_add(struct projection *projection,
 {
     const struct schema_record *record = table->record;
     const u8 *head = (const u8 *)(change + 1);
-    sqlite3_stmt *insert = table->insert;
+    struct values values = {projection, table->insert, failure, 0, STATUS_OK};
     enum status status = record_binary_check(record, head, change->payload_size, failure);
     if (status != STATUS_OK) {
         return failure_wrap(failure, "row %llu of history", (unsigned long long)change->row);
     }
-    int at = 1;
-    row_bind(insert, at++, change->row);
-    (void)sqlite3_bind_int64(insert, at++, (i64)change->position);
-    (void)sqlite3_bind_int64(insert, at++, (i64)change->timestamp);
-    (void)sqlite3_bind_int64(insert, at++, (i64)change->principal);
-    unsigned_bind(insert, at++, change->command_id, false);
-    (void)sqlite3_bind_int64(insert, at++, change->index);
-    row_bind(insert, at++, change->cause_row);
+    row_give(&values, change->row);
+    integer_give(&values, (i64)change->position);
+    integer_give(&values, (i64)change->timestamp);
+    integer_give(&values, (i64)change->principal);
+    unsigned_give(&values, change->command_id, false);
+    integer_give(&values, change->index);
+    row_give(&values, change->cause_row);
     if (is_transfer(record)) {
-        (void)sqlite3_bind_text(insert, at++, kind_name(change->kind), -1, SQLITE_STATIC);
-        unsigned_bind(insert, at++, change->released, true);
-        row_bind(insert, at++, change->held_row);
+        const char *kind = kind_name(change->kind);
+        text_give(&values, kind, strlen(kind));
+        unsigned_give(&values, change->released, true);
+        row_give(&values, change->held_row);
     }
     u64 items = 0; // Bytes of them.
     if (table->array != NULL) {
         items =
             (u64)field_get(table->array, 0, head) * schema_field_item(record, table->array)->size;
     }
-    fields_bind(insert, at, record, head, head + record->size + items);
-    status = projection_step(projection, insert, failure);
+    fields_give(&values, record, head, head + record->size + items);
+    status = values_write(&values);
     if (status != STATUS_OK || table->array == NULL) return status;
     return items_add(projection, table, change, failure);
 }

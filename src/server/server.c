@@ -225,7 +225,6 @@ static enum status node_start(struct server *server, struct failure *failure)
         status = node_open(&server->node, &server->folder.disk, &genesis, log_id, &progress,
                            &report, failure);
     }
-    if (status == STATUS_CANCELLED) crash_watch_end(server->watch); // It did not die.
     if (status != STATUS_OK) return status;
     if (report.created) {
         trace(TRACE_INFO, "a new log in %s", options->data);

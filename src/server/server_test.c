@@ -7,9 +7,9 @@
 
 #include "base/checksum.h"
 #include "ledger/ledger_types.h"
+#include "os/refused_calls.h"
 #include "server/compat_client.h"
 #include "server/listener.h"
-#include "server/refused_calls.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -36,6 +36,7 @@ struct world {
     char folder[64]; // Everything of the test is in it.
     char data[96];
     char socket[96];  // "unix:PATH"
+    char port[96];    // The same, of the tael port.
     char trace[96];   // What the server says.
     char said[16384]; // Of `trace`, when it was last read.
     struct server_options options;
@@ -56,6 +57,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(world->folder));
     (void)snprintf(world->data, sizeof world->data, "%s/data", world->folder);
     (void)snprintf(world->socket, sizeof world->socket, "unix:%s/socket", world->folder);
+    (void)snprintf(world->port, sizeof world->port, "unix:%s/port", world->folder);
     (void)snprintf(world->trace, sizeof world->trace, "%s/trace", world->folder);
     world->options = (struct server_options){
         .data = world->data,
@@ -161,11 +163,6 @@ static bool server_begin(struct world *world, int signal_number)
     return got > 0 && strncmp(line, "ready unix:", 11) == 0;
 }
 
-static void server_start(struct world *world)
-{
-    if (!server_begin(world, 0)) fail_msg("the server is not ready");
-}
-
 static bool file_says(struct world *world, const char *path, const char *text)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -174,6 +171,13 @@ static bool file_says(struct world *world, const char *path, const char *text)
     (void)close(file);
     world->said[MAX(size, 0)] = 0;
     return strstr(world->said, text) != NULL;
+}
+
+static void server_start(struct world *world)
+{
+    if (server_begin(world, 0)) return;
+    (void)file_says(world, world->trace, "");
+    fail_msg("the server is not ready: %s", world->said);
 }
 
 // The file has that text soon: the server may write it behind what a client sees.
@@ -713,56 +717,71 @@ static bool account_make_or_end(struct world *world, u128 id, bool *has_ended, i
     return is_made;
 }
 
-// One run of a server whose call number `at` is refused: it serves all the same and stops, or
-// leaves and says why. Whether a call was refused; `*is_made` says whether the account is there.
-static bool run_refused(struct world *world, u64 at, bool *is_made)
+// One run of a server of which a call is refused: it serves all the same and stops, or leaves and
+// says why. Whether a call was refused; `*is_made` says whether the account `id` is there.
+static bool run_refused(struct world *world, u64 id, bool *is_made)
 {
-    struct refused_calls *refused = world->refused;
+    const struct refused_calls *refused = world->refused;
     bool has_ended = false;
     int code = 0;
-    *refused = (struct refused_calls){.refuse_at = at};
     *is_made = false;
-    if (server_begin(world, 0)) *is_made = account_make_or_end(world, at, &has_ended, &code);
+    if (server_begin(world, 0)) *is_made = account_make_or_end(world, id, &has_ended, &code);
     if (!has_ended) code = server_end(world, *is_made ? SIGTERM : 0);
     const bool is_refused = refused->name[0] != 0;
     (void)file_says(world, world->trace, "");
     if (code >= 100 || (code != 0 && world->said[0] == 0)) {
-        fail_msg("call %llu, %s: the server ends with %d: %s", (unsigned long long)at,
-                 refused->name, code, world->said);
+        fail_msg("run %llu, %s: the server ends with %d: %s", (unsigned long long)id, refused->name,
+                 code, world->said);
     }
     return is_refused;
 }
 
-// The calls of a server, from its beginning to its end, in a new folder or in one that is there:
-// each of the first ones, and then ever fewer. A start behind it has what was answered.
-static void refuse_each_call(struct world *world, bool is_used)
+#define RUNS_MAX 1000u
+
+// Each account that was answered is there.
+static void accounts_expect(struct world *world, const bool *is_made, u32 first, u32 end)
 {
     struct compat_client client;
-    u64 runs = 0;
-    bool is_made = true;
+    world->refused = NULL;
+    server_start(world);
+    client_connect(world, &client);
+    for (u32 id = first; id < end; id++) {
+        if (is_made[id]) assert_int_equal(accounts_found(&client, id), 1);
+    }
+    compat_client_close(&client);
+    assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
+}
+
+// The calls of a server, from its beginning to its end, in a new folder or in one that is there:
+// one on each way through the program. A start behind it, or behind all, has what was answered.
+// (What was not answered may be there.)
+static void refuse_each_call(struct world *world, bool is_used)
+{
+    static bool is_made[RUNS_MAX];
+    u32 run = 1;
+    bool was_refused = true;
     void *shared = mmap(NULL, sizeof *world->refused, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(shared != MAP_FAILED);
     struct refused_calls *refused = shared;
+    refused_calls_init(refused);
+    world->options.port = world->port;
+    memset(is_made, 0, sizeof is_made);
     if (is_used) {
         server_start(world);
-        accounts_make(world, 1);
+        accounts_make(world, run);
+        is_made[run++] = true;
         assert_int_equal(server_end(world, SIGKILL), 128 + SIGKILL);
     }
-    for (u64 at = 1;; at += 1 + at / 16) {
+    for (; was_refused; run++) {
+        assert_true(run < RUNS_MAX);
         if (!is_used) folder_empty(world->data);
         world->refused = refused;
-        const bool is_refused = run_refused(world, at, &is_made);
-        world->refused = NULL;
-        server_start(world);
-        client_connect(world, &client);
-        assert_int_equal(accounts_found(&client, at), is_made || (is_used && at == 1));
-        compat_client_close(&client);
-        assert_int_equal(server_end(world, SIGTERM), STATUS_OK);
-        runs++;
-        if (!is_refused) break;
+        was_refused = run_refused(world, run, &is_made[run]);
+        if (!is_used) accounts_expect(world, is_made, run, run + 1);
     }
-    assert_true(runs > 20);
+    if (is_used) accounts_expect(world, is_made, 1, run);
+    assert_true(run > 50);
     (void)munmap(shared, sizeof *refused);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The calls that may be refused, each with an error that the system has for it.
-#include "server/refused_calls.h"
+#include "os/refused_calls.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,18 +14,29 @@
 
 static struct refused_calls *counted;
 
+void refused_calls_init(struct refused_calls *calls)
+{
+    call_paths_init(&calls->paths, 1);
+}
+
 void refused_calls_begin(struct refused_calls *calls)
 {
     counted = calls;
+    if (calls == NULL) return;
+    call_paths_begin(&calls->paths);
+    atomic_flag_clear(&calls->is_locked);
+    calls->name[0] = 0;
 }
 
 static bool is_refused(const char *name)
 {
-    if (counted == NULL || atomic_fetch_add(&counted->calls, 1) + 1 != counted->refuse_at) {
-        return false;
+    if (counted == NULL) return false;
+    while (atomic_flag_test_and_set(&counted->is_locked)) {
     }
-    (void)strncpy(counted->name, name, sizeof counted->name - 1);
-    return true;
+    const bool is_it = counted->name[0] == 0 && call_paths_refuse(&counted->paths);
+    if (is_it) (void)strncpy(counted->name, name, sizeof counted->name - 1);
+    atomic_flag_clear(&counted->is_locked);
+    return is_it;
 }
 
 // A call that fails with -1 and the error.
@@ -75,12 +86,15 @@ CALL(ssize_t, getrandom, (void *out, size_t size, unsigned flags), (out, size, f
 CALL(int, chmod, (const char *path, mode_t mode), (path, mode), EPERM)
 CALL(int, unlink, (const char *path), (path), EACCES)
 CALL(int, lstat64, (const char *path, struct stat *out), (path, out), EACCES)
+CALL(int, fstatat64, (int folder, const char *path, struct stat *out, int flags),
+     (folder, path, out, flags), EACCES)
 CALL(int, fstat64, (int fd, struct stat *out), (fd, out), EIO)
 CALL(int, statx, (int fd, const char *path, int flags, unsigned mask, void *out),
      (fd, path, flags, mask, out), ENOSYS)
 CALL(int, open64, (const char *path, int flags, mode_t mode), (path, flags, mode), EMFILE)
 CALL(int, openat64, (int folder, const char *path, int flags, mode_t mode),
      (folder, path, flags, mode), EMFILE)
+CALL(int, mkstemp64, (char *path), (path), EMFILE)
 CALL(int, flock, (int fd, int what), (fd, what), ENOLCK)
 CALL(int, fsync, (int fd), (fd), EIO)
 CALL(int, fdatasync, (int fd), (fd), EIO)
@@ -90,6 +104,9 @@ CALL(ssize_t, pwrite64, (int fd, const void *bytes, size_t size, off_t offset),
      (fd, bytes, size, offset), EIO)
 CALL(int, renameat, (int from_folder, const char *from, int to_folder, const char *to),
      (from_folder, from, to_folder, to), EIO)
+CALL(int, renameat2,
+     (int from_folder, const char *from, int to_folder, const char *to, unsigned flags),
+     (from_folder, from, to_folder, to, flags), EINVAL)
 CALL(int, unlinkat, (int folder, const char *path, int flags), (folder, path, flags), EIO)
 CALL(int, fstatvfs64, (int fd, struct statvfs *out), (fd, out), EIO)
 CALL_OF_ERROR(posix_fallocate64, (int fd, off_t offset, off_t size), (fd, offset, size), ENOSPC)
@@ -105,6 +122,27 @@ DIR *__wrap_fdopendir(int fd)
 {
     if (!is_refused("fdopendir")) return __real_fdopendir(fd);
     errno = ENOMEM;
+    return NULL;
+}
+
+ssize_t __real_write(int fd, const void *bytes, size_t size);
+ssize_t __wrap_write(int fd, const void *bytes, size_t size);
+
+// Eight bytes are an eventfd's, to which the system refuses nothing.
+ssize_t __wrap_write(int fd, const void *bytes, size_t size)
+{
+    if (size == sizeof(u64) || !is_refused("write")) return __real_write(fd, bytes, size);
+    errno = ENOSPC;
+    return -1;
+}
+
+struct dirent *__real_readdir64(DIR *directory);
+struct dirent *__wrap_readdir64(DIR *directory);
+
+struct dirent *__wrap_readdir64(DIR *directory)
+{
+    if (!is_refused("readdir")) return __real_readdir64(directory);
+    errno = EIO;
     return NULL;
 }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
