@@ -958,6 +958,12 @@ static void test_full_tables_refuse_what_they_would_hold(void **state)
             assert_true(ledger_has_room_for_limits(ledger, others[i], true, 3));
         }
     }
+    assert_true(hold(bench, 0, 1, 1, 0) != 0);
+    ledger->accounts.capacity = ACCOUNTS + 3;
+    ledger->holds.capacity = 5;
+    assert_true(ledger_has_room(ledger, 3, 4));
+    assert_false(ledger_has_room(ledger, 4, 0));
+    assert_false(ledger_has_room(ledger, 0, 5));
     // What may break every constraint, and one that is opened by it: three breaches.
     for (u32 left = 2; left <= 3; left++) {
         ledger->breaches.capacity = ledger->breaches.count + left;
