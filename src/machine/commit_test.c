@@ -3,11 +3,13 @@
 // The pattern of a module, from command to records, postings, refusals and effects, through a log
 // on a disk in memory: what it does, that it does nothing when refused, and that replay agrees.
 #include "machine/command_world.h"
+#include "machine/commit_internal.h"
 #include "modules/book/book.h"
 #include "modules/constraint/constraint.h"
 #include "modules/effect/effect.h"
 #include "modules/entity/entity.h"
 #include "modules/entry/entry.h"
+#include "modules/job/job.h"
 #include "modules/sample/sample.h"
 
 #include <setjmp.h>
@@ -348,6 +350,91 @@ static void test_a_full_table_refuses_what_is_more(void **state)
     assert_int_equal(entities_open(world, 9000, 1 + capacity, 1), 1);
 }
 
+// A plan of the sample module fits a table of this capacity, and none that is smaller by one.
+static void room_is_needed(const struct machine *machine, const struct plan *plan, u64 *capacity,
+                           u64 enough)
+{
+    const u64 before = *capacity;
+    *capacity = enough;
+    assert_true(plan_fits(machine, &sample_module, plan));
+    *capacity = enough - 1;
+    assert_false(plan_fits(machine, &sample_module, plan));
+    *capacity = before;
+}
+
+static void test_a_plan_has_room_in_each_table(void **state)
+{
+    struct command_world *world = *state;
+    struct machine *machine = &world->node.machine;
+    struct ledger *ledger = &machine->ledger;
+    struct table *boxes = machine->module_tables[module_index(&sample_module)].tables;
+    struct table *jobs = &machine->module_tables[module_index(&job_module)].tables[JOB_TABLE];
+    struct plan *plan = calloc(1, sizeof *plan);
+    assert_non_null(plan);
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    plan->write_count = 3; // The first one replaces a record.
+    for (u32 i = 0; i < 3; i++) plan->writes[i].row = i;
+    for (u32 i = 0; i < 3; i++) plan->writes[i].size = sample_module.tables[0].record_size;
+    room_is_needed(machine, plan, &boxes->capacity, 3);
+    plan_clear(plan);
+    plan->bulk =
+        (struct plan_bulk){.count = 5, .first = 1, .size = sample_module.tables[0].record_size};
+    room_is_needed(machine, plan, &boxes->capacity, 6);
+    plan_clear(plan);
+    plan->has_job = true;
+    plan->job.number = 7;
+    room_is_needed(machine, plan, &jobs->capacity, 7);
+    plan->job.number = (u32)jobs->capacity + 1;
+    assert_false(plan_fits(machine, &sample_module, plan));
+    plan->has_job = false; // What is left of another plan.
+    assert_true(plan_fits(machine, &sample_module, plan));
+    plan->account_count = 4;
+    room_is_needed(machine, plan, &ledger->accounts.capacity, 3 + 4);
+    plan_clear(plan);
+    plan->control_count = 2;
+    room_is_needed(machine, plan, &machine->sub_ledgers.table.capacity, 2);
+    plan_clear(plan);
+    plan->change.kind = LEDGER_CHANGE_CELL_OPEN;
+    room_is_needed(machine, plan, &ledger->cells.capacity, 1);
+    free(plan);
+}
+
+// Of postings, holds need room for themselves, and facts for the breaches that they may open.
+static void test_a_plan_has_room_for_what_it_posts(void **state)
+{
+    struct command_world *world = *state;
+    struct machine *machine = &world->node.machine;
+    struct ledger *ledger = &machine->ledger;
+    struct plan *plan = calloc(1, sizeof *plan);
+    assert_non_null(plan);
+    plan->posting_count = 3;
+    room_is_needed(machine, plan, &machine->turnovers.table.capacity, 3 * 4);
+    const u64 holds = ledger->holds.capacity;
+    const u64 breaches = ledger->breaches.capacity;
+    ledger->holds.capacity = 0;
+    assert_true(plan_fits(machine, &sample_module, plan));
+    for (u32 i = 0; i < 3; i++) plan->postings[i].flags = TRANSFER_PENDING;
+    assert_false(plan_fits(machine, &sample_module, plan));
+    room_is_needed(machine, plan, &ledger->holds.capacity, 3);
+    ledger->holds.capacity = holds;
+    plan_clear(plan);
+    plan->shortfall_count = 2;
+    room_is_needed(machine, plan, &ledger->breaches.capacity, 2 + 1);
+    ledger->breaches.capacity = 0;
+    assert_false(plan_fits(machine, &sample_module, plan));
+    plan_clear(plan);
+    plan->is_fact = true; // Moves nothing: what time does must always fit.
+    assert_true(plan_fits(machine, &sample_module, plan));
+    plan->posting_count = 1;
+    room_is_needed(machine, plan, &ledger->breaches.capacity, 1);
+    plan_clear(plan);
+    plan->is_fact = true;
+    plan->change.kind = LEDGER_CHANGE_CELL_ADD;
+    room_is_needed(machine, plan, &ledger->breaches.capacity, 1);
+    ledger->breaches.capacity = breaches;
+    free(plan);
+}
+
 // Opens `count` cells with numbers from `first` on. Returns how many were refused as full.
 static u32 cells_open(struct command_world *world, u128 id, u32 first, u32 count)
 {
@@ -604,6 +691,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_override_makes_a_command_a_refusal, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_full_table_refuses_what_is_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_plan_has_room_in_each_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_plan_has_room_for_what_it_posts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_ledger_takes_no_more_cells_than_it_has_room_for,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_command_is_known_as_long_as_its_note_is_kept, setup,
