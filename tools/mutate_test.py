@@ -103,7 +103,7 @@ def forms_wrong():
     for name, body, expected in [("f", *form) for form in FORMS] + TRUTHS:
         text = f"static u32 {name}(void)\n{{\n    {body}\n    (void)MODULE_DONE;\n}}\n"
         found = [(rule.kind, text[rule.begin:rule.end])
-                 for rule in mutation_rules.Finder(text, NAMES, wide=True).find()]
+                 for rule in mutation_rules.Finder(text, NAMES).find()]
         if found != expected:
             print(f"{body}\n    expected {expected}\n    found    {found}")
             wrong += 1
