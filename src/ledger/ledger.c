@@ -591,7 +591,7 @@ enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_ba
         } else if (imported && (account->timestamp < LEDGER_TIMESTAMP_MIN ||
                                 account->timestamp > LEDGER_TIMESTAMP_MAX)) {
             result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_OUT_OF_RANGE;
-        } else if (imported && account->timestamp >= batch->timestamp) {
+        } else if (account->timestamp >= batch->timestamp) { // Of others it is 0.
             result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
         } else {
             result = account_decide(ledger, set, account, batch->owner_class,
