@@ -425,6 +425,7 @@ bool ledger_account_has_timestamp(const struct ledger *ledger, u64 timestamp)
 {
     u64 low = 0;
     u64 high = ledger->accounts.count;
+    if (timestamp > ledger->account_timestamp_max) return false; // Of most, without a search.
     while (low < high) {
         u64 middle = (low + high) / 2;
         if (ledger_account(ledger, (u32)middle)->timestamp < timestamp) low = middle + 1;
