@@ -567,10 +567,10 @@ u32 commit_ask(const struct machine *machine, const struct schema_record *questi
     const struct module *module = module_of_record(question->number);
     const struct module_context context = commit_context(machine, module);
     answer->is_unfinished = false;
-    if (module->ask == NULL) return MODULE_UNKNOWN;
+    assert(module->ask != NULL); // Who describes a question answers it.
     u32 result = module->ask(&context, question, body, answer);
-    if (result != MODULE_DONE || !answer->looks) return result;
     if (answer->position <= machine->position && answer->time <= machine->timestamp) return result;
+    assert(result == MODULE_DONE && answer->looks); // Else nothing was asked of history.
     const bool by_position = answer->position > machine->position;
     answer->evidence[0] = by_position ? answer->position : answer->time;
     answer->evidence[1] = by_position ? machine->position : machine->timestamp;

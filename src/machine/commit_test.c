@@ -188,6 +188,100 @@ static void test_a_repeated_command_gets_the_same_reply_once(void **state)
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 10);
 }
 
+// What an effect's end leads to has no room: then it has not ended, and its amount is held.
+static void test_an_effect_whose_consequence_is_refused_does_not_end(void **state)
+{
+    struct command_world *world = *state;
+    const struct account *payer = ledger_account(&world->node.machine.ledger, 0);
+    const struct sample_send send = {.send_id = 3, .box_id = 11, .amount = 5};
+    const struct effect_cancel cancel = {.effect = 1, .reason = 1};
+    const u16 number = (u16)effect_schema_effect_cancel.number;
+    struct table *breaches = &world->node.machine.ledger.breaches;
+    const u64 capacity = breaches->capacity;
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    assert_int_equal(command_run(world, 2, 0x7f04, &send, sizeof send).result, MODULE_DONE);
+    const struct effect *effect = table_record(effects_of(&world->node.machine), 0);
+    breaches->capacity = 0;
+    assert_int_equal(command_run(world, 3, number, &cancel, sizeof cancel).result, MODULE_FULL);
+    breaches->capacity = capacity;
+    assert_int_equal(effect->state, EFFECT_PENDING);
+    assert_true(payer->debits_pending == 5);
+    assert_int_equal(command_run(world, 4, number, &cancel, sizeof cancel).result, MODULE_DONE);
+    assert_int_equal(effect->state, EFFECT_CANCELLED);
+    assert_true(payer->debits_pending == 0);
+}
+
+// Of a record that is done there is one row, of one that is refused another with its evidence.
+static void test_each_record_leaves_its_rows(void **state)
+{
+    struct command_world *world = *state;
+    struct history *history = &world->node.machine.history;
+    struct outcome outcome;
+    struct failure failure;
+    const u64 first = history->next_row;
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    assert_true(history->next_row == first + 1);
+    assert_int_equal(open_run(world, 2, box_one), SAMPLE_BOX_EXISTS);
+    assert_true(history->next_row == first + 3);
+    const u8 kinds[] = {OUTCOME_COMMAND, OUTCOME_COMMAND, OUTCOME_EVIDENCE};
+    const u8 results[] = {OUTCOME_CREATED, SAMPLE_BOX_EXISTS, OUTCOME_CREATED};
+    struct history_set *set = history_set_acquire(history);
+    for (u32 i = 0; i < ARRAY_COUNT(kinds); i++) {
+        command_world_must(history_row(history, set, first + i, &outcome, &failure), &failure);
+        assert_int_equal(outcome.kind, kinds[i]);
+        assert_int_equal(outcome.result, results[i]);
+    }
+    history_set_release(history, set);
+}
+
+// Raw transfers, of which one is refused, as a principal gives them.
+static void raw_run(struct command_world *world, struct create_result results[2])
+{
+    const struct transfer transfers[2] = {
+        {.id = 900,
+         .debit_account_id = 1,
+         .credit_account_id = 2,
+         .ledger = 7,
+         .code = 1,
+         .amount = 5},
+        {.id = 901,
+         .debit_account_id = 1,
+         .credit_account_id = 9,
+         .ledger = 7,
+         .code = 1,
+         .amount = 5},
+    };
+    const struct frame_command entry = {.record = 0x102,
+                                        .version = 1,
+                                        .body_size = sizeof transfers,
+                                        .count = 2,
+                                        .command_id = 77,
+                                        .principal = world->principal};
+    command_world_frame(world, &entry, transfers);
+    assert_true(world->applied.commands[0].has_results);
+    assert_int_equal(world->applied.commands[0].reply_size, 2 * sizeof *results);
+    memcpy(results, world->reply, 2 * sizeof *results);
+}
+
+static void test_raw_transfers_that_are_repeated_get_the_same_results(void **state)
+{
+    struct command_world *world = *state;
+    const struct account *debit = ledger_account(&world->node.machine.ledger, 0);
+    struct create_result first[2], again[2];
+    raw_run(world, first);
+    assert_int_equal(first[0].status, U32_MAX);
+    assert_int_equal(first[1].status, CREATE_TRANSFER_CREDIT_ACCOUNT_NOT_FOUND);
+    for (u32 i = 0; i < 3; i++) {
+        raw_run(world, again);
+        assert_memory_equal(first, again, sizeof first);
+        assert_true(debit->debits_posted == 5);
+        // From the log, whose replies nobody waits for; then from what a checkpoint kept.
+        assert_true(i == 0 ? command_world_restart(world)
+                           : command_world_restart_from_checkpoint(world));
+        debit = ledger_account(&world->node.machine.ledger, 0);
+    }
+}
+
 // A command of three records, of which the second is refused.
 static u32 three_run(struct command_world *world, u128 id, struct command_reply replies[3])
 {
@@ -681,6 +775,11 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_refused_posting_takes_the_whole_plan_back, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_raw_transfers_that_are_repeated_get_the_same_results,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_record_leaves_its_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_effect_whose_consequence_is_refused_does_not_end,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_repeated_command_gets_the_same_reply_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_records_of_a_command_are_decided_one_by_one, setup,

@@ -441,6 +441,28 @@ static void test_a_part_is_what_the_records_are_alone(void **state)
     }
 }
 
+// A raw transfer between accounts that are not there, which leaves a row and changes nothing.
+static void raw_refused(struct case_ *one)
+{
+    const struct transfer transfer = {.id = 1,
+                                      .debit_account_id = 77,
+                                      .credit_account_id = 78,
+                                      .ledger = 9,
+                                      .code = 1,
+                                      .amount = 1};
+    const struct frame_command entry = {.record = 0x102,
+                                        .version = 1,
+                                        .body_size = sizeof transfer,
+                                        .count = 1,
+                                        .command_id = 987654321,
+                                        .principal = one->world.principal};
+    struct create_result result;
+    command_world_frame(&one->world, &entry, &transfer);
+    assert_true(one->world.applied.commands[0].has_results);
+    memcpy(&result, one->world.reply, sizeof result);
+    assert_int_equal(result.status, CREATE_TRANSFER_DEBIT_ACCOUNT_NOT_FOUND);
+}
+
 static void test_a_whole_one_is_all_or_nothing(void **state)
 {
     (void)state;
@@ -462,11 +484,17 @@ static void test_a_whole_one_is_all_or_nothing(void **state)
     const u64 first_row = machine->history.next_row;
     u64 ends[64];
     u32 count = 0;
+    bool is_raw_tried = false;
     while (job_is_runnable(job_of(one, 70))) {
         if (job_of(one, 70)->argument > 0) {
             assert_int_equal(command(one, &one->world, 0x0201, &entity, sizeof entity),
                              MODULE_HELD_UP);
             ends[count++] = machine->history.next_row;
+            if (!is_raw_tried) {
+                raw_refused(one);
+                ends[count++] = machine->history.next_row;
+                is_raw_tried = true;
+            }
         }
         command_world_slice(&one->world);
         ends[count++] = machine->history.next_row;
