@@ -51,7 +51,7 @@ FILES = ("src/modules/*/*.c", "src/ledger/ledger.c", "src/ledger/ledger_transfer
          "src/machine/create.c", "src/machine/machine.c", "src/machine/override.c",
          "src/machine/sub_ledger.c")
 QUICK = ["commit", "job", "machine-import", "machine-override", "machine-past", "turnover",
-         "ledger_cell", "effect_model", "compat_message", "compat_port", "tael_port"]
+         "ledger_cell", "effect_model", "compat", "compat_message", "compat_port", "tael_port"]
 SLOW = ["ledger_real", "principal_model", "name_model", "book_model"]
 
 HEADER = """// Made by tools/mutate.py.

@@ -188,6 +188,30 @@ static void test_a_repeated_command_gets_the_same_reply_once(void **state)
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 10);
 }
 
+// What is said again under an id is the same only when all of it is.
+static void test_an_id_is_of_one_command(void **state)
+{
+    struct command_world *world = *state;
+    struct machine *machine = &world->node.machine;
+    assert_int_equal(command_run(world, 1, 0x7d01, "", 0).result, MODULE_UNKNOWN);
+    assert_int_equal(command_run(world, 1, 0x7d01, "", 0).result, MODULE_UNKNOWN);
+    assert_int_equal(command_run(world, 1, 0x7d02, "", 0).result, MODULE_REUSED); // The record.
+    assert_int_equal(open_run(world, 2, box_one), MODULE_DONE);
+    world->principal++;
+    assert_int_equal(open_run(world, 2, box_one), MODULE_REUSED); // Who asks.
+    world->principal--;
+    struct sample_open other = box_one;
+    other.limit++;
+    assert_int_equal(open_run(world, 2, other), MODULE_REUSED); // The content.
+    // Another size under the same sum of the content, which nobody finds.
+    struct command_note *note = (struct command_note *)machine->notes.memory + 1;
+    assert_true(note->command_id == 2 && note->body_size == sizeof box_one);
+    note->body_size += 16;
+    assert_int_equal(open_run(world, 2, box_one), MODULE_REUSED);
+    note->body_size -= 16;
+    assert_int_equal(open_run(world, 2, box_one), MODULE_DONE);
+}
+
 // What an effect's end leads to has no room: then it has not ended, and its amount is held.
 static void test_an_effect_whose_consequence_is_refused_does_not_end(void **state)
 {
@@ -780,6 +804,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_each_record_leaves_its_rows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_effect_whose_consequence_is_refused_does_not_end,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_id_is_of_one_command, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_repeated_command_gets_the_same_reply_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_records_of_a_command_are_decided_one_by_one, setup,
