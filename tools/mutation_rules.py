@@ -168,6 +168,7 @@ class Rule:
         self.before, self.behind = before, behind
         self.number = self.line = 0
         self.path = self.text = ""
+        self.is_equivalent = False
 
 
 class Finder:
