@@ -107,6 +107,7 @@ static struct file *file_named(struct subject *subject, const char *prefix)
 // ends at the place.
 static void edits_apply(struct subject *subject, const u8 *edits, size_t size)
 {
+    FUZZ_CHECK(subject->count > 0);
     for (u32 i = 0; i < subject->count; i++) {
         struct file *file = &subject->files[i];
         memcpy(file->bytes, file->base, file->size);

@@ -89,22 +89,19 @@ void fuzz_refused(enum status status, const struct failure *failure)
 // --- two hands -----------------------------------------------------------------------------------
 
 static const struct fuzz_mirror *mirrors[MIRRORS_MAX];
+static u32 mirror_count;
 
 static void mirrors_remove(void)
 {
-    for (u32 i = 0; i < MIRRORS_MAX && mirrors[i] != NULL; i++) {
-        disk_copy_remove(&mirrors[i]->copy);
-    }
+    for (u32 i = 0; i < mirror_count; i++) disk_copy_remove(&mirrors[i]->copy);
 }
 
 void fuzz_mirror_make(struct fuzz_mirror *mirror, struct disk_memory *disk)
 {
-    u32 i = 0;
-    while (i < MIRRORS_MAX && mirrors[i] != NULL) i++;
-    FUZZ_CHECK(i < MIRRORS_MAX);
-    if (i == 0) FUZZ_CHECK(atexit(mirrors_remove) == 0);
+    FUZZ_CHECK(mirror_count < MIRRORS_MAX);
+    if (mirror_count == 0) FUZZ_CHECK(atexit(mirrors_remove) == 0);
     disk_copy_make(&mirror->copy, &disk->disk, "index-");
-    mirrors[i] = mirror;
+    mirrors[mirror_count++] = mirror;
 }
 
 void fuzz_mirror_put(const struct fuzz_mirror *mirror, struct disk_memory *disk, const char *name,

@@ -185,7 +185,7 @@ static const struct cli_verb *verb_of(u8 number)
 {
     u32 count = 0;
     while (cli_verb_at(count) != NULL) count++;
-    return cli_verb_at(number % count);
+    return cli_verb_at(number % MAX(count, 1u));
 }
 
 // A field of an option, by its text alone.
