@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """tools/mutate.py [--only PATH] [--jobs N] [--sample SECONDS] [--seed N] [--quick] [--list]: takes
-out each rule by which a `decide` or a question refuses, one at a time, and runs the tests: one must
-fail. A rule whose absence no test notices is a survivor; the survivors are printed, and the exit
-code is 1 when there is one.
+out each rule by which something is refused, one at a time, and runs the tests: one must fail. A
+rule whose absence no test notices is a survivor; the survivors are printed, and the exit code is 1
+when there is one.
 
 What a rule is, and how it is taken out, is at the head of tools/mutation_rules.py. It looks at the
-modules (src/modules/*/*.c without models and generators) and at the ledger's accounts and
-transfers.
+modules (src/modules/*/*.c without models and generators), at the ledger's accounts, transfers,
+cells and constraints, and at what the machine refuses: plans, slices, imports, overrides.
 
 Every rule of a file is made able to be taken out in one changed copy of it, in build-mutate; which
 one is, the program that was linked with the copies reads from the environment. So nothing is built
@@ -21,10 +21,8 @@ rule is noticed when a program fails, dies or does not end in twenty times its t
 
 --sample: rules in an order by the seed (the commit's when it is not given) until so many seconds
 are over; the last line is `NOTICED SURVIVORS`. --only: rules of files whose path begins so.
---quick: without the slow programs. --wide: the operands of conditions that refuse as well,
-functions that refuse by a truth value, and the rules of cells, constraints, plans, imports and
-overrides; of these not all are noticed yet. tools/mutate_test.py tries the tool itself on a program
-of which it is known what it must find."""
+--quick: without the slow programs. tools/mutate_test.py tries the tool itself on a program of which
+it is known what it must find."""
 import argparse
 import concurrent.futures
 import glob
@@ -46,16 +44,20 @@ FOLDER = "build-mutate"
 BUILD = "build"
 # What refuses here is a status: its guards and their parts alone.
 STATUS_FILES = ("src/machine/override.c",)
+# Rules whose absence nobody could see, {(path, kind, text): why}. One that is not there any more
+# ends the run; one that a test notices counts as a survivor.
+EQUIVALENT = {
+    ("src/machine/commit.c", "guard", "plan->unique_id == 0"):
+        "saves a look-up: no posting has an id by the position of a refused command",
+}
 HARNESS = ("_model", "_random", "_test.", "_compare")
-FILES = "src/modules/*/*.c", "src/ledger/ledger.c", "src/ledger/ledger_transfer.c"
-# Those of --wide, and the programs that know them.
-FILES_WIDE = ("src/ledger/ledger_cell.c", "src/ledger/ledger_constraint.c", "src/machine/commit.c",
-              "src/machine/commit_import.c", "src/machine/commit_slice.c", "src/machine/compat.c",
-              "src/machine/create.c", "src/machine/machine.c", "src/machine/override.c",
-              "src/machine/sub_ledger.c")
-QUICK_WIDE = ["compat_message", "compat_port", "tael_port"]
+FILES = ("src/modules/*/*.c", "src/ledger/ledger.c", "src/ledger/ledger_transfer.c",
+         "src/ledger/ledger_cell.c", "src/ledger/ledger_constraint.c", "src/machine/commit.c",
+         "src/machine/commit_import.c", "src/machine/commit_slice.c", "src/machine/compat.c",
+         "src/machine/create.c", "src/machine/machine.c", "src/machine/override.c",
+         "src/machine/sub_ledger.c")
 QUICK = ["commit", "job", "machine-import", "machine-override", "machine-past", "turnover",
-         "ledger_cell", "effect_model"]
+         "ledger_cell", "effect_model", "compat", "compat_message", "compat_port", "tael_port"]
 SLOW = ["ledger_real", "principal_model", "name_model", "book_model"]
 
 HEADER = """// Made by tools/mutate.py.
@@ -147,6 +149,7 @@ class Run:
         self.done = self.killed = 0
         self.killed_by = {}
         self.survivors = []
+        self.equivalent = []  # As they are expected to be.
 
     def begin(self, jobs):
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -175,7 +178,14 @@ class Run:
         killer = self.killer(rule)
         with self.lock:
             self.done += 1
-            if killer:
+            if rule.is_equivalent and killer is None:
+                self.equivalent.append(rule)
+            elif rule.is_equivalent:
+                self.survivors.append(rule)
+                if not self.quiet:
+                    print(f"{rule.path}:{rule.line}: {killer} notices that `{rule.text}` is taken "
+                          "out: it is no equivalent")
+            elif killer:
                 self.killed += 1
                 self.killed_by[killer] = self.killed_by.get(killer, 0) + 1
             else:
@@ -202,21 +212,22 @@ class Run:
         self.survivors.sort(key=lambda rule: rule.number)
 
 
-def rules_of(paths, names, wide=False):
+def rules_of(paths, names):
     """The rules of files, numbered from 1, and the changed texts: {path: text}."""
     rules, texts = [], {}
     for path in paths:
         with open(path, encoding="utf-8") as file:
             source = file.read()
         if path in STATUS_FILES:
-            found = [rule for rule in mutation_rules.Finder(source, {"STATUS_INVALID"}, wide).find()
+            found = [rule for rule in mutation_rules.Finder(source, {"STATUS_INVALID"}).find()
                      if rule.kind in ("guard", "part")]
         else:
-            found = mutation_rules.Finder(source, names, wide).find()
+            found = mutation_rules.Finder(source, names).find()
         for rule in found:
             rule.number, rule.path = len(rules) + 1, path
             rule.line = source.count("\n", 0, rule.begin) + 1
             rule.text = " ".join(source[rule.begin:rule.end].split())
+            rule.is_equivalent = (path, rule.kind, rule.text) in EQUIVALENT
             rules.append(rule)
         texts[path] = mutation_rules.changed(source, found)
     return rules, texts
@@ -328,17 +339,15 @@ def main():
     parser.add_argument("--sample", type=float, metavar="SECONDS")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--quick", action="store_true", help="without the slow programs")
-    parser.add_argument("--wide", action="store_true",
-                        help="operands of conditions and the rules of cells and commits, too")
     parser.add_argument("--list", action="store_true", help="prints the rules, runs nothing")
     options = parser.parse_args()
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-    patterns = FILES + (FILES_WIDE if options.wide else ())
-    paths = sorted(path for pattern in patterns for path in glob.glob(pattern)
+    paths = sorted(path for pattern in FILES for path in glob.glob(pattern)
                    if not any(word in path for word in HARNESS))
-    rules, texts = rules_of(paths, mutation_rules.names(), options.wide)
-    if options.wide:
-        QUICK.extend(QUICK_WIDE)
+    rules, texts = rules_of(paths, mutation_rules.names())
+    gone = set(EQUIVALENT) - {(rule.path, rule.kind, rule.text) for rule in rules}
+    if gone:
+        fail(f"no such rules any more, of EQUIVALENT: {sorted(gone)}")
     wanted = [rule for rule in rules if rule.path.startswith(options.only)]
     if not wanted:
         fail(f"no rule in {options.only}")
@@ -365,7 +374,8 @@ def main():
         if options.sample is None:
             print(f"{count:5} noticed by {name}")
     print(f"{run.done} of {len(wanted)} rules tried, {run.killed} noticed, "
-          f"{len(run.survivors)} survive, {time.monotonic() - start:.0f} s")
+          f"{len(run.equivalent)} equivalent, {len(run.survivors)} survive, "
+          f"{time.monotonic() - start:.0f} s")
     if options.sample is not None:
         print(f"{run.killed} {len(run.survivors)}")
     return 1 if run.survivors or run.done == 0 else 0

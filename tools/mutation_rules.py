@@ -15,8 +15,6 @@ In such a function a rule is one of:
   word     return X;                 behind no guard (the end of a function, a case of a switch),
            return A ? X : Y;         a choice between refusals alone, and every other place that
            f(X);                     names a refusal without comparing with it: DONE instead.
-With `wide`:
-
   part     if (A && B) return X;     that without which more would be refused: each operand, and of
            if (A && (B || C)) ...;   alternatives in brackets what stands beside them. Taken out, it
                                      is true.
@@ -170,14 +168,13 @@ class Rule:
         self.before, self.behind = before, behind
         self.number = self.line = 0
         self.path = self.text = ""
+        self.is_equivalent = False
 
 
 class Finder:
-    """The rules of one source. `names` are the results that refuse; `wide` finds parts, and
-    functions that tell by a truth value, too."""
+    """The rules of one source. `names` are the results that refuse."""
 
-    def __init__(self, text, names, wide=False):
-        self.wide = wide
+    def __init__(self, text, names):
         self.source = text
         self.text = blanked(text)
         self.names = re.compile(r"\b(?:%s)\b" % "|".join(sorted(names, key=len, reverse=True)))
@@ -266,8 +263,7 @@ class Finder:
             if last:
                 self.guarded.append(trimmed(self.text, *last)[0])
                 self.taken.append(last)
-                if self.wide:
-                    self.parts_add(condition)
+                self.parts_add(condition)
 
     def parts_add(self, condition):
         for span in self.parts(*condition):
@@ -358,7 +354,7 @@ class Finder:
         for begin, end in functions(self.text):
             head = self.text[:begin].rstrip()
             name = re.search(r"(\w*)\s*$", head[:opening_of(head, len(head) - 1)]).group(1)
-            if self.wide and (name in HOLDING or name in REFUSING):
+            if name in HOLDING or name in REFUSING:
                 self.truths(begin, end, name in HOLDING)
                 continue
             if self.has_name(begin, end) or self.dones.search(self.text, begin, end):

@@ -234,6 +234,29 @@ static void test_files_that_are_gone_are_told(void **state)
     disk_copy_remove(&copy);
 }
 
+// The rows behind the last one are zeroes; a file without them is not whole all the same.
+static void test_rows_that_end_within_a_page_are_told(void **state)
+{
+    const struct audit_worlds *worlds = *state;
+    struct disk_memory disk;
+    struct disk_copy copy;
+    struct audit_report report;
+    u64 size = 0;
+    disk_memory_init(&disk, 1);
+    disk_memory_copy(&disk, &worlds->plain->disk);
+    assert_true(disk_memory_has(&disk, "rows-00000000", &size) && size % PAGE_SIZE == 0);
+    assert_int_equal(disk_memory_byte(&disk, "rows-00000000", size - 1), 0);
+    disk_memory_resize(&disk, "rows-00000000", size - 1);
+    disk_copy_make(&copy, &disk.disk, "index-");
+    audit_folder_whole(copy.path, &report);
+    audit_is_told(&report, AUDIT_BYTES, "the file ends within a page of rows", "rows-00000000");
+    assert_int_equal(report.difference_count, 1);
+    assert_int_equal(report.kept[0].place.offset, size - PAGE_SIZE);
+    audit_report_free(&report);
+    disk_copy_remove(&copy);
+    disk_memory_free(&disk);
+}
+
 // A page of the tree of outcomes: the second one, with a byte at an offset turned over, and sealed
 // again or not.
 static void tree_page_lie(const char *path, u32 offset, bool is_sealed)
@@ -436,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_a_log_without_a_checkpoint_is_chained),
         cmocka_unit_test(test_the_environment_is_no_difference),
         cmocka_unit_test(test_files_that_are_gone_are_told),
+        cmocka_unit_test(test_rows_that_end_within_a_page_are_told),
         cmocka_unit_test(test_lies_of_the_tree_are_told),
         cmocka_unit_test(test_what_is_beyond_the_limit_is_counted),
         cmocka_unit_test(test_ids_that_come_twice_are_found),

@@ -45,7 +45,9 @@ static enum status file_select(struct audit_rows *rows, u64 number, struct failu
     return STATUS_OK;
 }
 
-static void page_check(struct audit_rows *rows, const struct audit_rows_page *page, u64 number)
+// What the file does not have of a page was taken as zeroes, which may be what was there.
+static void page_check(struct audit_rows *rows, const struct audit_rows_page *page, u64 number,
+                       bool is_whole)
 {
     const char *what = NULL;
     if (page->checksum != checksum(&page->magic, sizeof *page - 16)) {
@@ -56,6 +58,8 @@ static void page_check(struct audit_rows *rows, const struct audit_rows_page *pa
         what = "a page of rows is another one's";
     } else if (!is_zero(page->reserved, sizeof page->reserved)) {
         what = "a field of a page of rows that must be zero is not";
+    } else if (!is_whole) {
+        what = "the file ends within a page of rows";
     }
     if (what == NULL) return;
     struct audit_place place = audit_place_row(number * AUDIT_PAGE_ROWS, AUDIT_NONE);
@@ -83,7 +87,7 @@ static enum status block_load(struct audit_rows *rows, u64 page, struct failure 
     rows->page_first = page;
     rows->page_count = count;
     for (u64 i = 0; i < count && status == STATUS_OK && !rows->is_told; i++) {
-        page_check(rows, &rows->pages[i], page + i);
+        page_check(rows, &rows->pages[i], page + i, done >= (i + 1) * PAGE_SIZE);
     }
     return status;
 }

@@ -425,6 +425,7 @@ bool ledger_account_has_timestamp(const struct ledger *ledger, u64 timestamp)
 {
     u64 low = 0;
     u64 high = ledger->accounts.count;
+    if (timestamp > ledger->account_timestamp_max) return false; // Of most, without a search.
     while (low < high) {
         u64 middle = (low + high) / 2;
         if (ledger_account(ledger, (u32)middle)->timestamp < timestamp) low = middle + 1;
@@ -591,7 +592,7 @@ enum status ledger_create_accounts(struct ledger *ledger, const struct ledger_ba
         } else if (imported && (account->timestamp < LEDGER_TIMESTAMP_MIN ||
                                 account->timestamp > LEDGER_TIMESTAMP_MAX)) {
             result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_OUT_OF_RANGE;
-        } else if (imported && account->timestamp >= batch->timestamp) {
+        } else if (account->timestamp >= batch->timestamp) { // Of others it is 0.
             result = CREATE_ACCOUNT_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE;
         } else {
             result = account_decide(ledger, set, account, batch->owner_class,

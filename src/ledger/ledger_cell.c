@@ -133,7 +133,7 @@ static enum create_transfer_result cells_check(const struct ledger *ledger,
     for (u32 i = 0; i < sidecar->cell_count; i++) {
         const struct ledger_cell *cell = cell_at(ledger, sidecar->cells[i]);
         const u128 pending = is_debit ? cell->debits_pending : cell->credits_pending;
-        if (posting->held > cell->sum_max || pending + posting->held > cell->sum_max) {
+        if (posting->held > cell->sum_max - pending) { // What is pending is within by G5.
             return is_debit ? CREATE_TRANSFER_OVERFLOWS_DEBITS_PENDING
                             : CREATE_TRANSFER_OVERFLOWS_CREDITS_PENDING;
         }

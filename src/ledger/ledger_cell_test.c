@@ -447,6 +447,59 @@ static void test_a_hold_that_is_too_large_for_a_cell_overflows(void **state)
     assert_int_equal(bench->results[0].status, CREATE_TRANSFER_OVERFLOWS_CREDITS_POSTED);
 }
 
+// Amounts beside which a sum would come around, or which are no signed number any more.
+static void test_what_is_beyond_every_sum_is_not_taken_for_a_small_one(void **state)
+{
+    struct bench *bench = *state;
+    const u32 cell = cell_open(bench);
+    assert_true(member(bench, cell, 0, true) && member(bench, cell, 2, true));
+    assert_true(hold(bench, 0, 1, 10, 0) != 0);
+    assert_int_equal(hold(bench, 2, 3, U128_MAX - 4, 0), 0); // 2^128 + 5 with what is held.
+    assert_int_equal(bench->results[0].status, CREATE_TRANSFER_OVERFLOWS_DEBITS_PENDING);
+    assert_true(hold(bench, 1, 0, 10, 0) != 0);
+    assert_int_equal(hold(bench, 3, 2, U128_MAX - 4, 0), 0);
+    assert_int_equal(bench->results[0].status, CREATE_TRANSFER_OVERFLOWS_CREDITS_PENDING);
+    cell_is(bench, cell, 0, 10, 10);
+    assert_false(post(bench, 0, 3, U128_MAX - 20)); // -21 as a signed number.
+    assert_int_equal(bench->results[0].status, CREATE_TRANSFER_OVERFLOWS_DEBITS_POSTED);
+    assert_false(post(bench, 3, 0, U128_MAX - 20));
+    assert_int_equal(bench->results[0].status, CREATE_TRANSFER_OVERFLOWS_CREDITS_POSTED);
+    assert_true(post(bench, 4, 5, U128_MAX));
+    assert_false(ledger_cell_takes(&bench->ledger, cell, 4, true));
+    assert_false(ledger_cell_takes(&bench->ledger, cell, 5, true));
+    assert_true(ledger_cell_takes(&bench->ledger, cell, 3, true));
+}
+
+// Of two coefficients whose magnitudes sum to 2^60, none of a cell's sums may pass 2^65 - 1.
+static bool terms_fit(const struct bench *bench, u32 cell, u32 other)
+{
+    const i64 half = (i64)1 << 59;
+    const struct ledger_term terms[2] = {{.coefficient = half, .cell = cell},
+                                         {.coefficient = -half, .cell = other}};
+    return ledger_terms_fit(&bench->ledger, terms, 2);
+}
+
+static void test_terms_fit_while_each_sum_of_each_cell_does(void **state)
+{
+    struct bench *bench = *state;
+    const u128 most = ((u128)1 << 65) - 1;
+    const u32 empty = cell_open(bench);
+    for (u32 i = 0; i < 4; i++) {
+        const u32 cell = cell_open(bench);
+        const u32 account = i % 2 == 0 ? 2 * i : 2 * i - 1; // 0, 1, 4, 5: debit, credit.
+        const u32 debit = i % 2 == 0 ? account : 3;
+        const u32 credit = i % 2 == 0 ? 3 : account;
+        assert_true(member(bench, cell, account, true));
+        if (i < 2) assert_true(post(bench, debit, credit, most));
+        else assert_true(hold(bench, debit, credit, most, 0) != 0);
+        assert_true(terms_fit(bench, cell, empty) && terms_fit(bench, empty, cell));
+        if (i < 2) assert_true(post(bench, debit, credit, 1));
+        else assert_true(hold(bench, debit, credit, 1, 0) != 0);
+        assert_false(terms_fit(bench, cell, empty));
+        assert_false(terms_fit(bench, empty, cell));
+    }
+}
+
 // --- random plans --------------------------------------------------------------------------------
 
 #define CELLS       9u
@@ -883,6 +936,49 @@ static void test_what_we_choose_does_not_fill_the_history(void **state)
     }
 }
 
+// A full table takes no more of what it holds, and everything else goes on.
+static void test_full_tables_refuse_what_they_would_hold(void **state)
+{
+    struct bench *bench = *state;
+    struct ledger *ledger = &bench->ledger;
+    (void)constraint_open(bench, cell_open(bench), 1, -7);
+    (void)constraint_open(bench, cell_open(bench), 1, -7);
+    static const enum ledger_change_kind others[] = {
+        LEDGER_CHANGE_NONE,           LEDGER_CHANGE_CELL_ADD,         LEDGER_CHANGE_CELL_REMOVE,
+        LEDGER_CHANGE_CONSTRAINT_SET, LEDGER_CHANGE_CONSTRAINT_CLOSE, LEDGER_CHANGE_BREACH_SETTLE};
+    for (u32 left = 0; left <= 1; left++) {
+        ledger->cells.capacity = ledger->cells.count + left;
+        ledger->constraints.capacity = ledger->constraints.count + left;
+        assert_int_equal(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_CELL_OPEN, false, 0),
+                         left == 1);
+        assert_int_equal(
+            ledger_has_room_for_limits(ledger, LEDGER_CHANGE_CONSTRAINT_OPEN, false, 0), left == 1);
+        for (u32 i = 0; i < ARRAY_COUNT(others); i++) {
+            assert_true(ledger_has_room_for_limits(ledger, others[i], false, 0));
+            assert_true(ledger_has_room_for_limits(ledger, others[i], true, 3));
+        }
+    }
+    assert_true(hold(bench, 0, 1, 1, 0) != 0);
+    ledger->accounts.capacity = ACCOUNTS + 3;
+    ledger->holds.capacity = 5;
+    assert_true(ledger_has_room(ledger, 3, 4));
+    assert_false(ledger_has_room(ledger, 4, 0));
+    assert_false(ledger_has_room(ledger, 0, 5));
+    // What may break every constraint, and one that is opened by it: three breaches.
+    for (u32 left = 2; left <= 3; left++) {
+        ledger->breaches.capacity = ledger->breaches.count + left;
+        assert_int_equal(
+            ledger_has_room_for_limits(ledger, LEDGER_CHANGE_CONSTRAINT_OPEN, false, 0), left == 3);
+        assert_int_equal(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_NONE, true, 0),
+                         left == 3);
+        assert_true(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_CONSTRAINT_SET, false, 0));
+        ledger->breaches.capacity += 2;
+        assert_int_equal(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_NONE, false, 2),
+                         left == 3);
+        assert_true(ledger_has_room_for_limits(ledger, LEDGER_CHANGE_NONE, true, 1));
+    }
+}
+
 static void test_a_closed_constraint_has_a_last_span(void **state)
 {
     struct bench *bench = *state;
@@ -911,9 +1007,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits_are_looked_at_in_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_hold_that_is_too_large_for_a_cell_overflows, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_beyond_every_sum_is_not_taken_for_a_small_one,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_terms_fit_while_each_sum_of_each_cell_does, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_random_plans_and_lists_agree, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_history_without_room_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_we_choose_does_not_fill_the_history, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_full_tables_refuse_what_they_would_hold, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_closed_constraint_has_a_last_span, setup, teardown),
     };

@@ -309,8 +309,7 @@ static bool exceeds_debits(const struct account *credit, u128 amount)
 static bool timestamp_is_taken(const struct run *run, u64 timestamp)
 {
     return timestamp <= run->ledger->transfer_timestamp_max ||
-           (timestamp <= run->ledger->account_timestamp_max &&
-            ledger_account_has_timestamp(run->ledger, timestamp));
+           ledger_account_has_timestamp(run->ledger, timestamp);
 }
 
 static enum create_transfer_result overflow_check(const struct transfer *t,
@@ -665,7 +664,7 @@ static enum create_transfer_result decide_post(struct run *run, const struct tra
     if (pending.expires_at != 0 && pending.expires_at <= timestamp) {
         return CREATE_TRANSFER_PENDING_TRANSFER_EXPIRED;
     }
-    if ((t->flags & TRANSFER_IMPORTED) && timestamp_is_taken(run, timestamp)) {
+    if (timestamp_is_taken(run, timestamp)) { // Only one that is imported may have it.
         return CREATE_TRANSFER_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
     }
     if (!is_void && (debit->flags & ACCOUNT_CLOSED)) {

@@ -122,16 +122,21 @@ static bool others_visit(void *context, const char *name)
     return false;
 }
 
+static enum status file_contradicts(const struct backup_copy *copy)
+{
+    failure_set(copy->failure, STATUS_CORRUPT, "%s/%s contradicts itself", copy->target->path,
+                BACKUP_FILE_NAME);
+    failure_hint(copy->failure, BACKUP_ANEW_HINT);
+    return STATUS_CORRUPT;
+}
+
 static enum status target_look(struct backup_copy *copy)
 {
     char other[DISK_NAME_SIZE_MAX] = "";
     struct failure *failure = copy->failure;
     enum status status = backup_file_read(copy->target, &copy->state, failure);
     if (status == STATUS_OK && copy->state.next_row % HISTORY_PAGE_ROWS == 0) return STATUS_OK;
-    if (status == STATUS_OK) {
-        status = failure_set(failure, STATUS_CORRUPT, "%s/%s contradicts itself",
-                             copy->target->path, BACKUP_FILE_NAME);
-    }
+    if (status == STATUS_OK) status = file_contradicts(copy);
     copy->state = (struct backup_file){0};
     if (status != STATUS_NOT_FOUND) return status;
     status = disk_list(copy->target, others_visit, other, failure);
@@ -146,19 +151,30 @@ static enum status target_look(struct backup_copy *copy)
     return backup_file_write(copy->target, &copy->state, failure);
 }
 
-// Whether a log has the frame at which the backup goes on.
-static enum status frame_look(struct wal *wal, const struct backup_mark *mark, bool *has,
-                              struct failure *failure)
+// Whether all that a mark says is what it is behind the frame of this header.
+static bool mark_is_behind(const struct backup_mark *mark, const struct frame_header *header)
 {
+    return mark->log_id == header->log_id && mark->epoch == header->epoch &&
+           mark->sequence == header->sequence + 1 && mark->place_last == header->place &&
+           mark->place == header->place + frame_size(header) &&
+           mark->position == header->position + header->command_count - 1 &&
+           mark->timestamp == header->timestamp;
+}
+
+// Whether a log has the frame at which the backup goes on. STATUS_CORRUPT when it has, and the mark
+// does not tell it as it is.
+static enum status frame_look(const struct backup_copy *copy, struct wal *wal, bool *has)
+{
+    const struct backup_mark *mark = &copy->state.copied;
     struct frame_header header;
     struct digest hash;
     *has = false;
     const enum status status =
-        wal_read_some(wal, mark->place_last, &header, sizeof header, failure);
+        wal_read_some(wal, mark->place_last, &header, sizeof header, copy->failure);
     if (status != STATUS_OK) return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     sha256(&header, sizeof header, &hash);
     *has = memcmp(&hash, &mark->previous, sizeof hash) == 0;
-    return STATUS_OK;
+    return *has && !mark_is_behind(mark, &header) ? file_contradicts(copy) : STATUS_OK;
 }
 
 // The target's own log, up to what was copied.
@@ -171,14 +187,14 @@ static enum status target_check(struct backup_copy *copy)
     wal->scan_file = -1;
     wal->end = U64_MAX;
     bool has = false;
-    const enum status status = frame_look(wal, &copy->state.copied, &has, copy->failure);
+    const enum status status = frame_look(copy, wal, &has);
     if (wal->scan_file >= 0) disk_close(wal->disk, wal->scan_file);
     free(wal);
     if (status != STATUS_OK || has) return status;
     failure_set(copy->failure, STATUS_CORRUPT,
                 "%s no longer has frame %llu, to which it was copied", copy->target->path,
                 (unsigned long long)copy->state.copied.sequence - 1);
-    failure_hint(copy->failure, "make another backup, in a new folder");
+    failure_hint(copy->failure, BACKUP_ANEW_HINT);
     return STATUS_CORRUPT;
 }
 
@@ -187,7 +203,7 @@ static enum status continue_check(struct backup_copy *copy)
     const struct backup_mark *copied = &copy->state.copied;
     if (copied->sequence == 0) return STATUS_OK;
     bool has = false;
-    const enum status status = frame_look(&copy->wal, copied, &has, copy->failure);
+    const enum status status = frame_look(copy, &copy->wal, &has);
     if (status != STATUS_OK) return status;
     if (has) return target_check(copy);
     failure_set(copy->failure, STATUS_INVALID,
@@ -292,6 +308,7 @@ enum status backup_make(struct disk *source, struct disk *target, u64 now,
     if (status == STATUS_OK) status = log_look(&copy->wal, failure);
     if (status == STATUS_OK) status = target_look(copy);
     if (status == STATUS_OK) status = continue_check(copy);
+    if (status == STATUS_OK) status = backup_history_check(copy);
     if (status == STATUS_OK) status = target_clean(copy, NULL);
     copy->mark = copy->state.copied;
     copy->next_row = copy->state.next_row;

@@ -126,6 +126,49 @@ static enum status pages_copy(struct backup_copy *copy, const struct pages_kind 
     return status;
 }
 
+// Whether the target has the page before `end`. What is copied is durable in its order, so that
+// those before it are there too.
+static enum status last_page_look(struct backup_copy *copy, const struct pages_kind *kind, u64 end,
+                                  bool *has)
+{
+    char name[DISK_NAME_SIZE_MAX];
+    disk_handle file = -1;
+    u64 size = 0;
+    *has = end == 0;
+    if (*has) return STATUS_OK;
+    const u64 page = end - 1;
+    const u64 offset = page % kind->file_pages * PAGE_SIZE;
+    (void)snprintf(name, sizeof name, "%s%08llx", kind->form,
+                   (unsigned long long)(page / kind->file_pages));
+    enum status status = disk_open(copy->target, name, DISK_READ_ONLY, &file, copy->failure);
+    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    if (status != STATUS_OK) return status;
+    status = disk_size(copy->target, file, &size, copy->failure);
+    if (status == STATUS_OK && size >= offset + PAGE_SIZE) {
+        status = disk_read(copy->target, file, offset, copy->chunk, PAGE_SIZE, copy->failure);
+        *has = status == STATUS_OK && kind->holds(copy->chunk, page);
+    }
+    disk_close(copy->target, file);
+    return status;
+}
+
+enum status backup_history_check(struct backup_copy *copy)
+{
+    const struct backup_file *file = &copy->state;
+    bool has = false;
+    const u64 rows_end = file->next_row / HISTORY_PAGE_ROWS;
+    enum status status = last_page_look(copy, &rows_pages, rows_end, &has);
+    if (status == STATUS_OK && has) {
+        status = last_page_look(copy, &tree_pages, file->tree_pages, &has);
+    }
+    if (status != STATUS_OK || has) return status;
+    failure_set(copy->failure, STATUS_CORRUPT,
+                "%s does not have the history that its file " BACKUP_FILE_NAME " names",
+                copy->target->path);
+    failure_hint(copy->failure, BACKUP_ANEW_HINT);
+    return STATUS_CORRUPT;
+}
+
 static enum status rows_copy(struct backup_copy *copy, u64 next_row)
 {
     assert(next_row % HISTORY_PAGE_ROWS == 0 && copy->next_row % HISTORY_PAGE_ROWS == 0);

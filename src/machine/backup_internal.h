@@ -34,6 +34,8 @@ struct backup_copy {
     u64 part_total;
 };
 
+#define BACKUP_ANEW_HINT "make another backup, in a new folder"
+
 // The checkpoint that is copied, and what it names, held open so that nobody writes it over.
 struct backup_pins {
     bool is_there; // There is a checkpoint.
@@ -61,6 +63,9 @@ MUST_USE enum status backup_log_finish(struct backup_copy *copy);
 
 // --- backup_history.c ---
 
+// Whether the target has the rows and the pages of the tree that its file names, by the last ones;
+// STATUS_CORRUPT when it has not.
+MUST_USE enum status backup_history_check(struct backup_copy *copy);
 // Opens the source's newest checkpoint and the index files that it names and the target lacks.
 MUST_USE enum status backup_pins_take(struct backup_copy *copy, struct backup_pins *pins);
 void backup_pins_release(struct backup_copy *copy, struct backup_pins *pins);

@@ -2,7 +2,9 @@
 //
 // Backups and restored folders of a world that goes on meanwhile: every state digest was noted when
 // the frame was applied, and each copy is decided again from its log and compared with it.
+#include "base/checksum.h"
 #include "base/random.h"
+#include "ledger/history_file.h"
 #include "machine/backup.h"
 #include "machine/command_world.h"
 #include "machine/log_fixture.h"
@@ -620,6 +622,62 @@ static void test_what_cannot_be_gone_on_with_is_refused(void **state)
     disk_memory_free(&empty);
 }
 
+// Of one who can make the file's checksum right: what the next run goes on from is compared with
+// what is there, and nothing is written behind it.
+static void test_a_file_that_lies_is_nothing_to_go_on_from(void **state)
+{
+    static const struct {
+        size_t offset;
+        u64 added;
+        const char *what;
+    } lies[] = {
+#define COPIED(field) offsetof(struct backup_file, copied.field)
+        {COPIED(log_id), 1, "backup contradicts itself"},
+        {COPIED(epoch), 1, "backup contradicts itself"},
+        {COPIED(sequence), 1, "backup contradicts itself"},
+        {COPIED(place), PAGE_SIZE, "backup contradicts itself"},
+        {COPIED(place), FRAME_SIZE_MAX, "backup contradicts itself"},
+        {COPIED(position), 1, "backup contradicts itself"},
+        {COPIED(timestamp), 1, "backup contradicts itself"},
+        {COPIED(place_last), -(u64)PAGE_SIZE, "a backup of another log"},
+        {COPIED(previous), 1, "a backup of another log"},
+        {offsetof(struct backup_file, next_row), 1, "backup contradicts itself"},
+        {offsetof(struct backup_file, next_row), HISTORY_PAGE_ROWS, "does not have the history"},
+        {offsetof(struct backup_file, next_row), (u64)HISTORY_PAGE_ROWS << 40,
+         "does not have the history"},
+        {offsetof(struct backup_file, tree_pages), 1, "does not have the history"},
+        {offsetof(struct backup_file, tree_pages), (u64)1 << 40, "does not have the history"},
+#undef COPIED
+    };
+    struct test *test = *state;
+    struct backup_file file;
+    steps(test, 2 * OUTCOME_PAGE_LEAVES);
+    checkpoint_take(test);
+    must(test, backup(test));
+    const u64 whole = test->frames;
+    disk_memory_get(&test->vault, BACKUP_FILE_NAME, 0, &file, sizeof file);
+    assert_true(file.next_row > 0 && file.tree_pages > 0);
+    steps(test, 2 * OUTCOME_PAGE_LEAVES);
+    checkpoint_take(test);
+    for (u32 i = 0; i < ARRAY_COUNT(lies); i++) {
+        struct backup_file lie = file;
+        u64 *word = (u64 *)(void *)((u8 *)&lie + lies[i].offset);
+        *word += lies[i].added;
+        const u128 sum = checksum(&lie.magic, sizeof lie - sizeof lie.checksum);
+        memcpy(lie.checksum, &sum, sizeof sum);
+        disk_memory_put(&test->vault, BACKUP_FILE_NAME, 0, &lie, sizeof lie);
+        const enum status status = backup(test);
+        assert_true(status == STATUS_CORRUPT || status == STATUS_INVALID);
+        if (strstr(test->failure.message, lies[i].what) == NULL) {
+            fail_msg("lie %u: %s", i, test->failure.message);
+        }
+        disk_memory_put(&test->vault, BACKUP_FILE_NAME, 0, &file, sizeof file);
+        assert_true(folder_check(test, &test->vault) + 1 == whole);
+    }
+    must(test, backup(test));
+    assert_true(folder_check(test, &test->vault) + 1 == test->frames);
+}
+
 // In the fixture's log command 7 could be overridden (override_test.c).
 static void test_no_moment_is_between_a_death_and_its_override(void **state)
 {
@@ -704,6 +762,7 @@ int main(void)
         TEST(test_damage_is_not_the_end_of_a_log),
         TEST(test_what_is_another_log_is_refused),
         TEST(test_what_cannot_be_gone_on_with_is_refused),
+        TEST(test_a_file_that_lies_is_nothing_to_go_on_from),
         cmocka_unit_test(test_no_moment_is_between_a_death_and_its_override),
         TEST(test_half_a_restored_folder_is_none),
     };

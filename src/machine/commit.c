@@ -162,7 +162,6 @@ static enum status postings_apply(struct machine *machine, const struct plan *pl
 {
     *refused = plan->posting_count;
     *refusal = (struct ledger_refusal){.posting = U32_MAX, .constraint = U32_MAX};
-    if (plan->posting_count == 0) return STATUS_OK;
     chain_make(machine, plan, source);
     applied->timestamp += plan->posting_count;
     const struct ledger_batch batch = {
@@ -265,7 +264,6 @@ static enum status accounts_apply(struct machine *machine, const struct plan *pl
                                   const struct source *source, struct applied_command *applied,
                                   struct failure *failure)
 {
-    if (plan->account_count == 0) return STATUS_OK;
     applied->timestamp += plan->account_count;
     const struct ledger_batch batch = {
         .events = plan->accounts,
@@ -424,7 +422,7 @@ enum status plan_commit(struct machine *machine, const struct module *module,
     enum status status =
         postings_apply(machine, plan, source, frame, applied, &refused, &refusal, failure);
     if (status != STATUS_OK) return status;
-    if (refused == 0 && plan->unique_id != 0 && is_existing(machine->results[0].status)) {
+    if (plan->unique_id != 0 && is_existing(machine->results[0].status)) {
         status = exists_tell(machine, plan, source, reply, failure);
         assert(status != STATUS_OK || reply->result != MODULE_DONE);
         return status;
@@ -569,10 +567,10 @@ u32 commit_ask(const struct machine *machine, const struct schema_record *questi
     const struct module *module = module_of_record(question->number);
     const struct module_context context = commit_context(machine, module);
     answer->is_unfinished = false;
-    if (module->ask == NULL) return MODULE_UNKNOWN;
+    assert(module->ask != NULL); // Who describes a question answers it.
     u32 result = module->ask(&context, question, body, answer);
-    if (result != MODULE_DONE || !answer->looks) return result;
     if (answer->position <= machine->position && answer->time <= machine->timestamp) return result;
+    assert(result == MODULE_DONE && answer->looks); // Else nothing was asked of history.
     const bool by_position = answer->position > machine->position;
     answer->evidence[0] = by_position ? answer->position : answer->time;
     answer->evidence[1] = by_position ? machine->position : machine->timestamp;

@@ -185,7 +185,8 @@ static enum status postings_judge(struct work *work, const struct plan *plan,
         reply->evidence[0] = ledger_account(&work->machine->ledger, sums[i].account_row)->id;
         return STATUS_OK;
     }
-    if (count > IMPORT_ROWS_MAX - work->import.sums) {
+    const struct module_context own = own_context(work->machine);
+    if (count > own.own->tables[IMPORT_TABLE_SUMS].capacity - work->import.sums) {
         reply->result = MODULE_FULL;
         return STATUS_OK;
     }

@@ -3,11 +3,13 @@
 // The pattern of a module, from command to records, postings, refusals and effects, through a log
 // on a disk in memory: what it does, that it does nothing when refused, and that replay agrees.
 #include "machine/command_world.h"
+#include "machine/commit_internal.h"
 #include "modules/book/book.h"
 #include "modules/constraint/constraint.h"
 #include "modules/effect/effect.h"
 #include "modules/entity/entity.h"
 #include "modules/entry/entry.h"
+#include "modules/job/job.h"
 #include "modules/sample/sample.h"
 
 #include <setjmp.h>
@@ -186,6 +188,124 @@ static void test_a_repeated_command_gets_the_same_reply_once(void **state)
     assert_true(ledger_account(&machine->ledger, 1)->credits_posted == 10);
 }
 
+// What is said again under an id is the same only when all of it is.
+static void test_an_id_is_of_one_command(void **state)
+{
+    struct command_world *world = *state;
+    struct machine *machine = &world->node.machine;
+    assert_int_equal(command_run(world, 1, 0x7d01, "", 0).result, MODULE_UNKNOWN);
+    assert_int_equal(command_run(world, 1, 0x7d01, "", 0).result, MODULE_UNKNOWN);
+    assert_int_equal(command_run(world, 1, 0x7d02, "", 0).result, MODULE_REUSED); // The record.
+    assert_int_equal(open_run(world, 2, box_one), MODULE_DONE);
+    world->principal++;
+    assert_int_equal(open_run(world, 2, box_one), MODULE_REUSED); // Who asks.
+    world->principal--;
+    struct sample_open other = box_one;
+    other.limit++;
+    assert_int_equal(open_run(world, 2, other), MODULE_REUSED); // The content.
+    // Another size under the same sum of the content, which nobody finds.
+    struct command_note *note = (struct command_note *)machine->notes.memory + 1;
+    assert_true(note->command_id == 2 && note->body_size == sizeof box_one);
+    note->body_size += 16;
+    assert_int_equal(open_run(world, 2, box_one), MODULE_REUSED);
+    note->body_size -= 16;
+    assert_int_equal(open_run(world, 2, box_one), MODULE_DONE);
+}
+
+// What an effect's end leads to has no room: then it has not ended, and its amount is held.
+static void test_an_effect_whose_consequence_is_refused_does_not_end(void **state)
+{
+    struct command_world *world = *state;
+    const struct account *payer = ledger_account(&world->node.machine.ledger, 0);
+    const struct sample_send send = {.send_id = 3, .box_id = 11, .amount = 5};
+    const struct effect_cancel cancel = {.effect = 1, .reason = 1};
+    const u16 number = (u16)effect_schema_effect_cancel.number;
+    struct table *breaches = &world->node.machine.ledger.breaches;
+    const u64 capacity = breaches->capacity;
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    assert_int_equal(command_run(world, 2, 0x7f04, &send, sizeof send).result, MODULE_DONE);
+    const struct effect *effect = table_record(effects_of(&world->node.machine), 0);
+    breaches->capacity = 0;
+    assert_int_equal(command_run(world, 3, number, &cancel, sizeof cancel).result, MODULE_FULL);
+    breaches->capacity = capacity;
+    assert_int_equal(effect->state, EFFECT_PENDING);
+    assert_true(payer->debits_pending == 5);
+    assert_int_equal(command_run(world, 4, number, &cancel, sizeof cancel).result, MODULE_DONE);
+    assert_int_equal(effect->state, EFFECT_CANCELLED);
+    assert_true(payer->debits_pending == 0);
+}
+
+// Of a record that is done there is one row, of one that is refused another with its evidence.
+static void test_each_record_leaves_its_rows(void **state)
+{
+    struct command_world *world = *state;
+    struct history *history = &world->node.machine.history;
+    struct outcome outcome;
+    struct failure failure;
+    const u64 first = history->next_row;
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    assert_true(history->next_row == first + 1);
+    assert_int_equal(open_run(world, 2, box_one), SAMPLE_BOX_EXISTS);
+    assert_true(history->next_row == first + 3);
+    const u8 kinds[] = {OUTCOME_COMMAND, OUTCOME_COMMAND, OUTCOME_EVIDENCE};
+    const u8 results[] = {OUTCOME_CREATED, SAMPLE_BOX_EXISTS, OUTCOME_CREATED};
+    struct history_set *set = history_set_acquire(history);
+    for (u32 i = 0; i < ARRAY_COUNT(kinds); i++) {
+        command_world_must(history_row(history, set, first + i, &outcome, &failure), &failure);
+        assert_int_equal(outcome.kind, kinds[i]);
+        assert_int_equal(outcome.result, results[i]);
+    }
+    history_set_release(history, set);
+}
+
+// Raw transfers, of which one is refused, as a principal gives them.
+static void raw_run(struct command_world *world, struct create_result results[2])
+{
+    const struct transfer transfers[2] = {
+        {.id = 900,
+         .debit_account_id = 1,
+         .credit_account_id = 2,
+         .ledger = 7,
+         .code = 1,
+         .amount = 5},
+        {.id = 901,
+         .debit_account_id = 1,
+         .credit_account_id = 9,
+         .ledger = 7,
+         .code = 1,
+         .amount = 5},
+    };
+    const struct frame_command entry = {.record = 0x102,
+                                        .version = 1,
+                                        .body_size = sizeof transfers,
+                                        .count = 2,
+                                        .command_id = 77,
+                                        .principal = world->principal};
+    command_world_frame(world, &entry, transfers);
+    assert_true(world->applied.commands[0].has_results);
+    assert_int_equal(world->applied.commands[0].reply_size, 2 * sizeof *results);
+    memcpy(results, world->reply, 2 * sizeof *results);
+}
+
+static void test_raw_transfers_that_are_repeated_get_the_same_results(void **state)
+{
+    struct command_world *world = *state;
+    const struct account *debit = ledger_account(&world->node.machine.ledger, 0);
+    struct create_result first[2], again[2];
+    raw_run(world, first);
+    assert_int_equal(first[0].status, U32_MAX);
+    assert_int_equal(first[1].status, CREATE_TRANSFER_CREDIT_ACCOUNT_NOT_FOUND);
+    for (u32 i = 0; i < 3; i++) {
+        raw_run(world, again);
+        assert_memory_equal(first, again, sizeof first);
+        assert_true(debit->debits_posted == 5);
+        // From the log, whose replies nobody waits for; then from what a checkpoint kept.
+        assert_true(i == 0 ? command_world_restart(world)
+                           : command_world_restart_from_checkpoint(world));
+        debit = ledger_account(&world->node.machine.ledger, 0);
+    }
+}
+
 // A command of three records, of which the second is refused.
 static u32 three_run(struct command_world *world, u128 id, struct command_reply replies[3])
 {
@@ -346,6 +466,91 @@ static void test_a_full_table_refuses_what_is_more(void **state)
     assert_true(command_world_restart(world));
     assert_int_equal(tables->tables[0].count, capacity);
     assert_int_equal(entities_open(world, 9000, 1 + capacity, 1), 1);
+}
+
+// A plan of the sample module fits a table of this capacity, and none that is smaller by one.
+static void room_is_needed(const struct machine *machine, const struct plan *plan, u64 *capacity,
+                           u64 enough)
+{
+    const u64 before = *capacity;
+    *capacity = enough;
+    assert_true(plan_fits(machine, &sample_module, plan));
+    *capacity = enough - 1;
+    assert_false(plan_fits(machine, &sample_module, plan));
+    *capacity = before;
+}
+
+static void test_a_plan_has_room_in_each_table(void **state)
+{
+    struct command_world *world = *state;
+    struct machine *machine = &world->node.machine;
+    struct ledger *ledger = &machine->ledger;
+    struct table *boxes = machine->module_tables[module_index(&sample_module)].tables;
+    struct table *jobs = &machine->module_tables[module_index(&job_module)].tables[JOB_TABLE];
+    struct plan *plan = calloc(1, sizeof *plan);
+    assert_non_null(plan);
+    assert_int_equal(open_run(world, 1, box_one), MODULE_DONE);
+    plan->write_count = 3; // The first one replaces a record.
+    for (u32 i = 0; i < 3; i++) plan->writes[i].row = i;
+    for (u32 i = 0; i < 3; i++) plan->writes[i].size = sample_module.tables[0].record_size;
+    room_is_needed(machine, plan, &boxes->capacity, 3);
+    plan_clear(plan);
+    plan->bulk =
+        (struct plan_bulk){.count = 5, .first = 1, .size = sample_module.tables[0].record_size};
+    room_is_needed(machine, plan, &boxes->capacity, 6);
+    plan_clear(plan);
+    plan->has_job = true;
+    plan->job.number = 7;
+    room_is_needed(machine, plan, &jobs->capacity, 7);
+    plan->job.number = (u32)jobs->capacity + 1;
+    assert_false(plan_fits(machine, &sample_module, plan));
+    plan->has_job = false; // What is left of another plan.
+    assert_true(plan_fits(machine, &sample_module, plan));
+    plan->account_count = 4;
+    room_is_needed(machine, plan, &ledger->accounts.capacity, 3 + 4);
+    plan_clear(plan);
+    plan->control_count = 2;
+    room_is_needed(machine, plan, &machine->sub_ledgers.table.capacity, 2);
+    plan_clear(plan);
+    plan->change.kind = LEDGER_CHANGE_CELL_OPEN;
+    room_is_needed(machine, plan, &ledger->cells.capacity, 1);
+    free(plan);
+}
+
+// Of postings, holds need room for themselves, and facts for the breaches that they may open.
+static void test_a_plan_has_room_for_what_it_posts(void **state)
+{
+    struct command_world *world = *state;
+    struct machine *machine = &world->node.machine;
+    struct ledger *ledger = &machine->ledger;
+    struct plan *plan = calloc(1, sizeof *plan);
+    assert_non_null(plan);
+    plan->posting_count = 3;
+    room_is_needed(machine, plan, &machine->turnovers.table.capacity, 3 * 4);
+    const u64 holds = ledger->holds.capacity;
+    const u64 breaches = ledger->breaches.capacity;
+    ledger->holds.capacity = 0;
+    assert_true(plan_fits(machine, &sample_module, plan));
+    for (u32 i = 0; i < 3; i++) plan->postings[i].flags = TRANSFER_PENDING;
+    assert_false(plan_fits(machine, &sample_module, plan));
+    room_is_needed(machine, plan, &ledger->holds.capacity, 3);
+    ledger->holds.capacity = holds;
+    plan_clear(plan);
+    plan->shortfall_count = 2;
+    room_is_needed(machine, plan, &ledger->breaches.capacity, 2 + 1);
+    ledger->breaches.capacity = 0;
+    assert_false(plan_fits(machine, &sample_module, plan));
+    plan_clear(plan);
+    plan->is_fact = true; // Moves nothing: what time does must always fit.
+    assert_true(plan_fits(machine, &sample_module, plan));
+    plan->posting_count = 1;
+    room_is_needed(machine, plan, &ledger->breaches.capacity, 1);
+    plan_clear(plan);
+    plan->is_fact = true;
+    plan->change.kind = LEDGER_CHANGE_CELL_ADD;
+    room_is_needed(machine, plan, &ledger->breaches.capacity, 1);
+    ledger->breaches.capacity = breaches;
+    free(plan);
 }
 
 // Opens `count` cells with numbers from `first` on. Returns how many were refused as full.
@@ -627,6 +832,12 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_refused_posting_takes_the_whole_plan_back, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_raw_transfers_that_are_repeated_get_the_same_results,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_record_leaves_its_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_effect_whose_consequence_is_refused_does_not_end,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_id_is_of_one_command, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_repeated_command_gets_the_same_reply_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_records_of_a_command_are_decided_one_by_one, setup,
@@ -637,6 +848,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_override_makes_a_command_a_refusal, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_full_table_refuses_what_is_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_plan_has_room_in_each_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_plan_has_room_for_what_it_posts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_ledger_takes_no_more_cells_than_it_has_room_for,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_command_is_known_as_long_as_its_note_is_kept, setup,

@@ -97,7 +97,7 @@ u32 compat_batch_count(const struct compat_batches *batches, u32 index)
 static bool trailer_valid(const struct compat_operation *operation, const u8 *body, u32 size,
                           struct compat_batches *out)
 {
-    if (size < 2 || size % operation->event_size != 0) return false;
+    if (size < 2) return false;
     out->batch_count = load_u16(body + size - 2);
     out->counts_end = body + size - 2;
     if (out->batch_count == 0) return false;

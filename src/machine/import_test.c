@@ -441,6 +441,28 @@ static void test_a_part_is_what_the_records_are_alone(void **state)
     }
 }
 
+// A raw transfer between accounts that are not there, which leaves a row and changes nothing.
+static void raw_refused(struct case_ *one)
+{
+    const struct transfer transfer = {.id = 1,
+                                      .debit_account_id = 77,
+                                      .credit_account_id = 78,
+                                      .ledger = 9,
+                                      .code = 1,
+                                      .amount = 1};
+    const struct frame_command entry = {.record = 0x102,
+                                        .version = 1,
+                                        .body_size = sizeof transfer,
+                                        .count = 1,
+                                        .command_id = 987654321,
+                                        .principal = one->world.principal};
+    struct create_result result;
+    command_world_frame(&one->world, &entry, &transfer);
+    assert_true(one->world.applied.commands[0].has_results);
+    memcpy(&result, one->world.reply, sizeof result);
+    assert_int_equal(result.status, CREATE_TRANSFER_DEBIT_ACCOUNT_NOT_FOUND);
+}
+
 static void test_a_whole_one_is_all_or_nothing(void **state)
 {
     (void)state;
@@ -462,11 +484,17 @@ static void test_a_whole_one_is_all_or_nothing(void **state)
     const u64 first_row = machine->history.next_row;
     u64 ends[64];
     u32 count = 0;
+    bool is_raw_tried = false;
     while (job_is_runnable(job_of(one, 70))) {
         if (job_of(one, 70)->argument > 0) {
             assert_int_equal(command(one, &one->world, 0x0201, &entity, sizeof entity),
                              MODULE_HELD_UP);
             ends[count++] = machine->history.next_row;
+            if (!is_raw_tried) {
+                raw_refused(one);
+                ends[count++] = machine->history.next_row;
+                is_raw_tried = true;
+            }
         }
         command_world_slice(&one->world);
         ends[count++] = machine->history.next_row;
@@ -530,6 +558,94 @@ static void test_rows_are_judged_behind_those_before_them(void **state)
     assert_int_equal(job_settle(one, JOB_COMMIT_, 71), MODULE_DONE);
     slices_until_still(one, 71);
     states_compare(one);
+    case_end(one);
+}
+
+// What rows post to an account in all does not come around at 2^128, among the rows alone or behind
+// what the account had before.
+static void test_sums_of_rows_do_not_come_around(void **state)
+{
+    (void)state;
+    const u128 half = (u128)1 << 127;
+    struct case_ *one = case_begin(15);
+    plain_add(one, 1, OPEN_DAY, 6, 7, half);
+    plain_add(one, 2, OPEN_DAY, 6, 8, half);
+    plain_add(one, 3, OPEN_DAY, 9, 7, half);
+    plain_add(one, 4, OPEN_DAY, 9, 8, half - 1);
+    assert_int_equal(rows_command(one, ENTRY_POST), 2);
+    rows_import(one, 70, ENTRY_POST, false);
+    rows_compare(one, IMPORT_ROW_GOOD);
+    assert_int_equal(row_of(one, 1)->posting_result, CREATE_TRANSFER_OVERFLOWS_DEBITS);
+    assert_int_equal(row_of(one, 2)->posting_result, CREATE_TRANSFER_OVERFLOWS_CREDITS);
+    assert_int_equal(job_settle(one, JOB_COMMIT_, 70), MODULE_DONE);
+    slices_until_still(one, 70);
+    states_compare(one);
+    one->count = 0;
+    plain_add(one, 5, OPEN_DAY, 6, 10, half);
+    plain_add(one, 6, OPEN_DAY, 10, 7, half);
+    plain_add(one, 7, OPEN_DAY, 10, 9, half - 1);
+    assert_int_equal(rows_command(one, ENTRY_POST), 2);
+    rows_import(one, 71, ENTRY_POST, false);
+    rows_compare(one, IMPORT_ROW_GOOD);
+    assert_int_equal(row_of(one, 0)->posting_result, CREATE_TRANSFER_OVERFLOWS_DEBITS);
+    assert_int_equal(row_of(one, 1)->posting_result, CREATE_TRANSFER_OVERFLOWS_CREDITS);
+    assert_int_equal(job_settle(one, JOB_COMMIT_, 71), MODULE_DONE);
+    slices_until_still(one, 71);
+    states_compare(one);
+    case_end(one);
+}
+
+static void test_each_limit_of_an_account_is_told(void **state)
+{
+    (void)state;
+    struct case_ *one = case_begin(16);
+    const struct book_account_open account = {.account_id = 500,
+                                              .book = BOOK,
+                                              .code = 7,
+                                              .name = "n",
+                                              .flags = ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS};
+    both(one, ACCOUNT_OPEN, &account, sizeof account);
+    plain_add(one, 1, OPEN_DAY, 1, 6, 1);   // Debits of 1 beyond its credits.
+    plain_add(one, 2, OPEN_DAY, 6, 500, 1); // Credits of 500 beyond its debits.
+    assert_int_equal(rows_command(one, ENTRY_POST), 2);
+    rows_import(one, 70, ENTRY_POST, false);
+    rows_compare(one, IMPORT_ROW_GOOD);
+    assert_int_equal(row_of(one, 0)->posting_result, CREATE_TRANSFER_EXCEEDS_CREDITS);
+    assert_int_equal(row_of(one, 1)->posting_result, CREATE_TRANSFER_EXCEEDS_DEBITS);
+    case_end(one);
+}
+
+// Rows that are good but for the room: of the sums over accounts, and of what a posting adds to.
+static void test_rows_without_room_are_told_so(void **state)
+{
+    (void)state;
+    struct case_ *one = case_begin(17);
+    struct machine *machine = &one->world.node.machine;
+    struct table *sums =
+        &machine->module_tables[module_index(&import_module)].tables[IMPORT_TABLE_SUMS];
+    struct table *turnovers = &machine->turnovers.table;
+    const struct entry_leg legs[2] = {
+        {.book = BOOK, .side = SIDE_DEBIT, .account_id = 6, .amount = 1},
+        {.book = BOOK, .side = SIDE_CREDIT, .account_id = 7, .amount = 1},
+    };
+    plain_add(one, 1, OPEN_DAY, 6, 7, 1);
+    entry_add(one, 2, OPEN_DAY, ENTRY_FACT, legs, 2);
+    for (u32 i = 0; i < 2; i++) {
+        const u128 id = 70 + i;
+        struct table *full = i == 0 ? turnovers : sums;
+        const u64 capacity = full->capacity;
+        assert_int_equal(import_begin(one, id, ENTRY_POST, false), MODULE_DONE);
+        assert_int_equal(rows_send(one, id, 0, 2), MODULE_DONE);
+        full->capacity = full->count + (i == 1); // A row has two sums.
+        assert_int_equal(import_run(one, id, false), MODULE_DONE);
+        slices_until_still(one, id);
+        full->capacity = capacity;
+        assert_int_equal(row_of(one, 0)->result, MODULE_FULL);
+        assert_int_equal(row_of(one, 1)->result, i == 0 ? MODULE_FULL : IMPORT_FACT);
+        assert_int_equal(job_of(one, id)->refused, 2);
+        assert_int_equal(job_settle(one, JOB_COMMIT_, id), MODULE_DONE);
+        slices_until_still(one, id);
+    }
     case_end(one);
 }
 
@@ -847,6 +963,9 @@ int main(void)
         cmocka_unit_test(test_a_part_is_what_the_records_are_alone),
         cmocka_unit_test(test_a_whole_one_is_all_or_nothing),
         cmocka_unit_test(test_rows_are_judged_behind_those_before_them),
+        cmocka_unit_test(test_rows_without_room_are_told_so),
+        cmocka_unit_test(test_each_limit_of_an_account_is_told),
+        cmocka_unit_test(test_sums_of_rows_do_not_come_around),
         cmocka_unit_test(test_what_changed_since_is_seen),
         cmocka_unit_test(test_constraints_keep_no_row_back),
         cmocka_unit_test(test_who_may_do_what_and_when),

@@ -47,9 +47,28 @@ static void test_a_position_outside_the_log_is_refused(void **state)
 {
     struct log_fixture *fixture = *state;
     log_fixture_cut(&fixture->disk, 7);
-    assert_int_equal(override(fixture, 1), STATUS_INVALID); // The genesis.
-    assert_int_equal(override(fixture, 8), STATUS_INVALID);
-    assert_non_null(strstr(fixture->failure.message, "commands 2 to 7"));
+    static const u64 positions[] = {0, 1, 8, U64_MAX}; // 1 is the genesis.
+    for (u32 i = 0; i < ARRAY_COUNT(positions); i++) {
+        fixture->failure.message[0] = 0;
+        assert_int_equal(override(fixture, positions[i]), STATUS_INVALID);
+        assert_non_null(strstr(fixture->failure.message, "commands 2 to 7"));
+    }
+}
+
+// Each behind the first is one of the override before it, which has no outcome either.
+static void test_more_overrides_than_a_checkpoint_holds_are_refused(void **state)
+{
+    struct log_fixture *fixture = *state;
+    log_fixture_cut(&fixture->disk, 7);
+    for (u32 i = 0; i < MACHINE_OVERRIDES_MAX; i++) {
+        log_fixture_must(override(fixture, 7 + i), fixture);
+    }
+    assert_int_equal(override(fixture, 7), STATUS_INVALID);
+    assert_non_null(strstr(fixture->failure.message, "the log has 64 overrides"));
+    log_fixture_start(fixture); // All of them were taken in.
+    assert_int_equal(fixture->node.machine.override_count, MACHINE_OVERRIDES_MAX);
+    assert_int_equal(fixture->node.machine.position, 7 + MACHINE_OVERRIDES_MAX);
+    node_free(&fixture->node);
 }
 
 static void test_a_log_without_commands_is_refused(void **state)
@@ -97,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_command_without_a_known_outcome_becomes_a_refusal),
         TEST(test_a_position_outside_the_log_is_refused),
+        TEST(test_more_overrides_than_a_checkpoint_holds_are_refused),
         TEST(test_a_log_without_commands_is_refused),
         TEST(test_a_known_outcome_stays),
         TEST(test_what_a_checkpoint_covers_stays),

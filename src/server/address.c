@@ -79,10 +79,13 @@ enum status address_parse(const char *text, struct address *out, struct failure 
     } else {
         host_size = (size_t)(colon - text);
         port = colon + 1;
-        if (host_size >= 2 && host[0] == '[' && host[host_size - 1] == ']') {
+        const bool is_bracketed = host_size >= 2 && host[0] == '[' && host[host_size - 1] == ']';
+        if (is_bracketed) {
             host++;
             host_size -= 2;
-        } else if (memchr(host, ':', host_size) != NULL) {
+        }
+        // What is in brackets has colons, what is not has none: so what is printed reads the same.
+        if (is_bracketed != (memchr(host, ':', host_size) != NULL)) {
             return failure_set(failure, STATUS_INVALID,
                                "an IPv6 address is written [ADDRESS]:PORT");
         }
@@ -91,7 +94,7 @@ enum status address_parse(const char *text, struct address *out, struct failure 
         return failure_set(failure, STATUS_INVALID, "\"%.32s\" is no port from 1 to 65535",
                            show(port).text);
     }
-    if (host_size == 0 || host_size >= sizeof out->host) {
+    if (host_size == 0 || host_size >= sizeof out->host || strcspn(host, "[]") < host_size) {
         return failure_set(failure, STATUS_INVALID, "\"%s\" names no host", show(text).text);
     }
     *out = (struct address){0};

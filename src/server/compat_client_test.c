@@ -496,7 +496,13 @@ static void test_addresses(void **state)
         {"3000", "127.0.0.1", "3000"},
         {"example.com:1", "example.com", "1"},
         {"[::1]:65535", "::1", "65535"},
+        {"[fe80::1%eth0]:80", "fe80::1%eth0", "80"},
         {"::1:80", NULL, NULL},
+        {"[unix]:80", NULL, NULL}, // Would be printed as a socket's path.
+        {"[[::1]]:80", NULL, NULL},
+        {"[::1:80", NULL, NULL},
+        {"a]:80", NULL, NULL},
+        {"[]:80", NULL, NULL},
         {"", NULL, NULL},
         {":80", NULL, NULL},
         {"a:", NULL, NULL},

@@ -16,8 +16,8 @@ static u128 file_sum(const struct backup_file *file)
 static bool mark_is_possible(const struct backup_mark *mark)
 {
     if (mark->sequence == 0) return is_zero(mark, sizeof *mark);
-    return mark->place_last < mark->place && mark->place % PAGE_SIZE == 0 &&
-           mark->place_last % PAGE_SIZE == 0;
+    return mark->place_last < mark->place && mark->place - mark->place_last <= FRAME_SIZE_MAX &&
+           mark->place % PAGE_SIZE == 0 && mark->place_last % PAGE_SIZE == 0;
 }
 
 enum status backup_file_read(struct disk *disk, struct backup_file *out, struct failure *failure)

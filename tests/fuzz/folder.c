@@ -5,11 +5,9 @@
 // checkpoint's head and lists made right again, so that what lies behind them is reached. It is
 // verified, backed up, restored and opened, and everything in it is proved: each ends in a state or
 // in a refusal that says why, and one that speaks of damage says where.
-#include "fuzz.h"
+#include "folders.h"
 
-#include "base/checksum.h"
 #include "machine/backup.h"
-#include "machine/checkpoint.h"
 #include "machine/commit.h"
 #include "machine/log_fixture.h"
 #include "machine/past.h"
@@ -71,43 +69,6 @@ static void file_write(struct disk_memory *disk, const char *name, const u8 *byt
     disk_close(&disk->disk, handle);
 }
 
-// Makes digests, chain and checksums of the frames right, as far as their sizes lead.
-static void log_seal(u8 *bytes, u64 size)
-{
-    struct digest previous = {0};
-    u64 at = 0;
-    while (size - at >= sizeof(struct frame_header)) {
-        struct frame_header *header = (void *)(bytes + at);
-        const u64 head = frame_head_size(header->command_count);
-        if (header->command_count > FRAME_COMMANDS_MAX || header->body_size > size ||
-            frame_size(header) > size - at || head > frame_size(header)) {
-            return;
-        }
-        const struct frame_part part = {.data = bytes + at + head,
-                                        .size = frame_size(header) - head};
-        frame_digest(bytes + at + sizeof *header, head - sizeof *header, &part, 1,
-                     &header->body_digest);
-        header->previous = previous;
-        frame_header_seal(header);
-        sha256(header, sizeof *header, &previous);
-        at += frame_size(header);
-    }
-}
-
-static void checkpoint_seal(u8 *bytes, u64 size)
-{
-    struct checkpoint_head *head = (void *)bytes;
-    if (size < sizeof *head) return;
-    const u64 lists = head->lists_page * PAGE_SIZE;
-    const size_t lists_size = checkpoint_lists_size(head);
-    if (head->lists_page <= size / PAGE_SIZE && lists_size <= size - MIN(lists, size)) {
-        sha256(bytes + lists, lists_size, &head->lists_digest);
-    }
-    const u128 sum =
-        checksum((const u8 *)head + sizeof head->checksum, sizeof *head - sizeof head->checksum);
-    memcpy(head->checksum, &sum, sizeof head->checksum);
-}
-
 static void edits_apply(struct disk_memory *disk, u8 seals, const uint8_t *edits, size_t size)
 {
     struct files files = {0};
@@ -120,27 +81,13 @@ static void edits_apply(struct disk_memory *disk, u8 seals, const uint8_t *edits
         for (size_t at = 0; size - at >= 8; at += 8) {
             if (edits[at + 6] % files.count == i) fuzz_edit(bytes, file_size, edits + at, 8);
         }
-        if ((seals & SEAL_LOG) && strcmp(name, LOG) == 0) log_seal(bytes, file_size);
+        if ((seals & SEAL_LOG) && strcmp(name, LOG) == 0) fuzz_seal_log(bytes, file_size);
         if ((seals & SEAL_CHECKPOINT) && strncmp(name, "checkpoint-", 11) == 0) {
-            checkpoint_seal(bytes, file_size);
+            fuzz_seal_checkpoint(bytes, file_size);
         }
         file_write(disk, name, bytes, file_size);
         free(bytes);
     }
-}
-
-static void refusal_check(enum status status, const struct failure *failure)
-{
-    static const char *const places[] = {"log-",       "rows-",  "tree-", "index-",
-                                         "checkpoint", "frame ", "row "};
-    const bool is_damage = status == STATUS_CORRUPT || status == STATUS_NOT_FOUND;
-    FUZZ_CHECK(is_damage || status == STATUS_UNSUPPORTED || status == STATUS_INVALID);
-    bool is_told = !is_damage;
-    for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
-        is_told |= strstr(failure->message, places[i]) != NULL;
-    }
-    if (!is_told) (void)fprintf(stderr, "%s\n", failure->message);
-    FUZZ_CHECK(is_told);
 }
 
 // What a backup takes over from the folder it may refuse, but not what verify finds whole; and then
@@ -157,7 +104,7 @@ static void backup_check(struct disk_memory *disk, bool is_whole)
     disk_memory_init(&vault, 1);
     disk_memory_init(&folder, 1);
     enum status status = backup_make(&disk->disk, &vault.disk, 1, NULL, &report, &failure);
-    if (status != STATUS_OK) refusal_check(status, &failure);
+    if (status != STATUS_OK) fuzz_refused(status, &failure);
     FUZZ_CHECK(status == STATUS_OK || !is_whole);
     if (status == STATUS_OK) {
         status = restore_plan(&vault.disk, &point, &last, &failure);
@@ -230,12 +177,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     log_fixture_load(&disk, true);
     edits_apply(&disk, data[0], data + 1, size - 1);
     enum status status = verify_folder(&disk.disk, NULL, &report, &failure);
-    if (status != STATUS_OK) refusal_check(status, &failure);
+    if (status != STATUS_OK) fuzz_refused(status, &failure);
     backup_check(&disk, status == STATUS_OK);
     memset(&node, 0, sizeof node);
     status = node_open(&node, &disk.disk, NULL, 0, NULL, &recovery, &failure);
     if (status != STATUS_OK) {
-        refusal_check(status, &failure);
+        fuzz_refused(status, &failure);
     } else {
         tree_ask(&node);
         node_free(&node);

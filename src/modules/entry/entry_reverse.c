@@ -116,7 +116,7 @@ static u32 reversal_end(const struct draft_reversal *draft, u32 postings)
     plan->evidence[0] = reverse->reversed_id;
     plan->evidence[1] = 0;
     if (postings == 0) return ENTRY_NOT_FOUND;
-    if (reverse->parts_count > 0 && draft->found < reverse->parts_count) {
+    if (draft->found < reverse->parts_count) {
         u32 i = 0;
         while (draft->parts[i].posting < postings) {
             i++;
