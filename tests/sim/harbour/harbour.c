@@ -31,6 +31,15 @@ static const char *const count_names[] = {
     [HARBOUR_CLIENTS_GONE] = "clients-gone",
     [HARBOUR_PAGES] = "pages-of-changes",
     [HARBOUR_CHANGES] = "changes",
+    [HARBOUR_TICKS] = "ticks",
+    [HARBOUR_RECORDS_DONE] = "records-done",
+    [HARBOUR_RECORDS_REFUSED] = "records-refused",
+    [HARBOUR_JOBS] = "jobs",
+    [HARBOUR_PLANNED_EFFECTS] = "effects",
+    [HARBOUR_MODULES_COMPARED] = "models-compared",
+    [HARBOUR_VIEWS_COMPARED] = "views-compared",
+    [HARBOUR_VIEWS_REFUSED] = "views-refused",
+    [HARBOUR_BROKEN] = "commands-broken",
     [HARBOUR_TOLD_COMPARED] = "balances-by-changes",
     [HARBOUR_PIRATES] = "pirates",
     [HARBOUR_STARTS] = "starts",
@@ -390,11 +399,13 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
     disk_memory_init(&harbour->disk, random_u64(&harbour->random));
     if (options->bug == HARBOUR_BUG_BUFFERED) plant_disk(PLANT_BUFFERED, &harbour->disk.disk);
     harbour_disk_wrap(harbour);
+    const bool is_of_modules = chance(harbour, 40);
     harbour->genesis = (struct genesis){
         .cluster = 7,
         .created_at = WALL_BEGIN - NS_PER_S,
         .accounts_max = HARBOUR_ACCOUNTS_MAX,
         .holds_max = 1u << 16,
+        .flags = is_of_modules ? GENESIS_SAMPLE : 0,
     };
     for (u32 i = 0; i < 4; i++) harbour->genesis.hash_key[i] = random_u64(&harbour->random);
     harbour->log_id = random_u128(&harbour->random);
@@ -411,6 +422,7 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
     harbour->oracle.timestamp = harbour->genesis.created_at;
     harbour->model = ledger_model_executor(harbour->oracle.model);
     follower_init(&harbour->follower, &harbour->genesis, harbour->log_id);
+    if (is_of_modules) harbour_modules_init(harbour);
     struct failure failure;
     if (wal_init(&harbour->log, &harbour->disk.disk, &failure) != STATUS_OK) abort();
     harbour->next_id = (u128)1 << 80;
@@ -430,6 +442,7 @@ void harbour_free(struct harbour *harbour)
     harbour_pirates_free(harbour);
     simulated_set(NULL);
     network_free(&harbour->system.network);
+    harbour_modules_free(harbour);
     follower_free(&harbour->follower);
     wal_free(&harbour->log);
     oracle_free(&harbour->oracle);

@@ -22,13 +22,16 @@
 
 #include <stdio.h>
 
-#define HARBOUR_PLAIN_MAX    24u
-#define HARBOUR_CALLERS_MAX  6u
-#define HARBOUR_ASKS_MAX     12u // Of one caller.
-#define HARBOUR_FOLLOWS_MAX  3u
-#define HARBOUR_PIRATES_MAX  24u
-#define HARBOUR_ACCOUNTS_MAX 16384u
-#define HARBOUR_TRACE_LINES  60u
+#define HARBOUR_PLAIN_MAX     24u
+#define HARBOUR_CALLERS_MAX   6u
+#define HARBOUR_ASKS_MAX      12u // Of one caller.
+#define HARBOUR_FOLLOWS_MAX   3u
+#define HARBOUR_PIRATES_MAX   24u
+#define HARBOUR_ACCOUNTS_MAX  16384u
+#define HARBOUR_PLACES        (4 * HARBOUR_ACCOUNTS_MAX)
+#define HARBOUR_TRACE_LINES   60u
+#define HARBOUR_QUESTIONS_MAX 96u
+#define HARBOUR_QUESTION_MAX  512u
 
 enum harbour_count {
     HARBOUR_ANSWERS,
@@ -47,7 +50,16 @@ enum harbour_count {
     HARBOUR_PAGES,        // Of the change stream.
     HARBOUR_CHANGES,
     HARBOUR_TOLD_COMPARED, // Balances by the changes with those of the ledger.
-    HARBOUR_PIRATES,       // Connections of those who behave badly.
+    HARBOUR_TICKS,         // From here to HARBOUR_BROKEN: of worlds of modules.
+    HARBOUR_RECORDS_DONE,
+    HARBOUR_RECORDS_REFUSED,
+    HARBOUR_JOBS,
+    HARBOUR_PLANNED_EFFECTS,
+    HARBOUR_MODULES_COMPARED, // Models with the follower.
+    HARBOUR_VIEWS_COMPARED,   // Answers to questions of modules.
+    HARBOUR_VIEWS_REFUSED,
+    HARBOUR_BROKEN,  // Commands that the port refused.
+    HARBOUR_PIRATES, // Connections of those who behave badly.
     HARBOUR_STARTS,
     HARBOUR_STOPS,      // Clean ones.
     HARBOUR_KILLS,      // Of the process between two turns.
@@ -87,6 +99,7 @@ struct ask {
     bool is_answered;
     u64 ticket;
     u128 id;
+    u64 principal; // In whose name; of a command of a module.
     u32 record;
     u32 count;
     u32 size;
@@ -95,6 +108,7 @@ struct ask {
 };
 
 struct harbour;
+struct world;
 
 // A client of the tael port that gives commands.
 struct caller {
@@ -103,6 +117,9 @@ struct caller {
     u64 open_at;
     u64 ask_at;
     struct ask asks[HARBOUR_ASKS_MAX];
+    bool is_asking; // A question of a module,
+    u64 ticket;
+    _Alignas(16) u8 question[HARBOUR_QUESTION_MAX]; // which is this.
 };
 
 // A client of the tael port that follows the change stream.
@@ -115,8 +132,9 @@ struct follow {
     u64 ticket;
     bool is_asking;
     u64 position;
-    struct account *accounts; // By id, as the changes told of them.
+    struct account *accounts; // As the changes told of them, in that order.
     u32 account_count;
+    u32 *places; // Where each is among them, plus one: a table of HARBOUR_PLACES.
 };
 
 // Who connects and behaves badly.
@@ -168,6 +186,11 @@ struct harbour {
     struct ledger_executor model;
     struct follower follower;
     struct wal log; // The server's, to read from.
+    // Of a world of modules, whose clients give those commands and no others; else NULL.
+    struct world *modules;
+    void *replies; // Of the follower.
+    const struct schema_record *questions[HARBOUR_QUESTIONS_MAX];
+    u32 question_count;
     struct ledger_random events;
     struct ledger_step *step;
     u8 *expected; // An answer to a question.

@@ -33,6 +33,12 @@ static void frame_follow(struct harbour *harbour)
     const struct frame_view *view = &harbour->follower.view;
     harbour->counts[HARBOUR_FRAMES]++;
     oracle_frame_begin(oracle, view->header);
+    if (harbour->modules != NULL) {
+        oracle->position += view->header->command_count;
+        oracle->timestamp = harbour->follower.node.machine.timestamp;
+        harbour_modules_follow(harbour);
+        return;
+    }
     for (u32 i = 0; i < view->header->command_count; i++) {
         const struct frame_command *command = &view->commands[i];
         struct oracle_answer answer;
@@ -89,6 +95,20 @@ void __wrap_tael_port_command_done(struct tael_port *port, struct pipeline_comma
     __real_tael_port_command_done(port, command);
 }
 
+void __real_tael_port_query_done(struct tael_port *port, struct pipeline_query *query);
+void __wrap_tael_port_query_done(struct tael_port *port, struct pipeline_query *query);
+void __wrap_tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
+{
+    struct harbour *harbour = of_port();
+    if (!query->changes.is_asked && harbour->modules != NULL) {
+        host_abroad_begin(&harbour->system.host);
+        harbour_follow(harbour, query->position);
+        harbour_modules_view(harbour, query);
+        host_abroad_end(&harbour->system.host);
+    }
+    __real_tael_port_query_done(port, query);
+}
+
 void __real_compat_port_query_done(struct compat_port *port, struct pipeline_query *query);
 void __wrap_compat_port_query_done(struct compat_port *port, struct pipeline_query *query);
 void __wrap_compat_port_query_done(struct compat_port *port, struct pipeline_query *query)
@@ -107,6 +127,9 @@ void __wrap_pipeline_add(struct pipeline *pipeline, const struct pipeline_comman
 {
     struct harbour *harbour = of_port();
     struct pipeline_command changed = *command;
+    if (harbour->modules != NULL && changed.entry.record >= COMMAND_MODULES) {
+        changed.entry.principal = harbour_modules_principal(harbour, command);
+    }
     // A planted bug: a command that comes again is taken for a new one, now and then.
     if (harbour->bug == HARBOUR_BUG_AGAIN && changed.entry.record >= COMMAND_MODULES &&
         below(harbour, 20) == 0) {
@@ -227,6 +250,10 @@ static bool balances_equal(const struct account *a, const struct account *b)
 static void accounts_check(struct harbour *harbour)
 {
     const struct ledger *ledger = &harbour->follower.node.machine.ledger;
+    if (harbour->modules != NULL) {
+        harbour_modules_check(harbour);
+        return;
+    }
     ledger_model_check(harbour->oracle.model);
     machine_check(&harbour->follower.node.machine);
     for (u32 row = 0; row < ledger->accounts.count; row++) {
@@ -240,7 +267,8 @@ static void accounts_check(struct harbour *harbour)
     }
 }
 
-void harbour_check_told(struct harbour *harbour, const struct account *told, u64 row, u64 position)
+void harbour_check_told(struct harbour *harbour, const struct account *told, u32 count, u64 row,
+                        u64 position)
 {
     const struct machine *machine = &harbour->follower.node.machine;
     harbour_follow(harbour, position);
@@ -248,12 +276,12 @@ void harbour_check_told(struct harbour *harbour, const struct account *told, u64
     harbour->counts[HARBOUR_TOLD_COMPARED]++;
     for (u32 i = 0; i < machine->ledger.accounts.count; i++) {
         const struct account *account = ledger_account(&machine->ledger, i);
-        if (account->id < HARBOUR_ACCOUNTS_MAX &&
-            balances_equal(account, &told[(u32)account->id])) {
+        if (i < count && account->id == told[i].id && account->ledger == told[i].ledger &&
+            balances_equal(account, &told[i])) {
             continue;
         }
-        harbour_fail(harbour, "changes", "account %llu has another balance than was told",
-                     (unsigned long long)account->id);
+        harbour_fail(harbour, "changes", "account %llu on %u has another balance than was told",
+                     (unsigned long long)account->id, account->ledger);
     }
 }
 

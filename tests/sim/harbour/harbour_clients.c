@@ -264,6 +264,11 @@ static bool is_accepted(struct harbour *harbour, const struct tael_client *clien
 // What the server says of a command is what the oracle does.
 static void ask_check(struct harbour *harbour, struct ask *ask, const struct tael_answer *answer)
 {
+    if (harbour->modules != NULL) {
+        answered(harbour);
+        harbour_modules_answered(harbour, ask, answer);
+        return;
+    }
     const struct oracle_raw *raw = oracle_raw(&harbour->oracle, ask->id);
     const u64 id = (u64)ask->id;
     answered(harbour);
@@ -381,8 +386,45 @@ static struct ask *ask_next(struct harbour *harbour, struct caller *caller)
         if (!ask->is_used) free_place = ask;
     }
     if (free_place == NULL || harbour->is_calm) return NULL;
+    if (harbour->modules != NULL) {
+        return harbour_modules_command(harbour, free_place) ? free_place : NULL;
+    }
     ask_make(harbour, free_place);
     return free_place;
+}
+
+static void question_answered(void *context, const struct tael_answer *answer)
+{
+    struct caller *caller = context;
+    struct harbour *harbour = caller->harbour;
+    caller->is_asking = false;
+    if (answer->error == TAEL_ERROR_TIMEOUT) {
+        harbour->counts[HARBOUR_TIMED_OUT]++;
+        if (tael_give_up(caller->client, caller->ticket, NULL) != TAEL_OK) abort();
+        return;
+    }
+    if (answer->error != TAEL_OK) {
+        harbour_fail(harbour, "wire", "a caller ends: %s", tael_problem(caller->client));
+    }
+    // It was compared when it was given.
+    if (answer->result == TAEL_RESULT_DONE) harbour->counts[HARBOUR_QUESTIONS]++;
+}
+
+// A question of a module.
+static void caller_question(struct harbour *harbour, struct caller *caller)
+{
+    if (caller->is_asking) return;
+    const struct schema_record *record = harbour_modules_question(harbour, caller->question);
+    const struct tael_question question = {
+        .record = record->number,
+        .version = 1,
+        .body_size = record->size,
+        .body = caller->question,
+        .position = chance(harbour, 50) ? TAEL_POSITION_SEEN : 0,
+    };
+    const enum tael_error error = tael_submit_question(caller->client, &question, 0,
+                                                       question_answered, caller, &caller->ticket);
+    caller->is_asking = is_accepted(harbour, caller->client, error);
 }
 
 static bool caller_has_asks(const struct caller *caller)
@@ -408,6 +450,7 @@ static void caller_close(struct harbour *harbour, struct caller *caller)
 {
     tael_close(caller->client);
     caller->client = NULL;
+    caller->is_asking = false;
     caller->open_at = now_of(harbour) + below(harbour, NS_PER_S);
     for (u32 i = 0; i < HARBOUR_ASKS_MAX; i++) caller->asks[i].is_open = false;
 }
@@ -438,8 +481,10 @@ static bool caller_step(struct harbour *harbour, struct caller *caller)
         return true;
     }
     if (caller_may_ask(harbour, caller) && now_of(harbour) >= caller->ask_at) {
-        ask_submit(harbour, ask_next(harbour, caller));
-        caller->ask_at = now_of(harbour) + below(harbour, THINK_NS);
+        struct ask *ask = ask_next(harbour, caller);
+        if (ask != NULL) ask_submit(harbour, ask);
+        if (harbour->modules != NULL && chance(harbour, 20)) caller_question(harbour, caller);
+        caller->ask_at = now_of(harbour) + 1 + below(harbour, THINK_NS);
         return true;
     }
     struct tael_client *client = caller->client;
@@ -458,19 +503,42 @@ static bool caller_step(struct harbour *harbour, struct caller *caller)
 
 // --- who follows the change stream ---------------------------------------------------------------
 
-static struct account *told_account(struct follow *follow, u128 id)
+// Where the account is, or would be, among those that were told.
+static u32 *told_place(struct follow *follow, u32 number, u128 id)
 {
-    struct account *account = id < HARBOUR_ACCOUNTS_MAX ? &follow->accounts[(u32)id] : NULL;
-    if (account != NULL && account->id == id) return account;
+    u32 at = (u32)id * 2654435761u + number * 40503u;
+    for (;; at++) {
+        u32 *place = &follow->places[at % HARBOUR_PLACES];
+        if (*place == 0) return place;
+        const struct account *account = &follow->accounts[*place - 1];
+        if (account->id == id && account->ledger == number) return place;
+    }
+}
+
+static struct account *told_account(struct follow *follow, u32 number, u128 id)
+{
+    const u32 place = *told_place(follow, number, id);
+    if (place != 0) return &follow->accounts[place - 1];
     harbour_fail(follow->harbour, "changes", "a change of an account that was never made");
+}
+
+static void account_fold(struct follow *follow, const struct account *account)
+{
+    u32 *place = told_place(follow, account->ledger, account->id);
+    if (*place != 0 || follow->account_count == HARBOUR_ACCOUNTS_MAX) {
+        harbour_fail(follow->harbour, "changes", "account %llu on %u was made twice",
+                     (unsigned long long)account->id, account->ledger);
+    }
+    follow->accounts[follow->account_count] = *account;
+    *place = ++follow->account_count;
 }
 
 static void transfer_fold(struct follow *follow, const struct tael_change *change)
 {
     struct transfer transfer;
     memcpy(&transfer, change + 1, sizeof transfer);
-    struct account *debit = told_account(follow, transfer.debit_account_id);
-    struct account *credit = told_account(follow, transfer.credit_account_id);
+    struct account *debit = told_account(follow, transfer.ledger, transfer.debit_account_id);
+    struct account *credit = told_account(follow, transfer.ledger, transfer.credit_account_id);
     const u128 released = u128_of(change->released);
     debit->debits_pending -= released;
     credit->credits_pending -= released;
@@ -497,12 +565,7 @@ static void change_fold(struct follow *follow, const struct tael_change *change)
     if (change->kind == TAEL_CHANGE_ACCOUNT) {
         struct account account;
         memcpy(&account, change + 1, sizeof account);
-        if (account.id >= HARBOUR_ACCOUNTS_MAX || follow->accounts[(u32)account.id].id != 0) {
-            harbour_fail(harbour, "changes", "account %llu was made twice",
-                         (unsigned long long)account.id);
-        }
-        follow->accounts[(u32)account.id] = account;
-        follow->account_count++;
+        account_fold(follow, &account);
     } else if (change->kind <= TAEL_CHANGE_EXPIRY) {
         transfer_fold(follow, change);
     }
@@ -535,7 +598,7 @@ static void page_answered(void *context, const struct tael_answer *answer)
                      (unsigned long long)next, (unsigned long long)follow->changes.row);
     }
     follow->changes.row = next;
-    harbour_check_told(harbour, follow->accounts, next, follow->position);
+    harbour_check_told(harbour, follow->accounts, follow->account_count, next, follow->position);
 }
 
 static void follow_ask(struct harbour *harbour, struct follow *follow)
@@ -596,6 +659,7 @@ void harbour_clients_init(struct harbour *harbour)
 {
     harbour->plain_count = 1 + (u32)below(harbour, chance(harbour, 25) ? HARBOUR_PLAIN_MAX : 8);
     harbour->caller_count = 1 + (u32)below(harbour, HARBOUR_CALLERS_MAX);
+    if (harbour->modules != NULL) harbour->plain_count = 0;
     harbour->follow_count = 1 + (u32)below(harbour, HARBOUR_FOLLOWS_MAX);
     for (u32 i = 0; i < HARBOUR_CALLERS_MAX; i++) {
         harbour->callers[i].harbour = harbour;
@@ -606,6 +670,7 @@ void harbour_clients_init(struct harbour *harbour)
     for (u32 i = 0; i < HARBOUR_FOLLOWS_MAX; i++) {
         harbour->follows[i].harbour = harbour;
         harbour->follows[i].accounts = must(calloc(HARBOUR_ACCOUNTS_MAX, sizeof(struct account)));
+        harbour->follows[i].places = must(calloc(HARBOUR_PLACES, sizeof(u32)));
     }
 }
 
@@ -624,6 +689,7 @@ void harbour_clients_free(struct harbour *harbour)
     for (u32 i = 0; i < HARBOUR_FOLLOWS_MAX; i++) {
         tael_close(harbour->follows[i].client);
         free(harbour->follows[i].accounts);
+        free(harbour->follows[i].places);
     }
 }
 

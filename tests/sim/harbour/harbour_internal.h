@@ -74,6 +74,27 @@ u64 harbour_pirates_wake_at(const struct harbour *harbour);
 // They leave for good.
 void harbour_pirates_leave(struct harbour *harbour);
 
+// --- commands and questions of modules (harbour_modules.c) ---
+
+// Makes it a world of modules. Before anything is logged.
+void harbour_modules_init(struct harbour *harbour);
+void harbour_modules_free(struct harbour *harbour);
+// The models are told of the frame that the follower just took over.
+void harbour_modules_follow(struct harbour *harbour);
+// Everything is compared, the server being at rest, and counted.
+void harbour_modules_check(struct harbour *harbour);
+// The next command of a caller, who keeps its place. False when there is none just now.
+bool harbour_modules_command(struct harbour *harbour, struct ask *ask);
+// In whose name a command is given.
+u64 harbour_modules_principal(const struct harbour *harbour, const struct pipeline_command *given);
+// A caller was answered: as the log says.
+void harbour_modules_answered(struct harbour *harbour, const struct ask *ask,
+                              const struct tael_answer *answer);
+// A random question, its body written; it may break its description.
+const struct schema_record *harbour_modules_question(struct harbour *harbour, u8 *body);
+// The answer that the server gives to a question: as the follower gives it, if it is as far.
+void harbour_modules_view(struct harbour *harbour, const struct pipeline_query *query);
+
 // --- checks (harbour_check.c) ---
 
 // The oracle and the follower go on with the log up to the command at this position, which the
@@ -86,9 +107,10 @@ void harbour_check_start(struct harbour *harbour);
 void harbour_check_stop(struct harbour *harbour);
 // An answer to a question of a plain client, as the server gives it.
 void harbour_check_question(struct harbour *harbour, const struct pipeline_query *query);
-// Accounts by id as the changes up to this row, of the command at this position, told of them: they
-// are those of the ledger, if nothing came behind it.
-void harbour_check_told(struct harbour *harbour, const struct account *told, u64 row, u64 position);
+// Accounts as the changes up to this row, of the command at this position, told of them: they are
+// those of the ledger, if nothing came behind it.
+void harbour_check_told(struct harbour *harbour, const struct account *told, u32 count, u64 row,
+                        u64 position);
 // Every account; the folder verified and replayed.
 void harbour_check_all(struct harbour *harbour);
 
