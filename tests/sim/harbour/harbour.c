@@ -13,7 +13,14 @@
 // From the begin of 2026 on (nanoseconds UTC): late enough for every import of the generator.
 #define WALL_BEGIN (1767225600ull * NS_PER_S)
 // When nothing fails any more, everybody is answered within this.
-#define CALM_NS (600 * NS_PER_S)
+// Something befalls the server after so long at most, by the clock and while it serves.
+#define FAULT_NS    (20 * NS_PER_S)
+#define FAULT_TURNS 30000u
+#define DEATHS_MAX  2u // Of starts.
+// Beyond them nobody is answered any more: of the world's turns, and of time, starts included.
+#define SILENT_TURNS 20000000u
+#define SILENT_NS    (14400 * NS_PER_S)
+#define CALM_NS      (600 * NS_PER_S)
 
 static const char *const count_names[] = {
     [HARBOUR_ANSWERS] = "answers",
@@ -42,10 +49,13 @@ static const char *const count_names[] = {
     [HARBOUR_BROKEN] = "commands-broken",
     [HARBOUR_TOLD_COMPARED] = "balances-by-changes",
     [HARBOUR_PIRATES] = "pirates",
+    [HARBOUR_GUESTS] = "guests",
+    [HARBOUR_FLOODED] = "flooded",
     [HARBOUR_STARTS] = "starts",
     [HARBOUR_STOPS] = "stops",
     [HARBOUR_KILLS] = "kills",
     [HARBOUR_POWER_LOST] = "power-lost",
+    [HARBOUR_STRUCK_UP] = "struck-while-serving",
     [HARBOUR_START_DIED] = "died-while-starting",
     [HARBOUR_ENVIRONMENT_FAILED] = "environment-failed",
     [HARBOUR_FULL] = "full",
@@ -124,6 +134,12 @@ static void traced(void *context, const char *line)
     harbour_note(context, "server: %s", line);
 }
 
+// Turns that threads of the server have had.
+static u64 turns_of(const struct harbour *harbour)
+{
+    return harbour->system.host.counts[HOST_TURNS];
+}
+
 // --- the server ----------------------------------------------------------------------------------
 
 static void fatal(void *context, const struct failure *failure)
@@ -190,6 +206,9 @@ void *harbour_serve(void *context)
     if (ports_start(harbour) != STATUS_OK) host_die(host);
     harbour->failure = (struct failure){0};
     harbour->state = HARBOUR_UP;
+    harbour->deaths = 0;
+    harbour->disk.faults = harbour->disk_faults;
+    harbour->fault_turn = turns_of(harbour) + below(harbour, FAULT_TURNS);
     while (!harbour->is_stopping) (void)ports_round(&harbour->ports, host->steady + NS_PER_S / 5);
     harbour->state = HARBOUR_STOPPING;
     ports_stop(&harbour->ports);
@@ -211,14 +230,17 @@ static void server_start(struct harbour *harbour)
     harbour->is_stopping = false;
     harbour->failure = (struct failure){0};
     harbour->counts[HARBOUR_STARTS]++;
+    // Those that died again and again are let be, so that there is something to befall.
+    harbour->disk.faults =
+        harbour->deaths < DEATHS_MAX ? harbour->disk_faults : (struct disk_memory_faults){0};
     host_start(&harbour->system.host, harbour_serve, harbour);
 }
 
 // It is down; it is started again after a while.
-static void server_down(struct harbour *harbour)
+static void server_down(struct harbour *harbour, bool is_silent)
 {
     host_kill(&harbour->system.host);
-    network_process_gone(&harbour->system.network);
+    network_process_gone(&harbour->system.network, is_silent);
     memset(&harbour->ports, 0, sizeof harbour->ports);
     harbour->state = HARBOUR_DOWN;
     harbour->start_at = now_of(harbour) + below(harbour, 3 * NS_PER_S);
@@ -244,7 +266,7 @@ static void server_stopped(struct harbour *harbour)
     }
     harbour_note(harbour, "stopped");
     harbour->counts[HARBOUR_STOPS]++;
-    server_down(harbour);
+    server_down(harbour, false);
 }
 
 void harbour_crash(struct harbour *harbour, enum disk_memory_crash how)
@@ -254,9 +276,13 @@ void harbour_crash(struct harbour *harbour, enum disk_memory_crash how)
                  (unsigned long long)disk_memory_operations(&harbour->disk),
                  harbour->failure.message[0] == 0 ? "" : ": ", harbour->failure.message);
     harbour->counts[is_power ? HARBOUR_POWER_LOST : HARBOUR_KILLS]++;
-    if (harbour->state == HARBOUR_STARTING) harbour->counts[HARBOUR_START_DIED]++;
-    else if (harbour->ports.pipeline != NULL) stats_count(harbour);
-    server_down(harbour);
+    if (harbour->state == HARBOUR_STARTING) {
+        harbour->counts[HARBOUR_START_DIED]++;
+        harbour->deaths++;
+    } else if (harbour->ports.pipeline != NULL) {
+        stats_count(harbour);
+    }
+    server_down(harbour, is_power && chance(harbour, 50));
     disk_memory_crash(&harbour->disk, how);
     harbour->disk.faults.crash_at = 0;
     harbour->log.scan_file = -1; // No handle outlives it.
@@ -336,7 +362,10 @@ static void kill_some(struct harbour *harbour)
 
 static void fault_happen(struct harbour *harbour)
 {
-    harbour->fault_at = now_of(harbour) + below(harbour, 4 * NS_PER_S);
+    harbour->fault_at = now_of(harbour) + below(harbour, FAULT_NS);
+    harbour->fault_turn = turns_of(harbour) + below(harbour, FAULT_TURNS);
+    if (harbour->state == HARBOUR_STARTING && harbour->deaths >= DEATHS_MAX) return;
+    if (harbour->state == HARBOUR_UP) harbour->counts[HARBOUR_STRUCK_UP]++;
     const u64 choice = below(harbour, 100);
     if (choice < 20) {
         harbour->disk.faults.crash_at =
@@ -372,9 +401,9 @@ static void faults_choose(struct harbour *harbour)
     }
     if (chance(harbour, 60)) network->duplicate_rate = (u32)below(harbour, 60000);
     if (chance(harbour, 60)) {
-        harbour->disk.faults.write_error_rate = 200;
-        harbour->disk.faults.sync_error_rate = 20000;
-        harbour->disk.faults.read_error_rate = 30;
+        harbour->disk_faults.write_error_rate = 200;
+        harbour->disk_faults.sync_error_rate = 20000;
+        harbour->disk_faults.read_error_rate = 30;
     }
     harbour->slow_percent = (u32)below(harbour, 6);
 }
@@ -427,6 +456,8 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
     if (wal_init(&harbour->log, &harbour->disk.disk, &failure) != STATUS_OK) abort();
     harbour->next_id = (u128)1 << 80;
     harbour->user = (u32)geteuid();
+    harbour->is_flooded = chance(harbour, 7);
+    harbour->counts[HARBOUR_FLOODED] += harbour->is_flooded;
     faults_choose(harbour);
     simulated_set(system);
     harbour_clients_init(harbour);
@@ -437,7 +468,7 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
 void harbour_free(struct harbour *harbour)
 {
     host_free(&harbour->system.host);
-    network_process_gone(&harbour->system.network);
+    network_process_gone(&harbour->system.network, false);
     harbour_clients_free(harbour);
     harbour_pirates_free(harbour);
     simulated_set(NULL);
@@ -463,7 +494,8 @@ static bool due_happen(struct harbour *harbour)
         space_return(harbour);
         return true;
     }
-    if (harbour->is_calm || now < harbour->fault_at) return false;
+    const bool is_turn = harbour->state == HARBOUR_UP && turns_of(harbour) >= harbour->fault_turn;
+    if (harbour->is_calm || (now < harbour->fault_at && !is_turn)) return false;
     fault_happen(harbour);
     return true;
 }
@@ -480,10 +512,29 @@ static u64 wake_at(const struct harbour *harbour)
     return harbour->is_calm ? wake : MIN(wake, harbour->fault_at);
 }
 
+// Somebody must be answered sooner or later: a server that answers nobody is found here.
+static void watch(struct harbour *harbour)
+{
+    if (harbour->steps != harbour->steps_seen) {
+        harbour->steps_seen = harbour->steps;
+        harbour->seen_turns = harbour->turns;
+        harbour->seen_at = now_of(harbour);
+    }
+    if (harbour->turns - harbour->seen_turns > SILENT_TURNS) {
+        harbour_fail(harbour, "silence", "nobody was answered for %u turns", SILENT_TURNS);
+    }
+    if (now_of(harbour) - harbour->seen_at > SILENT_NS) {
+        harbour_fail(harbour, "silence", "nobody was answered for %llu s",
+                     (unsigned long long)(SILENT_NS / NS_PER_S));
+    }
+}
+
 // One thing happens: a turn of a thread, a client's step, a fault, or time goes on.
 static void turn(struct harbour *harbour)
 {
     struct host *host = &harbour->system.host;
+    harbour->turns++;
+    watch(harbour);
     const bool is_clients_first = chance(harbour, 30);
     if (due_happen(harbour)) return;
     if (is_clients_first && (harbour_clients_step(harbour) || harbour_pirates_step(harbour)))
@@ -511,7 +562,9 @@ void harbour_finish(struct harbour *harbour)
     harbour->is_calm = true;
     harbour->is_stopping = false;
     harbour->slow_percent = 0;
-    harbour->disk.faults = (struct disk_memory_faults){0};
+    harbour->disk_faults = (struct disk_memory_faults){0};
+    harbour->disk.faults = harbour->disk_faults;
+    harbour->system.host.is_unfair = false;
     harbour->system.network.faults = (struct network_faults){0};
     if (harbour->space_at != 0) space_return(harbour);
     harbour_pirates_leave(harbour);

@@ -22,11 +22,11 @@
 
 #include <stdio.h>
 
-#define HARBOUR_PLAIN_MAX     24u
+#define HARBOUR_PLAIN_MAX     88u // More than there are sessions.
 #define HARBOUR_CALLERS_MAX   6u
-#define HARBOUR_ASKS_MAX      12u // Of one caller.
+#define HARBOUR_ASKS_MAX      64u // Of one caller.
 #define HARBOUR_FOLLOWS_MAX   3u
-#define HARBOUR_PIRATES_MAX   24u
+#define HARBOUR_PIRATES_MAX   300u
 #define HARBOUR_ACCOUNTS_MAX  16384u
 #define HARBOUR_PLACES        (4 * HARBOUR_ACCOUNTS_MAX)
 #define HARBOUR_TRACE_LINES   60u
@@ -59,12 +59,15 @@ enum harbour_count {
     HARBOUR_VIEWS_COMPARED,   // Answers to questions of modules.
     HARBOUR_VIEWS_REFUSED,
     HARBOUR_BROKEN,  // Commands that the port refused.
-    HARBOUR_PIRATES, // Connections of those who behave badly.
+    HARBOUR_PIRATES, // Connections of those who behave badly,
+    HARBOUR_GUESTS,  // and of those among them who are let in, if they know how.
+    HARBOUR_FLOODED, // Worlds with more connections than there are places.
     HARBOUR_STARTS,
     HARBOUR_STOPS,      // Clean ones.
     HARBOUR_KILLS,      // Of the process between two turns.
     HARBOUR_POWER_LOST, // Within an operation of the disk, or between two turns.
     HARBOUR_START_DIED,
+    HARBOUR_STRUCK_UP,          // Faults that befell a server at work.
     HARBOUR_ENVIRONMENT_FAILED, // An error of the disk ended the process.
     HARBOUR_FULL,               // The disk was full for a while.
     HARBOUR_SLOW,               // Operations of the disk that took more than 100 ms.
@@ -177,10 +180,19 @@ struct harbour {
     u64 start_at;
 
     bool is_calm; // Nothing fails any more.
+    bool is_flooded;
+    u32 asks_max; // Commands of a caller at once.
     u64 fault_at;
+    u64 fault_turn; // The same, by the turns that the server has had.
+    u32 deaths;     // Of starts, one after the other.
+    u64 steps_seen; // Answers that the watchdog knows of,
+    u64 seen_turns; // the turns of the world
+    u64 seen_at;    // and the time since.
+    u64 turns;
     u64 space_at; // When there is space again; 0: there is.
     u32 slow_percent;
-    bool is_following; // Its own reads never fail.
+    struct disk_memory_faults disk_faults; // But for starts that died too often.
+    bool is_following;                     // Its own reads never fail.
 
     struct oracle oracle;
     struct ledger_executor model;

@@ -237,7 +237,7 @@ static struct tael_client *tael_make(struct harbour *harbour)
     const struct tael_options options = {
         .address = "unix:" HARBOUR_TAEL_PATH,
         .silence_ms = 2000 + below(harbour, 30000),
-        .open_max = HARBOUR_ASKS_MAX + 1,
+        .open_max = harbour->asks_max + 2,
         .turned_away_max = U32_MAX, // The network turns many away.
     };
     struct tael_client *client = tael_open(&options);
@@ -380,7 +380,7 @@ static void ask_submit(struct harbour *harbour, struct ask *ask)
 static struct ask *ask_next(struct harbour *harbour, struct caller *caller)
 {
     struct ask *free_place = NULL;
-    for (u32 i = 0; i < HARBOUR_ASKS_MAX; i++) {
+    for (u32 i = 0; i < harbour->asks_max; i++) {
         struct ask *ask = &caller->asks[i];
         if (ask->is_used && !ask->is_open) return ask;
         if (!ask->is_used) free_place = ask;
@@ -438,7 +438,7 @@ static bool caller_has_asks(const struct caller *caller)
 static bool caller_may_ask(const struct harbour *harbour, const struct caller *caller)
 {
     bool waits = false, has_room = false;
-    for (u32 i = 0; i < HARBOUR_ASKS_MAX; i++) {
+    for (u32 i = 0; i < harbour->asks_max; i++) {
         waits = waits || (caller->asks[i].is_used && !caller->asks[i].is_open);
         has_room = has_room || !caller->asks[i].is_used;
     }
@@ -458,7 +458,7 @@ static void caller_close(struct harbour *harbour, struct caller *caller)
 // Gives up waiting for something; it is asked again later.
 static void caller_give_up(struct harbour *harbour, struct caller *caller)
 {
-    struct ask *ask = &caller->asks[below(harbour, HARBOUR_ASKS_MAX)];
+    struct ask *ask = &caller->asks[below(harbour, harbour->asks_max)];
     if (!ask->is_open) return;
     bool maybe = false;
     if (tael_give_up(caller->client, ask->ticket, &maybe) != TAEL_OK) abort();
@@ -657,7 +657,9 @@ static bool follow_step(struct harbour *harbour, struct follow *follow)
 
 void harbour_clients_init(struct harbour *harbour)
 {
-    harbour->plain_count = 1 + (u32)below(harbour, chance(harbour, 25) ? HARBOUR_PLAIN_MAX : 8);
+    harbour->plain_count = 1 + (u32)below(harbour, chance(harbour, 25) ? 24 : 8);
+    if (chance(harbour, 10)) harbour->plain_count = HARBOUR_PLAIN_MAX;
+    harbour->asks_max = harbour->is_flooded ? HARBOUR_ASKS_MAX : 12;
     harbour->caller_count = 1 + (u32)below(harbour, HARBOUR_CALLERS_MAX);
     if (harbour->modules != NULL) harbour->plain_count = 0;
     harbour->follow_count = 1 + (u32)below(harbour, HARBOUR_FOLLOWS_MAX);

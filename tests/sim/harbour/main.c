@@ -45,6 +45,19 @@ static void on_end(int number)
     (void)raise(number);
 }
 
+// Whatever ends a world is reported, on a stack of its own: that of a thread may be what is broken.
+static void signals_watch(void)
+{
+    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTERM, SIGINT};
+    static _Alignas(16) u8 stack[256 * KIB];
+    const stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+    const struct sigaction action = {.sa_handler = on_end, .sa_flags = SA_ONSTACK};
+    if (sigaltstack(&own, NULL) != 0) abort();
+    for (u32 i = 0; i < ARRAY_COUNT(numbers); i++) {
+        if (sigaction(numbers[i], &action, NULL) != 0) abort();
+    }
+}
+
 static int usage(void)
 {
     (void)fprintf(
@@ -216,7 +229,7 @@ int main(int count, char **words)
 {
     struct options options;
     if (!options_read(count, words, &options)) return usage();
-    (void)signal(SIGABRT, on_end);
+    signals_watch();
     if (options.plants) return bugs_find(&options);
     struct totals totals = {0};
     if (options.seconds > 0) runs_for(&options, &totals);
