@@ -287,7 +287,10 @@ static void answered_keep(struct desk *desk, const struct desk_command *command,
             must(realloc(desk->answered, desk->answered_room * sizeof *desk->answered));
     }
     struct answered *answered = &desk->answered[desk->answered_count++];
-    *answered = (struct answered){.command = *command, .reply_size = applied->reply_size};
+    *answered = (struct answered){.command = *command,
+                                  .reply_size = applied->reply_size,
+                                  .position = applied->position,
+                                  .timestamp = applied->timestamp};
     answered->command.body = must(malloc(command->size + 1));
     answered->reply = must(malloc(applied->reply_size + 1));
     memcpy(answered->command.body, command->body, command->size);

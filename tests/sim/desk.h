@@ -84,6 +84,8 @@ struct answered {
     struct desk_command command;
     u8 *reply;
     u32 reply_size;
+    u64 position;
+    u64 timestamp;
 };
 
 // What the model says of a command: a reply for each record, or for each raw event.

@@ -20,7 +20,12 @@
 // Beyond them nobody is answered any more: of the world's turns, and of time, starts included.
 #define SILENT_TURNS 20000000u
 #define SILENT_NS    (14400 * NS_PER_S)
-#define CALM_NS      (600 * NS_PER_S)
+// In fair weather an answer takes no longer: less than a round by the clock alone, by which what
+// somebody forgot to say would be found all the same.
+#define FAIR_NS    (600 * NS_PER_MS)
+#define FLOODED_NS (20 * NS_PER_S)
+#define SETTLE_NS  (1500 * NS_PER_MS)
+#define CALM_NS    (600 * NS_PER_S)
 
 static const char *const count_names[] = {
     [HARBOUR_ANSWERS] = "answers",
@@ -445,7 +450,7 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
     config.batch_max = (u32)(1 + below(harbour, LEDGER_RANDOM_BATCH_MAX));
     ledger_random_init(&harbour->events, random_u64(&harbour->random), config);
     harbour->step = must(malloc(sizeof *harbour->step));
-    harbour->expected = must(malloc(2 * MIB));
+    harbour->expected = must(aligned_alloc(64, HARBOUR_EXPECTED_SIZE));
     oracle_init(&harbour->oracle);
     harbour->oracle.position = 1; // The genesis frame.
     harbour->oracle.timestamp = harbour->genesis.created_at;
@@ -473,6 +478,7 @@ void harbour_free(struct harbour *harbour)
     harbour_pirates_free(harbour);
     simulated_set(NULL);
     network_free(&harbour->system.network);
+    if (harbour->reader != NULL) changes_reader_free(harbour->reader);
     harbour_modules_free(harbour);
     follower_free(&harbour->follower);
     wal_free(&harbour->log);
@@ -480,6 +486,7 @@ void harbour_free(struct harbour *harbour)
     disk_memory_free(&harbour->disk);
     free(harbour->step);
     free(harbour->expected);
+    free(harbour->gone);
 }
 
 // Something that is due by the clock: a start, a fault. False when nothing is.
@@ -495,7 +502,7 @@ static bool due_happen(struct harbour *harbour)
         return true;
     }
     const bool is_turn = harbour->state == HARBOUR_UP && turns_of(harbour) >= harbour->fault_turn;
-    if (harbour->is_calm || (now < harbour->fault_at && !is_turn)) return false;
+    if (harbour->is_fair || (now < harbour->fault_at && !is_turn)) return false;
     fault_happen(harbour);
     return true;
 }
@@ -509,7 +516,7 @@ static u64 wake_at(const struct harbour *harbour)
     wake = MIN(wake, host_wake_at(&harbour->system.host));
     if (harbour->state == HARBOUR_DOWN) wake = MIN(wake, harbour->start_at);
     if (harbour->space_at != 0) wake = MIN(wake, harbour->space_at);
-    return harbour->is_calm ? wake : MIN(wake, harbour->fault_at);
+    return harbour->is_fair ? wake : MIN(wake, harbour->fault_at);
 }
 
 // Somebody must be answered sooner or later: a server that answers nobody is found here.
@@ -557,9 +564,18 @@ void harbour_live(struct harbour *harbour, u64 answers)
     while (harbour->steps < end) turn(harbour);
 }
 
-void harbour_finish(struct harbour *harbour)
+void harbour_fair_answer(struct harbour *harbour, u64 asked_at)
 {
-    harbour->is_calm = true;
+    if (harbour->fair_at == 0 || asked_at < harbour->fair_at) return;
+    const u64 took = now_of(harbour) - asked_at;
+    if (took <= (harbour->is_flooded ? FLOODED_NS : FAIR_NS)) return;
+    harbour_fail(harbour, "latency", "an answer took %llu ms",
+                 (unsigned long long)(took / NS_PER_MS));
+}
+
+void harbour_rest(struct harbour *harbour, u64 answers)
+{
+    harbour->is_fair = true;
     harbour->is_stopping = false;
     harbour->slow_percent = 0;
     harbour->disk_faults = (struct disk_memory_faults){0};
@@ -567,8 +583,20 @@ void harbour_finish(struct harbour *harbour)
     harbour->system.host.is_unfair = false;
     harbour->system.network.faults = (struct network_faults){0};
     if (harbour->space_at != 0) space_return(harbour);
-    harbour_pirates_leave(harbour);
     harbour_note(harbour, "nothing fails any more");
+    while (harbour->state != HARBOUR_UP) turn(harbour);
+    // Connections that are dead are known to be; what was lost is asked again meanwhile.
+    network_cut_all(&harbour->system.network);
+    const u64 settled = now_of(harbour) + SETTLE_NS;
+    while (now_of(harbour) < settled) turn(harbour);
+    harbour->fair_at = now_of(harbour);
+    harbour_live(harbour, answers);
+}
+
+void harbour_finish(struct harbour *harbour)
+{
+    harbour->is_calm = true;
+    harbour_pirates_leave(harbour);
     const u64 until = now_of(harbour) + CALM_NS;
     while (!harbour_clients_are_answered(harbour)) {
         if (now_of(harbour) > until) {

@@ -30,6 +30,8 @@
 #define HARBOUR_ACCOUNTS_MAX  16384u
 #define HARBOUR_PLACES        (4 * HARBOUR_ACCOUNTS_MAX)
 #define HARBOUR_TRACE_LINES   60u
+#define HARBOUR_TOLD_MAX      8192u
+#define HARBOUR_EXPECTED_SIZE (4 * (u32)MIB)
 #define HARBOUR_QUESTIONS_MAX 96u
 #define HARBOUR_QUESTION_MAX  512u
 
@@ -79,6 +81,13 @@ enum harbour_count {
     HARBOUR_COUNT_KINDS,
 };
 
+// An answer to a question, as the server gave it.
+struct told {
+    u128 question; // Checksums.
+    u128 answer;
+    u64 position;
+};
+
 // A client of plain sessions.
 struct plain {
     struct compat_client client;
@@ -92,6 +101,10 @@ struct plain {
     u32 reply_size;
     u32 reply_request;
     bool has_reply;
+    u64 reply_position;
+    u64 asked_at;
+    u128 question; // Its checksum.
+    u64 told;      // The highest position that it was told.
 };
 
 // A command of a caller.
@@ -100,6 +113,7 @@ struct ask {
     bool is_used;
     bool is_open; // Submitted to the caller's client.
     bool is_answered;
+    u64 asked_at;
     u64 ticket;
     u128 id;
     u64 principal; // In whose name; of a command of a module.
@@ -122,6 +136,8 @@ struct caller {
     struct ask asks[HARBOUR_ASKS_MAX];
     bool is_asking; // A question of a module,
     u64 ticket;
+    u128 asked;                                     // its checksum,
+    u64 seen;                                       // what the answer must show at least.
     _Alignas(16) u8 question[HARBOUR_QUESTION_MAX]; // which is this.
 };
 
@@ -179,7 +195,9 @@ struct harbour {
     struct failure failure; // Why it ended.
     u64 start_at;
 
-    bool is_calm; // Nothing fails any more.
+    bool is_fair; // Nothing fails any more.
+    bool is_calm; // Nor is anything asked any more.
+    u64 fair_at;
     bool is_flooded;
     u32 asks_max; // Commands of a caller at once.
     u64 fault_at;
@@ -197,7 +215,8 @@ struct harbour {
     struct oracle oracle;
     struct ledger_executor model;
     struct follower follower;
-    struct wal log; // The server's, to read from.
+    struct changes_reader *reader; // Of the follower's log.
+    struct wal log;                // The server's, to read from.
     // Of a world of modules, whose clients give those commands and no others; else NULL.
     struct world *modules;
     void *replies; // Of the follower.
@@ -205,7 +224,12 @@ struct harbour {
     u32 question_count;
     struct ledger_random events;
     struct ledger_step *step;
-    u8 *expected; // An answer to a question.
+    u8 *expected;                       // An answer to a question.
+    struct told told[HARBOUR_TOLD_MAX]; // The last ones, a ring.
+    u64 told_count;
+    u128 *gone; // Clients that were told that their session is over.
+    u32 gone_count;
+    u32 gone_room;
     u128 next_id;
     u32 user; // Whose the server is.
 
@@ -245,7 +269,9 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
 void harbour_free(struct harbour *harbour);
 // Lives until so many more answers were given.
 void harbour_live(struct harbour *harbour, u64 answers);
-// Nothing fails any more: everybody is answered, the server stops, all is compared and verified.
+// Nothing fails any more: clients go on until so many more answers were given, each of them soon.
+void harbour_rest(struct harbour *harbour, u64 answers);
+// Then everybody is answered, the server stops, all is compared and verified.
 void harbour_finish(struct harbour *harbour);
 void harbour_report(const struct harbour *harbour, FILE *out);
 const char *harbour_count_name(enum harbour_count kind);

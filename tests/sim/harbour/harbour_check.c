@@ -4,6 +4,8 @@
 // its state, and the oracle decides every command as it did.
 #include "harbour_internal.h"
 
+#include "base/checksum.h"
+#include "machine/changes.h"
 #include "machine/verify.h"
 
 #include <stdlib.h>
@@ -117,6 +119,10 @@ void __wrap_compat_port_query_done(struct compat_port *port, struct pipeline_que
     host_abroad_begin(&harbour->system.host);
     harbour_follow(harbour, query->position);
     harbour_check_question(harbour, query);
+    harbour_told_note(
+        harbour,
+        harbour_question_key(query->operation->kind, buffer_body(query->body), query->body_size),
+        buffer_body(query->reply), query->reply_size, query->position);
     host_abroad_end(&harbour->system.host);
     __real_compat_port_query_done(port, query);
 }
@@ -138,6 +144,58 @@ void __wrap_pipeline_add(struct pipeline *pipeline, const struct pipeline_comman
     __real_pipeline_add(pipeline, &changed);
 }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+
+// --- what was told -------------------------------------------------------------------------------
+
+u128 harbour_question_key(u32 sort, const u8 *body, u32 size)
+{
+    return checksum(body, size) ^ sort;
+}
+
+void harbour_told_note(struct harbour *harbour, u128 question, const u8 *answer, u32 size,
+                       u64 position)
+{
+    harbour->told[harbour->told_count++ % HARBOUR_TOLD_MAX] =
+        (struct told){.question = question, .answer = checksum(answer, size), .position = position};
+}
+
+void harbour_told_check(struct harbour *harbour, u128 question, const u8 *answer, u32 size,
+                        u64 position)
+{
+    const u128 sum = checksum(answer, size);
+    const u64 kept = MIN(harbour->told_count, (u64)HARBOUR_TOLD_MAX);
+    u64 shown = 0;
+    for (u64 i = 0; i < kept; i++) {
+        const struct told *told = &harbour->told[i];
+        if (told->question == question && told->answer == sum) shown = MAX(shown, told->position);
+    }
+    if (shown == 0) {
+        harbour_fail(harbour, "questions", "%u bytes came as an answer that nobody gave", size);
+    }
+    if (shown >= position) return;
+    harbour_fail(harbour, "questions", "an answer shows position %llu to who was told of %llu",
+                 (unsigned long long)shown, (unsigned long long)position);
+}
+
+void harbour_session_over(struct harbour *harbour, u128 client)
+{
+    if (harbour->gone_count == harbour->gone_room) {
+        harbour->gone_room = 2 * harbour->gone_room + 64;
+        harbour->gone = realloc(harbour->gone, harbour->gone_room * sizeof *harbour->gone);
+        if (harbour->gone == NULL) abort();
+    }
+    harbour->gone[harbour->gone_count++] = client;
+}
+
+// Who was told that its session is over had to make place for another one.
+static void sessions_check(struct harbour *harbour)
+{
+    for (u32 i = 0; i < harbour->gone_count; i++) {
+        if (oracle_is_displaced(&harbour->oracle, harbour->gone[i])) continue;
+        harbour_fail(harbour, "sessions", "client %llx was told that its session is over",
+                     (unsigned long long)harbour->gone[i]);
+    }
+}
 
 // --- starts and stops ----------------------------------------------------------------------------
 
@@ -254,6 +312,7 @@ static void accounts_check(struct harbour *harbour)
         harbour_modules_check(harbour);
         return;
     }
+    sessions_check(harbour);
     ledger_model_check(harbour->oracle.model);
     machine_check(&harbour->follower.node.machine);
     for (u32 row = 0; row < ledger->accounts.count; row++) {
@@ -283,6 +342,38 @@ void harbour_check_told(struct harbour *harbour, const struct account *told, u32
         harbour_fail(harbour, "changes", "account %llu on %u has another balance than was told",
                      (unsigned long long)account->id, account->ledger);
     }
+}
+
+void harbour_check_page(struct harbour *harbour, const struct follow *follow, u64 row,
+                        const struct tael_answer *answer)
+{
+    struct node *node = &harbour->follower.node;
+    struct machine *machine = &node->machine;
+    struct changes_page page = {.out = harbour->expected, .room = HARBOUR_EXPECTED_SIZE};
+    struct failure failure;
+    harbour_follow(harbour, follow->position);
+    if (harbour->reader == NULL) harbour->reader = changes_reader_new(&node->wal);
+    struct history_view view = history_view_open(
+        &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
+        machine->history.next_row);
+    view.sees_modules = true;
+    u32 size = 0;
+    enum status status = STATUS_OK;
+    // It looks at so many rows at most, and may find none in them.
+    while (status == STATUS_OK && size < answer->body_size && row < machine->history.next_row) {
+        page.out = harbour->expected + size;
+        page.room = HARBOUR_EXPECTED_SIZE - size;
+        status = changes_read(harbour->reader, &view, row, follow->changes.flags, &page, &failure);
+        size += page.size;
+        row = page.next;
+    }
+    history_view_close(&view);
+    if (status != STATUS_OK) harbour_fail(harbour, "changes", "%s", failure.message);
+    if (size >= answer->body_size &&
+        memcmp(harbour->expected, answer->body, answer->body_size) == 0) {
+        return;
+    }
+    harbour_fail(harbour, "changes", "a page of %u changes is not the follower's", answer->count);
 }
 
 void harbour_check_all(struct harbour *harbour)

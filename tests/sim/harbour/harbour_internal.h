@@ -45,6 +45,10 @@ void *harbour_serve(void *context);
 // What ends the process: it asked for it, lost its power, or is killed.
 void harbour_crash(struct harbour *harbour, enum disk_memory_crash how);
 
+// Somebody was answered who asked at this moment; 0: it does not matter when. In fair weather it
+// must be soon.
+void harbour_fair_answer(struct harbour *harbour, u64 asked_at);
+
 // --- clients (harbour_clients.c) ---
 
 // Chooses how many there are.
@@ -57,6 +61,9 @@ bool harbour_clients_step(struct harbour *harbour);
 u64 harbour_clients_wake_at(const struct harbour *harbour);
 // Whether nobody waits for an answer, and whoever follows has seen all.
 bool harbour_clients_are_answered(const struct harbour *harbour);
+// The answer to a command says when it was: as the log has it, or later when it was repeated.
+void harbour_ask_dated(struct harbour *harbour, const struct tael_answer *answer, u64 position,
+                       u64 timestamp);
 // What the log has for plain clients: the answer to this command.
 void harbour_plain_expect(struct harbour *harbour, const struct frame_command *command,
                           const struct oracle_answer *answer);
@@ -105,12 +112,25 @@ void harbour_follow(struct harbour *harbour, u64 position);
 void harbour_check_start(struct harbour *harbour);
 // It stopped cleanly.
 void harbour_check_stop(struct harbour *harbour);
+// The checksum of a question: of what sort, and its body.
+u128 harbour_question_key(u32 sort, const u8 *body, u32 size);
+// The server gives an answer that shows this position.
+void harbour_told_note(struct harbour *harbour, u128 question, const u8 *answer, u32 size,
+                       u64 position);
+// A client got an answer: it is one that was given to such a question, and shows that position.
+void harbour_told_check(struct harbour *harbour, u128 question, const u8 *answer, u32 size,
+                        u64 position);
+// A client was told that its session is over.
+void harbour_session_over(struct harbour *harbour, u128 client);
 // An answer to a question of a plain client, as the server gives it.
 void harbour_check_question(struct harbour *harbour, const struct pipeline_query *query);
 // Accounts as the changes up to this row, of the command at this position, told of them: they are
 // those of the ledger, if nothing came behind it.
 void harbour_check_told(struct harbour *harbour, const struct account *told, u32 count, u64 row,
                         u64 position);
+// A page of changes from this row on: each of them is the follower's, byte for byte.
+void harbour_check_page(struct harbour *harbour, const struct follow *follow, u64 row,
+                        const struct tael_answer *answer);
 // Every account; the folder verified and replayed.
 void harbour_check_all(struct harbour *harbour);
 

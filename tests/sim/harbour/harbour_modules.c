@@ -198,6 +198,7 @@ void harbour_modules_answered(struct harbour *harbour, const struct ask *ask,
                      (unsigned long long)id, tael_result_text(answer->result));
     }
     if (ask->is_answered) harbour->counts[HARBOUR_REPEATED]++;
+    harbour_ask_dated(harbour, answer, known->position, known->timestamp);
     const enum tael_result expected = result_of(known);
     const bool has_replies = expected == TAEL_RESULT_DONE;
     if (answer->result == expected &&
@@ -248,7 +249,8 @@ const struct schema_record *harbour_modules_question(struct harbour *harbour, u8
     return question;
 }
 
-// Whether an answer says of itself that it shows more than one state: sums that took several turns.
+// Whether an answer says of itself that it shows states of before, too: lines and sums that took
+// several turns.
 static bool is_of_states(const struct pipeline_query *query)
 {
     const u8 *views = buffer_body(query->reply);
@@ -257,17 +259,27 @@ static bool is_of_states(const struct pipeline_query *query)
     if (query->result != MODULE_DONE || query->answer.count == 0) return false;
     if (query->question == &name_schema_name_balance) {
         memcpy(&balance, views, sizeof balance);
-        return balance.position_first != balance.position_last;
+        return balance.position_first != query->position;
     }
     if (query->question != &name_schema_name_turnover) return false;
-    memcpy(&turnover, views, sizeof turnover);
-    return turnover.position_first != turnover.position_last;
+    for (u32 i = 0; i < query->answer.count; i++) {
+        memcpy(&turnover, views + i * sizeof turnover, sizeof turnover);
+        if (turnover.position_first != query->position) return true;
+        if (turnover.position_last != query->position) return true;
+    }
+    return false;
 }
 
 void harbour_modules_view(struct harbour *harbour, const struct pipeline_query *query)
 {
     struct node_ask *ask = &harbour->modules->desk->ask;
     struct module_answer answer = {.looks_max = query->answer.looks_max};
+    if (query->result == MODULE_DONE) {
+        const u128 key = harbour_question_key(query->question->number, buffer_body(query->body),
+                                              query->body_size);
+        harbour_told_note(harbour, key, buffer_body(query->reply), query->reply_size,
+                          query->position);
+    }
     // The follower cannot go back.
     if (query->position != harbour->oracle.position || is_of_states(query)) return;
     const u32 result =

@@ -108,6 +108,7 @@ static void run(u64 seed, const struct options *options, enum harbour_bug bug,
     current_answers = options->answers;
     // Some live longer, so that what takes long happens too.
     harbour_live(harbour, seed % 10 == 0 ? 8 * options->answers : options->answers);
+    harbour_rest(harbour, options->answers / 4);
     harbour_finish(harbour);
     machine_state_digest(&harbour->follower.node.machine, &state);
     printf("seed %llu: %llu answers, %llu events, %llu starts, %llu turns, state "

@@ -224,7 +224,9 @@ void network_cut_all(struct network *network)
 {
     for (u32 i = 0; i < network->pair_count; i++) {
         struct socket_pair *pair = &network->pairs[i];
-        if (!pair->is_used || pair->is_reset) continue;
+        if (!pair->is_used) continue;
+        if (pair->is_reset) pair->reset_due = MIN(pair->reset_due, *network->now);
+        if (pair->is_reset) continue;
         network->counts[NETWORK_CUT]++;
         pair_cut(network, pair);
     }
