@@ -20,10 +20,11 @@
 // Beyond them nobody is answered any more: of the world's turns, and of time, starts included.
 #define SILENT_TURNS 20000000u
 #define SILENT_NS    (14400 * NS_PER_S)
-// In fair weather an answer takes no longer: less than a round by the clock alone, by which what
-// somebody forgot to say would be found all the same.
-#define FAIR_NS    (600 * NS_PER_MS)
-#define FLOODED_NS (20 * NS_PER_S)
+// In fair weather the answer to a command takes no longer: less than a round by the clock alone, by
+// which what somebody forgot to say would be found all the same. It may take long in a flood, and
+// where jobs and whole imports go on.
+#define FAIR_NS    (900 * NS_PER_MS)
+#define CROWDED_NS (60 * NS_PER_S)
 #define SETTLE_NS  (1500 * NS_PER_MS)
 #define CALM_NS    (600 * NS_PER_S)
 
@@ -76,18 +77,6 @@ static_assert(ARRAY_COUNT(count_names) == HARBOUR_COUNT_KINDS, "each count has a
 const char *harbour_count_name(enum harbour_count kind)
 {
     return count_names[kind];
-}
-
-static const char *const bug_names[HARBOUR_BUGS] = {
-    [HARBOUR_NO_BUG] = "none",         [HARBOUR_BUG_BUFFERED] = "buffered",
-    [HARBOUR_BUG_ASLEEP] = "asleep",   [HARBOUR_BUG_CUT_SHORT] = "cut-short",
-    [HARBOUR_BUG_SWAPPED] = "swapped", [HARBOUR_BUG_AGAIN] = "again",
-    [HARBOUR_BUG_LEAK] = "leak",
-};
-
-const char *harbour_bug_name(enum harbour_bug bug)
-{
-    return bug_names[bug];
 }
 
 static void *must(void *memory)
@@ -214,7 +203,7 @@ void *harbour_serve(void *context)
     harbour->deaths = 0;
     harbour->disk.faults = harbour->disk_faults;
     harbour->fault_turn = turns_of(harbour) + below(harbour, FAULT_TURNS);
-    while (!harbour->is_stopping) (void)ports_round(&harbour->ports, host->steady + NS_PER_S / 5);
+    while (!harbour->is_stopping) (void)ports_round(&harbour->ports, host->steady + 2 * NS_PER_S);
     harbour->state = HARBOUR_STOPPING;
     ports_stop(&harbour->ports);
     stats_count(harbour);
@@ -461,7 +450,7 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
     if (wal_init(&harbour->log, &harbour->disk.disk, &failure) != STATUS_OK) abort();
     harbour->next_id = (u128)1 << 80;
     harbour->user = (u32)geteuid();
-    harbour->is_flooded = chance(harbour, 7);
+    harbour->is_flooded = chance(harbour, 7) || harbour->bug == HARBOUR_BUG_UNREAD;
     harbour->counts[HARBOUR_FLOODED] += harbour->is_flooded;
     faults_choose(harbour);
     simulated_set(system);
@@ -568,7 +557,8 @@ void harbour_fair_answer(struct harbour *harbour, u64 asked_at)
 {
     if (harbour->fair_at == 0 || asked_at < harbour->fair_at) return;
     const u64 took = now_of(harbour) - asked_at;
-    if (took <= (harbour->is_flooded ? FLOODED_NS : FAIR_NS)) return;
+    const bool is_crowded = harbour->is_flooded || harbour->modules != NULL;
+    if (took <= (is_crowded ? CROWDED_NS : FAIR_NS)) return;
     harbour_fail(harbour, "latency", "an answer took %llu ms",
                  (unsigned long long)(took / NS_PER_MS));
 }

@@ -248,8 +248,12 @@ struct harbour {
         HARBOUR_BUG_ASLEEP,    // Now and then nobody is woken by a condition.
         HARBOUR_BUG_CUT_SHORT, // What a socket did not take is taken for sent.
         HARBOUR_BUG_SWAPPED,   // A plain client is told another client's results.
-        HARBOUR_BUG_AGAIN,     // A command of the tael port that comes again is given another id.
+        HARBOUR_BUG_AGAIN,     // A command that comes again is carried out again.
         HARBOUR_BUG_LEAK,      // A clean stop leaves memory behind.
+        HARBOUR_BUG_FLIPPED,   // A bit of an answer to a question is another.
+        HARBOUR_BUG_DATED,     // An answer says that it was one position earlier.
+        HARBOUR_BUG_SKIPPED,   // A page of changes says that the next one begins a row later.
+        HARBOUR_BUG_UNREAD,    // Connections that waited for a buffer are not read any more.
         HARBOUR_BUGS,
     } bug;
     u64 counts[HARBOUR_COUNT_KINDS];
@@ -276,5 +280,9 @@ void harbour_finish(struct harbour *harbour);
 void harbour_report(const struct harbour *harbour, FILE *out);
 const char *harbour_count_name(enum harbour_count kind);
 const char *harbour_bug_name(enum harbour_bug bug);
+// The bug of a name; HARBOUR_BUGS when there is none.
+enum harbour_bug harbour_bug_named(const char *name);
+// Whether a failure of this check is how the bug is to be found.
+bool harbour_bug_is_found_by(enum harbour_bug bug, const char *check);
 
 #endif

@@ -57,12 +57,12 @@ void harbour_follow(struct harbour *harbour, u64 position)
     harbour->disk.faults = faults;
 }
 
-// What the server is about to answer is in the log (L4): it is read there before it is sent.
 static struct harbour *of_port(void)
 {
     return simulated_context();
 }
 
+// What the server is about to answer is in the log (L4): it is read there before it is sent.
 static void told(const struct pipeline_command *command)
 {
     struct harbour *harbour = of_port();
@@ -71,21 +71,13 @@ static void told(const struct pipeline_command *command)
     host_abroad_end(&harbour->system.host);
 }
 
-// A planted bug: results of this answer go to another one.
-static void swap(struct harbour *harbour, const struct pipeline_command *command)
-{
-    if (harbour->bug != HARBOUR_BUG_SWAPPED || command->reply == NULL) return;
-    if (command->entry.record != COMMAND_COMPAT || below(harbour, 50) != 0) return;
-    if (command->applied.reply_size > 0) buffer_body(command->reply)[0] ^= 1;
-}
-
 // NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names.
 void __real_compat_port_command_done(struct compat_port *port, struct pipeline_command *command);
 void __wrap_compat_port_command_done(struct compat_port *port, struct pipeline_command *command);
 void __wrap_compat_port_command_done(struct compat_port *port, struct pipeline_command *command)
 {
     told(command);
-    swap(of_port(), command);
+    harbour_plant_reply(of_port(), command);
     __real_compat_port_command_done(port, command);
 }
 
@@ -94,6 +86,7 @@ void __wrap_tael_port_command_done(struct tael_port *port, struct pipeline_comma
 void __wrap_tael_port_command_done(struct tael_port *port, struct pipeline_command *command)
 {
     told(command);
+    harbour_plant_reply(of_port(), command);
     __real_tael_port_command_done(port, command);
 }
 
@@ -108,6 +101,7 @@ void __wrap_tael_port_query_done(struct tael_port *port, struct pipeline_query *
         harbour_modules_view(harbour, query);
         host_abroad_end(&harbour->system.host);
     }
+    harbour_plant_answer(harbour, query);
     __real_tael_port_query_done(port, query);
 }
 
@@ -124,6 +118,7 @@ void __wrap_compat_port_query_done(struct compat_port *port, struct pipeline_que
         harbour_question_key(query->operation->kind, buffer_body(query->body), query->body_size),
         buffer_body(query->reply), query->reply_size, query->position);
     host_abroad_end(&harbour->system.host);
+    harbour_plant_answer(harbour, query);
     __real_compat_port_query_done(port, query);
 }
 
@@ -136,11 +131,7 @@ void __wrap_pipeline_add(struct pipeline *pipeline, const struct pipeline_comman
     if (harbour->modules != NULL && changed.entry.record >= COMMAND_MODULES) {
         changed.entry.principal = harbour_modules_principal(harbour, command);
     }
-    // A planted bug: a command that comes again is taken for a new one, now and then.
-    if (harbour->bug == HARBOUR_BUG_AGAIN && changed.entry.record >= COMMAND_MODULES &&
-        below(harbour, 20) == 0) {
-        changed.entry.command_id ^= (u128)1 << 100;
-    }
+    harbour_plant_command(harbour, &changed.entry);
     __real_pipeline_add(pipeline, &changed);
 }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
@@ -195,6 +186,12 @@ static void sessions_check(struct harbour *harbour)
         harbour_fail(harbour, "sessions", "client %llx was told that its session is over",
                      (unsigned long long)harbour->gone[i]);
     }
+}
+
+bool harbour_is_in_log(const struct harbour *harbour, u128 id)
+{
+    return harbour->modules == NULL ? oracle_raw(&harbour->oracle, id) != NULL
+                                    : harbour_modules_is_in_log(harbour, id);
 }
 
 // --- starts and stops ----------------------------------------------------------------------------

@@ -167,7 +167,9 @@ static void plain_ask(struct harbour *harbour, struct plain *plain)
     events_advance(harbour);
     free(plain->body);
     plain->is_question = chance(harbour, 25);
-    plain->asked_at = now_of(harbour);
+    // A question may read half of the disk.
+    const bool counts = !plain->is_question && plain->client.state == COMPAT_CLIENT_UP;
+    plain->asked_at = counts ? now_of(harbour) : 0;
     if (plain->is_question) {
         question_make(harbour, &batch);
         plain->question =
@@ -416,7 +418,7 @@ static void ask_submit(struct harbour *harbour, struct ask *ask)
     const enum tael_error error = tael_submit_command(ask->caller->client, &command, timeout_ms,
                                                       ask_answered, ask, &ask->ticket);
     ask->is_open = is_accepted(harbour, ask->caller->client, error);
-    ask->asked_at = now_of(harbour);
+    ask->asked_at = tael_is_connected(ask->caller->client) ? now_of(harbour) : 0;
 }
 
 // What a caller asks next: what was not answered, or something new. NULL when nothing.

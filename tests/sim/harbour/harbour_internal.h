@@ -90,6 +90,8 @@ void harbour_modules_free(struct harbour *harbour);
 void harbour_modules_follow(struct harbour *harbour);
 // Everything is compared, the server being at rest, and counted.
 void harbour_modules_check(struct harbour *harbour);
+// Whether a command was carried out under this id.
+bool harbour_modules_is_in_log(const struct harbour *harbour, u128 id);
 // The next command of a caller, who keeps its place. False when there is none just now.
 bool harbour_modules_command(struct harbour *harbour, struct ask *ask);
 // In whose name a command is given.
@@ -102,7 +104,18 @@ const struct schema_record *harbour_modules_question(struct harbour *harbour, u8
 // The answer that the server gives to a question: as the follower gives it, if it is as far.
 void harbour_modules_view(struct harbour *harbour, const struct pipeline_query *query);
 
+// --- planted bugs (harbour_plants.c) ---
+
+// An answer to a command, and one to a question, before the port has it; a command before the
+// pipeline has it: with a bug, they may be changed.
+void harbour_plant_reply(struct harbour *harbour, struct pipeline_command *command);
+void harbour_plant_answer(struct harbour *harbour, struct pipeline_query *query);
+void harbour_plant_command(struct harbour *harbour, struct frame_command *entry);
+
 // --- checks (harbour_check.c) ---
+
+// Whether a command of the tael port is in the log under this id, as far as it was followed.
+bool harbour_is_in_log(const struct harbour *harbour, u128 id);
 
 // The oracle and the follower go on with the log up to the command at this position, which the
 // server calls durable.

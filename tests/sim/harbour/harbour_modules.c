@@ -149,6 +149,11 @@ u64 harbour_modules_principal(const struct harbour *harbour, const struct pipeli
     return answered == NULL ? PRINCIPAL_OPERATOR : answered->command.principal;
 }
 
+bool harbour_modules_is_in_log(const struct harbour *harbour, u128 id)
+{
+    return desk_answered(harbour->modules->desk, id) != NULL;
+}
+
 // How the port tells what became of a command.
 static enum tael_result result_of(const struct answered *answered)
 {
