@@ -106,6 +106,7 @@ struct compat_client {
     bool is_ping_due;
     u64 ping_at;
     u64 pong_count;
+    u64 foreign_count; // Messages to other clients, which were passed over.
 
     // What is being received.
     u8 *buffer;

@@ -17,7 +17,10 @@ static const struct compat_header *header_in(const struct compat_client *client)
 static enum status eviction_take(struct compat_client *client, const struct compat_header *header,
                                  struct failure *failure)
 {
-    if (header->eviction.client != client->options.client) return STATUS_OK;
+    if (header->eviction.client != client->options.client) {
+        client->foreign_count++;
+        return STATUS_OK;
+    }
     failure_note(failure, STATUS_CANCELLED, "the server ended the session: %s",
                  compat_eviction_text(header->eviction.reason));
     if (header->eviction.reason == COMPAT_EVICTION_NO_SESSION) {
@@ -46,14 +49,16 @@ static enum status register_take(struct compat_client *client, const struct comp
 }
 
 // Whether a reply is to the request in flight (C2): `*is_ours` is false for one that came late.
-static enum status reply_check(const struct compat_client *client,
-                               const struct compat_header *header, bool *is_ours,
-                               struct failure *failure)
+static enum status reply_check(struct compat_client *client, const struct compat_header *header,
+                               bool *is_ours, struct failure *failure)
 {
     const struct compat_request_part *request = &client->request.request;
     const struct compat_reply_part *reply = &header->reply;
     *is_ours = false;
-    if (reply->client != client->options.client) return STATUS_OK;
+    if (reply->client != client->options.client) {
+        client->foreign_count++;
+        return STATUS_OK;
+    }
     if (header->release != client->options.release) {
         return failure_set(failure, STATUS_INVALID, "a reply to release %#x, not %#x",
                            header->release, client->options.release);

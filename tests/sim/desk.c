@@ -53,10 +53,11 @@ void desk_fail(struct world *world, enum desk_check check, const char *format, .
 
 // --- life ----------------------------------------------------------------------------------------
 
-void desk_init(struct world *world)
+static void desk_new(struct world *world, struct node *node, struct node *followed)
 {
     struct desk *desk = must(calloc(1, sizeof *desk));
     world->desk = desk;
+    desk->node = node;
     random_init(&desk->random, random_u64(&world->random));
     desk->next_id = (u128)1 << 64;
     desk->timestamp = world->genesis.created_at;
@@ -64,12 +65,25 @@ void desk_init(struct world *world)
     desk->lane_percent = (u32)random_below(&desk->random, 90);
     desk->ids.room = 1024;
     desk->ids.ids = must(calloc(desk->ids.room, sizeof(u128)));
-    follower_init(&desk->follower, &world->genesis, world_log_id(world));
-    desk->follower.bug = world->bug;
-    node_ask_init(&desk->ask, &desk->follower.node);
     desk->next_row = (u128)1 << 100;
     desk->tick_body = must(aligned_alloc(PAGE_SIZE, COMMIT_TICK_SIZE_MAX));
+    if (followed == NULL) {
+        follower_init(&desk->follower, &world->genesis, world_log_id(world));
+        desk->follower.bug = world->bug;
+    }
+    node_ask_init(&desk->ask, followed == NULL ? &desk->follower.node : followed);
     desk_lanes_init(world);
+}
+
+void desk_init(struct world *world)
+{
+    desk_new(world, &world->node, NULL);
+}
+
+void desk_init_over(struct world *world, struct node *node)
+{
+    desk_new(world, node, node);
+    world->desk->book_random.never_expires = true;
 }
 
 void desk_free(struct world *world)
@@ -85,7 +99,7 @@ void desk_free(struct world *world)
     }
     desk_lanes_free(desk);
     node_ask_free(&desk->ask);
-    follower_free(&desk->follower);
+    if (desk->node != desk->ask.node) follower_free(&desk->follower);
     free(desk->answered);
     free(desk->tick_body);
     free(desk->ids.ids);
@@ -122,6 +136,24 @@ static bool repeat_make(struct desk *desk, struct desk_command *out)
     return true;
 }
 
+static bool setup_next(struct desk *desk, struct desk_command *out)
+{
+    if (desk->setup_given > desk->setup_done) return false;
+    *out = desk->setup[desk->setup_given++];
+    const u8 *body = out->body;
+    out->body = must(malloc(out->size + 1));
+    memcpy(out->body, body, out->size);
+    return true;
+}
+
+bool desk_next(struct world *world, struct desk_command *out)
+{
+    struct desk *desk = world->desk;
+    if (desk->setup_done < desk->setup_count) return setup_next(desk, out);
+    const bool repeats = random_chance(&desk->random, 4);
+    return (repeats && repeat_make(desk, out)) || desk_lanes_next(world, out);
+}
+
 static struct sent *sent_place(struct desk *desk)
 {
     for (u32 i = 0; i < DESK_SENT_MAX; i++) {
@@ -144,9 +176,7 @@ static struct sent *sent_next(struct world *world)
     }
     struct sent *sent = sent_place(desk);
     if (sent == NULL) return NULL;
-    const bool repeats = random_chance(&desk->random, 4);
-    sent->is_used =
-        (repeats && repeat_make(desk, &sent->command)) || desk_lanes_next(world, &sent->command);
+    sent->is_used = desk_next(world, &sent->command);
     return sent->is_used ? sent : NULL;
 }
 
@@ -240,7 +270,7 @@ u32 desk_fill(struct world *world, struct frame_command *entries, const u8 **bod
 
 // --- replies -------------------------------------------------------------------------------------
 
-static const struct answered *answered_find(const struct desk *desk, u128 id)
+const struct answered *desk_answered(const struct desk *desk, u128 id)
 {
     for (u32 i = desk->answered_count; i-- > 0;) {
         if (desk->answered[i].command.id == id) return &desk->answered[i];
@@ -257,7 +287,10 @@ static void answered_keep(struct desk *desk, const struct desk_command *command,
             must(realloc(desk->answered, desk->answered_room * sizeof *desk->answered));
     }
     struct answered *answered = &desk->answered[desk->answered_count++];
-    *answered = (struct answered){.command = *command, .reply_size = applied->reply_size};
+    *answered = (struct answered){.command = *command,
+                                  .reply_size = applied->reply_size,
+                                  .position = applied->position,
+                                  .timestamp = applied->timestamp};
     answered->command.body = must(malloc(command->size + 1));
     answered->reply = must(malloc(applied->reply_size + 1));
     memcpy(answered->command.body, command->body, command->size);
@@ -303,7 +336,7 @@ static struct command_reply reply_at(const u8 *replies, u32 i)
 static u64 done_at(struct world *world, const struct desk_command *command,
                    const struct applied_command *applied, const struct book_reply *expected)
 {
-    const struct answered *before = answered_find(world->desk, expected->then_command);
+    const struct answered *before = desk_answered(world->desk, expected->then_command);
     if (before != NULL) return reply_at(before->reply, expected->then_record).timestamp;
     if (expected->then_command != command->id) {
         desk_fail(world, CHECK_REPLIES, "a record exists that no command made");
@@ -429,7 +462,7 @@ static void command_acknowledge(struct world *world, const struct world_job *job
                                          .record = entry->record,
                                          .body = job->memory + entry->body_offset};
     assert(job->decided && applied->result == COMMAND_DONE);
-    const struct answered *before = answered_find(desk, command.id);
+    const struct answered *before = desk_answered(desk, command.id);
     if (before != NULL) {
         repeat_check(world, &command, before, applied);
         return;
@@ -448,7 +481,7 @@ static void command_acknowledge(struct world *world, const struct world_job *job
 static void time_note(struct desk *desk, u64 timestamp)
 {
     assert(timestamp > desk->time);
-    desk->has_leapt |= timestamp - desk->time >= NS_PER_S;
+    desk->has_leapt |= timestamp - desk->time >= NS_PER_S && !desk->book_random.never_expires;
     desk->time = timestamp;
 }
 
@@ -531,15 +564,22 @@ void desk_follow(struct world *world)
     desk_lanes_remember(world);
 }
 
+void desk_compare(struct world *world, bool is_whole)
+{
+    desk_check_machine(world, &world->desk->node->machine);
+    desk_lanes_compare(world, world->desk->node, is_whole, true);
+    desk_lanes_remember(world);
+}
+
 void desk_check_all(struct world *world)
 {
-    machine_check(&world->node.machine);
-    desk_check_machine(world, &world->node.machine);
-    desk_lanes_compare(world, &world->node, true, !world->lying);
+    machine_check(&world->desk->node->machine);
+    desk_check_machine(world, &world->desk->node->machine);
+    desk_lanes_compare(world, world->desk->node, true, !world->lying);
     world->counts[WORLD_QUESTIONS]++;
     if (world->lying) return;
     const u32 rate = world->disk.faults.read_error_rate;
     world->disk.faults.read_error_rate = 0;
-    desk_changes_compare(world, &world->node);
+    desk_changes_compare(world, world->desk->node);
     world->disk.faults.read_error_rate = rate;
 }

@@ -84,6 +84,8 @@ struct answered {
     struct desk_command command;
     u8 *reply;
     u32 reply_size;
+    u64 position;
+    u64 timestamp;
 };
 
 // What the model says of a command: a reply for each record, or for each raw event.
@@ -134,6 +136,7 @@ struct desk_ids {
 
 struct desk {
     struct random random;
+    struct node *node; // Whose frames these are.
     struct sent sent[DESK_SENT_MAX];
     struct answered *answered; // Of the whole log.
     u32 answered_count;
@@ -168,7 +171,7 @@ struct desk {
     u32 loans_max; // That the world may open,
     u32 run_max;   // and in one command.
 
-    struct follower follower;
+    struct follower follower; // Not when the node is one itself.
     struct node_ask ask;
     struct book_compare compare;
     struct name_compare name_compare;
@@ -184,7 +187,17 @@ struct desk {
 
 // Models of an empty log, and a follower of it. Before anything is logged; world->genesis is set.
 void desk_init(struct world *world);
+// The same for a log that another world makes and `node` follows. Of `world` nothing is used but
+// seed, genesis, random numbers, counts and the oracle's position. Time goes on there as it likes,
+// so holds of books never expire, and nobody makes it leap.
+void desk_init_over(struct world *world, struct node *node);
 void desk_free(struct world *world);
+
+// The next command of any lane, its body to be freed: of the beginning, each once all before it are
+// acknowledged, then one that was answered before, or a new one. False when there is none just now.
+bool desk_next(struct world *world, struct desk_command *out);
+// A command of the log by its id, or NULL.
+const struct answered *desk_answered(const struct desk *desk, u128 id);
 
 // What clients give in the next frame, at most `most` commands, whose bodies last until it is
 // acknowledged or lost: returns how many. `*leap_ns` is how far time leaps before it. In `slots`
@@ -199,6 +212,8 @@ void desk_acknowledge(struct world *world, const struct world_job *job, bool is_
 void desk_return(struct world *world);
 // The follower takes over what is durable, and everything that is cheap is looked at.
 void desk_follow(struct world *world);
+// Compares the models with the node as it is: what is cheap, or everything.
+void desk_compare(struct world *world, bool is_whole);
 // Looks at everything there is, on the world's own node, which must be at rest. Without history
 // when it lies on a disk that lied.
 void desk_check_all(struct world *world);

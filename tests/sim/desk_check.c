@@ -177,7 +177,7 @@ static void posting_check(struct world *world, const struct outcome *row,
                           const struct frame_command *command)
 {
     struct desk *desk = world->desk;
-    const struct ledger *ledger = &world->node.machine.ledger;
+    const struct ledger *ledger = &desk->node->machine.ledger;
     desk->checks[CHECK_L3]++;
     desk->checks[CHECK_L11]++;
     if (!id_add(&desk->ids, row->id)) {
@@ -198,7 +198,7 @@ static void posting_check(struct world *world, const struct outcome *row,
 void desk_check_rows(struct world *world, const struct world_job *job, u32 index)
 {
     struct desk *desk = world->desk;
-    struct history *history = &world->node.machine.history;
+    struct history *history = &desk->node->machine.history;
     const struct applied_command *applied = job->applied->commands;
     const bool is_last = index + 1 == job->view.header->command_count;
     u64 end = history->next_row;

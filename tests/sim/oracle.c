@@ -24,6 +24,7 @@ void oracle_free(struct oracle *oracle)
     for (u32 i = 0; i < MACHINE_SESSIONS_MAX; i++) free(oracle->sessions[i].reply);
     for (u32 i = 0; i < oracle->raw_count; i++) free(oracle->raws[i].reply);
     free(oracle->raws);
+    free(oracle->displaced);
     ledger_model_free(oracle->model);
 }
 
@@ -43,6 +44,24 @@ const struct oracle_session *oracle_session(const struct oracle *oracle, u128 cl
     return NULL;
 }
 
+bool oracle_is_displaced(const struct oracle *oracle, u128 client)
+{
+    for (u32 i = oracle->displaced_count; i-- > 0;) {
+        if (oracle->displaced[i] == client) return true;
+    }
+    return false;
+}
+
+static void displaced_add(struct oracle *oracle, u128 client)
+{
+    if (oracle->displaced_count == oracle->displaced_room) {
+        oracle->displaced_room = 2 * oracle->displaced_room + 64;
+        oracle->displaced =
+            must(realloc(oracle->displaced, oracle->displaced_room * sizeof *oracle->displaced));
+    }
+    oracle->displaced[oracle->displaced_count++] = client;
+}
+
 // A free place, else that of the session that is named, else that of the one whose last command
 // lies furthest back.
 static struct oracle_session *session_new(struct oracle *oracle, u128 client, u64 named)
@@ -56,6 +75,7 @@ static struct oracle_session *session_new(struct oracle *oracle, u128 client, u6
         for (u32 i = 0; i < MACHINE_SESSIONS_MAX; i++) {
             if (oracle->sessions[i].number == named) place = &oracle->sessions[i];
         }
+        displaced_add(oracle, place->client);
         oracle->evicted++;
     }
     free(place->reply);
@@ -175,6 +195,8 @@ static void apply_raw(struct oracle *oracle, const struct frame_command *command
         .size = command->body_size,
         .record = command->record,
         .principal = command->principal,
+        .position = oracle->position,
+        .timestamp = oracle->timestamp,
     };
     if (command->expires_at != 0 && oracle->timestamp >= command->expires_at) {
         const struct command_reply reply = {
@@ -187,6 +209,7 @@ static void apply_raw(struct oracle *oracle, const struct frame_command *command
     raw->has_results = true;
     raw->reply = (u8 *)batches_apply(oracle, command->record == 0x0101, &batches);
     raw->reply_size = command->count * (u32)sizeof(struct create_result);
+    raw->timestamp = oracle->timestamp;
     oracle->commands_done++;
 }
 

@@ -28,6 +28,8 @@ struct oracle_raw {
     u8 *reply;
     u32 reply_size;
     bool has_results; // Else it is one command_reply: a refusal of the whole.
+    u64 position;
+    u64 timestamp;
 };
 
 struct oracle {
@@ -40,6 +42,9 @@ struct oracle {
     u64 sequence;
     u64 commands_done; // Commands of clients that took effect.
     u64 evicted;
+    u128 *displaced; // Clients whose sessions went, in order.
+    u32 displaced_count;
+    u32 displaced_room;
     u64 refused; // Commands of a session that was gone.
     u64 overrides[MACHINE_OVERRIDES_MAX];
     u32 override_count;
@@ -68,6 +73,8 @@ void oracle_override(struct oracle *oracle, u64 position);
 void oracle_owner_frame(struct oracle *oracle, u64 timestamp);
 // What a command of the tael port with this id was answered when it was new, or NULL.
 const struct oracle_raw *oracle_raw(const struct oracle *oracle, u128 id);
+// Whether a client's session went since another one needed its place.
+bool oracle_is_displaced(const struct oracle *oracle, u128 client);
 // The session of a client, or NULL.
 const struct oracle_session *oracle_session(const struct oracle *oracle, u128 client);
 

@@ -50,6 +50,7 @@ struct book_random {
     u32 numbers_max;                   // Books are on ledger numbers up to it.
     u32 ids_max;                       // Accounts have ids up to it.
     u32 large_percent;                 // Of the amounts, that are near the limits.
+    bool never_expires;                // Holds have no timeouts; false at first.
     u128 next_id;                      // Of commands and transfers.
     u128 next_entry;                   // The id of the next new entry.
     u128 holds[BOOK_RANDOM_HOLDS_MAX]; // The last ones, a ring.

@@ -177,7 +177,7 @@ static u32 make_hold(struct book_random *random, u8 *out)
     memcpy(&hold, &references, sizeof references);
     if (chance(random, 50)) hold.code = (u16)code;
     if (chance(random, 50)) PUT(hold.name, book_pick_name(random));
-    if (chance(random, 25)) hold.timeout_s = (u32)timeout;
+    if (chance(random, 25) && !random->never_expires) hold.timeout_s = (u32)timeout;
     if (chance(random, 1)) hold.reserved[below(random, sizeof hold.reserved)] = 1;
     if (chance(random, 1)) hold.reserved_2[below(random, sizeof hold.reserved_2)] = 1;
     hold.legs_count = put_legs(random, out + sizeof hold);

@@ -13,7 +13,20 @@
 // From the begin of 2026 on (nanoseconds UTC): late enough for every import of the generator.
 #define WALL_BEGIN (1767225600ull * NS_PER_S)
 // When nothing fails any more, everybody is answered within this.
-#define CALM_NS (600 * NS_PER_S)
+// Something befalls the server after so long at most, by the clock and while it serves.
+#define FAULT_NS    (20 * NS_PER_S)
+#define FAULT_TURNS 30000u
+#define DEATHS_MAX  2u // Of starts.
+// Beyond them nobody is answered any more: of the world's turns, and of time, starts included.
+#define SILENT_TURNS 20000000u
+#define SILENT_NS    (14400 * NS_PER_S)
+// In fair weather the answer to a command takes no longer: less than a round by the clock alone, by
+// which what somebody forgot to say would be found all the same. It may take long in a flood, and
+// where jobs and whole imports go on.
+#define FAIR_NS    (900 * NS_PER_MS)
+#define CROWDED_NS (60 * NS_PER_S)
+#define SETTLE_NS  (1500 * NS_PER_MS)
+#define CALM_NS    (600 * NS_PER_S)
 
 static const char *const count_names[] = {
     [HARBOUR_ANSWERS] = "answers",
@@ -31,12 +44,24 @@ static const char *const count_names[] = {
     [HARBOUR_CLIENTS_GONE] = "clients-gone",
     [HARBOUR_PAGES] = "pages-of-changes",
     [HARBOUR_CHANGES] = "changes",
+    [HARBOUR_TICKS] = "ticks",
+    [HARBOUR_RECORDS_DONE] = "records-done",
+    [HARBOUR_RECORDS_REFUSED] = "records-refused",
+    [HARBOUR_JOBS] = "jobs",
+    [HARBOUR_PLANNED_EFFECTS] = "effects",
+    [HARBOUR_MODULES_COMPARED] = "models-compared",
+    [HARBOUR_VIEWS_COMPARED] = "views-compared",
+    [HARBOUR_VIEWS_REFUSED] = "views-refused",
+    [HARBOUR_BROKEN] = "commands-broken",
     [HARBOUR_TOLD_COMPARED] = "balances-by-changes",
     [HARBOUR_PIRATES] = "pirates",
+    [HARBOUR_GUESTS] = "guests",
+    [HARBOUR_FLOODED] = "flooded",
     [HARBOUR_STARTS] = "starts",
     [HARBOUR_STOPS] = "stops",
     [HARBOUR_KILLS] = "kills",
     [HARBOUR_POWER_LOST] = "power-lost",
+    [HARBOUR_STRUCK_UP] = "struck-while-serving",
     [HARBOUR_START_DIED] = "died-while-starting",
     [HARBOUR_ENVIRONMENT_FAILED] = "environment-failed",
     [HARBOUR_FULL] = "full",
@@ -52,18 +77,6 @@ static_assert(ARRAY_COUNT(count_names) == HARBOUR_COUNT_KINDS, "each count has a
 const char *harbour_count_name(enum harbour_count kind)
 {
     return count_names[kind];
-}
-
-static const char *const bug_names[HARBOUR_BUGS] = {
-    [HARBOUR_NO_BUG] = "none",         [HARBOUR_BUG_BUFFERED] = "buffered",
-    [HARBOUR_BUG_ASLEEP] = "asleep",   [HARBOUR_BUG_CUT_SHORT] = "cut-short",
-    [HARBOUR_BUG_SWAPPED] = "swapped", [HARBOUR_BUG_AGAIN] = "again",
-    [HARBOUR_BUG_LEAK] = "leak",
-};
-
-const char *harbour_bug_name(enum harbour_bug bug)
-{
-    return bug_names[bug];
 }
 
 static void *must(void *memory)
@@ -113,6 +126,12 @@ void harbour_fail(struct harbour *harbour, const char *check, const char *format
 static void traced(void *context, const char *line)
 {
     harbour_note(context, "server: %s", line);
+}
+
+// Turns that threads of the server have had.
+static u64 turns_of(const struct harbour *harbour)
+{
+    return harbour->system.host.counts[HOST_TURNS];
 }
 
 // --- the server ----------------------------------------------------------------------------------
@@ -181,7 +200,10 @@ void *harbour_serve(void *context)
     if (ports_start(harbour) != STATUS_OK) host_die(host);
     harbour->failure = (struct failure){0};
     harbour->state = HARBOUR_UP;
-    while (!harbour->is_stopping) (void)ports_round(&harbour->ports, host->steady + NS_PER_S / 5);
+    harbour->deaths = 0;
+    harbour->disk.faults = harbour->disk_faults;
+    harbour->fault_turn = turns_of(harbour) + below(harbour, FAULT_TURNS);
+    while (!harbour->is_stopping) (void)ports_round(&harbour->ports, host->steady + 2 * NS_PER_S);
     harbour->state = HARBOUR_STOPPING;
     ports_stop(&harbour->ports);
     stats_count(harbour);
@@ -202,14 +224,17 @@ static void server_start(struct harbour *harbour)
     harbour->is_stopping = false;
     harbour->failure = (struct failure){0};
     harbour->counts[HARBOUR_STARTS]++;
+    // Those that died again and again are let be, so that there is something to befall.
+    harbour->disk.faults =
+        harbour->deaths < DEATHS_MAX ? harbour->disk_faults : (struct disk_memory_faults){0};
     host_start(&harbour->system.host, harbour_serve, harbour);
 }
 
 // It is down; it is started again after a while.
-static void server_down(struct harbour *harbour)
+static void server_down(struct harbour *harbour, bool is_silent)
 {
     host_kill(&harbour->system.host);
-    network_process_gone(&harbour->system.network);
+    network_process_gone(&harbour->system.network, is_silent);
     memset(&harbour->ports, 0, sizeof harbour->ports);
     harbour->state = HARBOUR_DOWN;
     harbour->start_at = now_of(harbour) + below(harbour, 3 * NS_PER_S);
@@ -235,7 +260,7 @@ static void server_stopped(struct harbour *harbour)
     }
     harbour_note(harbour, "stopped");
     harbour->counts[HARBOUR_STOPS]++;
-    server_down(harbour);
+    server_down(harbour, false);
 }
 
 void harbour_crash(struct harbour *harbour, enum disk_memory_crash how)
@@ -245,9 +270,13 @@ void harbour_crash(struct harbour *harbour, enum disk_memory_crash how)
                  (unsigned long long)disk_memory_operations(&harbour->disk),
                  harbour->failure.message[0] == 0 ? "" : ": ", harbour->failure.message);
     harbour->counts[is_power ? HARBOUR_POWER_LOST : HARBOUR_KILLS]++;
-    if (harbour->state == HARBOUR_STARTING) harbour->counts[HARBOUR_START_DIED]++;
-    else if (harbour->ports.pipeline != NULL) stats_count(harbour);
-    server_down(harbour);
+    if (harbour->state == HARBOUR_STARTING) {
+        harbour->counts[HARBOUR_START_DIED]++;
+        harbour->deaths++;
+    } else if (harbour->ports.pipeline != NULL) {
+        stats_count(harbour);
+    }
+    server_down(harbour, is_power && chance(harbour, 50));
     disk_memory_crash(&harbour->disk, how);
     harbour->disk.faults.crash_at = 0;
     harbour->log.scan_file = -1; // No handle outlives it.
@@ -327,7 +356,10 @@ static void kill_some(struct harbour *harbour)
 
 static void fault_happen(struct harbour *harbour)
 {
-    harbour->fault_at = now_of(harbour) + below(harbour, 4 * NS_PER_S);
+    harbour->fault_at = now_of(harbour) + below(harbour, FAULT_NS);
+    harbour->fault_turn = turns_of(harbour) + below(harbour, FAULT_TURNS);
+    if (harbour->state == HARBOUR_STARTING && harbour->deaths >= DEATHS_MAX) return;
+    if (harbour->state == HARBOUR_UP) harbour->counts[HARBOUR_STRUCK_UP]++;
     const u64 choice = below(harbour, 100);
     if (choice < 20) {
         harbour->disk.faults.crash_at =
@@ -363,9 +395,9 @@ static void faults_choose(struct harbour *harbour)
     }
     if (chance(harbour, 60)) network->duplicate_rate = (u32)below(harbour, 60000);
     if (chance(harbour, 60)) {
-        harbour->disk.faults.write_error_rate = 200;
-        harbour->disk.faults.sync_error_rate = 20000;
-        harbour->disk.faults.read_error_rate = 30;
+        harbour->disk_faults.write_error_rate = 200;
+        harbour->disk_faults.sync_error_rate = 20000;
+        harbour->disk_faults.read_error_rate = 30;
     }
     harbour->slow_percent = (u32)below(harbour, 6);
 }
@@ -390,11 +422,13 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
     disk_memory_init(&harbour->disk, random_u64(&harbour->random));
     if (options->bug == HARBOUR_BUG_BUFFERED) plant_disk(PLANT_BUFFERED, &harbour->disk.disk);
     harbour_disk_wrap(harbour);
+    const bool is_of_modules = chance(harbour, 40);
     harbour->genesis = (struct genesis){
         .cluster = 7,
         .created_at = WALL_BEGIN - NS_PER_S,
         .accounts_max = HARBOUR_ACCOUNTS_MAX,
         .holds_max = 1u << 16,
+        .flags = is_of_modules ? GENESIS_SAMPLE : 0,
     };
     for (u32 i = 0; i < 4; i++) harbour->genesis.hash_key[i] = random_u64(&harbour->random);
     harbour->log_id = random_u128(&harbour->random);
@@ -405,16 +439,19 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
     config.batch_max = (u32)(1 + below(harbour, LEDGER_RANDOM_BATCH_MAX));
     ledger_random_init(&harbour->events, random_u64(&harbour->random), config);
     harbour->step = must(malloc(sizeof *harbour->step));
-    harbour->expected = must(malloc(2 * MIB));
+    harbour->expected = must(aligned_alloc(64, HARBOUR_EXPECTED_SIZE));
     oracle_init(&harbour->oracle);
     harbour->oracle.position = 1; // The genesis frame.
     harbour->oracle.timestamp = harbour->genesis.created_at;
     harbour->model = ledger_model_executor(harbour->oracle.model);
     follower_init(&harbour->follower, &harbour->genesis, harbour->log_id);
+    if (is_of_modules) harbour_modules_init(harbour);
     struct failure failure;
     if (wal_init(&harbour->log, &harbour->disk.disk, &failure) != STATUS_OK) abort();
     harbour->next_id = (u128)1 << 80;
     harbour->user = (u32)geteuid();
+    harbour->is_flooded = chance(harbour, 7) || harbour->bug == HARBOUR_BUG_UNREAD;
+    harbour->counts[HARBOUR_FLOODED] += harbour->is_flooded;
     faults_choose(harbour);
     simulated_set(system);
     harbour_clients_init(harbour);
@@ -425,17 +462,20 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
 void harbour_free(struct harbour *harbour)
 {
     host_free(&harbour->system.host);
-    network_process_gone(&harbour->system.network);
+    network_process_gone(&harbour->system.network, false);
     harbour_clients_free(harbour);
     harbour_pirates_free(harbour);
     simulated_set(NULL);
     network_free(&harbour->system.network);
+    if (harbour->reader != NULL) changes_reader_free(harbour->reader);
+    harbour_modules_free(harbour);
     follower_free(&harbour->follower);
     wal_free(&harbour->log);
     oracle_free(&harbour->oracle);
     disk_memory_free(&harbour->disk);
     free(harbour->step);
     free(harbour->expected);
+    free(harbour->gone);
 }
 
 // Something that is due by the clock: a start, a fault. False when nothing is.
@@ -450,7 +490,8 @@ static bool due_happen(struct harbour *harbour)
         space_return(harbour);
         return true;
     }
-    if (harbour->is_calm || now < harbour->fault_at) return false;
+    const bool is_turn = harbour->state == HARBOUR_UP && turns_of(harbour) >= harbour->fault_turn;
+    if (harbour->is_fair || (now < harbour->fault_at && !is_turn)) return false;
     fault_happen(harbour);
     return true;
 }
@@ -464,13 +505,32 @@ static u64 wake_at(const struct harbour *harbour)
     wake = MIN(wake, host_wake_at(&harbour->system.host));
     if (harbour->state == HARBOUR_DOWN) wake = MIN(wake, harbour->start_at);
     if (harbour->space_at != 0) wake = MIN(wake, harbour->space_at);
-    return harbour->is_calm ? wake : MIN(wake, harbour->fault_at);
+    return harbour->is_fair ? wake : MIN(wake, harbour->fault_at);
+}
+
+// Somebody must be answered sooner or later: a server that answers nobody is found here.
+static void watch(struct harbour *harbour)
+{
+    if (harbour->steps != harbour->steps_seen) {
+        harbour->steps_seen = harbour->steps;
+        harbour->seen_turns = harbour->turns;
+        harbour->seen_at = now_of(harbour);
+    }
+    if (harbour->turns - harbour->seen_turns > SILENT_TURNS) {
+        harbour_fail(harbour, "silence", "nobody was answered for %u turns", SILENT_TURNS);
+    }
+    if (now_of(harbour) - harbour->seen_at > SILENT_NS) {
+        harbour_fail(harbour, "silence", "nobody was answered for %llu s",
+                     (unsigned long long)(SILENT_NS / NS_PER_S));
+    }
 }
 
 // One thing happens: a turn of a thread, a client's step, a fault, or time goes on.
 static void turn(struct harbour *harbour)
 {
     struct host *host = &harbour->system.host;
+    harbour->turns++;
+    watch(harbour);
     const bool is_clients_first = chance(harbour, 30);
     if (due_happen(harbour)) return;
     if (is_clients_first && (harbour_clients_step(harbour) || harbour_pirates_step(harbour)))
@@ -493,16 +553,40 @@ void harbour_live(struct harbour *harbour, u64 answers)
     while (harbour->steps < end) turn(harbour);
 }
 
+void harbour_fair_answer(struct harbour *harbour, u64 asked_at)
+{
+    if (harbour->fair_at == 0 || asked_at < harbour->fair_at) return;
+    const u64 took = now_of(harbour) - asked_at;
+    const bool is_crowded = harbour->is_flooded || harbour->modules != NULL;
+    if (took <= (is_crowded ? CROWDED_NS : FAIR_NS)) return;
+    harbour_fail(harbour, "latency", "an answer took %llu ms",
+                 (unsigned long long)(took / NS_PER_MS));
+}
+
+void harbour_rest(struct harbour *harbour, u64 answers)
+{
+    harbour->is_fair = true;
+    harbour->is_stopping = false;
+    harbour->slow_percent = 0;
+    harbour->disk_faults = (struct disk_memory_faults){0};
+    harbour->disk.faults = harbour->disk_faults;
+    harbour->system.host.is_unfair = false;
+    harbour->system.network.faults = (struct network_faults){0};
+    if (harbour->space_at != 0) space_return(harbour);
+    harbour_note(harbour, "nothing fails any more");
+    while (harbour->state != HARBOUR_UP) turn(harbour);
+    // Connections that are dead are known to be; what was lost is asked again meanwhile.
+    network_cut_all(&harbour->system.network);
+    const u64 settled = now_of(harbour) + SETTLE_NS;
+    while (now_of(harbour) < settled) turn(harbour);
+    harbour->fair_at = now_of(harbour);
+    harbour_live(harbour, answers);
+}
+
 void harbour_finish(struct harbour *harbour)
 {
     harbour->is_calm = true;
-    harbour->is_stopping = false;
-    harbour->slow_percent = 0;
-    harbour->disk.faults = (struct disk_memory_faults){0};
-    harbour->system.network.faults = (struct network_faults){0};
-    if (harbour->space_at != 0) space_return(harbour);
     harbour_pirates_leave(harbour);
-    harbour_note(harbour, "nothing fails any more");
     const u64 until = now_of(harbour) + CALM_NS;
     while (!harbour_clients_are_answered(harbour)) {
         if (now_of(harbour) > until) {

@@ -4,6 +4,8 @@
 // its state, and the oracle decides every command as it did.
 #include "harbour_internal.h"
 
+#include "base/checksum.h"
+#include "machine/changes.h"
 #include "machine/verify.h"
 
 #include <stdlib.h>
@@ -33,6 +35,12 @@ static void frame_follow(struct harbour *harbour)
     const struct frame_view *view = &harbour->follower.view;
     harbour->counts[HARBOUR_FRAMES]++;
     oracle_frame_begin(oracle, view->header);
+    if (harbour->modules != NULL) {
+        oracle->position += view->header->command_count;
+        oracle->timestamp = harbour->follower.node.machine.timestamp;
+        harbour_modules_follow(harbour);
+        return;
+    }
     for (u32 i = 0; i < view->header->command_count; i++) {
         const struct frame_command *command = &view->commands[i];
         struct oracle_answer answer;
@@ -49,12 +57,12 @@ void harbour_follow(struct harbour *harbour, u64 position)
     harbour->disk.faults = faults;
 }
 
-// What the server is about to answer is in the log (L4): it is read there before it is sent.
 static struct harbour *of_port(void)
 {
     return simulated_context();
 }
 
+// What the server is about to answer is in the log (L4): it is read there before it is sent.
 static void told(const struct pipeline_command *command)
 {
     struct harbour *harbour = of_port();
@@ -63,21 +71,13 @@ static void told(const struct pipeline_command *command)
     host_abroad_end(&harbour->system.host);
 }
 
-// A planted bug: results of this answer go to another one.
-static void swap(struct harbour *harbour, const struct pipeline_command *command)
-{
-    if (harbour->bug != HARBOUR_BUG_SWAPPED || command->reply == NULL) return;
-    if (command->entry.record != COMMAND_COMPAT || below(harbour, 50) != 0) return;
-    if (command->applied.reply_size > 0) buffer_body(command->reply)[0] ^= 1;
-}
-
 // NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names.
 void __real_compat_port_command_done(struct compat_port *port, struct pipeline_command *command);
 void __wrap_compat_port_command_done(struct compat_port *port, struct pipeline_command *command);
 void __wrap_compat_port_command_done(struct compat_port *port, struct pipeline_command *command)
 {
     told(command);
-    swap(of_port(), command);
+    harbour_plant_reply(of_port(), command);
     __real_compat_port_command_done(port, command);
 }
 
@@ -86,7 +86,23 @@ void __wrap_tael_port_command_done(struct tael_port *port, struct pipeline_comma
 void __wrap_tael_port_command_done(struct tael_port *port, struct pipeline_command *command)
 {
     told(command);
+    harbour_plant_reply(of_port(), command);
     __real_tael_port_command_done(port, command);
+}
+
+void __real_tael_port_query_done(struct tael_port *port, struct pipeline_query *query);
+void __wrap_tael_port_query_done(struct tael_port *port, struct pipeline_query *query);
+void __wrap_tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
+{
+    struct harbour *harbour = of_port();
+    if (!query->changes.is_asked && harbour->modules != NULL) {
+        host_abroad_begin(&harbour->system.host);
+        harbour_follow(harbour, query->position);
+        harbour_modules_view(harbour, query);
+        host_abroad_end(&harbour->system.host);
+    }
+    harbour_plant_answer(harbour, query);
+    __real_tael_port_query_done(port, query);
 }
 
 void __real_compat_port_query_done(struct compat_port *port, struct pipeline_query *query);
@@ -97,7 +113,12 @@ void __wrap_compat_port_query_done(struct compat_port *port, struct pipeline_que
     host_abroad_begin(&harbour->system.host);
     harbour_follow(harbour, query->position);
     harbour_check_question(harbour, query);
+    harbour_told_note(
+        harbour,
+        harbour_question_key(query->operation->kind, buffer_body(query->body), query->body_size),
+        buffer_body(query->reply), query->reply_size, query->position);
     host_abroad_end(&harbour->system.host);
+    harbour_plant_answer(harbour, query);
     __real_compat_port_query_done(port, query);
 }
 
@@ -107,14 +128,71 @@ void __wrap_pipeline_add(struct pipeline *pipeline, const struct pipeline_comman
 {
     struct harbour *harbour = of_port();
     struct pipeline_command changed = *command;
-    // A planted bug: a command that comes again is taken for a new one, now and then.
-    if (harbour->bug == HARBOUR_BUG_AGAIN && changed.entry.record >= COMMAND_MODULES &&
-        below(harbour, 20) == 0) {
-        changed.entry.command_id ^= (u128)1 << 100;
+    if (harbour->modules != NULL && changed.entry.record >= COMMAND_MODULES) {
+        changed.entry.principal = harbour_modules_principal(harbour, command);
     }
+    harbour_plant_command(harbour, &changed.entry);
     __real_pipeline_add(pipeline, &changed);
 }
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+
+// --- what was told -------------------------------------------------------------------------------
+
+u128 harbour_question_key(u32 sort, const u8 *body, u32 size)
+{
+    return checksum(body, size) ^ sort;
+}
+
+void harbour_told_note(struct harbour *harbour, u128 question, const u8 *answer, u32 size,
+                       u64 position)
+{
+    harbour->told[harbour->told_count++ % HARBOUR_TOLD_MAX] =
+        (struct told){.question = question, .answer = checksum(answer, size), .position = position};
+}
+
+void harbour_told_check(struct harbour *harbour, u128 question, const u8 *answer, u32 size,
+                        u64 position)
+{
+    const u128 sum = checksum(answer, size);
+    const u64 kept = MIN(harbour->told_count, (u64)HARBOUR_TOLD_MAX);
+    u64 shown = 0;
+    for (u64 i = 0; i < kept; i++) {
+        const struct told *told = &harbour->told[i];
+        if (told->question == question && told->answer == sum) shown = MAX(shown, told->position);
+    }
+    if (shown == 0) {
+        harbour_fail(harbour, "questions", "%u bytes came as an answer that nobody gave", size);
+    }
+    if (shown >= position) return;
+    harbour_fail(harbour, "questions", "an answer shows position %llu to who was told of %llu",
+                 (unsigned long long)shown, (unsigned long long)position);
+}
+
+void harbour_session_over(struct harbour *harbour, u128 client)
+{
+    if (harbour->gone_count == harbour->gone_room) {
+        harbour->gone_room = 2 * harbour->gone_room + 64;
+        harbour->gone = realloc(harbour->gone, harbour->gone_room * sizeof *harbour->gone);
+        if (harbour->gone == NULL) abort();
+    }
+    harbour->gone[harbour->gone_count++] = client;
+}
+
+// Who was told that its session is over had to make place for another one.
+static void sessions_check(struct harbour *harbour)
+{
+    for (u32 i = 0; i < harbour->gone_count; i++) {
+        if (oracle_is_displaced(&harbour->oracle, harbour->gone[i])) continue;
+        harbour_fail(harbour, "sessions", "client %llx was told that its session is over",
+                     (unsigned long long)harbour->gone[i]);
+    }
+}
+
+bool harbour_is_in_log(const struct harbour *harbour, u128 id)
+{
+    return harbour->modules == NULL ? oracle_raw(&harbour->oracle, id) != NULL
+                                    : harbour_modules_is_in_log(harbour, id);
+}
 
 // --- starts and stops ----------------------------------------------------------------------------
 
@@ -227,6 +305,11 @@ static bool balances_equal(const struct account *a, const struct account *b)
 static void accounts_check(struct harbour *harbour)
 {
     const struct ledger *ledger = &harbour->follower.node.machine.ledger;
+    if (harbour->modules != NULL) {
+        harbour_modules_check(harbour);
+        return;
+    }
+    sessions_check(harbour);
     ledger_model_check(harbour->oracle.model);
     machine_check(&harbour->follower.node.machine);
     for (u32 row = 0; row < ledger->accounts.count; row++) {
@@ -240,7 +323,8 @@ static void accounts_check(struct harbour *harbour)
     }
 }
 
-void harbour_check_told(struct harbour *harbour, const struct account *told, u64 row, u64 position)
+void harbour_check_told(struct harbour *harbour, const struct account *told, u32 count, u64 row,
+                        u64 position)
 {
     const struct machine *machine = &harbour->follower.node.machine;
     harbour_follow(harbour, position);
@@ -248,13 +332,45 @@ void harbour_check_told(struct harbour *harbour, const struct account *told, u64
     harbour->counts[HARBOUR_TOLD_COMPARED]++;
     for (u32 i = 0; i < machine->ledger.accounts.count; i++) {
         const struct account *account = ledger_account(&machine->ledger, i);
-        if (account->id < HARBOUR_ACCOUNTS_MAX &&
-            balances_equal(account, &told[(u32)account->id])) {
+        if (i < count && account->id == told[i].id && account->ledger == told[i].ledger &&
+            balances_equal(account, &told[i])) {
             continue;
         }
-        harbour_fail(harbour, "changes", "account %llu has another balance than was told",
-                     (unsigned long long)account->id);
+        harbour_fail(harbour, "changes", "account %llu on %u has another balance than was told",
+                     (unsigned long long)account->id, account->ledger);
     }
+}
+
+void harbour_check_page(struct harbour *harbour, const struct follow *follow, u64 row,
+                        const struct tael_answer *answer)
+{
+    struct node *node = &harbour->follower.node;
+    struct machine *machine = &node->machine;
+    struct changes_page page = {.out = harbour->expected, .room = HARBOUR_EXPECTED_SIZE};
+    struct failure failure;
+    harbour_follow(harbour, follow->position);
+    if (harbour->reader == NULL) harbour->reader = changes_reader_new(&node->wal);
+    struct history_view view = history_view_open(
+        &machine->history, (const struct account *)(const void *)machine->ledger.accounts.memory,
+        machine->history.next_row);
+    view.sees_modules = true;
+    u32 size = 0;
+    enum status status = STATUS_OK;
+    // It looks at so many rows at most, and may find none in them.
+    while (status == STATUS_OK && size < answer->body_size && row < machine->history.next_row) {
+        page.out = harbour->expected + size;
+        page.room = HARBOUR_EXPECTED_SIZE - size;
+        status = changes_read(harbour->reader, &view, row, follow->changes.flags, &page, &failure);
+        size += page.size;
+        row = page.next;
+    }
+    history_view_close(&view);
+    if (status != STATUS_OK) harbour_fail(harbour, "changes", "%s", failure.message);
+    if (size >= answer->body_size &&
+        memcmp(harbour->expected, answer->body, answer->body_size) == 0) {
+        return;
+    }
+    harbour_fail(harbour, "changes", "a page of %u changes is not the follower's", answer->count);
 }
 
 void harbour_check_all(struct harbour *harbour)

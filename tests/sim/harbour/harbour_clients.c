@@ -45,10 +45,12 @@ static bool is_due(const struct harbour *harbour, int fd, short events, u64 wake
     return (network_ready(&harbour->system.network, fd) & wanted) != 0;
 }
 
-static void answered(struct harbour *harbour)
+// Somebody was answered who asked at this moment.
+static void answered(struct harbour *harbour, u64 asked_at)
 {
     harbour->steps++;
     harbour->counts[HARBOUR_ANSWERS]++;
+    harbour_fair_answer(harbour, asked_at);
 }
 
 // The generator is told what time it is.
@@ -73,6 +75,7 @@ static void plain_open(struct harbour *harbour, struct plain *plain)
     plain->is_open = true;
     plain->has_reply = false;
     plain->reply_request = U32_MAX;
+    plain->told = 0;
     plain->ask_at = now_of(harbour);
 }
 
@@ -103,6 +106,7 @@ void harbour_plain_expect(struct harbour *harbour, const struct frame_command *c
     memcpy(plain->reply, answer->reply, answer->reply_size);
     plain->reply_size = answer->reply_size;
     plain->reply_request = command->request;
+    plain->reply_position = harbour->oracle.position;
     plain->has_reply = true;
 }
 
@@ -110,9 +114,10 @@ static void plain_check(struct harbour *harbour, struct plain *plain,
                         const struct compat_answer *answer)
 {
     const struct compat_reply_part *reply = &answer->header->reply;
-    answered(harbour);
-    if (plain->is_question) { // It was compared when it was given.
+    answered(harbour, plain->asked_at);
+    if (plain->is_question) {
         harbour->counts[HARBOUR_QUESTIONS]++;
+        harbour_told_check(harbour, plain->question, answer->body, answer->body_size, plain->told);
         return;
     }
     if (!plain->has_reply || plain->reply_request != reply->request) {
@@ -126,10 +131,11 @@ static void plain_check(struct harbour *harbour, struct plain *plain,
                      reply->request, (unsigned long long)plain->client.options.client,
                      answer->body_size, plain->reply_size);
     }
+    plain->told = plain->reply_position;
 }
 
-// A question of the generator as the wire has it. False when its step is another.
-static bool question_make(struct harbour *harbour, struct batch *out)
+// A question of the generator as the wire has it.
+static void question_make(struct harbour *harbour, struct batch *out)
 {
     static const u8 numbers[] = {
         [LEDGER_STEP_LOOKUP_ACCOUNTS] = COMPAT_UNBATCHED_LOOKUP_ACCOUNTS,
@@ -152,7 +158,6 @@ static bool question_make(struct harbour *harbour, struct batch *out)
                           .size = count * operation->event_size};
     out->body = must(malloc(out->size + 1));
     memcpy(out->body, step->ids, out->size);
-    return true;
 }
 
 static void plain_ask(struct harbour *harbour, struct plain *plain)
@@ -162,8 +167,13 @@ static void plain_ask(struct harbour *harbour, struct plain *plain)
     events_advance(harbour);
     free(plain->body);
     plain->is_question = chance(harbour, 25);
+    // A question may read half of the disk.
+    const bool counts = !plain->is_question && plain->client.state == COMPAT_CLIENT_UP;
+    plain->asked_at = counts ? now_of(harbour) : 0;
     if (plain->is_question) {
-        (void)question_make(harbour, &batch);
+        question_make(harbour, &batch);
+        plain->question =
+            harbour_question_key(compat_operation(batch.operation)->kind, batch.body, batch.size);
     } else {
         batch_make(&harbour->random, &harbour->events, harbour->step, &batch);
         harbour->counts[HARBOUR_EVENTS] += batch.count;
@@ -190,6 +200,19 @@ static u64 plain_wake_at(const struct harbour *harbour, const struct plain *plai
     return plain_may_ask(harbour, plain) ? MIN(wake, plain->ask_at) : wake;
 }
 
+// The session that a client was given is that of the log.
+static void register_check(struct harbour *harbour, const struct plain *plain)
+{
+    const struct compat_client *client = &plain->client;
+    const struct oracle_session *session = oracle_session(&harbour->oracle, client->options.client);
+    if (session == NULL ? oracle_is_displaced(&harbour->oracle, client->options.client)
+                        : session->number == client->session) {
+        return;
+    }
+    harbour_fail(harbour, "sessions", "client %llx was given session %llu",
+                 (unsigned long long)client->options.client, (unsigned long long)client->session);
+}
+
 static bool plain_step(struct harbour *harbour, struct plain *plain)
 {
     if (!plain->is_open) {
@@ -212,14 +235,21 @@ static bool plain_step(struct harbour *harbour, struct plain *plain)
     if (answer != NULL) {
         if (answer->header->reply.operation != COMPAT_OPERATION_REGISTER) {
             plain_check(harbour, plain, answer);
+        } else {
+            register_check(harbour, plain);
         }
         compat_client_release(&plain->client);
         // Where sessions are many, some are silent for long, and theirs go first.
         const bool is_slow = harbour->plain_count > 8 && (plain - harbour->plains) % 4 == 0;
         plain->ask_at = now_of(harbour) + below(harbour, is_slow ? SILENT_NS : THINK_NS);
     }
+    if (plain->client.foreign_count > 0) {
+        harbour_fail(harbour, "wire", "client %llx was told what is another one's",
+                     (unsigned long long)plain->client.options.client);
+    }
     if (status == STATUS_CANCELLED) {
         harbour->counts[HARBOUR_EVICTED]++;
+        harbour_session_over(harbour, plain->client.options.client);
         plain_close(harbour, plain);
     } else if (status != STATUS_OK) {
         harbour_fail(harbour, "wire", "a plain client ends: %s", failure.message);
@@ -237,7 +267,7 @@ static struct tael_client *tael_make(struct harbour *harbour)
     const struct tael_options options = {
         .address = "unix:" HARBOUR_TAEL_PATH,
         .silence_ms = 2000 + below(harbour, 30000),
-        .open_max = HARBOUR_ASKS_MAX + 1,
+        .open_max = harbour->asks_max + 2,
         .turned_away_max = U32_MAX, // The network turns many away.
     };
     struct tael_client *client = tael_open(&options);
@@ -261,12 +291,30 @@ static bool is_accepted(struct harbour *harbour, const struct tael_client *clien
     return true;
 }
 
+void harbour_ask_dated(struct harbour *harbour, const struct tael_answer *answer, u64 position,
+                       u64 timestamp)
+{
+    const bool is_first = answer->position == position;
+    if (is_first ? answer->timestamp == timestamp
+                 : answer->position > position && answer->position <= harbour->oracle.position) {
+        return;
+    }
+    harbour_fail(harbour, "replies", "an answer says position %llu, time %llu: it is %llu, %llu",
+                 (unsigned long long)answer->position, (unsigned long long)answer->timestamp,
+                 (unsigned long long)position, (unsigned long long)timestamp);
+}
+
 // What the server says of a command is what the oracle does.
 static void ask_check(struct harbour *harbour, struct ask *ask, const struct tael_answer *answer)
 {
+    if (harbour->modules != NULL) {
+        answered(harbour, ask->asked_at);
+        harbour_modules_answered(harbour, ask, answer);
+        return;
+    }
     const struct oracle_raw *raw = oracle_raw(&harbour->oracle, ask->id);
     const u64 id = (u64)ask->id;
-    answered(harbour);
+    answered(harbour, ask->asked_at);
     if (raw == NULL) {
         harbour_fail(harbour, "L4", "command %llx was answered (%s) and is not in the log",
                      (unsigned long long)id, tael_result_text(answer->result));
@@ -286,6 +334,7 @@ static void ask_check(struct harbour *harbour, struct ask *ask, const struct tae
                      (unsigned long long)id, tael_result_text(answer->result));
     }
     if (ask->is_answered) harbour->counts[HARBOUR_REPEATED]++;
+    harbour_ask_dated(harbour, answer, raw->position, raw->timestamp);
     if (answer->result == TAEL_RESULT_DONE && answer->body_size == raw->reply_size &&
         memcmp(answer->body, raw->reply, raw->reply_size) == 0) {
         return;
@@ -369,20 +418,65 @@ static void ask_submit(struct harbour *harbour, struct ask *ask)
     const enum tael_error error = tael_submit_command(ask->caller->client, &command, timeout_ms,
                                                       ask_answered, ask, &ask->ticket);
     ask->is_open = is_accepted(harbour, ask->caller->client, error);
+    ask->asked_at = tael_is_connected(ask->caller->client) ? now_of(harbour) : 0;
 }
 
 // What a caller asks next: what was not answered, or something new. NULL when nothing.
 static struct ask *ask_next(struct harbour *harbour, struct caller *caller)
 {
     struct ask *free_place = NULL;
-    for (u32 i = 0; i < HARBOUR_ASKS_MAX; i++) {
+    for (u32 i = 0; i < harbour->asks_max; i++) {
         struct ask *ask = &caller->asks[i];
         if (ask->is_used && !ask->is_open) return ask;
         if (!ask->is_used) free_place = ask;
     }
     if (free_place == NULL || harbour->is_calm) return NULL;
+    if (harbour->modules != NULL) {
+        return harbour_modules_command(harbour, free_place) ? free_place : NULL;
+    }
     ask_make(harbour, free_place);
     return free_place;
+}
+
+static void question_answered(void *context, const struct tael_answer *answer)
+{
+    struct caller *caller = context;
+    struct harbour *harbour = caller->harbour;
+    caller->is_asking = false;
+    if (answer->error == TAEL_ERROR_TIMEOUT) {
+        harbour->counts[HARBOUR_TIMED_OUT]++;
+        if (tael_give_up(caller->client, caller->ticket, NULL) != TAEL_OK) abort();
+        return;
+    }
+    if (answer->error != TAEL_OK) {
+        harbour_fail(harbour, "wire", "a caller ends: %s", tael_problem(caller->client));
+    }
+    if (answer->result != TAEL_RESULT_DONE) return;
+    harbour->counts[HARBOUR_QUESTIONS]++;
+    harbour_told_check(harbour, caller->asked, answer->body, answer->body_size, caller->seen);
+    if (answer->position < caller->seen) {
+        harbour_fail(harbour, "questions", "an answer says position %llu to who was told of %llu",
+                     (unsigned long long)answer->position, (unsigned long long)caller->seen);
+    }
+}
+
+// A question of a module.
+static void caller_question(struct harbour *harbour, struct caller *caller)
+{
+    if (caller->is_asking) return;
+    const struct schema_record *record = harbour_modules_question(harbour, caller->question);
+    const struct tael_question question = {
+        .record = record->number,
+        .version = 1,
+        .body_size = record->size,
+        .body = caller->question,
+        .position = chance(harbour, 50) ? TAEL_POSITION_SEEN : 0,
+    };
+    caller->seen = question.position == 0 ? 0 : tael_position(caller->client);
+    caller->asked = harbour_question_key(record->number, caller->question, record->size);
+    const enum tael_error error = tael_submit_question(caller->client, &question, 0,
+                                                       question_answered, caller, &caller->ticket);
+    caller->is_asking = is_accepted(harbour, caller->client, error);
 }
 
 static bool caller_has_asks(const struct caller *caller)
@@ -396,7 +490,7 @@ static bool caller_has_asks(const struct caller *caller)
 static bool caller_may_ask(const struct harbour *harbour, const struct caller *caller)
 {
     bool waits = false, has_room = false;
-    for (u32 i = 0; i < HARBOUR_ASKS_MAX; i++) {
+    for (u32 i = 0; i < harbour->asks_max; i++) {
         waits = waits || (caller->asks[i].is_used && !caller->asks[i].is_open);
         has_room = has_room || !caller->asks[i].is_used;
     }
@@ -408,6 +502,7 @@ static void caller_close(struct harbour *harbour, struct caller *caller)
 {
     tael_close(caller->client);
     caller->client = NULL;
+    caller->is_asking = false;
     caller->open_at = now_of(harbour) + below(harbour, NS_PER_S);
     for (u32 i = 0; i < HARBOUR_ASKS_MAX; i++) caller->asks[i].is_open = false;
 }
@@ -415,7 +510,7 @@ static void caller_close(struct harbour *harbour, struct caller *caller)
 // Gives up waiting for something; it is asked again later.
 static void caller_give_up(struct harbour *harbour, struct caller *caller)
 {
-    struct ask *ask = &caller->asks[below(harbour, HARBOUR_ASKS_MAX)];
+    struct ask *ask = &caller->asks[below(harbour, harbour->asks_max)];
     if (!ask->is_open) return;
     bool maybe = false;
     if (tael_give_up(caller->client, ask->ticket, &maybe) != TAEL_OK) abort();
@@ -438,8 +533,10 @@ static bool caller_step(struct harbour *harbour, struct caller *caller)
         return true;
     }
     if (caller_may_ask(harbour, caller) && now_of(harbour) >= caller->ask_at) {
-        ask_submit(harbour, ask_next(harbour, caller));
-        caller->ask_at = now_of(harbour) + below(harbour, THINK_NS);
+        struct ask *ask = ask_next(harbour, caller);
+        if (ask != NULL) ask_submit(harbour, ask);
+        if (harbour->modules != NULL && chance(harbour, 20)) caller_question(harbour, caller);
+        caller->ask_at = now_of(harbour) + 1 + below(harbour, THINK_NS);
         return true;
     }
     struct tael_client *client = caller->client;
@@ -458,19 +555,42 @@ static bool caller_step(struct harbour *harbour, struct caller *caller)
 
 // --- who follows the change stream ---------------------------------------------------------------
 
-static struct account *told_account(struct follow *follow, u128 id)
+// Where the account is, or would be, among those that were told.
+static u32 *told_place(struct follow *follow, u32 number, u128 id)
 {
-    struct account *account = id < HARBOUR_ACCOUNTS_MAX ? &follow->accounts[(u32)id] : NULL;
-    if (account != NULL && account->id == id) return account;
+    u32 at = (u32)id * 2654435761u + number * 40503u;
+    for (;; at++) {
+        u32 *place = &follow->places[at % HARBOUR_PLACES];
+        if (*place == 0) return place;
+        const struct account *account = &follow->accounts[*place - 1];
+        if (account->id == id && account->ledger == number) return place;
+    }
+}
+
+static struct account *told_account(struct follow *follow, u32 number, u128 id)
+{
+    const u32 place = *told_place(follow, number, id);
+    if (place != 0) return &follow->accounts[place - 1];
     harbour_fail(follow->harbour, "changes", "a change of an account that was never made");
+}
+
+static void account_fold(struct follow *follow, const struct account *account)
+{
+    u32 *place = told_place(follow, account->ledger, account->id);
+    if (*place != 0 || follow->account_count == HARBOUR_ACCOUNTS_MAX) {
+        harbour_fail(follow->harbour, "changes", "account %llu on %u was made twice",
+                     (unsigned long long)account->id, account->ledger);
+    }
+    follow->accounts[follow->account_count] = *account;
+    *place = ++follow->account_count;
 }
 
 static void transfer_fold(struct follow *follow, const struct tael_change *change)
 {
     struct transfer transfer;
     memcpy(&transfer, change + 1, sizeof transfer);
-    struct account *debit = told_account(follow, transfer.debit_account_id);
-    struct account *credit = told_account(follow, transfer.credit_account_id);
+    struct account *debit = told_account(follow, transfer.ledger, transfer.debit_account_id);
+    struct account *credit = told_account(follow, transfer.ledger, transfer.credit_account_id);
     const u128 released = u128_of(change->released);
     debit->debits_pending -= released;
     credit->credits_pending -= released;
@@ -494,15 +614,11 @@ static void change_fold(struct follow *follow, const struct tael_change *change)
     follow->changes.row = change->row + 1;
     follow->position = change->position;
     harbour->counts[HARBOUR_CHANGES]++;
+    if (change->result != 0) return; // It was refused.
     if (change->kind == TAEL_CHANGE_ACCOUNT) {
         struct account account;
         memcpy(&account, change + 1, sizeof account);
-        if (account.id >= HARBOUR_ACCOUNTS_MAX || follow->accounts[(u32)account.id].id != 0) {
-            harbour_fail(harbour, "changes", "account %llu was made twice",
-                         (unsigned long long)account.id);
-        }
-        follow->accounts[(u32)account.id] = account;
-        follow->account_count++;
+        account_fold(follow, &account);
     } else if (change->kind <= TAEL_CHANGE_EXPIRY) {
         transfer_fold(follow, change);
     }
@@ -524,8 +640,9 @@ static void page_answered(void *context, const struct tael_answer *answer)
     // It is told to come again, or an operation of the disk failed.
     if (answer->result != TAEL_RESULT_DONE) return;
     harbour->counts[HARBOUR_PAGES]++;
-    answered(harbour);
+    answered(harbour, 0);
     const u64 next = tael_changes_next(answer);
+    const u64 first = follow->changes.row;
     for (const struct tael_change *change = tael_change_next(answer, NULL); change != NULL;
          change = tael_change_next(answer, change)) {
         change_fold(follow, change);
@@ -534,8 +651,9 @@ static void page_answered(void *context, const struct tael_answer *answer)
         harbour_fail(harbour, "changes", "the next row is %llu, behind %llu changes",
                      (unsigned long long)next, (unsigned long long)follow->changes.row);
     }
+    harbour_check_page(harbour, follow, first, answer);
     follow->changes.row = next;
-    harbour_check_told(harbour, follow->accounts, next, follow->position);
+    harbour_check_told(harbour, follow->accounts, follow->account_count, next, follow->position);
 }
 
 static void follow_ask(struct harbour *harbour, struct follow *follow)
@@ -594,8 +712,11 @@ static bool follow_step(struct harbour *harbour, struct follow *follow)
 
 void harbour_clients_init(struct harbour *harbour)
 {
-    harbour->plain_count = 1 + (u32)below(harbour, chance(harbour, 25) ? HARBOUR_PLAIN_MAX : 8);
+    harbour->plain_count = 1 + (u32)below(harbour, chance(harbour, 25) ? 24 : 8);
+    if (chance(harbour, 10)) harbour->plain_count = HARBOUR_PLAIN_MAX;
+    harbour->asks_max = harbour->is_flooded ? HARBOUR_ASKS_MAX : 12;
     harbour->caller_count = 1 + (u32)below(harbour, HARBOUR_CALLERS_MAX);
+    if (harbour->modules != NULL) harbour->plain_count = 0;
     harbour->follow_count = 1 + (u32)below(harbour, HARBOUR_FOLLOWS_MAX);
     for (u32 i = 0; i < HARBOUR_CALLERS_MAX; i++) {
         harbour->callers[i].harbour = harbour;
@@ -606,6 +727,8 @@ void harbour_clients_init(struct harbour *harbour)
     for (u32 i = 0; i < HARBOUR_FOLLOWS_MAX; i++) {
         harbour->follows[i].harbour = harbour;
         harbour->follows[i].accounts = must(calloc(HARBOUR_ACCOUNTS_MAX, sizeof(struct account)));
+        harbour->follows[i].places = must(calloc(HARBOUR_PLACES, sizeof(u32)));
+        harbour->follows[i].changes.flags = i % 2 == 1 ? TAEL_CHANGES_REFUSED : 0;
     }
 }
 
@@ -624,6 +747,7 @@ void harbour_clients_free(struct harbour *harbour)
     for (u32 i = 0; i < HARBOUR_FOLLOWS_MAX; i++) {
         tael_close(harbour->follows[i].client);
         free(harbour->follows[i].accounts);
+        free(harbour->follows[i].places);
     }
 }
 

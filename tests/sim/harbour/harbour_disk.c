@@ -18,7 +18,7 @@ static bool leave(struct harbour *harbour)
     if (!host_is_at_home(host)) return false;
     if (chance(harbour, harbour->slow_percent)) {
         u64 pause = below(harbour, 20 * NS_PER_MS);
-        if (below(harbour, 20) == 0) {
+        if (below(harbour, 60) == 0) {
             pause = SLOW_NS + below(harbour, 3 * NS_PER_S);
             harbour->counts[HARBOUR_SLOW]++;
         }

@@ -45,6 +45,10 @@ void *harbour_serve(void *context);
 // What ends the process: it asked for it, lost its power, or is killed.
 void harbour_crash(struct harbour *harbour, enum disk_memory_crash how);
 
+// Somebody was answered who asked at this moment; 0: it does not matter when. In fair weather it
+// must be soon.
+void harbour_fair_answer(struct harbour *harbour, u64 asked_at);
+
 // --- clients (harbour_clients.c) ---
 
 // Chooses how many there are.
@@ -57,6 +61,9 @@ bool harbour_clients_step(struct harbour *harbour);
 u64 harbour_clients_wake_at(const struct harbour *harbour);
 // Whether nobody waits for an answer, and whoever follows has seen all.
 bool harbour_clients_are_answered(const struct harbour *harbour);
+// The answer to a command says when it was: as the log has it, or later when it was repeated.
+void harbour_ask_dated(struct harbour *harbour, const struct tael_answer *answer, u64 position,
+                       u64 timestamp);
 // What the log has for plain clients: the answer to this command.
 void harbour_plain_expect(struct harbour *harbour, const struct frame_command *command,
                           const struct oracle_answer *answer);
@@ -74,7 +81,41 @@ u64 harbour_pirates_wake_at(const struct harbour *harbour);
 // They leave for good.
 void harbour_pirates_leave(struct harbour *harbour);
 
+// --- commands and questions of modules (harbour_modules.c) ---
+
+// Makes it a world of modules. Before anything is logged.
+void harbour_modules_init(struct harbour *harbour);
+void harbour_modules_free(struct harbour *harbour);
+// The models are told of the frame that the follower just took over.
+void harbour_modules_follow(struct harbour *harbour);
+// Everything is compared, the server being at rest, and counted.
+void harbour_modules_check(struct harbour *harbour);
+// Whether a command was carried out under this id.
+bool harbour_modules_is_in_log(const struct harbour *harbour, u128 id);
+// The next command of a caller, who keeps its place. False when there is none just now.
+bool harbour_modules_command(struct harbour *harbour, struct ask *ask);
+// In whose name a command is given.
+u64 harbour_modules_principal(const struct harbour *harbour, const struct pipeline_command *given);
+// A caller was answered: as the log says.
+void harbour_modules_answered(struct harbour *harbour, const struct ask *ask,
+                              const struct tael_answer *answer);
+// A random question, its body written; it may break its description.
+const struct schema_record *harbour_modules_question(struct harbour *harbour, u8 *body);
+// The answer that the server gives to a question: as the follower gives it, if it is as far.
+void harbour_modules_view(struct harbour *harbour, const struct pipeline_query *query);
+
+// --- planted bugs (harbour_plants.c) ---
+
+// An answer to a command, and one to a question, before the port has it; a command before the
+// pipeline has it: with a bug, they may be changed.
+void harbour_plant_reply(struct harbour *harbour, struct pipeline_command *command);
+void harbour_plant_answer(struct harbour *harbour, struct pipeline_query *query);
+void harbour_plant_command(struct harbour *harbour, struct frame_command *entry);
+
 // --- checks (harbour_check.c) ---
+
+// Whether a command of the tael port is in the log under this id, as far as it was followed.
+bool harbour_is_in_log(const struct harbour *harbour, u128 id);
 
 // The oracle and the follower go on with the log up to the command at this position, which the
 // server calls durable.
@@ -84,11 +125,25 @@ void harbour_follow(struct harbour *harbour, u64 position);
 void harbour_check_start(struct harbour *harbour);
 // It stopped cleanly.
 void harbour_check_stop(struct harbour *harbour);
+// The checksum of a question: of what sort, and its body.
+u128 harbour_question_key(u32 sort, const u8 *body, u32 size);
+// The server gives an answer that shows this position.
+void harbour_told_note(struct harbour *harbour, u128 question, const u8 *answer, u32 size,
+                       u64 position);
+// A client got an answer: it is one that was given to such a question, and shows that position.
+void harbour_told_check(struct harbour *harbour, u128 question, const u8 *answer, u32 size,
+                        u64 position);
+// A client was told that its session is over.
+void harbour_session_over(struct harbour *harbour, u128 client);
 // An answer to a question of a plain client, as the server gives it.
 void harbour_check_question(struct harbour *harbour, const struct pipeline_query *query);
-// Accounts by id as the changes up to this row, of the command at this position, told of them: they
-// are those of the ledger, if nothing came behind it.
-void harbour_check_told(struct harbour *harbour, const struct account *told, u64 row, u64 position);
+// Accounts as the changes up to this row, of the command at this position, told of them: they are
+// those of the ledger, if nothing came behind it.
+void harbour_check_told(struct harbour *harbour, const struct account *told, u32 count, u64 row,
+                        u64 position);
+// A page of changes from this row on: each of them is the follower's, byte for byte.
+void harbour_check_page(struct harbour *harbour, const struct follow *follow, u64 row,
+                        const struct tael_answer *answer);
 // Every account; the folder verified and replayed.
 void harbour_check_all(struct harbour *harbour);
 

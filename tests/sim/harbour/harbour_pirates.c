@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who connects and behaves badly: says nothing, begins a message and never ends it, sends what is
-// none, or never reads; many at once. Nobody else may be harmed by it.
+// none, or never reads; many at once. Some are let in and ask for more than they ever read. Whoever
+// else is there must be answered all the same.
 #include "harbour_internal.h"
 
+#include "machine/changes.h"
 #include "server/compat_message.h"
 #include "server/tael_message.h"
 
@@ -17,10 +19,12 @@
 #include <unistd.h>
 
 #define PIRATE_BYTES_MAX (64 * KIB)
+#define GUEST_ASKS_MAX   100u
 
 void harbour_pirates_init(struct harbour *harbour)
 {
-    harbour->pirate_count = (u32)below(harbour, chance(harbour, 20) ? HARBOUR_PIRATES_MAX : 4);
+    harbour->pirate_count = (u32)below(harbour, chance(harbour, 20) ? 24 : 4);
+    if (harbour->is_flooded) harbour->pirate_count = HARBOUR_PIRATES_MAX;
     for (u32 i = 0; i < HARBOUR_PIRATES_MAX; i++) {
         harbour->pirates[i].fd = -1;
         harbour->pirates[i].act_at = NS_PER_S + below(harbour, 5 * NS_PER_S);
@@ -73,10 +77,43 @@ static u32 header_make(struct harbour *harbour, const struct pirate *pirate, u8 
     return MESSAGE_HEADER_SIZE + body_size;
 }
 
+static u32 message_put(u8 *out, struct tael_header header, const void *body, u32 size)
+{
+    tael_header_seal(&header, body, size);
+    memcpy(out, &header, sizeof header);
+    memcpy(out + sizeof header, body, size);
+    return (u32)sizeof header + size;
+}
+
+// One who is let in, and asks and asks, and reads nothing.
+static u32 guest_make(struct harbour *harbour, u8 *out)
+{
+    const struct tael_hello hello = {.protocol_max = TAEL_PROTOCOL};
+    const u32 asks = (u32)below(harbour, GUEST_ASKS_MAX);
+    u32 size = message_put(out, (struct tael_header){.head = {.command = TAEL_HELLO}}, &hello,
+                           sizeof hello);
+    for (u32 i = 0; i < asks; i++) {
+        const struct changes changes = {.row = below(harbour, 1000),
+                                        .wait_ms = (u32)below(harbour, 2) * 60000};
+        const struct tael_header header = {.head = {.command = TAEL_QUESTION},
+                                           .correlation = i + 1,
+                                           .record = changes_schema_changes.number,
+                                           .version = 1,
+                                           .count = 1};
+        size += message_put(out + size, header, &changes, sizeof changes);
+    }
+    return size;
+}
+
 static void bytes_make(struct harbour *harbour, struct pirate *pirate)
 {
     pirate->bytes = malloc(PIRATE_BYTES_MAX);
     if (pirate->bytes == NULL) abort();
+    if (pirate->is_tael && chance(harbour, 30)) {
+        harbour->counts[HARBOUR_GUESTS]++;
+        pirate->size = guest_make(harbour, pirate->bytes);
+        return;
+    }
     switch (below(harbour, 4)) {
     case 0: // Nothing.
         break;

@@ -20,6 +20,9 @@
 
 // What a turn costs, at most: the clocks must not stand still while threads hand work on.
 #define TURN_NS_MAX (20 * NS_PER_US)
+// How long a thread is held back at most, and after how many turns one is, on average.
+#define HELD_NS_MAX (100 * NS_PER_MS)
+#define HELD_TURNS  3000u
 
 struct host_memory {
     void *memory; // NULL: free.
@@ -35,6 +38,7 @@ static const char *const count_names[] = {
     [HOST_CLOCK_FORTH] = "clock-set-forwards",
     [HOST_CLOCK_BACK] = "clock-set-back",
     [HOST_SUSPENDED] = "suspended",
+    [HOST_HELD] = "threads-held-back",
 };
 static_assert(ARRAY_COUNT(count_names) == HOST_COUNT_KINDS, "each count has a name");
 
@@ -49,6 +53,7 @@ void host_init(struct host *host, u64 seed, u64 wall)
     random_init(&host->random, seed);
     host->wall_apart = (i64)(wall - host->steady);
     host->preempt_percent = (u32)random_below(&host->random, 40);
+    host->is_unfair = random_chance(&host->random, 70);
 }
 
 void host_free(struct host *host)
@@ -193,15 +198,30 @@ static bool can_go_on(const struct host *host, const struct host_thread *thread)
     return false;
 }
 
+static bool is_held(const struct host *host, u32 thread)
+{
+    return thread == host->held && host->steady < host->held_until;
+}
+
+static void hold_back(struct host *host)
+{
+    if (!host->is_unfair || random_below(&host->random, HELD_TURNS) != 0) return;
+    host->held = (u32)random_below(&host->random, host->thread_count);
+    host->held_until = host->steady + random_below(&host->random, HELD_NS_MAX);
+    host->counts[HOST_HELD]++;
+}
+
 bool host_turn(struct host *host)
 {
     u32 able[HOST_THREADS_MAX];
     u32 count = 0;
     if (!host_lives(host)) return false;
     for (u32 i = 0; i < host->thread_count; i++) {
+        if (is_held(host, i)) continue;
         if (can_go_on(host, &host->threads[i])) able[count++] = i;
     }
     if (count == 0) return false;
+    hold_back(host);
     const u32 chosen = able[random_below(&host->random, count)];
     struct host_thread *thread = &host->threads[chosen];
     host->counts[HOST_TURNS]++;
@@ -218,12 +238,12 @@ bool host_turn(struct host *host)
 
 u64 host_wake_at(const struct host *host)
 {
-    u64 wake = U64_MAX;
+    u64 wake = host->held_until > host->steady ? host->held_until : U64_MAX;
     for (u32 i = 0; i < host->thread_count; i++) {
         const struct host_thread *thread = &host->threads[i];
         const bool is_timed = thread->wait == HOST_CONDITION || thread->wait == HOST_SLEEP ||
                               thread->wait == HOST_POLL;
-        if (is_timed) wake = MIN(wake, thread->until);
+        if (is_timed && !is_held(host, i)) wake = MIN(wake, thread->until);
     }
     return wake;
 }

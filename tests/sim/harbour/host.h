@@ -33,6 +33,7 @@ enum host_count {
     HOST_CLOCK_FORTH, // The wall clock was set.
     HOST_CLOCK_BACK,
     HOST_SUSPENDED, // The machine slept.
+    HOST_HELD,      // Threads that got no turn for a while.
     HOST_COUNT_KINDS,
 };
 
@@ -78,6 +79,9 @@ struct host {
     struct host_lock locks[HOST_LOCKS_MAX]; // That are held.
     u32 lock_count;
     u32 preempt_percent; // Of the places where a turn may end.
+    bool is_unfair;      // Now and then a thread that could go on gets no turn
+    u64 held_until;      // until then,
+    u32 held;            // this one.
     u64 steady;
     i64 wall_apart; // Of the wall clock from the steady one.
     u32 abroad;

@@ -21,6 +21,7 @@ struct options {
     u64 seconds; // 0: as many worlds as `runs`; else until so many are over.
     bool all;
     bool plants;
+    enum harbour_bug plant;
     bool verbose;
 };
 
@@ -38,23 +39,41 @@ static void on_end(int number)
         // A report that may fail is better than none.
         // NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c)
         harbour_report(current, stderr);
-        (void)fprintf(stderr, "again: sim-ports --seed %llu --answers %llu\n",
-                      (unsigned long long)current->seed, (unsigned long long)current_answers);
+        (void)fprintf(stderr, "again: sim-ports --seed %llu --answers %llu --plant %s\n",
+                      (unsigned long long)current->seed, (unsigned long long)current_answers,
+                      harbour_bug_name(current->bug));
         // NOLINTEND(bugprone-signal-handler,cert-sig30-c)
     }
     (void)raise(number);
+}
+
+// Whatever ends a world is reported, on a stack of its own: that of a thread may be what is broken.
+static void signals_watch(void)
+{
+    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTERM, SIGINT};
+    static _Alignas(16) u8 stack[256 * KIB];
+    const stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+    const struct sigaction action = {.sa_handler = on_end, .sa_flags = SA_ONSTACK};
+    if (sigaltstack(&own, NULL) != 0) abort();
+    for (u32 i = 0; i < ARRAY_COUNT(numbers); i++) {
+        if (sigaction(numbers[i], &action, NULL) != 0) abort();
+    }
 }
 
 static int usage(void)
 {
     (void)fprintf(
         stderr,
-        "usage: sim-ports [--seed N] [--runs N | --seconds N] [--answers N] [--all] [--verbose]\n"
+        "usage: sim-ports [--seed N] [--runs N | --seconds N] [--answers N] [--all] [--plant "
+        "NAME]\n"
+        "                 [--verbose]\n"
         "       sim-ports --plants [--seed N] [--runs N] [--answers N]\n"
         "  Runs N worlds of ports of consecutive seeds until clients had N answers in each, then\n"
         "  until everybody is answered. --seconds runs worlds until so many are over. --all fails\n"
         "  when something of the repertoire never happened. --plants runs worlds with each of the\n"
-        "  bugs that must be found, at most N, until it is.\n");
+        "  bugs that must be found, at most N, until the check that must find it does; --plant "
+        "runs\n"
+        "  them with one of these bugs.\n");
     return 2;
 }
 
@@ -69,6 +88,12 @@ static bool options_read(int count, char **words, struct options *out)
         if (strcmp(words[i], "--verbose") == 0) flag = &out->verbose;
         if (flag != NULL) {
             *flag = true;
+            continue;
+        }
+        if (strcmp(words[i], "--plant") == 0) {
+            if (++i == count) return false;
+            out->plant = harbour_bug_named(words[i]);
+            if (out->plant == HARBOUR_BUGS) return false;
             continue;
         }
         if (strcmp(words[i], "--seed") == 0) value = &out->seed;
@@ -95,6 +120,7 @@ static void run(u64 seed, const struct options *options, enum harbour_bug bug,
     current_answers = options->answers;
     // Some live longer, so that what takes long happens too.
     harbour_live(harbour, seed % 10 == 0 ? 8 * options->answers : options->answers);
+    harbour_rest(harbour, options->answers / 4);
     harbour_finish(harbour);
     machine_state_digest(&harbour->follower.node.machine, &state);
     printf("seed %llu: %llu answers, %llu events, %llu starts, %llu turns, state "
@@ -178,6 +204,14 @@ static bool bug_run(u64 seed, const struct options *options, enum harbour_bug bu
     return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 }
 
+// Whether a world failed by the check that must find the bug: "FAILED at N answers: CHECK: ...".
+static bool is_found_by(enum harbour_bug bug, const char *line)
+{
+    char check[32];
+    return sscanf(line, "FAILED at %*u answers: %31[^:]:", check) == 1 &&
+           harbour_bug_is_found_by(bug, check);
+}
+
 static int bugs_find(const struct options *options)
 {
     u32 missing = 0;
@@ -185,12 +219,16 @@ static int bugs_find(const struct options *options)
         const enum harbour_bug bug = (enum harbour_bug)i;
         char line[256];
         u64 worlds = 0;
+        u64 others = 0;
         bool found = false;
         while (!found && worlds < options->runs) {
-            found = bug_run(options->seed + worlds++, options, bug, line, sizeof line);
+            const bool failed = bug_run(options->seed + worlds++, options, bug, line, sizeof line);
+            found = failed && is_found_by(bug, line);
+            others += failed && !found;
         }
-        printf("plant %-10s %s in %llu worlds: %s\n", harbour_bug_name(bug),
-               found ? "found" : "not found", (unsigned long long)worlds, found ? line : "");
+        printf("plant %-10s %s in world %llu, by other checks in %llu before: %s\n",
+               harbour_bug_name(bug), found ? "found" : "not found", (unsigned long long)worlds,
+               (unsigned long long)others, line);
         missing += !found;
     }
     return missing > 0;
@@ -203,7 +241,7 @@ static void runs_for(const struct options *options, struct totals *totals)
     double seconds = 0;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
     while (seconds < (double)options->seconds) {
-        run(options->seed + worlds++, options, HARBOUR_NO_BUG, totals);
+        run(options->seed + worlds++, options, options->plant, totals);
         (void)clock_gettime(CLOCK_MONOTONIC, &now);
         seconds = (double)(now.tv_sec - begin.tv_sec) + (double)(now.tv_nsec - begin.tv_nsec) / 1e9;
     }
@@ -216,12 +254,12 @@ int main(int count, char **words)
 {
     struct options options;
     if (!options_read(count, words, &options)) return usage();
-    (void)signal(SIGABRT, on_end);
+    signals_watch();
     if (options.plants) return bugs_find(&options);
     struct totals totals = {0};
     if (options.seconds > 0) runs_for(&options, &totals);
     for (u64 i = 0; i < options.runs && options.seconds == 0; i++) {
-        run(options.seed + i, &options, HARBOUR_NO_BUG, &totals);
+        run(options.seed + i, &options, options.plant, &totals);
     }
     const u32 missing = totals_print(&totals);
     if (missing == 0 || !options.all) return 0;

@@ -28,6 +28,8 @@ static const char *const count_names[] = {
     [NETWORK_CUT] = "cut",
     [NETWORK_VANISHED] = "vanished",
     [NETWORK_DUPLICATED] = "duplicated-messages",
+    [NETWORK_LATE] = "late-messages",
+    [NETWORK_NOBODY] = "sent-to-nobody",
     [NETWORK_ACCEPT_FAILED] = "accepts-failed",
 };
 static_assert(ARRAY_COUNT(count_names) == NETWORK_COUNT_KINDS, "each count has a name");
@@ -100,6 +102,7 @@ static void stream_free(struct stream *stream)
 {
     free(stream->bytes);
     free(stream->message);
+    free(stream->kept);
     *stream = (struct stream){0};
 }
 
@@ -210,11 +213,20 @@ static void pair_cut(struct network *network, struct socket_pair *pair)
     pair_reset(network, pair, below(network, DELAY_NS_MAX));
 }
 
+// Nothing arrives any more, and neither end learns of it for a while.
+static void pair_vanish(struct network *network, struct socket_pair *pair)
+{
+    pair->has_vanished = true;
+    pair_reset(network, pair, 1 + below(network, VANISHED_NS));
+}
+
 void network_cut_all(struct network *network)
 {
     for (u32 i = 0; i < network->pair_count; i++) {
         struct socket_pair *pair = &network->pairs[i];
-        if (!pair->is_used || pair->is_reset) continue;
+        if (!pair->is_used) continue;
+        if (pair->is_reset) pair->reset_due = MIN(pair->reset_due, *network->now);
+        if (pair->is_reset) continue;
         network->counts[NETWORK_CUT]++;
         pair_cut(network, pair);
     }
@@ -228,6 +240,24 @@ static bool is_register(const struct stream *stream)
     memcpy(&header, stream->message, sizeof header);
     return header.command == COMPAT_COMMAND_REQUEST &&
            header.request.operation == COMPAT_OPERATION_REGISTER;
+}
+
+// The stream ends with a message: it comes once more, or one of before does.
+static void message_again(struct network *network, struct stream *stream, u32 size, u64 due)
+{
+    const u32 rate = network->faults.duplicate_rate;
+    if (stream->kept != NULL && below(network, 8) == 0) {
+        network->counts[NETWORK_LATE]++;
+        stream_put(stream, stream->kept, stream->kept_size, due);
+        free(stream->kept);
+        stream->kept = NULL;
+    } else if (happens(network, rate, NETWORK_DUPLICATED)) {
+        stream_put(stream, stream->message, size, due);
+    } else if (stream->kept == NULL && below(network, 1000000) < rate) {
+        stream->kept = must(malloc(size));
+        stream->kept_size = size;
+        memcpy(stream->kept, stream->message, size);
+    }
 }
 
 // Follows the messages that a client sends, and has some of them come twice: whoever stands between
@@ -253,10 +283,7 @@ static void message_follow(struct network *network, struct stream *stream, const
         whole = load_u32(stream->message + offsetof(struct message_head, size));
         if (whole != stream->message_size) continue;
         // Only where the stream ends with it: what follows must not lie before its copy.
-        if (size == 0 && !is_register(stream) &&
-            happens(network, network->faults.duplicate_rate, NETWORK_DUPLICATED)) {
-            stream_put(stream, stream->message, whole, due);
-        }
+        if (size == 0 && !is_register(stream)) message_again(network, stream, whole, due);
         stream->message_size = 0;
     }
 }
@@ -324,6 +351,7 @@ int network_connect(struct network *network, int fd, const char *path)
         .piece_max = pieces[below(network, ARRAY_COUNT(pieces))],
         .piece_left = 16 * (u32)KIB,
         .user = descriptor->user,
+        .is_local = below(network, 2) == 0,
         .made_at = *network->now + below(network, DELAY_NS_MAX),
     };
     for (u32 i = 0; i < 2; i++) {
@@ -372,21 +400,34 @@ static u64 due_of(struct network *network, struct socket_pair *pair)
     return pair->has_vanished ? U64_MAX : due;
 }
 
+// Sends to whom has closed: refused at once, or answered by a reset (unix(7); RFC 9293, 3.10.7.1).
+static ssize_t send_to_nobody(struct network *network, struct socket_pair *pair, size_t size)
+{
+    network->counts[NETWORK_NOBODY]++;
+    if (pair->is_local) return refuse(EPIPE);
+    pair_reset(network, pair, below(network, DELAY_NS_MAX));
+    return (ssize_t)size;
+}
+
 ssize_t network_send(struct network *network, int fd, const struct iovec *parts, u32 count)
 {
+    size_t size = 0;
     const struct descriptor *descriptor = descriptor_of(network, fd);
     if (descriptor->kind != DESCRIPTOR_END) return refuse(ENOTCONN);
     struct socket_pair *pair = pair_of(network, descriptor);
     struct stream *stream = &pair->streams[descriptor->end];
     if (is_reset(network, pair)) return refuse(EPIPE);
     if (happens(network, network->faults.interrupt_rate, NETWORK_INTERRUPTED)) return refuse(EINTR);
+    for (u32 i = 0; i < count; i++) size += parts[i].iov_len;
+    const bool is_nobody = !pair->is_open[1 - descriptor->end] && !pair->has_vanished;
+    if (is_nobody && !pair->is_reset) return send_to_nobody(network, pair, size);
     u32 room = stream->capacity - MIN(stream->capacity, stream_used(stream));
     if (room == 0) {
         network->counts[NETWORK_FULL]++;
         return refuse(EAGAIN);
     }
-    if (happens(network, network->faults.short_rate, NETWORK_SHORT_SENDS)) {
-        room = 1 + (u32)below(network, room);
+    if (size > 1 && happens(network, network->faults.short_rate, NETWORK_SHORT_SENDS)) {
+        room = MIN(room, 1 + (u32)below(network, size - 1));
     }
     const bool is_lossy = network->is_lossy && descriptor->end == NETWORK_SERVER;
     const u64 due = due_of(network, pair);
@@ -407,8 +448,7 @@ ssize_t network_send(struct network *network, int fd, const struct iovec *parts,
         pair_cut(network, pair);
     } else if (!pair->has_vanished &&
                happens(network, network->faults.vanish_rate, NETWORK_VANISHED)) {
-        pair->has_vanished = true;
-        pair_reset(network, pair, VANISHED_NS);
+        pair_vanish(network, pair);
     }
     return is_lossy ? (ssize_t)parts[0].iov_len : (ssize_t)sent;
 }
@@ -485,14 +525,16 @@ int network_close(struct network *network, int fd)
     return 0;
 }
 
-void network_process_gone(struct network *network)
+void network_process_gone(struct network *network, bool is_silent)
 {
     for (u32 i = 0; i < network->descriptor_count; i++) {
         const struct descriptor *descriptor = &network->descriptors[i];
         if (descriptor->kind == DESCRIPTOR_NONE || !descriptor->is_process) continue;
-        // The kernel of a machine that lost its power says nothing; of one that lives, it ends
-        // what the process had. Either way the client's next word is answered by a reset.
-        if (descriptor->kind == DESCRIPTOR_END) pair_cut(network, pair_of(network, descriptor));
+        if (descriptor->kind == DESCRIPTOR_END) {
+            struct socket_pair *pair = pair_of(network, descriptor);
+            if (is_silent) pair_vanish(network, pair);
+            else pair_cut(network, pair);
+        }
         (void)network_close(network, NETWORK_FD_FIRST + (int)i);
     }
 }
@@ -510,6 +552,9 @@ static u32 end_ready(const struct network *network, const struct descriptor *des
     const bool is_over = in->is_ended && *network->now >= in->end_due && stream_used(in) == 0;
     if (is_over || stream_arrived(network, in) > 0) ready |= EPOLLIN;
     if (stream_used(out) < out->capacity) ready |= EPOLLOUT;
+    const bool is_nobody = !pair->is_open[1 - descriptor->end] && !pair->has_vanished;
+    const bool has_all = stream_arrived(network, in) == stream_used(in);
+    if (is_nobody && pair->is_local && has_all && *network->now >= in->end_due) ready |= EPOLLHUP;
     return ready;
 }
 

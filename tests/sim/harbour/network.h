@@ -17,11 +17,11 @@
 #include <sys/epoll.h>
 #include <sys/uio.h>
 
-#define NETWORK_DESCRIPTORS_MAX 1024u
-#define NETWORK_CONNECTIONS_MAX 384u
+#define NETWORK_DESCRIPTORS_MAX 2048u
+#define NETWORK_CONNECTIONS_MAX 640u
 #define NETWORK_PIECES_MAX      64u
 #define NETWORK_WAITING_MAX     64u // Connections that nobody has accepted yet.
-#define NETWORK_WATCHED_MAX     640u
+#define NETWORK_WATCHED_MAX     1024u
 #define NETWORK_FD_FIRST        (1 << 20)
 #define NETWORK_MESSAGE_MAX     (256 + MIB)
 
@@ -36,7 +36,9 @@ enum network_count {
     NETWORK_DELAYED,     // Pieces that took more than 100 ms.
     NETWORK_CUT,         // Connections that both ends saw end.
     NETWORK_VANISHED,    // That neither end saw end for a while.
-    NETWORK_DUPLICATED,  // Messages that came twice.
+    NETWORK_DUPLICATED,  // Messages that came twice, the second one at once
+    NETWORK_LATE,        // or behind others.
+    NETWORK_NOBODY,      // Sends to whom had closed.
     NETWORK_ACCEPT_FAILED,
     NETWORK_COUNT_KINDS,
 };
@@ -72,6 +74,8 @@ struct stream {
     // Of what a client sends: the message that it is in.
     u8 *message;
     u32 message_size;
+    u8 *kept; // One that comes once more later, or NULL,
+    u32 kept_size;
 };
 
 enum { NETWORK_CLIENT, NETWORK_SERVER };
@@ -82,6 +86,7 @@ struct socket_pair {
     bool is_reset;   // Both ends are told so once `reset_due` has come,
     u64 reset_due;
     bool has_vanished;        // Nothing arrives any more.
+    bool is_local;            // As over a unix socket: who is closed is known at once.
     u32 piece_max;            // What one receive gives at most,
     u32 piece_left;           // as long as so many more bytes are received.
     u32 user;                 // Who the client is, as the kernel has it.
@@ -143,8 +148,8 @@ static inline bool network_is_own(int fd)
 u64 network_wake_at(const struct network *network);
 // What poll(2) would say of a descriptor now: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP.
 u32 network_ready(const struct network *network, int fd);
-// Closes what the process has.
-void network_process_gone(struct network *network);
+// Closes what the process has. A machine that lost its power tells nobody: `is_silent`.
+void network_process_gone(struct network *network, bool is_silent);
 // Cuts every connection that there is.
 void network_cut_all(struct network *network);
 
