@@ -450,7 +450,7 @@ void harbour_init(struct harbour *harbour, const struct harbour_options *options
     if (wal_init(&harbour->log, &harbour->disk.disk, &failure) != STATUS_OK) abort();
     harbour->next_id = (u128)1 << 80;
     harbour->user = (u32)geteuid();
-    harbour->is_flooded = chance(harbour, 7) || harbour->bug == HARBOUR_BUG_UNREAD;
+    harbour->is_flooded = chance(harbour, 7);
     harbour->counts[HARBOUR_FLOODED] += harbour->is_flooded;
     faults_choose(harbour);
     simulated_set(system);

@@ -253,7 +253,6 @@ struct harbour {
         HARBOUR_BUG_FLIPPED,   // A bit of an answer to a question is another.
         HARBOUR_BUG_DATED,     // An answer says that it was one position earlier.
         HARBOUR_BUG_SKIPPED,   // A page of changes says that the next one begins a row later.
-        HARBOUR_BUG_UNREAD,    // Connections that waited for a buffer are not read any more.
         HARBOUR_BUGS,
     } bug;
     u64 counts[HARBOUR_COUNT_KINDS];

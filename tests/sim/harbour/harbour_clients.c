@@ -267,7 +267,7 @@ static struct tael_client *tael_make(struct harbour *harbour)
     const struct tael_options options = {
         .address = "unix:" HARBOUR_TAEL_PATH,
         .silence_ms = 2000 + below(harbour, 30000),
-        .open_max = harbour->asks_max + 2,
+        .open_max = harbour->asks_max + 1,
         .turned_away_max = U32_MAX, // The network turns many away.
     };
     struct tael_client *client = tael_open(&options);

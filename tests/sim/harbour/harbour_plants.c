@@ -4,8 +4,6 @@
 // the simulator's stands in the place of one of its own.
 #include "harbour_internal.h"
 
-#include "server/connection.h"
-
 #include <string.h>
 
 #define SWAPPED_MAX (16 * (u32)KIB) // Of an answer that is given to another one.
@@ -25,7 +23,6 @@ static const struct {
     [HARBOUR_BUG_FLIPPED] = {"flipped", {"questions"}},
     [HARBOUR_BUG_DATED] = {"dated", {"replies"}},
     [HARBOUR_BUG_SKIPPED] = {"skipped", {"changes"}},
-    [HARBOUR_BUG_UNREAD] = {"unread", {"latency", "silence", "answers"}},
 };
 
 const char *harbour_bug_name(enum harbour_bug bug)
@@ -88,14 +85,3 @@ void harbour_plant_command(struct harbour *harbour, struct frame_command *entry)
     if (!harbour_is_in_log(harbour, entry->command_id) || below(harbour, 3) != 0) return;
     entry->command_id ^= (u128)1 << 100;
 }
-
-// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names.
-// Connections that waited for a buffer are not read any more.
-bool __real_connections_resume(struct connections *connections);
-bool __wrap_connections_resume(struct connections *connections);
-bool __wrap_connections_resume(struct connections *connections)
-{
-    struct harbour *harbour = simulated_context();
-    return harbour->bug != HARBOUR_BUG_UNREAD && __real_connections_resume(connections);
-}
-// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
