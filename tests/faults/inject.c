@@ -103,19 +103,26 @@ static bool descriptor_send(int to, int descriptor)
     return sendmsg(to, &message, 0) == 1;
 }
 
+// Leaves by a call that is not watched, and does nothing before: where coverage is counted _exit
+// writes files, which nobody would let it do.
+static _Noreturn void leave(int code)
+{
+    for (;;) (void)syscall(SYS_exit_group, code);
+}
+
 void inject_child(void *context)
 {
     const struct inject *inject = context;
     const int listener = filter_install();
     // It is closed when the program is executed: the kernel made it so.
-    if (listener < 0 || !descriptor_send(inject->sockets[1], listener)) _exit(126);
+    if (listener < 0 || !descriptor_send(inject->sockets[1], listener)) leave(126);
 }
 
 bool inject_is_permitted(void)
 {
     const pid_t child = fork();
     int status = 0;
-    if (child == 0) _exit(filter_install() >= 0 ? 0 : 1); // _exit is not watched.
+    if (child == 0) leave(filter_install() >= 0 ? 0 : 1);
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
            WEXITSTATUS(status) == 0;
 }
