@@ -20,10 +20,9 @@
 // Beyond them nobody is answered any more: of the world's turns, and of time, starts included.
 #define SILENT_TURNS 20000000u
 #define SILENT_NS    (14400 * NS_PER_S)
-// In fair weather the answer to a command takes no longer: less than a round by the clock alone, by
-// which what somebody forgot to say would be found all the same. It may take long in a flood, and
-// where jobs and whole imports go on.
-#define FAIR_NS    (900 * NS_PER_MS)
+// In fair weather the answer to a command takes no longer, though bodies may come byte by byte. It
+// may take long in a flood, and where jobs and whole imports go on.
+#define FAIR_NS    (5 * NS_PER_S)
 #define CROWDED_NS (60 * NS_PER_S)
 #define SETTLE_NS  (1500 * NS_PER_MS)
 #define CALM_NS    (600 * NS_PER_S)
