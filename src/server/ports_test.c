@@ -33,7 +33,9 @@ static int setup(void **state)
     struct failure failure;
     disk_memory_init(&world->disk, 1);
     *state = world;
-    return node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure);
+    const enum status status =
+        node_open(&world->node, &world->disk.disk, &genesis, 7, NULL, &report, &failure);
+    return status == STATUS_OK ? 0 : -1;
 }
 
 static int teardown(void **state)

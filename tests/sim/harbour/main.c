@@ -217,7 +217,7 @@ static int bugs_find(const struct options *options)
     u32 missing = 0;
     for (u32 i = HARBOUR_NO_BUG + 1; i < HARBOUR_BUGS; i++) {
         const enum harbour_bug bug = (enum harbour_bug)i;
-        char line[256];
+        char line[256] = "";
         u64 worlds = 0;
         u64 others = 0;
         bool found = false;
