@@ -145,7 +145,7 @@ static u32 stream_arrived(const struct network *network, const struct stream *st
 
 static void stream_put(struct stream *stream, const u8 *bytes, u32 size, u64 due)
 {
-    if (stream->end + size > stream->room) {
+    if (stream->end + size > stream->room && stream->begin > 0) {
         memmove(stream->bytes, stream->bytes + stream->begin, stream_used(stream));
         stream->end -= stream->begin;
         stream->begin = 0;
