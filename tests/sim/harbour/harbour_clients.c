@@ -372,7 +372,7 @@ static void ask_answered(void *context, const struct tael_answer *answer)
     ask->is_open = false;
     if (!ask->is_answered && chance(harbour, 15)) {
         ask->is_answered = true; // It is asked once more, or with other bytes.
-        if (chance(harbour, 30)) ask->body[below(harbour, ask->size)] ^= 1;
+        if (chance(harbour, 30) && ask->size > 0) ask->body[below(harbour, ask->size)] ^= 1;
         return;
     }
     ask_free(ask);
