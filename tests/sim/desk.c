@@ -2,6 +2,7 @@
 //
 // The world of modules: clients, frames, replies.
 #include "desk_internal.h"
+#include "must.h"
 
 #include "machine/compat.h"
 
@@ -33,12 +34,6 @@ static_assert(ARRAY_COUNT(check_names) == DESK_CHECKS, "each check has a name");
 const char *desk_check_name(enum desk_check check)
 {
     return check_names[check];
-}
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
 }
 
 void desk_fail(struct world *world, enum desk_check check, const char *format, ...)

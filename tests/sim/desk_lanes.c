@@ -3,6 +3,7 @@
 // The lanes of the world of modules: which commands come next, and which model each belongs to. The
 // lane of books is here, since all others stand on it.
 #include "desk_internal.h"
+#include "must.h"
 
 #include "modules/constraint/constraint_model.h"
 #include "modules/principal/principal.h"
@@ -22,12 +23,6 @@
 #define BASE_CONVERSION 7u    // As the generator numbers them.
 #define BASE_ACCOUNTS   6u    // Of each book; the last two are of rules.
 #define BASE_DAY        20024 // That of the generator; three days later a month ends.
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
-}
 
 void desk_command_set(struct desk *desk, struct desk_command *out, u16 record, const void *body,
                       u32 size)

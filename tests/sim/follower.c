@@ -2,15 +2,10 @@
 //
 // The follower.
 #include "follower.h"
+#include "must.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
-}
 
 void follower_init(struct follower *follower, const struct genesis *genesis, u128 log_id)
 {

@@ -2,17 +2,12 @@
 //
 // The oracle.
 #include "oracle.h"
+#include "must.h"
 
 #include "base/checksum.h"
 #include "machine/commit.h"
 
 #include <stdlib.h>
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
-}
 
 void oracle_init(struct oracle *oracle)
 {

@@ -2,6 +2,7 @@
 //
 // The world: clients, frames, upkeep, crashes.
 #include "batch.h"
+#include "must.h"
 #include "world_internal.h"
 
 #include <stdarg.h>
@@ -58,12 +59,6 @@ static_assert(ARRAY_COUNT(count_names) == WORLD_COUNT_KINDS, "each count has a n
 const char *world_count_name(enum world_count kind)
 {
     return count_names[kind];
-}
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
 }
 
 // --- trace ---------------------------------------------------------------------------------------

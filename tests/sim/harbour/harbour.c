@@ -3,6 +3,7 @@
 // The world of ports: its server, what befalls it, whose turn it is.
 #include "harbour_internal.h"
 
+#include "../must.h"
 #include "../plant.h"
 
 #include <stdarg.h>
@@ -76,12 +77,6 @@ static_assert(ARRAY_COUNT(count_names) == HARBOUR_COUNT_KINDS, "each count has a
 const char *harbour_count_name(enum harbour_count kind)
 {
     return count_names[kind];
-}
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
 }
 
 // --- trace ---------------------------------------------------------------------------------------
@@ -194,7 +189,7 @@ void *harbour_serve(void *context)
     harbour_note(harbour, "opened: checkpoint %llu, %llu frames behind it%s",
                  (unsigned long long)report.checkpoint_sequence, (unsigned long long)report.frames,
                  report.torn ? ", torn tail cut" : "");
-    harbour_check_start(harbour);
+    harbour_check_state(harbour);
     host_abroad_end(host);
     if (ports_start(harbour) != STATUS_OK) host_die(host);
     harbour->failure = (struct failure){0};
@@ -208,7 +203,7 @@ void *harbour_serve(void *context)
     stats_count(harbour);
     ports_free(&harbour->ports);
     host_abroad_begin(host);
-    harbour_check_stop(harbour);
+    harbour_check_state(harbour);
     host_abroad_end(host);
     for (u32 i = 0; i < 2; i++) listener_close(&harbour->listeners[i]);
     node_free(&harbour->node);

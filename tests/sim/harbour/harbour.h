@@ -210,7 +210,6 @@ struct harbour {
     u64 space_at; // When there is space again; 0: there is.
     u32 slow_percent;
     struct disk_memory_faults disk_faults; // But for starts that died too often.
-    bool is_following;                     // Its own reads never fail.
 
     struct oracle oracle;
     struct ledger_executor model;

@@ -196,8 +196,7 @@ bool harbour_is_in_log(const struct harbour *harbour, u128 id)
 
 // --- starts and stops ----------------------------------------------------------------------------
 
-// The server's machine is at rest: it has what following the log gives, and nothing is missing.
-static void state_check(struct harbour *harbour)
+void harbour_check_state(struct harbour *harbour)
 {
     struct machine *machine = &harbour->node.machine;
     if (machine->position < harbour->oracle.position) {
@@ -217,16 +216,6 @@ static void state_check(struct harbour *harbour)
         harbour_fail(harbour, "L6", "the state behind position %llu is not what the log gives",
                      (unsigned long long)machine->position);
     }
-}
-
-void harbour_check_start(struct harbour *harbour)
-{
-    state_check(harbour);
-}
-
-void harbour_check_stop(struct harbour *harbour)
-{
-    state_check(harbour);
 }
 
 // --- questions -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "harbour_internal.h"
 
 #include "../batch.h"
+#include "../must.h"
 #include "base/checksum.h"
 #include "machine/commit.h"
 
@@ -19,12 +20,6 @@
 // Between an answer and what is asked next.
 #define THINK_NS  (20 * NS_PER_MS)
 #define SILENT_NS (20 * NS_PER_S)
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
-}
 
 static u128 u128_of(struct tael_u128 value)
 {

@@ -120,11 +120,9 @@ bool harbour_is_in_log(const struct harbour *harbour, u128 id);
 // The oracle and the follower go on with the log up to the command at this position, which the
 // server calls durable.
 void harbour_follow(struct harbour *harbour, u64 position);
-// The server was started, and serves nobody yet: it has everything that was acknowledged, in the
-// state that following the log gives.
-void harbour_check_start(struct harbour *harbour);
-// It stopped cleanly.
-void harbour_check_stop(struct harbour *harbour);
+// The server was started and serves nobody yet, or stopped cleanly: its machine has everything that
+// was acknowledged, in the state that following the log gives.
+void harbour_check_state(struct harbour *harbour);
 // The checksum of a question: of what sort, and its body.
 u128 harbour_question_key(u32 sort, const u8 *body, u32 size);
 // The server gives an answer that shows this position.

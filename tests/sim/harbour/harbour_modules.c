@@ -9,6 +9,7 @@
 #include "harbour_internal.h"
 
 #include "../desk.h"
+#include "../must.h"
 #include "../world.h"
 #include "machine/commit.h"
 #include "modules/name/name.h"
@@ -21,12 +22,6 @@
 #define QUESTIONS_FIRST 0x0200u
 #define QUESTIONS_END   0x0b00u
 #define REPLIES_SIZE    ((size_t)FRAME_COMMANDS_MAX * COMPAT_BODY_SIZE_MAX)
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
-}
 
 void harbour_modules_init(struct harbour *harbour)
 {

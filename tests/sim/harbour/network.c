@@ -3,6 +3,8 @@
 // Sockets, events and epoll in memory.
 #include "network.h"
 
+#include "../must.h"
+
 #include "machine/compat.h"
 #include "server/compat_message.h"
 #include "server/message_head.h"
@@ -37,12 +39,6 @@ static_assert(ARRAY_COUNT(count_names) == NETWORK_COUNT_KINDS, "each count has a
 const char *network_count_name(enum network_count kind)
 {
     return count_names[kind];
-}
-
-static void *must(void *memory)
-{
-    if (memory == NULL) abort();
-    return memory;
 }
 
 static u64 below(struct network *network, u64 bound)

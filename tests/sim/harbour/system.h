@@ -2,7 +2,7 @@
 //
 // What the program asks of the system, answered by a host and a network of the simulator.
 //
-// The linker puts these functions in the place of the C library's (system.txt has their names), in
+// The linker puts these functions in the place of the C library's (meson.build has their names), in
 // this program alone. While there is no simulated system, and for descriptors that are not its own,
 // they are the C library's.
 #ifndef TAEL_SIM_SYSTEM_H
