@@ -10,6 +10,7 @@
 #include "codec/json.h"
 #include "machine/command_world.h"
 #include "machine/log_fixture.h"
+#include "modules/effect/effect.h"
 #include "os/disk_copy.h"
 
 #include <fcntl.h>
@@ -82,6 +83,59 @@ static void test_what_modules_did_is_clean(void **state)
     assert_true(report.accounts_of_modules > 0);
     audit_report_free(&report);
     disk_copy_remove(&copy);
+}
+
+static void effect_command(struct command_world *world, u64 principal, u16 record, const void *body,
+                           u32 size)
+{
+    const u64 before = world->principal;
+    world->principal = principal;
+    (void)command_world_run(world, 900 + record, record, body, size, 1);
+    assert_int_equal(command_world_reply(world, 0).result, MODULE_DONE);
+    world->principal = before;
+}
+
+// A server that serves a copy disarms it first, and nobody has asked for that.
+static void copy_serve(struct command_world *world, bool is_copy, bool says_so, bool is_first)
+{
+    const struct effect_arm arm = {.reason = 1};
+    const struct effect_disarm disarm = {.reason = 1, .copied = says_so};
+    if (is_first) effect_command(world, 5, 0x0908, &arm, sizeof arm);
+    if (is_copy) {
+        world->node.wal.tail.log_id++;
+        world->node.wal.tail.epoch++;
+        command_world_tick(world, 1); // Time may pass before it.
+    }
+    if (!is_first) effect_command(world, 5, 0x0908, &arm, sizeof arm);
+    effect_command(world, 0, AUDIT_COMMAND_DISARM, &disarm, sizeof disarm);
+}
+
+static void test_what_a_copy_says_first_is_asked_by_nobody(void **state)
+{
+    static const struct {
+        bool is_copy, says_so, is_first;
+        u32 told;
+    } rows[] = {{true, true, true, 0},
+                {true, true, false, 1},
+                {true, false, true, 1},
+                {false, true, true, 1}};
+    (void)state;
+    for (u32 i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct command_world *world = audit_world_make();
+        struct disk_copy copy;
+        struct audit_report report;
+        audit_world_fill(world);
+        copy_serve(world, rows[i].is_copy, rows[i].says_so, rows[i].is_first);
+        audit_world_close(world);
+        disk_copy_make(&copy, &world->disk.disk, "index-");
+        audit_folder_whole(copy.path, &report);
+        if (rows[i].told == 0) audit_is_clean(&report);
+        else audit_is_told(&report, AUDIT_L11, "asked for by nobody: 0", "rows-00000000");
+        assert_int_equal(report.difference_count, rows[i].told);
+        audit_report_free(&report);
+        disk_copy_remove(&copy);
+        audit_world_end(world);
+    }
 }
 
 // --- the log's end -------------------------------------------------------------------------------
@@ -455,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_the_fixture_is_clean),
         cmocka_unit_test(test_what_plain_clients_did_is_clean),
         cmocka_unit_test(test_what_modules_did_is_clean),
+        cmocka_unit_test(test_what_a_copy_says_first_is_asked_by_nobody),
         cmocka_unit_test(test_what_is_not_in_history_yet_is_counted),
         cmocka_unit_test(test_a_log_without_a_checkpoint_is_chained),
         cmocka_unit_test(test_the_environment_is_no_difference),

@@ -29,7 +29,8 @@ enum status audit_folder_open(struct audit_folder *folder, const char *path,
         return failure_set_errno(failure, STATUS_IO, errno, "taking the lock of %s", path);
     }
     (void)failure_set(failure, STATUS_BUSY, "%s is in use by a server", path);
-    failure_hint(failure, "stop the server, or audit a copy of the folder");
+    failure_hint(failure,
+                 "stop the server, or audit a backup that `tael backup` makes while it serves");
     return STATUS_BUSY;
 }
 

@@ -77,6 +77,7 @@ enum {
     AUDIT_COMMAND_PRINCIPAL_OPEN = 0x501, // The bodies of these begin with the principal, u64.
     AUDIT_COMMAND_PRINCIPAL_CLOSE = 0x503,
     AUDIT_COMMAND_PRINCIPAL_REOPEN = 0x504,
+    AUDIT_COMMAND_DISARM = 0x909, // Why u32, and whether the log is a copy u8.
 };
 
 // The numbers of modules are the high bytes of their records and of the ids of their tables.

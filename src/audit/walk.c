@@ -249,6 +249,15 @@ static bool row_is_its(const struct audit_walk *walk, const struct audit_command
            row->id == command->command_id;
 }
 
+// What a server that serves a copy says first, of its own accord: no effects of this log are sent.
+static bool is_disarm_of_copy(const struct audit_walk *walk, const struct audit_command *command)
+{
+    const u64 flag = command->body_offset + sizeof(u32);
+    return walk->is_copy_new && command->record == AUDIT_COMMAND_DISARM &&
+           command->principal == 0 && command->through == 0 && flag < walk->frame->size &&
+           walk->frame->bytes[flag] == 1;
+}
+
 // L11, of a command that something came of: who asked is there, and is let in. What a tick carries
 // out was asked for earlier. In logs made for tests anybody may ask whom no record closed.
 static void principal_check(struct audit_walk *walk, const struct audit_command *command)
@@ -256,6 +265,7 @@ static void principal_check(struct audit_walk *walk, const struct audit_command 
     const bool is_made_for_tests = (walk->genesis.flags & AUDIT_GENESIS_TESTS) != 0;
     const u64 id = command->principal;
     const char *what = NULL;
+    if (is_disarm_of_copy(walk, command)) return;
     if (id == 0 || command->through > 2) {
         what = "nobody";
     } else if (!audit_principal_is_known(&walk->principals, id) && !is_made_for_tests) {
@@ -459,4 +469,5 @@ void walk_command_take(struct audit_walk *walk, const struct audit_command *comm
     default:
         if (command->record >= AUDIT_COMMAND_MODULES) planned_take(walk, command);
     }
+    if (command->record != AUDIT_COMMAND_TICK) walk->is_copy_new = false;
 }

@@ -330,6 +330,7 @@ enum status audit_walk_frame(struct audit_walk *walk, const struct audit_frame *
     walk->report->frames++;
     walk->report->commands += header.command_count;
     walk->report->log_bytes = frame->place + frame->size;
+    if (header.sequence > 0 && header.log_id != walk->report->log_id) walk->is_copy_new = true;
     walk->report->log_id = header.log_id;
     walk->report->head = frame->hash;
     if (!in_history) {

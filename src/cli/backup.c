@@ -8,6 +8,7 @@
 #include "server/compat_client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -163,18 +164,32 @@ static void backup_hint(struct copy_call *copy, enum status status)
     }
 }
 
+// Opens the folder that becomes a backup, and makes one of it. What is refused since it holds other
+// files gets none of ours either: the lock goes again, when it was made here.
+static enum status backup_into(struct copy_call *copy)
+{
+    char lock[4096 + 8];
+    (void)snprintf(lock, sizeof lock, "%s/lock", copy->new);
+    const bool was_locked = access(lock, F_OK) == 0;
+    enum status status =
+        disk_folder_open(&copy->target, copy->new, DISK_FOLDER_MAKE, &copy->failure);
+    if (status != STATUS_OK) return status;
+    status = backup_make(&copy->source.disk, &copy->target.disk, cli_time_now(), &copy->progress,
+                         &copy->report, &copy->failure);
+    if (status == STATUS_INVALID && !was_locked) {
+        (void)unlinkat(copy->target.folder_fd, "lock", 0);
+    }
+    return status;
+}
+
 static int backup_run(const struct cli_call *call)
 {
     const struct backup_words *words = cli_part(call, &cli_schema_backup_words)->head;
     struct copy_call *copy = copy_begin(call, words->dir, words->new);
     enum status status = source_open(copy, DISK_FOLDER_LOOK);
     if (status == STATUS_OK) {
-        status = disk_folder_open(&copy->target, copy->new, DISK_FOLDER_MAKE, &copy->failure);
-    }
-    if (status == STATUS_OK) {
-        status = backup_make(&copy->source.disk, &copy->target.disk, cli_time_now(),
-                             &copy->progress, &copy->report, &copy->failure);
-        backup_hint(copy, status);
+        status = backup_into(copy);
+        if (copy->target.folder_fd >= 0) backup_hint(copy, status);
     }
     return copy_end(copy, status,
                     "Every frame and page was verified while it was copied; `tael "

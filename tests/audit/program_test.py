@@ -176,7 +176,8 @@ class Program(unittest.TestCase):
             done = run(data)
             self.assertEqual((done.returncode, done.stdout), (3, ""))
             self.assertEqual(done.stderr, "tael-audit: %s is in use by a server\n"
-                             "hint: stop the server, or audit a copy of the folder\n" % data)
+                             "hint: stop the server, or audit a backup that `tael backup` makes "
+                             "while it serves\n" % data)
             server.send_signal(signal.SIGTERM)
             self.assertEqual(server.wait(timeout=60), 0)
         done = run(data)

@@ -231,6 +231,15 @@ def test_a_restored_folder_goes_on_by_itself(folder):
     seen = report("verify", new, "--replay")
     assert seen["log_id"] not in ("0", made["log_id"]) and seen["epoch"] == 2, seen
     assert (seen["parent_log_id"], str(seen["parent_sequence"]), seen["parent_head"]) == expected
+    told = audited(new)
+    assert told["balances_compared"] and told["log_id"] == seen["log_id"], told
+    # So it is with a copy that was made by other means.
+    moved = os.path.join(folder, "moved")
+    shutil.copytree(data, moved, ignore=shutil.ignore_patterns("socket"))
+    with server(moved) as (_, said):
+        pass
+    assert "is a copy" in said[0], said
+    assert audited(moved)["balances_compared"]
     # It is another log now: what is a backup of the first is none of it.
     assert "is a backup of another log" in run_both("backup", new, copy, code=1)[1]
     assert verified(copy)["frames"] == made["sequence"] + 1
@@ -388,7 +397,7 @@ def test_what_is_refused(folder):
         said = run_both(*arguments, code=code)[1]
         assert text in said, (arguments, text, said)
     assert sorted(os.listdir(folder)) == ["copy", "data", "full"], os.listdir(folder)
-    assert sorted(os.listdir(os.path.join(folder, "full"))) == ["lock", "status"]
+    assert os.listdir(os.path.join(folder, "full")) == ["status"]  # Nothing of ours.
     assert "backup" not in os.listdir(data)
     # Two at a time, and a file that says where the backup ends, damaged.
     with open(os.path.join(copy, "lock"), "r+b") as lock:
