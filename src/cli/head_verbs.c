@@ -111,11 +111,34 @@ static void head_print(const struct cli_call *call, const struct signed_head *he
     (void)cli_flush(stdout);
 }
 
+// Whether the key may sign what comes behind the last head. Looked at before anything is asked, so
+// that a signer that could not sign is told so at once, and not when there is something new.
+static int key_judge(const struct cli_call *call, const struct heads *heads)
+{
+    const struct head_sign_options *options = cli_part(call, &cli_schema_head_sign_options)->head;
+    struct failure failure = {0};
+    u8 key[SIGNATURE_KEY_SIZE];
+    if (head_signing_key(options, key, &failure) != STATUS_OK) {
+        (void)cli_fail(call->verb->name, &failure);
+        return EXIT_ENVIRONMENT;
+    }
+    const bool is_same =
+        heads->count == 0 || memcmp(heads->items[heads->count - 1].key, key, sizeof key) == 0;
+    if (is_same || options->new_key) return EXIT_DONE;
+    (void)failure_set(&failure, STATUS_INVALID, "the last head of %s is signed by another key",
+                      heads->path);
+    failure_hint(&failure, "another signer keeps a file of its own; --new-key goes on when the key "
+                           "was replaced, and who checks has to be given the new one");
+    (void)cli_fail(call->verb->name, &failure);
+    return EXIT_REFUSED;
+}
+
 static int heads_advance(const struct cli_call *call, struct heads *heads)
 {
     const struct head_sign_options *options = cli_part(call, &cli_schema_head_sign_options)->head;
     u64 timeout_ms = 0;
-    int code = EXIT_DONE;
+    int code = key_judge(call, heads);
+    if (code != EXIT_DONE) return code;
     struct tael_client *client = tree_client_open(call, &timeout_ms, &code);
     if (client == NULL) return code;
     for (bool is_first = true; code == EXIT_DONE; is_first = false) {
@@ -124,6 +147,9 @@ static int heads_advance(const struct cli_call *call, struct heads *heads)
         if (cli_is_interrupted()) break;
         code = head_advance(call, client, timeout_ms, heads, &is_new);
         if (cli_is_interrupted() && !is_new) break;
+        if (code == EXIT_DONE && is_first && !is_new) {
+            (void)fprintf(stderr, "tael head sign: nothing new, the last head stands\n");
+        }
         if (code == EXIT_DONE && (is_new || is_first)) {
             head_print(call, &heads->items[heads->count - 1]);
         }

@@ -295,6 +295,21 @@ static enum status command_sign(const struct head_sign_options *options,
     return STATUS_OK;
 }
 
+enum status head_signing_key(const struct head_sign_options *options, u8 key[SIGNATURE_KEY_SIZE],
+                             struct failure *failure)
+{
+    u8 seed[SIGNATURE_SEED_SIZE];
+    if (options->signing_command[0] != 0) {
+        memcpy(key, options->public_key, SIGNATURE_KEY_SIZE);
+        return STATUS_OK;
+    }
+    const enum status status = key_file_read(options->signing_key, seed, failure);
+    if (status != STATUS_OK) return status;
+    signature_key_of(seed, key);
+    secret_wipe(seed, sizeof seed);
+    return STATUS_OK;
+}
+
 enum status head_sign(const struct head_sign_options *options, struct signed_head *head,
                       struct failure *failure)
 {

@@ -42,6 +42,9 @@ void heads_close(struct heads *heads);
 // STATUS_INVALID, STATUS_IO; of a command that takes longer than it may STATUS_TIMEOUT, of one
 // during which the program was interrupted STATUS_CANCELLED: it is ended then, what it has started
 // is not.
+// By which key a head would be signed: that of the file, which is read, or the one that is given.
+MUST_USE enum status head_signing_key(const struct head_sign_options *options,
+                                      u8 key[SIGNATURE_KEY_SIZE], struct failure *failure);
 MUST_USE enum status head_sign(const struct head_sign_options *options, struct signed_head *head,
                                struct failure *failure);
 

@@ -420,7 +420,9 @@ def test_a_command_signs(folder):
         assert head["key"] == key and head_holds(head)
         transfers(folder, compat, 10, 1)
         other = ed25519_key(bytes(32)).hex()
-        for words, why in (((*by, other), "not by the public key"),
+        said = run_both("head", "sign", "heads", *by, other, folder=folder, code=1)[1]
+        assert "the last head of heads is signed by another key" in said, said
+        for words, why in (((*by, other, "--new-key"), "not by the public key"),
                            (("--signing-command", "false", "--public-key", key), "did not end"),
                            (("--signing-command", "echo 00", "--public-key", key), "128 hex"),
                            (("--signing-command", "exec yes", "--public-key", key), "did not end"),
@@ -433,7 +435,20 @@ def test_a_command_signs(folder):
                            (("--signing-key", "k", *by, key), "one of --signing-key and")):
             said = run_both("head", "sign", "heads", *words, folder=folder, code=2)[1]
             assert why in said, said
-    assert len(run("head", "show", "heads", "--json", folder=folder).splitlines()) == 1
+        assert len(run("head", "show", "heads", "--json", folder=folder).splitlines()) == 1
+        # A signer that could not sign is told so though there is nothing new.
+        run("head", "sign", "heads", *by, key, folder=folder)
+        assert "nothing new" in run_both("head", "sign", "heads", *by, key, folder=folder)[1]
+        said = run_both("head", "sign", "heads", "--signing-key", "none", folder=folder, code=3)[1]
+        assert "opening the key file" in said, said
+        # The key was replaced.
+        run("key", "new", os.path.join(folder, "next.key"))
+        run_both("head", "sign", "heads", "--signing-key", "next.key", folder=folder, code=1)
+        transfers(folder, compat, 11, 1)
+        run("head", "sign", "heads", "--signing-key", "next.key", "--new-key", folder=folder)
+    keys = [json.loads(line)["key"]
+            for line in run("head", "show", "heads", "--json", folder=folder).splitlines()]
+    assert len(keys) == 3 and keys[0] == keys[1] == key != keys[2], keys
 
 
 def hangs_begin(folder, key, hangs, *words):
