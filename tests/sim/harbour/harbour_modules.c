@@ -12,6 +12,7 @@
 #include "../must.h"
 #include "../world.h"
 #include "machine/commit.h"
+#include "modules/book/book.h"
 #include "modules/name/name.h"
 #include "modules/principal/principal.h"
 #include "os/memory.h"
@@ -249,14 +250,17 @@ const struct schema_record *harbour_modules_question(struct harbour *harbour, u8
     return question;
 }
 
-// Whether an answer says of itself that it shows states of before, too: lines and sums that took
-// several turns.
+// Whether an answer may show states of before, too: sums that took several turns say so of
+// themselves, lines of turnover do not, and are compared where a turn is as long as in the server.
 static bool is_of_states(const struct pipeline_query *query)
 {
     const u8 *views = buffer_body(query->reply);
     struct name_balance_row balance;
     struct name_turnover_row turnover;
     if (query->result != MODULE_DONE || query->answer.count == 0) return false;
+    if (query->question == &book_schema_turnover_list) {
+        return query->answer.looks_max < ANSWER_TURN_LOOKS;
+    }
     if (query->question == &name_schema_name_balance) {
         memcpy(&balance, views, sizeof balance);
         return balance.position_first != query->position;
