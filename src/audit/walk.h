@@ -38,7 +38,7 @@ struct audit_walk {
     struct audit_ids account_ids; // Of plain clients' accounts; of modules', with the ledger.
     struct audit_principals principals;
     bool is_copy_new; // The log's id is another one, and nobody has given a command since.
-    bool is_lost; // Rows and events no longer meet: no row behind is applied.
+    bool is_lost;     // Rows and events no longer meet: no row behind is applied.
     // Of the frame.
     const struct audit_frame *frame;
     const struct audit_header *header;
