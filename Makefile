@@ -8,9 +8,10 @@ SECONDS ?= 60
 
 .PHONY: build run test check bench depth sim fuzz faults coverage mutate bless format clean help
 
-# The release: optimised, hardened, with assertions and debug information.
+# The release: optimised, hardened, with assertions and debug information. The folder may have been
+# configured with tests: they are built by what runs them.
 build: build/build.ninja
-	@ninja -C build --quiet >build/ninja.log 2>&1 || { cat build/ninja.log; exit 1; }
+	@ninja -C build --quiet programs >build/ninja.log 2>&1 || { cat build/ninja.log; exit 1; }
 
 build/build.ninja:
 	@mkdir -p build

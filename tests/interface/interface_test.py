@@ -1151,6 +1151,21 @@ def test_bench_reports(folder):
     assert not os.listdir(folder), "the server's folder is gone"
 
 
+def test_make_build_builds_the_programs_and_no_test(_folder):
+    source = os.path.join(os.path.dirname(__file__), "..", "..")
+    said = subprocess.run(["make", "-n", "-C", source, "build"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+    targets = re.search(r"ninja -C build --quiet([a-z ]*) >", said).group(1).split() or ["all"]
+    made_of = subprocess.run(["ninja", "-C", os.path.dirname(TAEL), "-t", "inputs", *targets],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    sources = {line for line in made_of if line.endswith(".c")}
+    for name in ("cli", "audit", "check"):
+        assert any(line.endswith("/src/%s/main.c" % name) for line in sources), (name, sources)
+    assert any(line.endswith("/src/client/client.c") for line in sources), "libtael"
+    extra = [line for line in sources if "/tests/" in line or line.endswith("_test.c")]
+    assert not extra, extra
+
+
 def main():
     global TAEL
     TAEL = os.path.abspath(sys.argv[1])
