@@ -13,6 +13,9 @@
 
 static struct world *current; // For the report when an assertion fails.
 static u64 current_steps;     // That it was to live.
+static u64 worlds_first;      // The seed of the first world; those of the others follow.
+static u64 worlds_done;
+static bool is_of_modules;
 
 // What the world that lives now did last, and how it is done again.
 static void report(void)
@@ -33,6 +36,18 @@ static void on_abort(int number)
     (void)signal(SIGABRT, SIG_DFL);
     report();
     abort();
+}
+
+// What was done until somebody had enough, and how it is gone on with.
+static void on_interrupt(int number)
+{
+    (void)signal(number, SIG_DFL);
+    // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c)
+    (void)dprintf(
+        STDERR_FILENO, "interrupted: %llu worlds done; go on: sim%s --seed %llu --steps %llu\n",
+        (unsigned long long)worlds_done, is_of_modules ? " --modules" : "",
+        (unsigned long long)(worlds_first + worlds_done), (unsigned long long)current_steps);
+    (void)raise(number);
 }
 
 struct options {
@@ -135,7 +150,6 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
     if (world == NULL) abort();
     memset(world, 0, sizeof *world);
     current = world;
-    current_steps = options->steps;
     const struct world_options life = {.seed = seed,
                                        .is_of_modules = options->modules,
                                        .verbose = options->verbose,
@@ -158,6 +172,7 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
     current = NULL;
     world_free(world);
     free(world);
+    worlds_done++;
 }
 
 // Prints how often something happened. Returns 1 when it never did.
@@ -300,7 +315,12 @@ int main(int count, char **words)
     struct options options;
     if (!options_read(count, words, &options)) return usage();
     (void)signal(SIGABRT, on_abort);
+    current_steps = options.steps;
     if (options.plants) return bugs_find(&options);
+    worlds_first = options.seed;
+    is_of_modules = options.modules;
+    (void)signal(SIGINT, on_interrupt);
+    (void)signal(SIGTERM, on_interrupt);
     struct totals totals = {0};
     if (options.seconds > 0) runs_for(&options, &totals);
     for (u64 i = 0; i < options.runs && options.seconds == 0; i++) {

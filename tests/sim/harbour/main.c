@@ -13,6 +13,9 @@
 
 static struct harbour *current; // For the report when an assertion fails.
 static u64 current_answers;
+static u64 worlds_first; // The seed of the first world; those of the others follow.
+static u64 worlds_done;
+static bool is_counted; // Not when planted bugs are looked for.
 
 struct options {
     u64 seed;
@@ -43,6 +46,14 @@ static void on_end(int number)
                       (unsigned long long)current->seed, (unsigned long long)current_answers,
                       harbour_bug_name(current->bug));
         // NOLINTEND(bugprone-signal-handler,cert-sig30-c)
+    }
+    if (is_counted && (number == SIGTERM || number == SIGINT)) {
+        // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c)
+        (void)dprintf(
+            STDERR_FILENO,
+            "interrupted: %llu worlds done; go on: sim-ports --seed %llu --answers %llu\n",
+            (unsigned long long)worlds_done, (unsigned long long)(worlds_first + worlds_done),
+            (unsigned long long)current_answers);
     }
     (void)raise(number);
 }
@@ -117,7 +128,6 @@ static void run(u64 seed, const struct options *options, enum harbour_bug bug,
     if (harbour == NULL) abort();
     harbour_init(harbour, &own);
     current = harbour;
-    current_answers = options->answers;
     // Some live longer, so that what takes long happens too.
     harbour_live(harbour, seed % 10 == 0 ? 8 * options->answers : options->answers);
     harbour_rest(harbour, options->answers / 4);
@@ -140,6 +150,7 @@ static void run(u64 seed, const struct options *options, enum harbour_bug bug,
     current = NULL;
     harbour_free(harbour);
     free(harbour);
+    worlds_done++;
 }
 
 // Prints how often something happened. Returns 1 when it never did.
@@ -254,6 +265,9 @@ int main(int count, char **words)
 {
     struct options options;
     if (!options_read(count, words, &options)) return usage();
+    current_answers = options.answers;
+    worlds_first = options.seed;
+    is_counted = !options.plants;
     signals_watch();
     if (options.plants) return bugs_find(&options);
     struct totals totals = {0};
