@@ -92,6 +92,37 @@ static char *file_read(const char *path, size_t *size)
     return NULL;
 }
 
+// Whether the JSON of a line breaks off where the line ends.
+static bool is_parted(const char *line, size_t size)
+{
+    struct json_reader reader = json_reader_init(line, size, 1);
+    struct json_value value = {.token = JSON_NULL};
+    struct failure failure = {0};
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && value.token != JSON_END) {
+        status = json_next(&reader, &value, &failure);
+    }
+    return status != STATUS_OK && reader.offset == size;
+}
+
+// Reads the proof of a line. What goes on in the lines behind it was laid out anew: that is told
+// once, and the rest of the file is not read.
+static enum status line_read(struct json_lines *lines, const char *line, size_t size, u32 number,
+                             struct proof *proof, struct failure *failure)
+{
+    const enum status status = proof_read(line, size, number, proof, failure);
+    if (status == STATUS_OK || lines->offset == lines->size || !is_parted(line, size)) {
+        return status;
+    }
+    lines->offset = lines->size;
+    *failure = (struct failure){0};
+    return failure_set(
+        failure, STATUS_INVALID,
+        "line %u ends, at byte %zu, before its JSON does: a head or a proof is one line, "
+        "as it was printed",
+        number, size);
+}
+
 // Takes the heads that the user holds. -1, or the exit code.
 static int held_read(struct check *check)
 {
@@ -106,7 +137,7 @@ static int held_read(struct check *check)
     while (code < 0 && json_lines_next(&lines, true, &line, &line_size, &number)) {
         struct failure failure = {0};
         struct proof proof;
-        enum status status = proof_read(line, line_size, number, &proof, &failure);
+        enum status status = line_read(&lines, line, line_size, number, &proof, &failure);
         if (status == STATUS_OK && proof.kind != PROOF_HEAD) {
             status =
                 failure_set(&failure, STATUS_INVALID, "line %u is a proof, not a head", number);
@@ -330,7 +361,7 @@ static int file_check(struct check *check, const char *path)
     u32 count = 0;
     for (; json_lines_next(&lines, true, &line, &line_size, &number); count++) {
         struct failure failure = {0};
-        enum status status = proof_read(line, line_size, number, &proof, &failure);
+        enum status status = line_read(&lines, line, line_size, number, &proof, &failure);
         if (status == STATUS_OK) status = proof_check(&proof, &failure);
         if (status == STATUS_OK) status = trust_check(check, &proof, &failure);
         line_put(check, path, number, &proof, status == STATUS_OK ? NULL : &failure);

@@ -609,6 +609,18 @@ def test_the_checker_believes_nobody(folder):
                  json.dumps(proof) + "{}", "[" * 5000):
         said = check("-", "--key", pub, folder=folder, text=text, code=1)
         assert said.startswith("refused: -, line 1: "), (text, said)
+    # What was laid out over lines is refused once, and by one line.
+    rule = "line 1 ends, at byte 1, before its JSON does: a head or a proof is one line, as it " \
+        "was printed\n"
+    said = check("-", "--key", pub, folder=folder, text=json.dumps(proof, indent=2) + "\n", code=1)
+    assert said == "refused: -, line 1: " + rule, said
+    with open(os.path.join(folder, "both"), "w", encoding="ascii") as file:
+        file.write(json.dumps(new, indent=2))
+    said = run_both("-", "--heads", "both", folder=folder, text=made_up, code=1, program=CHECK)[1]
+    assert said == "tael-check: both: " + rule, said
+    said = check("-", "proof", "--json", "--key", pub, folder=folder, code=1,
+                 text=json.dumps(proof)[:-1] + "\n}\n")
+    assert [json.loads(line)["ok"] for line in said.splitlines()] == [False, True], said
     said = check("proof", "-", "--json", "--key", pub, folder=folder, text="{}", code=1)
     assert [json.loads(line)["ok"] for line in said.splitlines()] == [True, False], said
     assert check("--help").startswith("tael-check FILE... ")
