@@ -437,7 +437,9 @@ static void print_bytes(const struct schema_field *field, const void *head, enum
         !memchr(at, 0, MAX(size, 1) - 1)) {
         text_append(out, at, size);
     } else {
-        text_append_hex(out, at, style == FIELD_STYLE_HUMAN ? MIN(field->count, 8) : field->count);
+        const u32 most = style == FIELD_STYLE_HUMAN ? 8 : field->count;
+        text_append_hex(out, at, MIN(field->count, most));
+        if (field->count > most) text_append_string(out, "\u2026"); // An ellipsis.
     }
 }
 

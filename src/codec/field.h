@@ -64,7 +64,7 @@ MUST_USE enum status field_parse(const struct schema_record *record,
 enum field_style {
     FIELD_STYLE_EXACT, // What field_parse reads back; moments and dates as numbers.
     FIELD_STYLE_HUMAN, // Moments and dates as ISO 8601, zero flags and moments as nothing, counts
-                       // and sizes with commas, the first eight bytes of a digest.
+                       // and sizes with commas, the first eight bytes of a digest and an ellipsis.
 };
 // Prints a field as field_parse reads it, what is only printed with its point, none as nothing;
 // ARRAY and BLOB as their count. Flags and enumeration values without a name are printed as

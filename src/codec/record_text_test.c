@@ -123,14 +123,14 @@ static void test_report_forms(void **state)
     struct test_report reports[2] = {report_make(), {.minutes_most = U64_MAX}};
     PRINTS(record_write_table(record, RECORD_TABLE_DROP_ZERO, reports, sizeof reports[0], 2, &out),
            "   visits  minutes_least  minutes_most  happy  receipt\n"
-           "1,234,567            0.5        1234.5  true   0102030405060708\n"
-           "        0            0.0                false  0000000000000000\n");
+           "1,234,567            0.5        1234.5  true   0102030405060708\u2026\n"
+           "        0            0.0                false  0000000000000000\u2026\n");
     PRINTS(record_write_card(record, RECORD_TABLE_DROP_ZERO, reports, &out),
            "visits   1,234,567\n"
            "minutes  least    0.5  most 1234.5\n"
            "shoes            3\n"
            "happy    true\n"
-           "receipt  0102030405060708\n");
+           "receipt  0102030405060708\u2026\n");
     PRINTS(record_write_line(record, RECORD_TABLE_DROP_ZERO | RECORD_TABLE_EXACT, reports, &out),
            "visits 1234567, minutes_least 0.5, minutes_most 1234.5, happy true, "
            "receipt 01020304050607080900000000000000");
