@@ -23,11 +23,21 @@ static int proof_print(const struct proof *proof)
     return cli_write(stdout, text, writer.text.size) ? EXIT_DONE : EXIT_ENVIRONMENT;
 }
 
+static const char cut_is_left_out[] = "it is left out";
+
 static int heads_fail(const struct cli_call *call, enum status status, struct failure *failure)
 {
     if (status == STATUS_NOT_FOUND) failure_hint(failure, "%s", no_heads_hint);
     (void)cli_fail(call->verb->name, failure);
     return status == STATUS_INVALID ? EXIT_REFUSED : EXIT_ENVIRONMENT;
+}
+
+// Says that a line at the end is no head any more.
+static void cut_tell(const struct cli_call *call, const struct heads *heads, const char *what)
+{
+    if (heads->cut_line == 0) return;
+    (void)fprintf(stderr, "tael %s: warning: %s, line %u was cut: %s\n", call->verb->name,
+                  heads->path, heads->cut_line, what);
 }
 
 // --- head sign -----------------------------------------------------------------------------------
@@ -178,6 +188,7 @@ static int head_sign_run(const struct cli_call *call)
     }
     const enum status status = heads_open(options->heads, &heads, &failure);
     if (status != STATUS_OK) return heads_fail(call, status, &failure);
+    cut_tell(call, &heads, "the next head is written over it");
     cli_interrupt_install();
     const int code = heads_advance(call, &heads);
     heads_close(&heads);
@@ -193,6 +204,7 @@ static int head_show_run(const struct cli_call *call)
     struct heads heads;
     const enum status status = heads_read(word->heads, &heads, &failure);
     if (status != STATUS_OK) return heads_fail(call, status, &failure);
+    cut_tell(call, &heads, cut_is_left_out);
     cli_print_rows(&proof_schema_signed_head, call->form, heads.items, sizeof *heads.items,
                    heads.count);
     heads_close(&heads);
@@ -232,6 +244,7 @@ static int head_prove_run(const struct cli_call *call)
     struct heads heads;
     const enum status status = heads_read(options->heads, &heads, &failure);
     if (status != STATUS_OK) return heads_fail(call, status, &failure);
+    cut_tell(call, &heads, cut_is_left_out);
     const struct signed_head *from = head_find(&heads, options->from, false);
     const struct signed_head *to = head_find(&heads, options->to, true);
     int code = EXIT_DONE;
@@ -309,6 +322,7 @@ static int prove_run(const struct cli_call *call)
     struct heads heads;
     const enum status status = heads_read(options->heads, &heads, &failure);
     if (status != STATUS_OK) return heads_fail(call, status, &failure);
+    cut_tell(call, &heads, cut_is_left_out);
     const struct signed_head *head = head_find(&heads, options->size, true);
     struct proof proof;
     int code = head == NULL ? head_missing(call, &heads, options->size)

@@ -45,6 +45,14 @@ static enum status line_take(struct heads *heads, const char *text, size_t size,
     return STATUS_OK;
 }
 
+// Whether a line is whole as JSON, whatever the head in it is worth.
+static bool is_proof(const char *text, size_t size)
+{
+    struct failure failure = {0};
+    struct proof proof;
+    return proof_read(text, size, 1, &proof, &failure) == STATUS_OK;
+}
+
 enum status heads_read(const char *path, struct heads *heads, struct failure *failure)
 {
     char *text = NULL;
@@ -56,9 +64,17 @@ enum status heads_read(const char *path, struct heads *heads, struct failure *fa
     const char *line = NULL;
     size_t line_size = 0;
     u32 number = 0;
-    while (status == STATUS_OK && json_lines_next(&lines, false, &line, &line_size, &number)) {
+    while (status == STATUS_OK && json_lines_next(&lines, true, &line, &line_size, &number)) {
         status = line_take(heads, line, line_size, number, failure);
+        const bool is_open = text[lines.offset - 1] != '\n';
+        if (is_open && status != STATUS_OK && !is_proof(line, line_size)) {
+            heads->cut_line = number;
+            *failure = (struct failure){0};
+            status = STATUS_OK;
+            break;
+        }
         heads->size = lines.offset;
+        heads->is_open = is_open;
     }
     free(text);
     if (status != STATUS_OK) heads_close(heads);
@@ -106,18 +122,20 @@ enum status heads_open(const char *path, struct heads *heads, struct failure *fa
 enum status heads_append(struct heads *heads, const struct signed_head *head,
                          struct failure *failure)
 {
-    char text[PROOF_TEXT_MAX];
+    char buffer[1 + PROOF_TEXT_MAX] = "\n";
     const struct proof proof = {.kind = PROOF_HEAD, .to = *head};
-    struct json_writer writer = json_writer_init(text, sizeof text);
+    struct json_writer writer = json_writer_init(buffer + 1, sizeof buffer - 1);
     proof_write(&proof, &writer);
     enum status status = json_writer_finish(&writer, failure);
     if (status != STATUS_OK) return status;
-    // A line that was not finished is written over.
+    const char *text = heads->is_open ? buffer : buffer + 1;
+    const size_t size = writer.text.size + heads->is_open;
+    // A line that was cut is written over.
     size_t done = 0;
     bool is_written = ftruncate(heads->fd, (off_t)heads->size) == 0;
-    while (is_written && done < writer.text.size) {
+    while (is_written && done < size) {
         const ssize_t put =
-            pwrite(heads->fd, text + done, writer.text.size - done, (off_t)(heads->size + done));
+            pwrite(heads->fd, text + done, size - done, (off_t)(heads->size + done));
         if (put < 0 && errno == EINTR) continue;
         is_written = put > 0;
         if (is_written) done += (size_t)put;
@@ -125,7 +143,9 @@ enum status heads_append(struct heads *heads, const struct signed_head *head,
     if (!is_written || fsync(heads->fd) != 0) {
         return failure_set_errno(failure, STATUS_IO, errno, "writing %s", heads->path);
     }
-    heads->size += writer.text.size;
+    heads->size += size;
+    heads->is_open = false;
+    heads->cut_line = 0;
     heads->items = realloc(heads->items, (heads->count + 1ull) * sizeof *heads->items);
     assert(heads->items != NULL);
     heads->items[heads->count++] = *head;

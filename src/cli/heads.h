@@ -21,17 +21,20 @@ struct heads {
     const char *path;
     struct signed_head *items;
     u32 count;
-    u64 size; // Bytes of whole lines.
-    int fd;   // To append; -1 when it is only read.
+    u64 size;     // Bytes of whole heads.
+    bool is_open; // The last of them has no line end.
+    u32 cut_line; // Number of a line behind them that was cut; 0: there is none.
+    int fd;       // To append; -1 when it is only read.
 };
 
 // Reads the heads of a file, each of which must be signed by the key that it names and be of a
-// larger tree than the one before. STATUS_NOT_FOUND, STATUS_IO; STATUS_INVALID with the line. The
-// part of a line at the end that has no line end is not looked at: whoever wrote it was stopped.
+// larger tree than the one before. STATUS_NOT_FOUND, STATUS_IO; STATUS_INVALID with the line. What
+// has no line end, at the end, and is no head was cut: whoever wrote it was stopped, or somebody
+// else has cut it. It is for the caller to tell.
 MUST_USE enum status heads_read(const char *path, struct heads *heads, struct failure *failure);
 // The same to append to, made when absent, and locked: STATUS_BUSY while another has it.
 MUST_USE enum status heads_open(const char *path, struct heads *heads, struct failure *failure);
-// Appends a head and makes it durable.
+// Appends a head, over a line that was cut, and makes it durable.
 MUST_USE enum status heads_append(struct heads *heads, const struct signed_head *head,
                                   struct failure *failure);
 void heads_close(struct heads *heads);

@@ -507,8 +507,33 @@ def test_the_file_of_heads(folder):
         with open(path, "a", encoding="ascii") as file:
             file.write('{"log_id":"1')
         transfers(folder, compat, 10, 1)
+        # What was cut at the end is told by whoever reads it, and written over.
+        said = run_both("head", "show", "heads", folder=folder)[1]
+        assert said == "tael head show: warning: heads, line 2 was cut: it is left out\n", said
+        said = run_both("prove", "11", "--heads", "heads", folder=folder, code=1)[1]
+        assert "tael prove: warning: heads, line 2 was cut: it is left out\n" in said, said
+        said = run_both("head", "prove", "heads", folder=folder)[1]
+        assert "tael head prove: warning: heads, line 2 was cut: it is left out\n" in said, said
+        said = run_both("head", "sign", "heads", "--signing-key", "key", folder=folder)[1]
+        assert said == "tael head sign: warning: heads, line 2 was cut: the next head is written " \
+            "over it\n", said
+        assert run_both("head", "show", "heads", folder=folder)[1] == ""
+        # A head that lacks nothing but its line end stands.
+        with open(path, "rb+") as file:
+            file.truncate(os.path.getsize(path) - 1)
+        transfers(folder, compat, 15, 1)
         signed(folder)
-        assert len(run("head", "show", "heads", "--json", folder=folder).splitlines()) == 2
+        with open(path, encoding="ascii") as file:
+            lines = file.read().splitlines()
+        assert [head_holds(json.loads(line)) for line in lines] == [True] * 3, lines
+        # One that is whole, but not signed, is refused.
+        with open(path, "w", encoding="ascii") as file:
+            file.write(lines[0] + "\n" + lines[1].replace('"position":"', '"position":"9'))
+        said = run_both("head", "show", "heads", folder=folder, code=1)[1]
+        assert "heads, line 2: the head was not signed by the key it names" in said, said
+        with open(path, "w", encoding="ascii") as file:
+            file.write("".join(line + "\n" for line in lines))
+        assert len(run("head", "show", "heads", "--json", folder=folder).splitlines()) == 3
         words = [TAEL, "head", "sign", "heads", "--signing-key", "key", "--every", "1", "--json"]
         with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as signer:
             first = json.loads(signer.stdout.readline())
@@ -521,7 +546,7 @@ def test_the_file_of_heads(folder):
             assert signer.wait(timeout=60) == 0
         with open(path, encoding="ascii") as file:
             lines = file.read().splitlines()
-        assert len(lines) == 3
+        assert len(lines) == 4
         text = lines[1].replace('"position":"', '"position":"9')
         for broken, why in (([lines[0], text], "line 2: the head was not signed"),
                             ([lines[1], lines[0]], "line 2: the head is of no larger tree"),
