@@ -71,7 +71,8 @@ static enum status log_walk(struct audit *audit, const struct audit_progress *pr
         }
     }
     if (status == STATUS_OK && report->frames == 0 && report->difference_count == 0) {
-        status = failure_set(failure, STATUS_NOT_FOUND, "there is no log in the folder");
+        status =
+            failure_set(failure, STATUS_NOT_FOUND, "there is no log in %s", audit->folder.path);
     }
     return status;
 }

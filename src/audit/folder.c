@@ -14,7 +14,7 @@
 enum status audit_folder_open(struct audit_folder *folder, const char *path,
                               struct failure *failure)
 {
-    *folder = (struct audit_folder){.directory = -1, .lock = -1};
+    *folder = (struct audit_folder){.path = path, .directory = -1, .lock = -1};
     folder->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder->directory < 0) {
         const enum status status = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO;

@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 struct audit_folder {
+    const char *path; // As it was given; the caller's.
     int directory;
     int lock; // -1: the folder has none.
 };

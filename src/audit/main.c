@@ -60,7 +60,7 @@ static const char help[] =
     "  DATA        The data folder of a stopped server. (required)\n"
     "  --limit N   Show so many differences; the others are counted. 0 to 1000000.\n"
     "              100 when not given.\n"
-    "  --json      Print one JSON object.\n"
+    "  --json      Print one JSON object; with exit code 3 what is in the way.\n"
     "  --help      Print this.\n"
     "  --version   Print the version.\n"
     "\n"
@@ -193,6 +193,30 @@ static int report_print(const struct audit_report *report, u64 milliseconds, boo
     return report->difference_count == 0 ? EXIT_HOLDS : EXIT_DIFFERS;
 }
 
+// What kept the folder from being audited, on both outputs when JSON is asked for.
+static void failure_print(const struct failure *failure, bool as_json)
+{
+    (void)fprintf(stderr, "tael-audit: %s\n", failure->message);
+    if (failure->hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure->hint);
+    if (!as_json) return;
+    // A byte may take six as JSON.
+    char buffer[64 + 6 * (sizeof failure->message + sizeof failure->hint)];
+    struct json_writer writer = json_writer_init(buffer, sizeof buffer);
+    json_write_object_begin(&writer);
+    json_write_key(&writer, "error");
+    json_write_object_begin(&writer);
+    json_write_key(&writer, "message");
+    json_write_text(&writer, failure->message);
+    json_write_key(&writer, "hint");
+    if (failure->hint[0] == 0) json_write_null(&writer);
+    else json_write_text(&writer, failure->hint);
+    json_write_object_end(&writer);
+    json_write_object_end(&writer);
+    json_write_line_end(&writer);
+    assert(!text_overflowed(&writer.text));
+    (void)fwrite(buffer, 1, writer.text.size, stdout);
+}
+
 int main(int count, char **words)
 {
     struct options options;
@@ -213,8 +237,7 @@ int main(int count, char **words)
     if (status == STATUS_OK) {
         exit_code = report_print(&report, (now_ns() - begin) / NS_PER_MS, options.as_json);
     } else {
-        (void)fprintf(stderr, "tael-audit: %s\n", failure.message);
-        if (failure.hint[0] != 0) (void)fprintf(stderr, "hint: %s\n", failure.hint);
+        failure_print(&failure, options.as_json);
     }
     audit_report_free(&report);
     return exit_code;

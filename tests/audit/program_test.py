@@ -145,7 +145,12 @@ class Program(unittest.TestCase):
         os.mkdir(empty)
         done = run(empty)
         self.assertEqual((done.returncode, done.stdout), (3, ""))
-        self.assertIn("there is no log", done.stderr)
+        self.assertEqual(done.stderr, "tael-audit: there is no log in %s\n" % empty)
+        done = run(empty, "--json")
+        self.assertEqual((done.returncode, done.stdout.count("\n")), (3, 1))
+        self.assertEqual(json.loads(done.stdout), {"error": {
+            "message": "there is no log in %s" % empty, "hint": None}})
+        self.assertEqual(done.stderr, "tael-audit: there is no log in %s\n" % empty)
         with open("/dev/full", "w", encoding="ascii") as full:
             done = subprocess.run([PROGRAM, self.folder], stdout=full, stderr=subprocess.PIPE,
                                   check=False)
@@ -178,10 +183,14 @@ class Program(unittest.TestCase):
             self.assertEqual(done.stderr, "tael-audit: %s is in use by a server\n"
                              "hint: stop the server, or audit a backup that `tael backup` makes "
                              "while it serves\n" % data)
+            told = run(data, "--json").stdout
             server.send_signal(signal.SIGTERM)
             self.assertEqual(server.wait(timeout=60), 0)
         done = run(data)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertEqual(json.loads(told), {"error": {
+            "message": "%s is in use by a server" % data,
+            "hint": "stop the server, or audit a backup that `tael backup` makes while it serves"}})
         # And the other way round: who audits keeps a server from starting.
         with open(os.path.join(data, "lock"), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
