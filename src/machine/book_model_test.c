@@ -4,6 +4,7 @@
 // account, what is asked, and the state digest over starts.
 //
 // book_model [SEED [STEPS]] runs so many steps of that seed alone.
+#include "base/words.h"
 #include "codec/record_binary.h"
 #include "codec/text.h"
 #include "machine/book_compare.h"
@@ -412,12 +413,13 @@ static void test_same_seed_same_steps(void **state)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "book_model [SEED [STEPS]]";
     struct plan_of_runs plan = {.seed_first = 1, .seed_count = SEEDS, .steps = STEPS_OF_A_SEED};
     if (argc > 1) {
-        plan.seed_first = strtoull(argv[1], NULL, 10);
+        plan.seed_first = word_number(argc, argv, 1, 1, usage);
         plan.seed_count = 1;
     }
-    if (argc > 2) plan.steps = strtoull(argv[2], NULL, 10);
+    plan.steps = word_number(argc, argv, 2, plan.steps, usage);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_machine_and_model_agree, &plan),
         cmocka_unit_test(test_same_seed_same_steps),

@@ -6,6 +6,7 @@
 //
 //   effect_model [SEED STEPS]
 #include "base/random.h"
+#include "base/words.h"
 #include "machine/command_world.h"
 #include "modules/effect/effect_random.h"
 #include "modules/sample/sample.h"
@@ -228,10 +229,13 @@ static void test_model_and_machine_agree(void **state)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "effect_model [SEED STEPS]";
+    const u64 seed = word_number(argc, argv, 1, 1, usage);
+    const u32 steps = (u32)word_number(argc, argv, 2, 0, usage);
     if (argc == 3) {
         u32 results[256] = {0};
         u32 states[STATES_MAX] = {0};
-        run_seed(strtoull(argv[1], NULL, 10), (u32)strtoul(argv[2], NULL, 10), results, states);
+        run_seed(seed, steps, results, states);
         return 0;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_model_and_machine_agree)};

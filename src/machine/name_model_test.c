@@ -5,6 +5,7 @@
 // and by months, in one turn and in many.
 //
 // name_model [SEED [STEPS]] runs so many steps of that seed alone.
+#include "base/words.h"
 #include "machine/command_world.h"
 #include "machine/name_compare.h"
 #include "modules/book/book.h"
@@ -378,12 +379,13 @@ static void test_description_makes_sense(void **state)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "name_model [SEED [STEPS]]";
     struct plan_of_runs plan = {.seed_first = 1, .seed_count = SEEDS, .steps = STEPS_OF_A_SEED};
     if (argc > 1) {
-        plan.seed_first = strtoull(argv[1], NULL, 10);
+        plan.seed_first = word_number(argc, argv, 1, 1, usage);
         plan.seed_count = 1;
     }
-    if (argc > 2) plan.steps = strtoull(argv[2], NULL, 10);
+    plan.steps = word_number(argc, argv, 2, plan.steps, usage);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_description_makes_sense),
         cmocka_unit_test(test_a_page_begins_with_its_line),

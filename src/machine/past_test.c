@@ -7,6 +7,7 @@
 // The list has what each command asked for, leg by leg, when the machine said that it was done. A
 // balance is its sum.
 #include "base/random.h"
+#include "base/words.h"
 #include "machine/command_world.h"
 #include "modules/book/book.h"
 #include "modules/entity/entity.h"
@@ -734,7 +735,7 @@ int main(int argc, char **argv)
 {
     u64 seeds[2] = {1, 5};
     if (argc > 1) {
-        seeds[0] = strtoull(argv[1], NULL, 10);
+        seeds[0] = word_number(argc, argv, 1, 1, "machine-past [SEED]");
         seeds[1] = seeds[0] + 1;
     }
     const struct CMUnitTest tests[] = {

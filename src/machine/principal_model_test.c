@@ -4,6 +4,7 @@
 // digest over starts. Every result comes at least once.
 //
 //   principal_model [SEED [STEPS]]    one seed
+#include "base/words.h"
 #include "machine/command_world.h"
 #include "modules/book/book.h"
 #include "modules/principal/principal_model.h"
@@ -134,12 +135,13 @@ static void test_machine_and_model_agree(void **state)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "principal_model [SEED [STEPS]]";
     struct plan_of_runs plan = {.first = 1, .count = SEEDS, .steps = STEPS_OF_A_SEED};
     if (argc > 1) {
-        plan.first = strtoull(argv[1], NULL, 10);
+        plan.first = word_number(argc, argv, 1, 1, usage);
         plan.count = 1;
     }
-    if (argc > 2) plan.steps = strtoull(argv[2], NULL, 10);
+    plan.steps = word_number(argc, argv, 2, plan.steps, usage);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_machine_and_model_agree, &plan),
     };

@@ -11,6 +11,7 @@
 // and entries, seals, takes checkpoints, and is stopped. A run without a fault counts the calls of
 // each kind; each of them can fail by each error that the kernel has for it.
 #include "../e2e/books_load.h"
+#include "base/words.h"
 #include "inject.h"
 
 #include <errno.h>
@@ -358,16 +359,17 @@ static void table_print(const struct test *test, u32 runs, u64 seed)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "calls TAEL FOLDER [RUNS] [SEED]";
     enum { CELLS_MAX = 100000 };
     if (argc < 3) {
-        (void)fprintf(stderr, "usage: calls TAEL FOLDER [RUNS] [SEED]\n");
+        (void)fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
     if (!inject_is_permitted()) {
         (void)printf("seccomp's notifications are not permitted here\n");
         return 77;
     }
-    const u64 seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
+    const u64 seed = word_number(argc, argv, 4, 1, usage);
     struct test *test = calloc(1, sizeof *test);
     struct cell *cells = calloc(CELLS_MAX, sizeof *cells);
     struct random random;
@@ -380,7 +382,7 @@ int main(int argc, char **argv)
     shell(test, "mkdir -p '%s'", argv[2]);
     used_make(test, argv[2], seed);
     const u32 count = cells_list(test, argv[2], cells, CELLS_MAX);
-    u32 runs = argc > 3 ? (u32)strtoul(argv[3], NULL, 10) : 100;
+    u32 runs = (u32)word_number(argc, argv, 3, 100, usage);
     if (runs == 0 || runs > count) runs = count;
     u32 next = 0;
     for (u32 i = 0; i < runs; i++) {

@@ -9,6 +9,7 @@
 // acknowledged is there, and what the damage means (the folder is taken for a copy; the status is
 // not written any more) is said.
 #include "../e2e/load.h"
+#include "base/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -292,15 +293,16 @@ static void case_run(struct test *test, const struct file_case *one)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "files TAEL FOLDER SEED";
     if (argc < 4) {
-        (void)fprintf(stderr, "usage: files TAEL FOLDER SEED\n");
+        (void)fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
     struct test *test = calloc(1, sizeof *test);
     assert(test != NULL);
     (void)snprintf(test->folder, sizeof test->folder, "%.200s/data", argv[2]);
     (void)snprintf(test->trace, sizeof test->trace, "%.200s/trace", argv[2]);
-    load_init(&test->load, argv[1], test->folder, strtoull(argv[3], NULL, 10));
+    load_init(&test->load, argv[1], test->folder, word_number(argc, argv, 3, 1, usage));
     test->load.trace = test->trace;
     load_server_start(&test->load);
     load_check(test);

@@ -11,6 +11,7 @@
 // is behind it was hit (FORMAT.md, W-a and W-d) or the file is not needed, a node whose state is
 // the original's behind the same frame. Never another state, never another answer. What a start
 // does not read is found by `verify`, and by the questions that read it.
+#include "base/words.h"
 #include "base_folder.h"
 #include "damage.h"
 
@@ -286,8 +287,9 @@ static void table_print(u64 counts[DAMAGE_KINDS][OUTCOME_COUNT])
 
 int main(int argc, char **argv)
 {
-    const u64 cases = argc > 1 ? strtoull(argv[1], NULL, 10) : 100;
-    const u64 seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    static const char usage[] = "folders [CASES [SEED [one]]]";
+    const u64 cases = word_number(argc, argv, 1, 100, usage);
+    const u64 seed = word_number(argc, argv, 2, 1, usage);
     const bool is_one = argc > 3;
     static u64 counts[DAMAGE_KINDS][OUTCOME_COUNT];
     u64 open_counts[OUTCOME_COUNT] = {0};

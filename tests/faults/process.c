@@ -7,6 +7,7 @@
 //   process twice TAEL FOLDER ROUNDS SEED          a second server on the folder of a first
 //   process clock TAEL FOLDER ROUNDS SEED LIBRARY  the wall clock set forwards and back
 #include "../e2e/books_load.h"
+#include "base/words.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -272,13 +273,13 @@ static void clock_run(struct test *test, u32 rounds)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "process stop|twice|clock TAEL FOLDER ROUNDS SEED [LIBRARY]";
     if (argc < 6) {
-        (void)fprintf(stderr,
-                      "usage: process stop|twice|clock TAEL FOLDER ROUNDS SEED [LIBRARY]\n");
+        (void)fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
     const char *mode = argv[1];
-    const u32 rounds = (u32)strtoul(argv[4], NULL, 10);
+    const u32 rounds = (u32)word_number(argc, argv, 4, 1, usage);
     struct test *test = calloc(1, sizeof *test);
     assert(test != NULL);
     (void)snprintf(test->folder, sizeof test->folder, "%.200s/data", argv[3]);
@@ -286,7 +287,7 @@ int main(int argc, char **argv)
     (void)snprintf(test->port, sizeof test->port, "unix:%.200s/port", argv[3]);
     (void)snprintf(test->clock_path, sizeof test->clock_path, "%.200s/clock", argv[3]);
     test->library = argc > 6 ? argv[6] : NULL;
-    load_init(&test->load, argv[2], test->folder, strtoull(argv[5], NULL, 10));
+    load_init(&test->load, argv[2], test->folder, word_number(argc, argv, 5, 1, usage));
     test->load.port = test->port;
     test->load.trace = test->trace;
     books_load_init(&test->books, test->port);

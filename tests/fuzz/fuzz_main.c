@@ -9,6 +9,7 @@
 #include "fuzz.h"
 
 #include "base/random.h"
+#include "base/words.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -128,12 +129,13 @@ static void run_all(u64 mutations, u64 seed)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "CORPUS [MUTATIONS [SEED]] [fails]";
     const bool must_fail = argc > 2 && strcmp(argv[argc - 1], "fails") == 0;
     argc -= must_fail;
-    if (argc < 2) give_up("CORPUS [MUTATIONS [SEED]] [fails]", argv[0]);
+    if (argc < 2) give_up(usage, argv[0]);
     inputs_load(argv[1]);
-    const u64 mutations = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-    const u64 seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+    const u64 mutations = word_number(argc, argv, 2, 0, usage);
+    const u64 seed = word_number(argc, argv, 3, 1, usage);
     if (!must_fail) {
         run_all(mutations, seed);
         return 0;

@@ -10,6 +10,7 @@
 // In time: within LOAD_TIMEOUT_NS, which only a server that hangs exceeds. The server's memory
 // stays within what its buffers take.
 #include "../e2e/books_load.h"
+#include "base/words.h"
 #include "wire.h"
 
 #include <signal.h>
@@ -206,12 +207,13 @@ static void late_check(struct test *test)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "hostile TAEL FOLDER INPUTS [FIRST [LAST]]";
     if (argc < 4) {
-        (void)fprintf(stderr, "usage: hostile TAEL FOLDER INPUTS [FIRST [LAST]]\n");
+        (void)fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
-    const u32 first = argc > 4 ? (u32)strtoul(argv[4], NULL, 10) : 1;
-    const u32 last = argc > 5 ? (u32)strtoul(argv[5], NULL, 10) : U32_MAX;
+    const u32 first = (u32)word_number(argc, argv, 4, 1, usage);
+    const u32 last = (u32)word_number(argc, argv, 5, U32_MAX, usage);
     struct test *test = calloc(1, sizeof *test);
     FILE *inputs = fopen(argv[3], "re");
     char line[LINE_SIZE];

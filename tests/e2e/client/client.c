@@ -8,6 +8,7 @@
 // Each command opens an entity under an id of its own. One that was applied twice would be told the
 // second time that the entity exists; one that was lost would be missing in the list.
 #include "../load.h"
+#include "base/words.h"
 #include "modules/entity/entity.h"
 
 #include <signal.h>
@@ -112,12 +113,13 @@ static void run_to_the_end(const struct run *run)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "client TAEL FOLDER [ROUNDS] [SEED]";
     if (argc < 3) {
-        (void)fprintf(stderr, "usage: client TAEL FOLDER [ROUNDS] [SEED]\n");
+        (void)fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
-    const u32 rounds = argc > 3 ? (u32)strtoul(argv[3], NULL, 10) : 20;
-    const u64 seed = argc > 4 ? strtoull(argv[4], NULL, 10) : tael_now();
+    const u32 rounds = (u32)word_number(argc, argv, 3, 20, usage);
+    const u64 seed = word_number(argc, argv, 4, tael_now(), usage);
     struct run *run = calloc(1, sizeof *run);
     assert(run != NULL);
     char address[100];

@@ -10,6 +10,7 @@
 // is settled was sent; what is not settled is unknown with a reason; none is missing; money that
 // was held for what was sent is posted, and what is unknown is still held.
 #include "../load.h"
+#include "base/words.h"
 #include "machine/recovery.h"
 #include "modules/effect/effect.h"
 #include "modules/sample/sample.h"
@@ -363,12 +364,13 @@ static void copies_check(struct outages *outages)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "outages TAEL GATEWAY FOLDER [ROUNDS] [SEED]";
     if (argc < 4) {
-        (void)fprintf(stderr, "usage: outages TAEL GATEWAY FOLDER [ROUNDS] [SEED]\n");
+        (void)fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
-    const u32 rounds = argc > 4 ? (u32)strtoul(argv[4], NULL, 10) : 20;
-    const u64 seed = argc > 5 ? strtoull(argv[5], NULL, 10) : tael_now();
+    const u32 rounds = (u32)word_number(argc, argv, 4, 20, usage);
+    const u64 seed = word_number(argc, argv, 5, tael_now(), usage);
     struct outages *outages = calloc(1, sizeof *outages);
     assert(outages != NULL);
     char address[300];

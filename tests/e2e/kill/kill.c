@@ -10,6 +10,7 @@
 // that knows nothing of it: each transfer must be created now or exist as it was sent. libtael
 // sends what was not answered by itself; every entry must be posted once.
 #include "../books_load.h"
+#include "base/words.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,12 +25,13 @@ static void books_step(void *context)
 
 int main(int argc, char **argv)
 {
+    static const char usage[] = "kill TAEL FOLDER [ROUNDS] [SEED]";
     if (argc < 3) {
-        (void)fprintf(stderr, "usage: kill TAEL FOLDER [ROUNDS] [SEED]\n");
+        (void)fprintf(stderr, "usage: %s\n", usage);
         return 2;
     }
-    u32 rounds = argc > 3 ? (u32)strtoul(argv[3], NULL, 10) : 100;
-    u64 seed = argc > 4 ? strtoull(argv[4], NULL, 10) : compat_client_now();
+    u32 rounds = (u32)word_number(argc, argv, 3, 100, usage);
+    u64 seed = word_number(argc, argv, 4, compat_client_now(), usage);
     struct load load;
     struct books_load books;
     char address[120];
