@@ -165,18 +165,15 @@ static void backup_hint(struct copy_call *copy, enum status status)
 }
 
 // Opens the folder that becomes a backup, and makes one of it. What is refused since it holds other
-// files gets none of ours either: the lock goes again, when it was made here.
+// files gets none of ours either: the lock goes again, when it was made by this opening.
 static enum status backup_into(struct copy_call *copy)
 {
-    char lock[4096 + 8];
-    (void)snprintf(lock, sizeof lock, "%s/lock", copy->new);
-    const bool was_locked = access(lock, F_OK) == 0;
     enum status status =
         disk_folder_open(&copy->target, copy->new, DISK_FOLDER_MAKE, &copy->failure);
     if (status != STATUS_OK) return status;
     status = backup_make(&copy->source.disk, &copy->target.disk, cli_time_now(), &copy->progress,
                          &copy->report, &copy->failure);
-    if (status == STATUS_INVALID && !was_locked) {
+    if (status == STATUS_INVALID && copy->target.is_lock_new) {
         (void)unlinkat(copy->target.folder_fd, "lock", 0);
     }
     return status;

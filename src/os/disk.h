@@ -178,6 +178,7 @@ struct disk_folder {
     struct disk disk;
     int folder_fd;
     int lock_fd;
+    bool is_lock_new; // The file `lock` was made by this opening.
     char path[4096];
 };
 

@@ -368,8 +368,15 @@ static enum status folder_lock(struct disk_folder *folder, enum disk_folder_use 
                                struct failure *failure)
 {
     bool owns = use != DISK_FOLDER_CHECK;
-    folder->lock_fd = openat(folder->folder_fd, "lock",
-                             (owns ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, DISK_FILE_MODE);
+    if (owns) {
+        folder->lock_fd = openat(folder->folder_fd, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+                                 DISK_FILE_MODE);
+        folder->is_lock_new = folder->lock_fd >= 0;
+    }
+    if (!owns || (folder->lock_fd < 0 && errno == EEXIST)) {
+        folder->lock_fd = openat(folder->folder_fd, "lock",
+                                 (owns ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, DISK_FILE_MODE);
+    }
     // A copy without a lock has no server that could write meanwhile: it would have made one.
     if (folder->lock_fd < 0 && !owns && errno == ENOENT) return STATUS_OK;
     if (folder->lock_fd < 0) {

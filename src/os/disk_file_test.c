@@ -331,6 +331,24 @@ static enum status space_do(struct test *test)
     return status;
 }
 
+// Who opens a folder first has made its lock, nobody behind him.
+static void test_a_lock_is_new_once(void **state)
+{
+    struct test *test = *state;
+    struct disk_folder folder;
+    char path[4200];
+    (void)snprintf(path, sizeof path, "%s/new", test->path);
+    for (u32 i = 0; i < 3; i++) {
+        assert_int_equal(disk_folder_open(&folder, path, DISK_FOLDER_MAKE, &test->failure),
+                         STATUS_OK);
+        assert_int_equal(folder.is_lock_new, i != 1);
+        // Gone, it is made once more.
+        if (i > 0) assert_int_equal(unlinkat(folder.folder_fd, "lock", 0), 0);
+        disk_folder_close(&folder);
+    }
+    assert_int_equal(rmdir(path), 0);
+}
+
 // Another folder than the one that is locked, and it again.
 static enum status folder_do(struct test *test)
 {
@@ -561,6 +579,7 @@ int main(void)
         TEST(test_a_list),
         TEST(test_a_folder_that_is_held),
         TEST(test_a_file_is_not_kept_where_nothing_can_be_locked),
+        TEST(test_a_lock_is_new_once),
         TEST(test_a_map),
         TEST(test_a_pace),
     };

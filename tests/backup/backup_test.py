@@ -398,6 +398,10 @@ def test_what_is_refused(folder):
         assert text in said, (arguments, text, said)
     assert sorted(os.listdir(folder)) == ["copy", "data", "full"], os.listdir(folder)
     assert os.listdir(os.path.join(folder, "full")) == ["status"]  # Nothing of ours.
+    with open(os.path.join(folder, "full", "lock"), "w", encoding="ascii"):
+        pass
+    run("backup", data, os.path.join(folder, "full"), code=1)
+    assert sorted(os.listdir(os.path.join(folder, "full"))) == ["lock", "status"]  # Theirs stays.
     assert "backup" not in os.listdir(data)
     # Two at a time, and a file that says where the backup ends, damaged.
     with open(os.path.join(copy, "lock"), "r+b") as lock:
