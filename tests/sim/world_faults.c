@@ -77,9 +77,10 @@ void world_poison(struct world *world)
     // Nobody decided it: an error that leaves it there would leave models without its replies.
     const struct disk_memory_faults faults = world->disk.faults;
     world->disk.faults = (struct disk_memory_faults){0};
-    if (!world_job_write(world, job)) return;
+    const bool is_written = world_job_write(world, job);
     world->disk.faults = faults;
     world->disk.faults.crash_at = 0;
+    if (!is_written) return;
     world->poison = header->position + below(world, header->command_count);
     world_note(world, "command %llu of frame %llu ends the process",
                (unsigned long long)world->poison, (unsigned long long)header->sequence);
