@@ -6,7 +6,7 @@
 // and indexes each behind it. Prints for deciding and for indexing the instructions, the
 // processor's cycles and its time, by account and by transfer. Instructions repeat to a few in
 // ten thousand, however busy the machine is, so two revisions are compared by them; where the
-// kernel does not let them be counted there is a 0.
+// kernel does not let them be counted they are left out, and that is said.
 #include "base/random.h"
 #include "machine/machine.h"
 #include "os/disk_memory.h"
@@ -173,20 +173,27 @@ static void transfers_make(struct bench *bench, u32 frames)
     }
 }
 
-static void part_print(const char *name, const struct counts *counts, u64 events)
+// What there is no counter for is left out.
+static void part_print(const struct bench *bench, const char *name, const struct counts *counts,
+                       u64 events)
 {
-    (void)printf(" %9s %6.1f instructions %6.1f cycles %6.1f ns;", name,
-                 (double)counts->values[COUNTER_INSTRUCTIONS] / (double)events,
-                 (double)counts->values[COUNTER_CYCLES] / (double)events,
-                 (double)counts->values[COUNTER_TIME] / (double)events);
+    static const char *const units[COUNTER_COUNT] = {[COUNTER_INSTRUCTIONS] = "instructions",
+                                                     [COUNTER_CYCLES] = "cycles",
+                                                     [COUNTER_TIME] = "ns"};
+    (void)printf(" %9s", name);
+    for (u32 i = 0; i < COUNTER_COUNT; i++) {
+        if (i < COUNTER_TIME && bench->counters[i] < 0) continue;
+        (void)printf(" %6.1f %s", (double)counts->values[i] / (double)events, units[i]);
+    }
+    (void)putchar(';');
 }
 
 // Prints what was counted for so many events, and begins anew.
 static void parts_print(struct bench *bench, const char *what, u64 events)
 {
     (void)printf("%7llu %-10s", (unsigned long long)events, what);
-    part_print("deciding", &bench->decided, events);
-    part_print("indexing", &bench->indexed, events);
+    part_print(bench, "deciding", &bench->decided, events);
+    part_print(bench, "indexing", &bench->indexed, events);
     (void)putchar('\n');
     bench->decided = bench->indexed = (struct counts){0};
 }
@@ -231,6 +238,9 @@ int main(int argc, char **argv)
     bench->applied.resolved.items = calloc(LEDGER_EVENTS_MAX, sizeof(struct transfer));
     bench->counters[COUNTER_INSTRUCTIONS] = counter_open(PERF_COUNT_HW_INSTRUCTIONS);
     bench->counters[COUNTER_CYCLES] = counter_open(PERF_COUNT_HW_CPU_CYCLES);
+    if (bench->counters[COUNTER_INSTRUCTIONS] < 0 || bench->counters[COUNTER_CYCLES] < 0) {
+        (void)puts("Hardware counters are not to be had here: what they would count is left out.");
+    }
     for (u32 i = 0; i < ROUNDS; i++) round_run(bench, frames);
     free(bench->applied.resolved.items);
     free(bench);
