@@ -22,7 +22,7 @@ struct audit {
 };
 
 // The log ends here; whether it may.
-static enum status end_check(const struct audit *audit, const struct audit_frame *frame,
+static enum status end_check(struct audit *audit, const struct audit_frame *frame,
                              struct audit_report *report, struct failure *failure)
 {
     const struct audit_place place = audit_place_log(frame->place, frame->sequence);
@@ -41,6 +41,7 @@ static enum status end_check(const struct audit *audit, const struct audit_frame
                            "the log ends here, but the checkpoint covers the frames before %llu",
                            (unsigned long long)covered);
     }
+    if (audit->walk.heads != NULL) audit_heads_end(audit->walk.heads, report);
     enum status status = audit_log_files_check(&audit->folder, &tail, report, failure);
     if (status == STATUS_OK) {
         status = audit_backup_compare(&audit->backup, &audit->folder, &audit->end,
@@ -90,8 +91,9 @@ static enum status folder_open(struct audit *audit, const char *path, struct aud
     return status;
 }
 
-enum status audit_run(const char *path, const struct audit_progress *progress,
-                      struct audit_report *report, struct failure *failure)
+enum status audit_run(const char *path, struct audit_heads *heads,
+                      const struct audit_progress *progress, struct audit_report *report,
+                      struct failure *failure)
 {
     struct audit *audit = calloc(1, sizeof *audit);
     assert(audit != NULL);
@@ -99,8 +101,8 @@ enum status audit_run(const char *path, const struct audit_progress *progress,
     enum status status = folder_open(audit, path, report, failure);
     if (status == STATUS_OK) {
         struct audit_walk *walk = &audit->walk;
-        status =
-            audit_walk_init(walk, &audit->folder, &audit->checkpoint, progress, report, failure);
+        status = audit_walk_init(walk, &audit->folder, &audit->checkpoint, heads, progress, report,
+                                 failure);
         if (status == STATUS_OK) {
             const u64 end = audit_backup_end(&audit->backup, &audit->checkpoint);
             status = audit_log_start(&audit->log, &audit->folder, end, failure);
@@ -119,6 +121,8 @@ enum status audit_run(const char *path, const struct audit_progress *progress,
             status = audit_checkpoint_compare(&audit->checkpoint, is_whole ? &given : NULL,
                                               progress, failure);
         }
+        report->tree_size = walk->tree.range.count;
+        if (report->tree_size > 0) merkle_range_root(&walk->tree.range, &report->tree_root);
         audit_walk_free(walk);
     }
     audit_checkpoint_close(&audit->checkpoint);

@@ -330,7 +330,7 @@ static void test_an_unfinished_backup_is_no_log(void **state)
     assert_int_equal(backup_try(copied, "history"), STATUS_CANCELLED);
     disk_copy_make(&copy, &copied->target.disk, NULL);
     audit_report_init(&report, 1);
-    assert_int_equal(audit_run(copy.path, NULL, &report, &failure), STATUS_INVALID);
+    assert_int_equal(audit_run(copy.path, NULL, NULL, &report, &failure), STATUS_INVALID);
     assert_string_equal(failure.message, "the folder is an unfinished backup");
     assert_non_null(strstr(failure.hint, "`tael backup` with the same two folders goes on"));
     assert_int_equal(report.difference_count, 0);

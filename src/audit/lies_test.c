@@ -610,7 +610,7 @@ static void test_more_ids_than_can_be_told_are_told_so(void **state)
     const struct audit_progress progress = {.report = ids_stop};
     struct failure failure = {0};
     audit_report_init(&report, 1);
-    assert_int_equal(audit_run(copy.path, &progress, &report, &failure), STATUS_CANCELLED);
+    assert_int_equal(audit_run(copy.path, NULL, &progress, &report, &failure), STATUS_CANCELLED);
     audit_report_free(&report);
     disk_copy_remove(&copy);
     audit_world_end(world);

@@ -3,6 +3,7 @@
 // The program tael-audit: its command line, its bar, its exit codes.
 #include "audit/audit.h"
 
+#include "codec/field.h"
 #include "codec/number.h"
 
 #include <signal.h>
@@ -44,8 +45,11 @@ static const char help[] =
     "\n"
     "  tael-audit data\n"
     "  tael-audit data --json | jq '.differences[] | select(.account)'\n"
+    "  tael-audit data --heads held --key 5d0c...e1\n"
     "\n"
-    "Prints one line that begins with `ok`, or a line a difference:\n"
+    "Prints one line that begins with `ok`, or with `log only` where there is no\n"
+    "checkpoint, so that the chain alone was checked and no balance; or a line a\n"
+    "difference:\n"
     "\n"
     "  differs [checkpoint] checkpoint-0000000000000029 offset 8192: account 1 of\n"
     "  ledger 700: debits_posted is 100 by the log, 101 in the checkpoint\n"
@@ -57,7 +61,15 @@ static const char help[] =
     "A backup (`tael backup`) is audited to where it says that it ends; an unfinished\n"
     "one is none.\n"
     "\n"
+    "Who was given signed heads of the log (`tael head sign`) has each compared: its\n"
+    "frame's header, and the root of the tree of all outcomes up to it. A log that\n"
+    "was changed, or cut, before the frame of a head differs.\n"
+    "\n"
     "  DATA        The data folder of a stopped server. (required)\n"
+    "  --heads F   Compare the signed heads in this file, one a line as `tael head`\n"
+    "              writes them.\n"
+    "  --key KEY   Each of these must be signed by this public key, 64 hex digits.\n"
+    "              Without it the heads are believed since you hold them.\n"
     "  --limit N   Show so many differences; the others are counted. 0 to 1000000.\n"
     "              100 when not given.\n"
     "  --json      Print one JSON object; with exit code 3 what is in the way.\n"
@@ -67,7 +79,8 @@ static const char help[] =
     "Memory: 128 bytes an account, 224 to 448 an open hold, 16 a transfer, 25 MiB.\n"
     "\n"
     "Exit code: 0 all holds, 1 something differs, 2 usage, 3 environment: the folder\n"
-    "cannot be read, a server runs on it, it is an unfinished backup, or Ctrl-C.\n";
+    "cannot be read, a server runs on it, it is an unfinished backup, or Ctrl-C; or\n"
+    "the file of heads cannot be read, or has one that is not signed as it must be.\n";
 
 static volatile sig_atomic_t is_interrupted;
 
@@ -112,6 +125,9 @@ static bool show_progress(void *context, const char *part, u64 done, u64 total)
 
 struct options {
     const char *path;
+    const char *heads; // NULL: none.
+    bool has_key;
+    u8 key[SIGNATURE_KEY_SIZE];
     u64 limit;
     bool as_json;
 };
@@ -123,6 +139,30 @@ static int usage(const char *what, const char *word)
     return EXIT_USAGE;
 }
 
+// Takes the words behind the flags that have one: -1 to go on, else the exit code.
+static int limit_take(struct options *options, const char *word)
+{
+    u128 value = 0;
+    if (number_parse_u128(word, strlen(word), &value) != NUMBER_OK || value > LIMIT_MAX) {
+        return usage("--limit is a number from 0 to 1000000, not", word);
+    }
+    options->limit = (u64)value;
+    return -1;
+}
+
+static int key_take(struct options *options, const char *word)
+{
+    struct failure failure = {0};
+    size_t size = 0;
+    const bool is_hex = field_hex_decode(word, strlen(word), options->key, sizeof options->key,
+                                         &size, &failure) == STATUS_OK;
+    if (!is_hex || size != sizeof options->key || !signature_key_is_valid(options->key)) {
+        return usage("--key is no public key, 64 hex digits", word);
+    }
+    options->has_key = true;
+    return -1;
+}
+
 // Reads the words; -1 to go on, else the exit code.
 static int options_read(int count, char *const *words, struct options *options)
 {
@@ -130,6 +170,9 @@ static int options_read(int count, char *const *words, struct options *options)
     bool has_limit = false;
     for (int i = 1; i < count; i++) {
         const char *word = words[i];
+        const bool is_limit = strcmp(word, "--limit") == 0;
+        const bool is_heads = strcmp(word, "--heads") == 0;
+        const bool is_key = strcmp(word, "--key") == 0;
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
             (void)fputs(help, stdout);
             return EXIT_HOLDS;
@@ -141,17 +184,15 @@ static int options_read(int count, char *const *words, struct options *options)
         if (strcmp(word, "--json") == 0) {
             if (options->as_json) return usage("given twice", word);
             options->as_json = true;
-        } else if (strcmp(word, "--limit") == 0) {
-            u128 value = 0;
-            if (has_limit) return usage("given twice", word);
-            if (i + 1 == count) return usage("a number must follow", word);
-            const char *number = words[++i];
-            if (number_parse_u128(number, strlen(number), &value) != NUMBER_OK ||
-                value > LIMIT_MAX) {
-                return usage("--limit is a number from 0 to 1000000, not", number);
+        } else if (is_limit || is_heads || is_key) {
+            if (is_limit ? has_limit : is_heads ? options->heads != NULL : options->has_key) {
+                return usage("given twice", word);
             }
-            options->limit = (u64)value;
-            has_limit = true;
+            if (i + 1 == count) return usage("something must follow", word);
+            const char *value = words[++i];
+            if (is_heads) options->heads = value;
+            else if ((is_limit ? limit_take : key_take)(options, value) >= 0) return EXIT_USAGE;
+            has_limit |= is_limit;
         } else if (word[0] == '-' && word[1] != 0) {
             return usage("there is no such flag", word);
         } else if (word[0] == 0) {
@@ -161,6 +202,9 @@ static int options_read(int count, char *const *words, struct options *options)
         } else {
             options->path = word;
         }
+    }
+    if (options->has_key && options->heads == NULL) {
+        return usage("--key says who signed heads: give them by --heads", NULL);
     }
     return options->path == NULL ? usage("the data folder is missing", NULL) : -1;
 }
@@ -231,7 +275,17 @@ int main(int count, char **words)
     struct audit_report report;
     struct failure failure = {0};
     audit_report_init(&report, options.limit);
-    const enum status status = audit_run(options.path, &progress, &report, &failure);
+    struct audit_heads heads = {0};
+    enum status status = STATUS_OK;
+    if (options.heads != NULL) {
+        status =
+            audit_heads_read(&heads, options.heads, options.has_key ? options.key : NULL, &failure);
+    }
+    if (status == STATUS_OK) {
+        status = audit_run(options.path, options.heads == NULL ? NULL : &heads, &progress, &report,
+                           &failure);
+    }
+    audit_heads_free(&heads);
     if (show.is_drawn) (void)fprintf(stderr, "\r%78s\r", "");
     int exit_code = EXIT_ENVIRONMENT;
     if (status == STATUS_OK) {

@@ -49,7 +49,7 @@ static u32 audits_refuse(struct disk *disk)
         struct failure failure = {0};
         audit_report_init(&report, 10);
         refused_calls_begin(&refused);
-        const enum status status = audit_run(copy.path, NULL, &report, &failure);
+        const enum status status = audit_run(copy.path, NULL, NULL, &report, &failure);
         refused_calls_begin(NULL);
         was_refused = refused.name[0] != 0;
         count += was_refused;

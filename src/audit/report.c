@@ -126,7 +126,7 @@ struct count {
     u64 value;
 };
 
-#define COUNTS 22u
+#define COUNTS 26u
 
 // The counts that both forms print, in this order.
 static u32 counts_of(const struct audit_report *report, u64 milliseconds,
@@ -154,6 +154,10 @@ static u32 counts_of(const struct audit_report *report, u64 milliseconds,
         {"checkpoint", report->checkpoint_sequence},
         {"frames_not_in_history", report->frames_ahead},
         {"commands_not_in_history", report->commands_ahead},
+        {"heads", report->heads},
+        {"heads_not_in_history", report->heads_ahead},
+        {"heads_behind_the_end", report->heads_behind},
+        {"tree_size", report->tree_size},
         {"milliseconds", milliseconds},
     };
     static_assert(ARRAY_COUNT(all) == COUNTS, "each has room");
@@ -165,13 +169,18 @@ static void summary_line(const struct audit_report *report, u64 milliseconds, st
 {
     struct count counts[COUNTS];
     const u32 count = counts_of(report, milliseconds, counts);
-    text_append_string(out, "ok:");
+    // Where no balance was recomputed nobody shall read that all is well.
+    text_append_string(out, report->compared ? "ok:" : "log only:");
     for (u32 i = 0; i < count; i++) {
         if (counts[i].value == 0) continue;
         text_append_format(out, " %s %llu", counts[i].name, (unsigned long long)counts[i].value);
     }
     text_append_string(out, " head ");
     text_append_hex(out, report->head.bytes, sizeof report->head.bytes);
+    if (report->tree_size > 0) {
+        text_append_string(out, " tree_root ");
+        text_append_hex(out, report->tree_root.bytes, sizeof report->tree_root.bytes);
+    }
     if (!report->has_checkpoint) {
         text_append_string(out, "; no checkpoint, so there is no history: the chain and the digests"
                                 " of the log alone were checked");
@@ -265,6 +274,8 @@ void audit_report_json(const struct audit_report *report, u64 milliseconds,
     json_write_u128_string(writer, report->log_id);
     json_write_key(writer, "head");
     json_write_hex(writer, report->head.bytes, sizeof report->head.bytes);
+    json_write_key(writer, "tree_root");
+    json_write_hex(writer, report->tree_root.bytes, sizeof report->tree_root.bytes);
     json_write_key(writer, "difference_count");
     json_write_u64(writer, report->difference_count);
     json_write_key(writer, "differences");

@@ -66,6 +66,9 @@ struct audit_report {
     u64 ids;   // That were looked at for use more than once.
     u64 ledgers;
     u64 controls;
+    u64 heads;        // Held, of frames that the log has as they say,
+    u64 heads_ahead;  // of these without their roots: the outcomes are not in history yet;
+    u64 heads_behind; // of frames behind the end of a backup.
     u64 checkpoint_sequence;
     bool has_checkpoint;
     bool compared;  // The tables of the checkpoint were.
@@ -73,6 +76,8 @@ struct audit_report {
     bool torn;      // The log ends in an unfinished frame that was never acknowledged.
     u128 log_id;
     struct digest head; // Hash of the last header.
+    u64 tree_size;      // Of the tree of outcomes that the rows give: its leaves, frames; its root.
+    struct digest tree_root;
     struct audit_difference *kept;
     u64 kept_count;
     u64 limit;

@@ -10,6 +10,7 @@
 
 #include "audit/books.h"
 #include "audit/checkpoint.h"
+#include "audit/heads.h"
 #include "audit/ids.h"
 #include "audit/log.h"
 #include "audit/principals.h"
@@ -28,6 +29,7 @@ struct audit_plan {
 struct audit_walk {
     struct audit_report *report;
     const struct audit_checkpoint *checkpoint;
+    struct audit_heads *heads;             // NULL: none are held.
     const struct audit_progress *progress; // NULL: none.
     struct failure *failure;
     enum status status; // Of reading; not STATUS_OK ends the walk.
@@ -72,6 +74,7 @@ struct audit_walk {
 // failure too.
 MUST_USE enum status audit_walk_init(struct audit_walk *walk, const struct audit_folder *folder,
                                      const struct audit_checkpoint *checkpoint,
+                                     struct audit_heads *heads,
                                      const struct audit_progress *progress,
                                      struct audit_report *report, struct failure *failure);
 void audit_walk_free(struct audit_walk *walk);

@@ -6,13 +6,16 @@
 #include <stdlib.h>
 
 enum status audit_walk_init(struct audit_walk *walk, const struct audit_folder *folder,
-                            const struct audit_checkpoint *checkpoint,
+                            const struct audit_checkpoint *checkpoint, struct audit_heads *heads,
                             const struct audit_progress *progress, struct audit_report *report,
                             struct failure *failure)
 {
     struct hash_key key = {{0}};
-    *walk = (struct audit_walk){
-        .report = report, .checkpoint = checkpoint, .progress = progress, .failure = failure};
+    *walk = (struct audit_walk){.report = report,
+                                .checkpoint = checkpoint,
+                                .heads = heads,
+                                .progress = progress,
+                                .failure = failure};
     memcpy(&walk->genesis, checkpoint->head.genesis, sizeof walk->genesis);
     walk->position = 1;
     const enum status status = audit_key_draw(&key, failure);
@@ -340,6 +343,10 @@ enum status audit_walk_frame(struct audit_walk *walk, const struct audit_frame *
     commands_take(walk, in_history);
     if (in_history) root_derive(walk);
     if (has_checkpoint) root_check(walk);
+    if (walk->heads != NULL) {
+        audit_heads_frame(walk->heads, frame, &header,
+                          in_history && !walk->is_lost ? &walk->tree : NULL, walk->report);
+    }
     if (in_history && (header.flags & AUDIT_FRAME_ROTATE)) segment_end(walk);
     if (has_checkpoint && header.sequence + 1 == covered) checkpoint_place_check(walk);
     walk->frame = NULL;

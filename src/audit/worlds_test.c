@@ -280,7 +280,7 @@ void audit_folder_whole(const char *path, struct audit_report *report)
 {
     struct failure failure = {0};
     audit_report_init(report, LIMIT);
-    const enum status status = audit_run(path, NULL, report, &failure);
+    const enum status status = audit_run(path, NULL, NULL, report, &failure);
     if (status != STATUS_OK) print_error("%s\n", failure.message);
     assert_int_equal(status, STATUS_OK);
 }

@@ -55,6 +55,7 @@ static void summary_print(const struct verify_report *report, u64 seconds_ms, en
         .replayed_frames = report->replayed_frames,
         .replayed_roots = report->replayed_roots,
         .seconds = seconds_ms,
+        .tree_size = report->tree_size,
         .backup = report->is_backup,
         .log_id = report->log_id,
         .epoch = report->epoch,
@@ -63,6 +64,7 @@ static void summary_print(const struct verify_report *report, u64 seconds_ms, en
     };
     memcpy(summary.parent_head, report->parent_head.bytes, sizeof summary.parent_head);
     memcpy(summary.head, report->head.bytes, sizeof summary.head);
+    memcpy(summary.tree_root, report->tree_root.bytes, sizeof summary.tree_root);
     memcpy(summary.state, report->state.bytes, sizeof summary.state);
     memcpy(summary.replayed_state, report->replayed_state.bytes, sizeof summary.replayed_state);
     if (form != CLI_TABLE) {

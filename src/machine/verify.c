@@ -432,6 +432,10 @@ static enum status checkpoint_check(struct verify *verify)
             }
         }
         verify->report->state = verify->head.state;
+        verify->report->tree_size = verify->indexer.outcomes.range.count;
+        if (verify->report->tree_size > 0) {
+            merkle_range_root(&verify->indexer.outcomes.range, &verify->report->tree_root);
+        }
         verify->report->checkpoint_sequence = verify->head.tail.sequence;
         for (u32 i = 0; i < verify->head.table_count; i++) {
             verify->report->tables_bytes += verify->head.tables[i].page_count * PAGE_SIZE;

@@ -35,6 +35,8 @@ struct verify_report {
     bool is_backup;            // The folder is a backup.
     struct digest head;        // Hash of the last header.
     struct digest state;       // State digest of the checkpoint.
+    u64 tree_size;             // Leaves of the tree of outcomes that history gives: frames.
+    struct digest tree_root;   // Its root; zeroes when it is empty.
     // Of verify_replay.
     u64 replayed_frames;
     u64 replayed_roots;           // Headers whose outcome root is that of the replay.

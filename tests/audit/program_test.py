@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,8 @@ NAMES = ["ok", "has_checkpoint", "balances_compared", "torn", "backup", "frames"
          "transfers", "transfers_refused", "expiries", "postings", "records",
          "commands_without_rows", "rows", "snapshots", "roots", "accounts", "accounts_of_modules",
          "open_holds", "ledgers", "ids", "controls", "log_bytes", "checkpoint",
-         "frames_not_in_history", "commands_not_in_history", "milliseconds", "log_id", "head",
+         "frames_not_in_history", "commands_not_in_history", "heads", "heads_not_in_history",
+         "heads_behind_the_end", "tree_size", "milliseconds", "log_id", "head", "tree_root",
          "difference_count", "differences"]
 
 
@@ -57,7 +59,8 @@ class Program(unittest.TestCase):
                   for name in os.listdir(self.folder)}
         done = run(self.folder)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertRegex(done.stdout, r"\Aok: frames 41 commands 36 .* head [0-9a-f]{64}\n\Z")
+        self.assertRegex(done.stdout, r"\Aok: frames 41 commands 36 .* head [0-9a-f]{64}"
+                         r" tree_root [0-9a-f]{64}\n\Z")
         after = {name: os.stat(os.path.join(self.folder, name)).st_mtime_ns
                  for name in os.listdir(self.folder)}
         self.assertEqual(before, after)
@@ -117,7 +120,10 @@ class Program(unittest.TestCase):
                           ("a", "--limit", "x"), ("a", "--limit", "1000001"), ("",),
                           ("a", "--limit", "-1"), ("a", "--limit", ""), ("a", "--limit=5"),
                           ("a", "--json=1"), ("a", "-j"), ("a", "--", "b"),
-                          ("a", "--json", "--json"),
+                          ("a", "--json", "--json"), ("a", "--heads"), ("a", "--key", "11" * 32),
+                          ("a", "--heads", "b", "--key", "11"), ("a", "--heads", "b", "--key"),
+                          ("a", "--heads", "b", "--heads", "b"),
+                          ("a", "--heads", "b", "--key", "zz" * 32),
                           ("a", "--limit", "1", "--limit", "1")):
             done = run(*arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
@@ -198,6 +204,84 @@ class Program(unittest.TestCase):
             refused = subprocess.run([TAEL, "serve", "--data", data, "--compat-port", "0"],
                                      capture_output=True, check=False)
             self.assertEqual(refused.returncode, 3, refused.stderr)
+
+    def serve(self, data, *calls, kill=False):
+        """Serves the folder while `calls`, words for tael behind which --connect stands, run."""
+        limits = ("--accounts-max", "4096", "--holds-max", "4096", "--space-reserve", "0")
+        with subprocess.Popen([TAEL, "serve", "--data", data, "--compat-port", "0", *limits],
+                              stdout=subprocess.PIPE, text=True) as server:
+            self.addCleanup(server.kill)
+            try:
+                compat = re.search(r"compat=(\S+)", server.stdout.readline()).group(1)
+                for words in calls:
+                    port = "unix:%s/socket" % data if words[0] == "head" else compat
+                    subprocess.run([TAEL, *words, "--connect", port], check=True, timeout=60,
+                                   stdout=subprocess.DEVNULL)
+            finally:
+                server.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+                server.wait(timeout=60)
+
+    def test_heads_are_compared_with_the_folder(self):
+        data, heads, secret = (os.path.join(self.parent, name) for name in ("a", "heads", "key"))
+        key = subprocess.run([TAEL, "key", "new", secret], capture_output=True, text=True,
+                             check=True).stdout
+        key = re.search(r"[0-9a-f]{64}", key).group(0)
+        sign = ("head", "sign", heads, "--signing-key", secret)
+
+        def opened(number):
+            return ("account", "create", "--id", str(number), "--ledger", "700", "--code", "1")
+
+        self.serve(data, opened(1), sign, opened(2), sign)
+        done = run(data, "--heads", heads, "--key", key)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertRegex(done.stdout, r"\Aok: .* heads 2 .*tree_size [0-9]+ ")
+        # The three that say what the tree is say the same.
+        told = json.loads(run(data, "--heads", heads, "--json").stdout)
+        with open(heads, encoding="utf-8") as file:
+            signed = [json.loads(line) for line in file]
+        verified = json.loads(subprocess.run([TAEL, "verify", data, "--json"], check=True,
+                                             capture_output=True, text=True).stdout)
+        self.assertEqual((told["heads"], told["heads_not_in_history"]), (2, 0))
+        self.assertEqual((str(told["tree_size"]), told["tree_root"]),
+                         (str(signed[1]["size"]), signed[1]["root"]))
+        self.assertEqual((str(verified["tree_size"]), verified["tree_root"]),
+                         (str(signed[1]["size"]), signed[1]["root"]))
+        # A log of the same commands is another one; one that was set back has lost the second.
+        other, back = os.path.join(self.parent, "b"), os.path.join(self.parent, "c")
+        self.serve(other, opened(1), opened(2))
+        done = run(other, "--heads", heads, "--key", key)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("differs [L5] log-00000000 offset", done.stdout)
+        self.assertIn("the signed head of line 1 has another log id than this folder", done.stdout)
+        subprocess.run([TAEL, "restore", data, back, "--to-sequence", str(signed[0]["sequence"])],
+                       check=True, stdout=subprocess.DEVNULL)
+        done = run(back, "--heads", heads)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("before frame %s, whose signed head is in line 2" % signed[1]["sequence"],
+                      done.stdout)
+        # Killed, its last outcomes are in the log alone.
+        self.serve(data, opened(3), sign, kill=True)
+        told = json.loads(run(data, "--heads", heads, "--json").stdout)
+        self.assertEqual((told["ok"], told["heads"], told["heads_not_in_history"]), (True, 3, 1))
+        for words, what in (((heads, "--key", "ff" * 32), "is no public key"),
+                            ((secret,), "line 1"), ((heads + "x",), "heads")):
+            done = run(data, "--heads", *words)
+            self.assertEqual((done.returncode in (2, 3), done.stdout), (True, ""), words)
+            self.assertIn(what, done.stderr)
+        wrong = subprocess.run([TAEL, "key", "new", secret + "2"], capture_output=True, text=True,
+                               check=True).stdout
+        done = run(data, "--heads", heads, "--key", re.search(r"[0-9a-f]{64}", wrong).group(0))
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        self.assertIn("%s, line 1: the head is signed by another key" % heads, done.stderr)
+
+    def test_a_log_without_a_checkpoint_is_not_called_ok(self):
+        data = os.path.join(self.parent, "fresh")
+        self.serve(data, ("account", "create", "--id", "1", "--ledger", "700", "--code", "1"),
+                   kill=True)
+        done = run(data)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertRegex(done.stdout, r"\Alog only: frames .*; no checkpoint")
+        self.assertFalse(json.loads(run(data, "--json").stdout)["balances_compared"])
 
     def held(self, **more):
         """The program while it opens the lock, on which there is a lease: it waits in there, its

@@ -143,7 +143,7 @@ struct fuzz_verdict fuzz_two_hands(const struct fuzz_mirror *mirror, struct disk
     const enum status first = verify_folder(&disk->disk, NULL, &verified, &by_server);
     if (first != STATUS_OK) fuzz_refused(first, &by_server);
     audit_report_init(&report, DIFFERENCES);
-    const enum status second = audit_run(mirror->copy.path, NULL, &report, &by_auditor);
+    const enum status second = audit_run(mirror->copy.path, NULL, NULL, &report, &by_auditor);
     if (second != STATUS_OK) FUZZ_CHECK(by_auditor.message[0] != 0);
     report_print(&report);
     // Index files are made from what is audited, and are not looked at by the auditor.

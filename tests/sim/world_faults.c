@@ -103,7 +103,7 @@ static void audit(struct world *world)
     struct failure failure = {0};
     audit_report_init(&report, 1);
     disk_copy_make(&copy, &world->disk.disk, "index-");
-    const enum status status = audit_run(copy.path, NULL, &report, &failure);
+    const enum status status = audit_run(copy.path, NULL, NULL, &report, &failure);
     if (status != STATUS_OK) world_fail(world, "audit: %s", failure.message);
     if (report.difference_count > 0) {
         const struct audit_difference *difference = &report.kept[0];
