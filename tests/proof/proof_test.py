@@ -664,11 +664,13 @@ def test_the_page_of_the_documentation(folder):
                                     file.read(), re.M | re.S))
     readme, page = pages
     assert len(readme) == 4 and sum(block != "" for _, block in readme) == 1, readme
-    assert len(page) == 12 and sum(block != "" for _, block in page) == 2, page
+    assert len(page) == 14 and sum(block != "" for _, block in page) == 2, page
     time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"
+    audit = os.path.join(os.path.dirname(TAEL), "tael-audit")
     with server(folder) as compat:
         for command, block in readme + page:
             command = command.replace("build/tael ", "tael ").replace("tael-check", CHECK)
+            command = command.replace("tael-audit", audit)
             command = re.sub(r"(^|\$\()tael ", r"\1" + TAEL + " ", command)
             command = re.sub(r"(account|transfer) (create|show)", r"\g<0> --connect " + compat,
                              command)
