@@ -196,9 +196,13 @@ static int backup_run(const struct cli_call *call)
 static enum status folder_make(struct copy_call *copy)
 {
     if (mkdir(copy->new, 0700) != 0) {
-        return errno == EEXIST
-                   ? failure_set(&copy->failure, STATUS_INVALID, "%s is there already", copy->new)
-                   : failure_set_errno(&copy->failure, STATUS_IO, errno, "making %s", copy->new);
+        if (errno != EEXIST) {
+            return failure_set_errno(&copy->failure, STATUS_IO, errno, "making %s", copy->new);
+        }
+        failure_set(&copy->failure, STATUS_INVALID, "%s is there already", copy->new);
+        failure_hint(&copy->failure, "a restore makes its folder: give another name, or remove "
+                                     "what an earlier one left unfinished");
+        return STATUS_INVALID;
     }
     return disk_folder_open(&copy->target, copy->new, DISK_FOLDER_OWN, &copy->failure);
 }
@@ -231,7 +235,7 @@ static int restore_run(const struct cli_call *call)
             status = restore_make(&copy->source.disk, &copy->target.disk, &last, &copy->progress,
                                   &copy->report, &copy->failure);
         }
-        if (status != STATUS_OK && status != STATUS_INVALID) {
+        if (status != STATUS_OK && status != STATUS_INVALID && status != STATUS_CORRUPT) {
             failure_hint(&copy->failure, "remove the new folder and try again");
         }
     }

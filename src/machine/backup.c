@@ -11,6 +11,7 @@
 #include "codec/civil.h"
 #include "ledger/history_file.h"
 #include "machine/backup_internal.h"
+#include "machine/verify.h"
 #include "os/memory.h"
 
 #include <stdio.h>
@@ -452,6 +453,7 @@ enum status restore_plan(struct disk *source, const struct restore_point *point,
     enum status status = wal_init(&wal, source, failure);
     if (status != STATUS_OK) return status;
     status = plan_make(&wal, point, last, failure);
+    if (status == STATUS_CORRUPT) verify_damage_hint(wal_is_backup(&wal), failure);
     wal_free(&wal);
     return status;
 }
@@ -491,6 +493,7 @@ enum status restore_make(struct disk *source, struct disk *target, const struct 
     enum status status = copy_begin(copy, source, target, progress, report, failure);
     if (status == STATUS_OK) status = reader_begin(copy);
     if (status == STATUS_OK) status = restore_copy_all(copy, pins, last);
+    if (status == STATUS_CORRUPT) verify_damage_hint(wal_is_backup(&copy->wal), failure);
     report->end = copy->mark;
     backup_pins_release(copy, pins);
     copy_end(copy);

@@ -14,11 +14,6 @@
 // Files of the log between two notes of how far a backup came.
 #define FILES_BETWEEN 16u
 
-static void log_name(char out[DISK_NAME_SIZE_MAX], u64 number)
-{
-    (void)snprintf(out, DISK_NAME_SIZE_MAX, "log-%08llx", (unsigned long long)number);
-}
-
 static enum status file_close(struct backup_copy *copy)
 {
     if (copy->log_file < 0) return STATUS_OK;
@@ -46,7 +41,7 @@ static enum status file_open(struct backup_copy *copy, u64 number)
     }
     if (status != STATUS_OK) return status;
     char name[DISK_NAME_SIZE_MAX];
-    log_name(name, number);
+    wal_file_name(name, number);
     const bool is_unfinished = number == 0 && !copy->is_backup;
     status = disk_open(copy->target, is_unfinished ? BACKUP_LOG_UNFINISHED : name, DISK_CREATE,
                        &copy->log_file, copy->failure);
@@ -106,7 +101,7 @@ static enum status source_sync(struct backup_copy *copy)
     if (copy->held_size == 0) return STATUS_OK;
     char name[DISK_NAME_SIZE_MAX];
     disk_handle file = -1;
-    log_name(name, copy->held_mark.place_last / WAL_FILE_SIZE);
+    wal_file_name(name, copy->held_mark.place_last / WAL_FILE_SIZE);
     enum status status = disk_open(copy->source, name, DISK_READ_ONLY, &file, copy->failure);
     if (status != STATUS_OK) return status;
     status = disk_sync(copy->source, file, copy->failure);

@@ -474,6 +474,41 @@ static void test_what_is_copied_is_durable_in_the_source(void **state)
     disk_memory_free(&source);
 }
 
+// What is to be done about a backup is another one, whatever of it is damaged.
+static void test_a_damaged_backup_is_to_be_made_anew(void **state)
+{
+    struct test *test = *state;
+    struct verify_report report;
+    steps(test, 40);
+    checkpoint_take(test);
+    must(test, backup(test));
+    static const char *const names[] = {"log-00000000", "rows-00000000", BACKUP_FILE_NAME};
+    for (u32 i = 0; i < ARRAY_COUNT(names); i++) {
+        disk_memory_rot(&test->vault, names[i], 40, 1);
+        if (verify_folder(&test->vault.disk, NULL, &report, &test->failure) != STATUS_CORRUPT ||
+            strstr(test->failure.message, names[i]) == NULL ||
+            strstr(test->failure.hint, "make another backup, in a new folder") == NULL) {
+            fail_msg("%s: %s; %s", names[i], test->failure.message, test->failure.hint);
+        }
+        if (i < 2) { // Its file is read before anything is restored.
+            struct restore_point point = {.sequence_max = U64_MAX, .timestamp_max = U64_MAX};
+            struct disk_memory new;
+            struct frame_header last;
+            disk_memory_init(&new, 10);
+            enum status status = restore_plan(&test->vault.disk, &point, &last, &test->failure);
+            if (status == STATUS_OK) {
+                status = restore_make(&test->vault.disk, &new.disk, &last, NULL, &test->report,
+                                      &test->failure);
+            }
+            assert_int_equal(status, STATUS_CORRUPT);
+            assert_non_null(strstr(test->failure.hint, "make another backup, in a new folder"));
+            disk_memory_free(&new);
+        }
+        disk_memory_rot(&test->vault, names[i], 40, 1);
+    }
+    must(test, verify_folder(&test->vault.disk, NULL, &report, &test->failure));
+}
+
 // Where no checkpoint says how far the log goes, damage is not taken for its end.
 static void test_damage_is_not_the_end_of_a_log(void **state)
 {
@@ -759,6 +794,7 @@ int main(void)
         TEST(test_a_full_disk_ends_a_run),
         TEST(test_damage_is_named_and_not_copied),
         TEST(test_what_is_copied_is_durable_in_the_source),
+        TEST(test_a_damaged_backup_is_to_be_made_anew),
         TEST(test_damage_is_not_the_end_of_a_log),
         TEST(test_what_is_another_log_is_refused),
         TEST(test_what_cannot_be_gone_on_with_is_refused),

@@ -303,6 +303,7 @@ static enum status node_load(struct node *node, const struct genesis *genesis, u
         *tail = head->tail;
         free(head);
         // A checkpoint tells of what is in the log; one whose log is gone is no truth of its own.
+        if (status == STATUS_OK) status = wal_files_check(&node->wal, tail->place, failure);
         if (status == STATUS_OK) status = wal_tail_check(&node->wal, tail, failure);
         return status;
     }

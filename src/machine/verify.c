@@ -34,10 +34,16 @@ struct verify {
     u64 position;
 };
 
+#define LOG_DAMAGE_HINT \
+    "do not delete anything: restore the log's files from a backup, then start again"
+
+// A frame says what it cannot.
 static enum status damaged(struct verify *verify, const char *what, u64 sequence)
 {
-    return failure_set(verify->failure, STATUS_CORRUPT, "frame %llu: %s",
-                       (unsigned long long)sequence, what);
+    failure_set(verify->failure, STATUS_CORRUPT, "frame %llu: %s", (unsigned long long)sequence,
+                what);
+    failure_hint(verify->failure, LOG_DAMAGE_HINT);
+    return STATUS_CORRUPT;
 }
 
 // --- rows ---------------------------------------------------------------------------------------
@@ -205,8 +211,9 @@ static enum status root_check(struct verify *verify, const struct frame_header *
     }
     const struct digest *root = machine_indexer_root(indexer, header->outcome_sequence);
     if (memcmp(root, &header->outcome_root, sizeof *root) != 0) {
-        return damaged(verify, "the outcomes in history are not those that the log names",
-                       header->sequence);
+        return failure_set(verify->failure, STATUS_CORRUPT,
+                           "frame %llu: the outcomes in history are not those that the log names",
+                           (unsigned long long)header->sequence);
     }
     verify->report->roots++;
     return STATUS_OK;
@@ -368,6 +375,7 @@ static enum status log_check(struct verify *verify)
                              "frame %llu",
                              (unsigned long long)verify->head.tail.sequence,
                              (unsigned long long)frames - 1);
+        failure_hint(verify->failure, LOG_DAMAGE_HINT);
     }
     return status;
 }
@@ -449,6 +457,16 @@ static enum status checkpoint_check(struct verify *verify)
     return status;
 }
 
+void verify_damage_hint(bool is_backup, struct failure *failure)
+{
+    if (is_backup) {
+        failure_hint(failure, "make another backup, in a new folder; `tael restore --to-sequence "
+                              "FRAME` makes a folder of what is before damage of the log");
+    } else if (failure->hint[0] == 0) {
+        failure_hint(failure, HISTORY_DAMAGE_HINT);
+    }
+}
+
 enum status verify_folder(struct disk *disk, const struct verify_progress *progress,
                           struct verify_report *report, struct failure *failure)
 {
@@ -472,6 +490,7 @@ enum status verify_folder(struct disk *disk, const struct verify_progress *progr
     }
     if (status == STATUS_OK) status = log_check(verify);
     if (status == STATUS_OK && verify->has_checkpoint) status = checkpoint_check(verify);
+    if (status == STATUS_CORRUPT) verify_damage_hint(wal_is_backup(&verify->wal), failure);
     if (verify->rows_file >= 0) disk_close(disk, verify->rows_file);
     machine_indexer_free(&verify->indexer);
     verify->wal.tail.place = report->log_bytes;

@@ -63,4 +63,8 @@ MUST_USE enum status verify_replay(struct disk *disk, struct disk *scratch,
                                    const struct verify_progress *progress,
                                    struct verify_report *report, struct failure *failure);
 
+// Says what is to be done about damage (STATUS_CORRUPT): a backup is made anew, and where nothing
+// nearer to it gave a hint, what is made from the log is made again.
+void verify_damage_hint(bool is_backup, struct failure *failure);
+
 #endif

@@ -93,6 +93,7 @@ enum status verify_replay(struct disk *disk, struct disk *scratch,
                                  (unsigned long long)recovered.frames - 1);
         }
     }
+    if (status == STATUS_CORRUPT) verify_damage_hint(report->is_backup, failure);
     free(node);
     free(replay);
     return status;

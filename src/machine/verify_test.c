@@ -3,6 +3,7 @@
 // Verification of the fixture's log with a checkpoint: whole, and with differences planted that
 // only a replay can find, since every digest and checksum around them is right.
 #include "base/checksum.h"
+#include "ledger/history_file.h"
 #include "machine/command_world.h"
 #include "machine/log_fixture.h"
 #include "machine/verify.h"
@@ -125,6 +126,7 @@ static void test_a_log_that_ends_before_its_checkpoint_is_found(void **state)
     last_header_change(fixture, header_clear);
     assert_int_equal(verify(fixture, NULL), STATUS_CORRUPT);
     checkpoint_is_named(fixture, frames);
+    assert_non_null(strstr(fixture->failure.hint, "restore the log's files from a backup"));
     assert_int_equal(replay(fixture, NULL), STATUS_CORRUPT);
     checkpoint_is_named(fixture, frames);
     // Nor does it start: the checkpoint alone is no truth.
@@ -132,7 +134,8 @@ static void test_a_log_that_ends_before_its_checkpoint_is_found(void **state)
     assert_int_equal(
         node_open(&fixture->node, &fixture->disk.disk, NULL, 0, NULL, &report, &fixture->failure),
         STATUS_CORRUPT);
-    assert_non_null(strstr(fixture->failure.message, "is not there before log-00000000, offset "));
+    assert_non_null(strstr(fixture->failure.message, "/log-00000000, before offset "));
+    assert_non_null(strstr(fixture->failure.message, " is not there, or its header is damaged"));
 }
 
 // Writes the head of the newest checkpoint, with a checksum that is right.
@@ -317,6 +320,33 @@ static void test_a_head_of_something_else_is_found(void **state)
             strstr(fixture->failure.message, rows[i].replayed) == NULL) {
             fail_msg("row %zu replayed: %s", i, fixture->failure.message);
         }
+        assert_string_equal(fixture->failure.hint, HISTORY_DAMAGE_HINT);
+    }
+}
+
+// A checkpoint that comes behind the first file of the log, which was cut: a start reads nothing
+// of that file, and refuses nevertheless.
+static void test_a_file_of_the_log_that_was_cut_is_noticed_by_a_start(void **state)
+{
+    struct log_fixture *fixture = *state;
+    struct checkpoint_head head;
+    struct recovery_report report;
+    checkpoint_take(fixture, 0);
+    log_fixture_must(checkpoint_find(&fixture->disk.disk, &head, &fixture->failure), fixture);
+    head.tail.place += WAL_FILE_SIZE;
+    head_seal(&head);
+    head_write(fixture, head);
+    for (u32 i = 0; i < 2; i++) {
+        if (i == 1) disk_memory_resize(&fixture->disk, "log-00000000", WAL_FILE_SIZE - 1);
+        assert_int_equal(node_open(&fixture->node, &fixture->disk.disk, NULL, 0, NULL, &report,
+                                   &fixture->failure),
+                         STATUS_CORRUPT);
+        const char *words = i == 0 ? "/log-00000001, before offset " // There is no such file.
+                                   : "/log-00000000 ends at offset 67108863, or is gone";
+        if (strstr(fixture->failure.message, words) == NULL) {
+            fail_msg("%s", fixture->failure.message);
+        }
+        assert_non_null(strstr(fixture->failure.hint, "restore this file from a backup"));
     }
 }
 
@@ -350,6 +380,7 @@ static void test_a_list_of_other_frames_is_found(void **state)
         if (i == 2) break; // As it was.
         assert_int_equal(verify(fixture, NULL), STATUS_CORRUPT);
         assert_non_null(strstr(fixture->failure.message, "its list of frames is not what history"));
+        assert_string_equal(fixture->failure.hint, HISTORY_DAMAGE_HINT);
     }
     log_fixture_must(verify(fixture, NULL), fixture);
     disk_close(disk, handle);
@@ -552,6 +583,7 @@ int main(void)
         TEST(test_a_head_that_contradicts_itself_is_refused),
         TEST(test_a_head_that_cannot_be_loaded_is_refused),
         TEST(test_a_head_of_something_else_is_found),
+        TEST(test_a_file_of_the_log_that_was_cut_is_noticed_by_a_start),
         TEST(test_a_list_of_other_frames_is_found),
         TEST(test_an_outcome_root_that_the_log_does_not_give_is_found),
         TEST(test_a_replay_tells_how_far_it_is_and_stops_when_asked),

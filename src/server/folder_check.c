@@ -12,12 +12,15 @@
 
 // The first file of a log; it is never removed (docs/FORMAT.md).
 static const char log_first[] = "log-00000000";
+// Its name until everything of a restored folder is there.
+static const char log_unfinished[] = "log-00000000.tmp";
 
 struct contents {
     bool has_log;
     bool is_backup;
-    u32 others;     // Files that no start of a server leaves behind when it fails,
-    char name[256]; // one of them, the first by name.
+    bool is_unfinished; // A restore that did not end.
+    u32 others;         // Files that no start of a server leaves behind when it fails,
+    char name[256];     // one of them, the first by name.
 };
 
 // What a server makes before its log, and what a file system has from its beginning.
@@ -39,6 +42,7 @@ static struct contents contents_read(const char *path)
     if (directory == NULL) return contents;
     for (const struct dirent *entry = NULL; (entry = readdir(directory)) != NULL;) {
         if (strcmp(entry->d_name, log_first) == 0) contents.has_log = true;
+        if (strcmp(entry->d_name, log_unfinished) == 0) contents.is_unfinished = true;
         if (strcmp(entry->d_name, BACKUP_FILE_NAME) == 0) contents.is_backup = true;
         if (is_left_by_start(entry->d_name)) continue;
         if (contents.others++ == 0 || strcmp(entry->d_name, contents.name) < 0) {
@@ -108,6 +112,11 @@ enum status server_options_check(const struct server_options *options, struct fa
                      options->data);
         failure_hint(failure, "`tael restore %.80s NEW` makes a folder of it that can be",
                      options->data);
+        return STATUS_INVALID;
+    }
+    if (!contents.has_log && contents.is_unfinished) {
+        failure_note(failure, STATUS_INVALID, "%.120s is an unfinished restore", options->data);
+        failure_hint(failure, "remove the folder, and restore again");
         return STATUS_INVALID;
     }
     if (!contents.has_log && contents.others > 0) {

@@ -10,7 +10,7 @@
 
 #define PREWRITE_SIZE (256 * KIB)
 
-static void file_name(char out[DISK_NAME_SIZE_MAX], u64 number)
+void wal_file_name(char out[DISK_NAME_SIZE_MAX], u64 number)
 {
     (void)snprintf(out, DISK_NAME_SIZE_MAX, "log-%08llx", (unsigned long long)number);
 }
@@ -118,7 +118,7 @@ static enum status file_prepare(struct wal *wal, u64 number, u64 reserve, struct
 {
     if (wal_is_prepared(wal, number)) return STATUS_OK;
     char name[DISK_NAME_SIZE_MAX];
-    file_name(name, number);
+    wal_file_name(name, number);
     disk_handle handle = -1;
     enum status status = disk_open(wal->disk, name, DISK_CREATE | DISK_UNCACHED, &handle, failure);
     if (status != STATUS_OK) return status;
@@ -171,7 +171,7 @@ static enum status write_file_open(struct wal *wal, u64 place, struct failure *f
     if (wal->write_file >= 0) disk_close(wal->disk, wal->write_file);
     wal->write_file = -1;
     char name[DISK_NAME_SIZE_MAX];
-    file_name(name, number);
+    wal_file_name(name, number);
     status = disk_open(wal->disk, name, DISK_DURABLE, &wal->write_file, failure);
     if (status != STATUS_OK) return status;
     wal->write_file_number = number;
@@ -264,7 +264,7 @@ static enum status read_open(struct wal *wal, u64 number, struct failure *failur
     (void)pthread_mutex_lock(&wal->mutex);
     if (file->map == NULL && file->handle == 0) {
         char name[DISK_NAME_SIZE_MAX];
-        file_name(name, number);
+        wal_file_name(name, number);
         disk_handle handle = -1;
         status = disk_open(wal->disk, name, DISK_READ_ONLY, &handle, failure);
         if (status == STATUS_OK) {
@@ -357,7 +357,7 @@ static enum status scan_open(struct wal *wal, u64 number, struct failure *failur
     wal->scan_file = -1;
     wal->scan_number = number;
     char name[DISK_NAME_SIZE_MAX];
-    file_name(name, number);
+    wal_file_name(name, number);
     return disk_open(wal->disk, name, DISK_READ_ONLY, &wal->scan_file, failure);
 }
 
@@ -428,6 +428,33 @@ static enum status scan_size(struct wal *wal, u64 number, u64 *size, struct fail
     return disk_size(wal->disk, wal->scan_file, size, failure);
 }
 
+// File `number` is shorter than it was made, or gone, though it had its whole size before `later`.
+static enum status file_short(const struct wal *wal, u64 number, u64 size, const char *later,
+                              struct failure *failure)
+{
+    char name[DISK_NAME_SIZE_MAX];
+    wal_file_name(name, number);
+    failure_set(failure, STATUS_CORRUPT,
+                "the log is damaged: %s/%s ends at offset %llu, or is gone: it had its %llu bytes "
+                "before %s was there",
+                wal->disk->path, name, (unsigned long long)size, (unsigned long long)WAL_FILE_SIZE,
+                later);
+    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
+                          "start again");
+    return STATUS_CORRUPT;
+}
+
+enum status wal_files_check(struct wal *wal, u64 place, struct failure *failure)
+{
+    for (u64 i = 0; i < place / WAL_FILE_SIZE; i++) {
+        u64 size = 0;
+        const enum status status = scan_size(wal, i, &size, failure);
+        if (status != STATUS_OK) return status;
+        if (size < WAL_FILE_SIZE) return file_short(wal, i, size, "the file behind it", failure);
+    }
+    return STATUS_OK;
+}
+
 // A backup says where its log ends: frames that are not there up to it are gone.
 static enum status end_check(const struct wal_reader *reader, struct failure *failure)
 {
@@ -461,8 +488,8 @@ static enum status cut_check(struct wal_reader *reader, struct failure *failure)
     if (at == needed && sizes[ARRAY_COUNT(sizes) - 1] > 0) {
         // So far ahead a file is made only once the log has come further.
         char far[DISK_NAME_SIZE_MAX];
-        file_name(name, first + 1);
-        file_name(far, first + ARRAY_COUNT(sizes) - 1);
+        wal_file_name(name, first + 1);
+        wal_file_name(far, first + ARRAY_COUNT(sizes) - 1);
         failure_set(failure, STATUS_CORRUPT,
                     "the log is damaged: %s/%s, offset 0: frame %llu is missing, though %s is "
                     "there, which is made when it is",
@@ -472,15 +499,10 @@ static enum status cut_check(struct wal_reader *reader, struct failure *failure)
         return STATUS_CORRUPT;
     }
     if (at == needed) return STATUS_OK;
-    file_name(name, first + at);
-    failure_set(failure, STATUS_CORRUPT,
-                "the log is damaged: %s/%s ends at offset %llu, or is gone: it had its %llu bytes "
-                "before frame %llu or the file behind it was there",
-                wal->disk->path, name, (unsigned long long)sizes[at],
-                (unsigned long long)WAL_FILE_SIZE, (unsigned long long)reader->tail.sequence);
-    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                          "start again");
-    return STATUS_CORRUPT;
+    char later[64];
+    (void)snprintf(later, sizeof later, "frame %llu or the file behind it",
+                   (unsigned long long)reader->tail.sequence);
+    return file_short(wal, first + at, sizes[at], later, failure);
 }
 
 // The frame at `place` is not whole: torn tail, or damage?
@@ -497,8 +519,8 @@ static enum status judge(struct wal_reader *reader, u64 place, const char *what,
     }
     char name[DISK_NAME_SIZE_MAX];
     char other_name[DISK_NAME_SIZE_MAX];
-    file_name(name, place / WAL_FILE_SIZE);
-    file_name(other_name, witness.at / WAL_FILE_SIZE);
+    wal_file_name(name, place / WAL_FILE_SIZE);
+    wal_file_name(other_name, witness.at / WAL_FILE_SIZE);
     failure_set(failure, STATUS_CORRUPT,
                 "the log is damaged: %s/%s, offset %llu: frame %llu %s, though frame %llu is in "
                 "%s at %llu",
@@ -664,7 +686,7 @@ static enum status bytes_clear(struct wal *wal, u64 place, const u8 *zeroes, siz
                                struct failure *failure)
 {
     char name[DISK_NAME_SIZE_MAX];
-    file_name(name, place / WAL_FILE_SIZE);
+    wal_file_name(name, place / WAL_FILE_SIZE);
     disk_handle handle = -1;
     enum status status = disk_open(wal->disk, name, 0, &handle, failure);
     if (status != STATUS_OK) return status;

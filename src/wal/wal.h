@@ -87,6 +87,8 @@ static inline bool wal_is_backup(const struct wal *wal)
 }
 MUST_USE enum status wal_may_append(const struct wal *wal, struct failure *failure);
 
+// The name of the log's file `number`.
+void wal_file_name(char out[DISK_NAME_SIZE_MAX], u64 number);
 // The place that a frame of `size` bytes takes when it is appended at or behind `place`.
 u64 wal_place(u64 place, u64 size);
 // Appends; the header must have sequence (the tail's), position, timestamp, command_count, flags
@@ -120,6 +122,10 @@ MUST_USE enum status wal_read_some(struct wal *wal, u64 place, void *out, size_t
 // starts reading them from the device. Neither waits.
 void wal_prefetch(struct wal *wal, u64 place, size_t size);
 void wal_advise(struct wal *wal, u64 place, size_t size);
+
+// Whether the files that lie wholly before `place` are there, each with its whole size:
+// STATUS_CORRUPT, with the first that is not. By the thread that recovers; opens each, reads none.
+MUST_USE enum status wal_files_check(struct wal *wal, u64 place, struct failure *failure);
 
 // Whether the log has the frame that `tail`, which a checkpoint kept, comes behind: STATUS_CORRUPT,
 // with the place, when no header before it has the hash that it names. By the thread that recovers;

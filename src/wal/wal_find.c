@@ -30,10 +30,14 @@ enum status wal_tail_check(struct wal *wal, const struct wal_tail *tail, struct 
         sha256(&header, sizeof header, &digest);
         if (memcmp(&digest, &tail->previous, sizeof digest) == 0) return STATUS_OK;
     }
+    const u64 last = MAX(tail->place, 1) - 1;
+    char name[DISK_NAME_SIZE_MAX];
+    wal_file_name(name, last / WAL_FILE_SIZE);
     failure_set(failure, STATUS_CORRUPT,
-                "the log is damaged: frame %llu, which the checkpoint comes behind, is not there "
-                "before %s",
-                (unsigned long long)tail->sequence - 1, place_text(tail->place).text);
+                "the log is damaged: %s/%s, before offset %llu: frame %llu, which the checkpoint "
+                "comes behind, is not there, or its header is damaged",
+                wal->disk->path, name, (unsigned long long)(last % WAL_FILE_SIZE) + 1,
+                (unsigned long long)tail->sequence - 1);
     failure_hint(failure, "do not delete anything: restore this file from a backup, then "
                           "start again");
     return STATUS_CORRUPT;
@@ -44,7 +48,7 @@ static enum status frame_missing(const struct wal *wal, u64 place, u64 position,
                                  struct failure *failure)
 {
     char name[DISK_NAME_SIZE_MAX];
-    (void)snprintf(name, sizeof name, "log-%08llx", (unsigned long long)(place / WAL_FILE_SIZE));
+    wal_file_name(name, place / WAL_FILE_SIZE);
     failure_set(failure, STATUS_CORRUPT,
                 "the log is damaged: %s/%s, offset %llu: the frame on the way to position %llu is "
                 "missing",

@@ -521,6 +521,42 @@ static void test_a_file_in_the_middle_that_is_gone(void **state)
     expect_damage(fixture, "log-00000001 ends at offset 0, or is gone");
 }
 
+// Files that a start does not read, since its checkpoint comes behind them: each is looked at.
+static void test_files_before_a_place_are_there(void **state)
+{
+    struct fixture *fixture = *state;
+    struct wal *wal = &fixture->wal;
+    append_some(fixture, 43, 3 * MIB);
+    const u64 place = wal->tail.place;
+    assert_int_equal(place / WAL_FILE_SIZE, 2);
+    must(fixture, wal_files_check(wal, place, &fixture->failure));
+    static const struct {
+        const char *name;
+        u64 size;
+        const char *words; // NULL: the file does not lie before the place.
+    } rows[] = {
+        {"log-00000002", 0, NULL},
+        {"log-00000001", 5000, "/log-00000001 ends at offset 5000, or is gone"},
+        {"log-00000001", WAL_FILE_SIZE - 1, "/log-00000001 ends at offset 67108863, or is gone"},
+        {"log-00000000", WAL_FILE_SIZE - PAGE_SIZE, "/log-00000000 ends at offset 67104768, or"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        disk_memory_resize(&fixture->disk, rows[i].name, rows[i].size);
+        const enum status status = wal_files_check(wal, place, &fixture->failure);
+        if (rows[i].words == NULL
+                ? status != STATUS_OK
+                : status != STATUS_CORRUPT || !strstr(fixture->failure.message, rows[i].words)) {
+            fail_msg("row %zu: %d, %s", i, status, fixture->failure.message);
+        }
+        disk_memory_resize(&fixture->disk, rows[i].name, WAL_FILE_SIZE);
+    }
+    must(fixture, disk_remove(&fixture->disk.disk, "log-00000001", &fixture->failure));
+    assert_int_equal(wal_files_check(wal, place, &fixture->failure), STATUS_CORRUPT);
+    assert_non_null(strstr(fixture->failure.message, "/log-00000001 ends at offset 0, or is gone"));
+    assert_non_null(strstr(fixture->failure.hint, "restore this file from a backup"));
+    must(fixture, wal_files_check(wal, WAL_FILE_SIZE, &fixture->failure));
+}
+
 // Copies the header page of a frame to another place of the file.
 static void page_copy(struct fixture *fixture, u64 from, u64 to)
 {
@@ -786,6 +822,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damage_at_the_end_of_a_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_was_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_file_in_the_middle_that_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files_before_a_place_are_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_misdirected_frame_is_no_torn_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_frames_that_cannot_be_are_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_read_is_not_the_end, setup, teardown),
