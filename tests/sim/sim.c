@@ -1,33 +1,67 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // sim: runs simulated worlds. A failure prints seed, step and what happened last; the same seed
-// does it again.
+// does it again, and fewer of its steps, which are then looked for, do so too.
+#include "shrink.h"
 #include "world.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+// What is looked for after a failure takes the time of so many worlds like it.
+#define SHRINK_WORLDS 40u
+
 static struct world *current; // For the report when an assertion fails.
 static u64 current_steps;     // That it was to live.
+static bool is_shrunk_after;  // A world that fails is run again with fewer steps.
+static bool is_last;          // It was, and lives for the last time.
 static u64 worlds_first;      // The seed of the first world; those of the others follow.
 static u64 worlds_done;
 static bool is_of_modules;
+
+// The words that choose a world's kind, or its bug.
+static const char *kind_words(bool has_modules, enum plant_bug bug, const char **name)
+{
+    *name = bug != PLANT_NONE ? plants[bug].name : "";
+    return bug != PLANT_NONE ? " --plant " : has_modules ? " --modules" : "";
+}
 
 // What the world that lives now did last, and how it is done again.
 static void report(void)
 {
     if (current == NULL) return;
+    const char *name = NULL;
+    const char *kind = kind_words(current->desk != NULL, current->bug, &name);
     // A report that may fail is better than none.
     // NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c)
     world_report(current, stderr);
-    fprintf(stderr, "again: sim%s --seed %llu --steps %llu\n",
-            current->desk != NULL ? " --modules" : "", (unsigned long long)current->seed,
-            (unsigned long long)current_steps);
+    if (is_last) return; // How it is done again was said before.
+    fprintf(stderr, "again: sim%s%s --seed %llu --steps %llu\n", kind, name,
+            (unsigned long long)current->seed, (unsigned long long)current_steps);
     // NOLINTEND(bugprone-signal-handler,cert-sig30-c)
+}
+
+// Goes on as a process that looks for fewer steps with which the world fails.
+static void shrink_begin(void)
+{
+    char seed[24];
+    char steps[24];
+    sigset_t none;
+    // NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c)
+    (void)snprintf(seed, sizeof seed, "%llu", (unsigned long long)current->seed);
+    (void)snprintf(steps, sizeof steps, "%llu", (unsigned long long)current_steps);
+    // NOLINTEND(bugprone-signal-handler,cert-sig30-c)
+    const enum plant_bug bug = current->bug;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL); // An exec keeps what is blocked here.
+    (void)execl("/proc/self/exe", "sim", "--shrink", "--seed", seed, "--steps", steps,
+                bug != PLANT_NONE       ? "--plant"
+                : current->desk != NULL ? "--modules"
+                                        : NULL,
+                bug != PLANT_NONE ? plants[bug].name : NULL, NULL);
 }
 
 static void on_abort(int number)
@@ -35,6 +69,7 @@ static void on_abort(int number)
     (void)number;
     (void)signal(SIGABRT, SIG_DFL);
     report();
+    if (current != NULL && is_shrunk_after) shrink_begin();
     abort();
 }
 
@@ -60,6 +95,9 @@ struct options {
     bool all;           // Every fault must have been seen to happen.
     bool plants;        // Every planted bug must be found within the runs.
     enum plant_bug bug; // That worlds of modules have.
+    bool shrink;        // Fewer steps are looked for with which the world fails.
+    const char *only;   // The steps that are done, "3,7-9"; NULL: all of them.
+    bool *kept;         // The same, of each step from 1 on.
 };
 
 static int usage(void)
@@ -67,12 +105,15 @@ static int usage(void)
     fprintf(stderr,
             "usage: sim [--modules] [--seed N] [--runs N | --seconds N] [--steps N] [--all]\n"
             "           [--verbose]\n"
+            "       sim --shrink | --only STEPS [--modules | --plant BUG] [--seed N] [--steps N]\n"
             "       sim --plants | --plant BUG [--seed N] [--runs N] [--steps N]\n"
             "  Runs N worlds of consecutive seeds for N steps each, then lets the disk of each\n"
             "  lie; worlds of plain clients, or of modules. --seconds runs worlds until so many\n"
             "  are over, and says how many events a minute they had. --all fails when something of "
             "the\n"
-            "  repertoire never happened. --plants runs worlds of modules with each bug, at most\n"
+            "  repertoire never happened. A world that fails is run again with fewer and fewer\n"
+            "  steps; --shrink does that alone, --only runs the steps \"3,7-9\" of a world.\n"
+            "  --plants runs worlds of modules with each bug, at most\n"
             "  N, until the check that is meant to finds it; --plant one world with one:\n");
     for (u32 i = PLANT_NONE + 1; i < PLANT_BUGS; i++) {
         fprintf(stderr, "  %-12s %-5s %s\n", plants[i].name, plants[i].found_by, plants[i].doc);
@@ -99,6 +140,14 @@ static bool options_read(int count, char **words, struct options *out)
         }
         if (strcmp(words[i], "--plants") == 0) {
             out->plants = true;
+            continue;
+        }
+        if (strcmp(words[i], "--shrink") == 0) {
+            out->shrink = true;
+            continue;
+        }
+        if (strcmp(words[i], "--only") == 0 && i + 1 < count) {
+            out->only = words[++i];
             continue;
         }
         if (strcmp(words[i], "--plant") == 0 && i + 1 < count) {
@@ -155,7 +204,10 @@ static void run(u64 seed, const struct options *options, struct totals *totals)
                                        .verbose = options->verbose,
                                        .bug = options->bug};
     world_init(world, &life);
-    for (u64 i = 0; i < options->steps; i++) world_step(world);
+    for (u64 i = 1; i <= options->steps; i++) {
+        if (options->kept == NULL || options->kept[i]) world_step(world);
+        else world_skip(world);
+    }
     world_finish(world);
     struct digest state;
     world_digest(world, &state);
@@ -223,38 +275,113 @@ static u32 desk_print(const struct totals *totals)
     return missing;
 }
 
-// --- planted bugs --------------------------------------------------------------------------------
+// A world in a process of its own.
+struct life {
+    u64 seed;
+    const struct options *options;
+};
 
-// Runs a world with a bug in a process of its own. Whether it failed; then `line` says how.
-static bool bug_run(u64 seed, const struct options *options, char *line, size_t room)
+static void life_run(void *context)
 {
-    int ends[2];
-    int status = 0;
+    const struct life *life = context;
     struct totals totals = {0};
-    (void)fflush(stdout);
-    if (pipe(ends) != 0) abort();
-    const pid_t child = fork();
-    if (child < 0) abort();
-    if (child == 0) {
-        // Its failure is what is wanted: it says so to the parent alone.
-        if (dup2(ends[1], STDERR_FILENO) < 0 || freopen("/dev/null", "w", stdout) == NULL) abort();
-        (void)close(ends[0]);
-        run(seed, options, &totals);
-        _exit(0);
-    }
-    (void)close(ends[1]);
-    FILE *report = fdopen(ends[0], "r");
-    char text[512];
-    if (report == NULL) abort();
-    line[0] = 0;
-    while (fgets(text, sizeof text, report) != NULL) {
-        const bool is_cause = strstr(text, "FAILED") != NULL || strstr(text, "ssertion") != NULL;
-        if (is_cause && line[0] == 0) (void)snprintf(line, room, "%.*s", (int)room - 1, text);
-    }
-    (void)fclose(report);
-    if (waitpid(child, &status, 0) != child) abort();
-    return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    is_shrunk_after = false;
+    run(life->seed, life->options, &totals);
 }
+
+// --- fewer steps ---------------------------------------------------------------------------------
+
+static bool shrink_fails(void *context, const struct shrink *shrink, struct apart_failure *out)
+{
+    const struct life *life = context;
+    struct options own = *life->options;
+    own.steps = shrink->steps;
+    own.kept = shrink->kept;
+    current_steps = own.steps;
+    return apart_run(life_run, &(struct life){.seed = life->seed, .options = &own}, out);
+}
+
+// Prints the steps that are left as --only takes them.
+static void kept_print(const struct shrink *shrink, FILE *out)
+{
+    const char *between = "";
+    for (u64 i = 1; i <= shrink->steps; i++) {
+        if (!shrink->kept[i]) continue;
+        const u64 first = i;
+        while (i < shrink->steps && shrink->kept[i + 1]) i++;
+        (void)fprintf(out, "%s%llu", between, (unsigned long long)first);
+        if (i > first) (void)fprintf(out, "-%llu", (unsigned long long)i);
+        between = ",";
+    }
+    if (between[0] == 0) (void)fputs("0", out);
+}
+
+// Looks for fewer steps, and shows what happens in those that are left. Ends with the failure.
+static int shrink_world(const struct options *options)
+{
+    struct life life = {.seed = options->seed, .options = options};
+    struct apart_failure first;
+    bool is_minimal = false;
+    struct shrink shrink = {.steps = options->steps,
+                            .budget = SHRINK_WORLDS * MAX(options->steps, 1000),
+                            .fails = shrink_fails,
+                            .context = &life};
+    shrink.kept = malloc((options->steps + 1) * sizeof *shrink.kept);
+    if (shrink.kept == NULL) abort();
+    for (u64 i = 0; i <= options->steps; i++) {
+        shrink.kept[i] = options->kept == NULL || options->kept[i];
+    }
+    fprintf(stderr, "looking for fewer steps of seed %llu that fail so\n",
+            (unsigned long long)options->seed);
+    if (!shrink_run(&shrink, &first, &is_minimal)) {
+        fprintf(stderr, "seed %llu does not fail\n", (unsigned long long)options->seed);
+        free(shrink.kept);
+        return 1;
+    }
+    fprintf(stderr, "%llu steps of %llu fail so%s:\n", (unsigned long long)shrink_count(&shrink),
+            (unsigned long long)options->steps, is_minimal ? ", and no fewer of these do" : "");
+    const char *name = NULL;
+    const char *kind = kind_words(options->modules, options->bug, &name);
+    fprintf(stderr, "again: sim%s%s --seed %llu --steps %llu --only ", kind, name,
+            (unsigned long long)options->seed, (unsigned long long)shrink.steps);
+    kept_print(&shrink, stderr);
+    fprintf(stderr, "\n");
+    struct options own = *options;
+    struct totals totals = {0};
+    own.steps = shrink.steps;
+    own.kept = shrink.kept;
+    own.verbose = true;
+    is_last = true;
+    run(options->seed, &own, &totals); // It does not come back.
+    free(shrink.kept);
+    return 1;
+}
+
+// Reads `only` into a flag a step. False when it is not "3,7-9", with steps from 1 to `steps`.
+static bool only_read(struct options *options)
+{
+    bool *kept = calloc(options->steps + 1, sizeof *kept);
+    if (kept == NULL) abort();
+    options->kept = kept;
+    for (const char *at = options->only;; at++) {
+        char *end = NULL;
+        const u64 first = strtoull(at, &end, 10);
+        if (end == at) return false;
+        u64 last = first;
+        if (*end == '-') {
+            at = end + 1;
+            last = strtoull(at, &end, 10);
+            if (end == at) return false;
+        }
+        if (last < first || last > options->steps) return false;
+        for (u64 i = first; i <= last; i++) kept[i] = true;
+        at = end;
+        if (*at == 0) return true;
+        if (*at != ',') return false;
+    }
+}
+
+// --- planted bugs --------------------------------------------------------------------------------
 
 // Runs worlds with a bug until the check that is meant to finds it. Returns 1 when none does.
 static u32 bug_find(enum plant_bug bug, const struct options *options)
@@ -262,20 +389,20 @@ static u32 bug_find(enum plant_bug bug, const struct options *options)
     const struct plant_description *plant = &plants[bug];
     struct options own = *options;
     char wanted[32];
-    char line[256];
     u64 others = 0;
     own.modules = true;
     own.bug = bug;
     (void)snprintf(wanted, sizeof wanted, ": %s: ", plant->found_by);
     for (u64 i = 0; i < options->runs; i++) {
-        if (!bug_run(options->seed + i, &own, line, sizeof line)) continue;
-        if (strstr(line, wanted) == NULL) {
+        struct life life = {.seed = options->seed + i, .options = &own};
+        struct apart_failure failure;
+        if (!apart_run(life_run, &life, &failure)) continue;
+        if (strstr(failure.cause, wanted) == NULL) {
             others++;
             continue;
         }
-        line[strcspn(line, "\n")] = 0;
         printf("plant %-10s found in world %llu, by other checks in %llu before: %s\n", plant->name,
-               (unsigned long long)i + 1, (unsigned long long)others, line);
+               (unsigned long long)i + 1, (unsigned long long)others, failure.cause);
         return 0;
     }
     printf("plant %-10s not found by %s in %llu worlds, by other checks in %llu: %s\n", plant->name,
@@ -310,35 +437,50 @@ static void runs_for(const struct options *options, struct totals *totals)
            (unsigned long long)events, seconds, (double)events * 60 / seconds);
 }
 
-int main(int count, char **words)
+static int worlds_run(const struct options *options)
 {
-    struct options options;
-    if (!options_read(count, words, &options)) return usage();
-    (void)signal(SIGABRT, on_abort);
-    current_steps = options.steps;
-    if (options.plants) return bugs_find(&options);
-    worlds_first = options.seed;
-    is_of_modules = options.modules;
+    worlds_first = options->seed;
+    is_of_modules = options->modules;
     (void)signal(SIGINT, on_interrupt);
     (void)signal(SIGTERM, on_interrupt);
     struct totals totals = {0};
-    if (options.seconds > 0) runs_for(&options, &totals);
-    for (u64 i = 0; i < options.runs && options.seconds == 0; i++) {
-        run(options.seed + i, &options, &totals);
+    if (options->seconds > 0) runs_for(options, &totals);
+    for (u64 i = 0; i < options->runs && options->seconds == 0; i++) {
+        run(options->seed + i, options, &totals);
     }
     u32 missing = 0;
     for (u32 i = 0; i < WORLD_COUNT_KINDS; i++) {
         // Worlds of plain clients show all that comes of a lie of the disk.
-        if (options.modules && i > WORLD_LIES) continue;
-        if (!options.modules && i >= WORLD_EPOCHS && i < WORLD_LIES) continue;
+        if (options->modules && i > WORLD_LIES) continue;
+        if (!options->modules && i >= WORLD_EPOCHS && i < WORLD_LIES) continue;
         missing += count_print("world", world_count_name((enum world_count)i), totals.world[i]);
     }
     for (u32 i = 0; i < DISK_COUNT_KINDS; i++) {
         missing +=
             count_print("disk", disk_memory_count_name((enum disk_memory_count)i), totals.disk[i]);
     }
-    if (options.modules) missing += desk_print(&totals);
-    if (missing == 0 || !options.all) return 0;
+    if (options->modules) missing += desk_print(&totals);
+    if (missing == 0 || !options->all) return 0;
     fprintf(stderr, "%u of the repertoire never happened\n", missing);
     return 1;
+}
+
+int main(int count, char **words)
+{
+    struct options options;
+    int code = 2;
+    const bool is_read =
+        options_read(count, words, &options) && (options.only == NULL || only_read(&options));
+    if (is_read) {
+        (void)signal(SIGABRT, on_abort);
+        current_steps = options.steps;
+        is_shrunk_after = !options.plants && !options.shrink && options.only == NULL;
+        if (options.plants) code = bugs_find(&options);
+        else if (options.shrink) code = shrink_world(&options);
+        else code = worlds_run(&options);
+    } else {
+        (void)usage();
+    }
+    free(options.kept);
+    return code;
 }

@@ -642,9 +642,26 @@ void world_frame(struct world *world)
     if (chance(world, 40)) (void)job_index_next(world);
 }
 
+static void reseed(struct world *world)
+{
+    struct random *random = &world->random;
+    random_init(random, world->seed ^ random_rotate_left(world->steps + 1, 32));
+    random_init(&world->events.random, random_u64(random));
+    random_init(&world->disk.random, random_u64(random));
+    if (world->desk == NULL) return;
+    random_init(&world->desk->random, random_u64(random));
+    random_init(&world->desk->book_random.random, random_u64(random));
+}
+
+void world_skip(struct world *world)
+{
+    world->steps++;
+}
+
 void world_step(struct world *world)
 {
     world->steps++;
+    reseed(world);
     if (chance(world, 4)) {
         world->disk.faults.crash_at = disk_memory_operations(&world->disk) + 1 + below(world, 25);
     }
@@ -681,6 +698,8 @@ void world_step(struct world *world)
 
 void world_finish(struct world *world)
 {
+    world->steps++;
+    reseed(world);
     world->disk.faults = (struct disk_memory_faults){0};
     world->disk.capacity = 1ull << 60;
     if (!world_flush(world)) world_fail(world, "died without a fault");

@@ -174,8 +174,11 @@ struct world_options {
 // A new log on an empty disk, for plain clients or for those of modules.
 void world_init(struct world *world, const struct world_options *options);
 void world_free(struct world *world);
-// One step. Aborts when something is not as it must be, after world_report.
+// One step. Aborts when something is not as it must be, after world_report. What is random in it
+// follows from the seed and its number: what comes behind is much the same without it.
 void world_step(struct world *world);
+// A step in which nothing happens.
+void world_skip(struct world *world);
 // Brings everything to rest and compares all of it once more.
 void world_finish(struct world *world);
 // Lets the disk lie, works on, and judges what verify, the start and questions make of it. After
