@@ -171,6 +171,7 @@ struct tael_command {
     uint32_t body_size;
     const void *body;
     uint64_t expires_at; // Nanoseconds UTC from which it must not be applied; 0 never.
+    uint64_t principal;  // In whose name (a delegation of the log permits it); 0: the client's own.
 };
 
 // A question: one record of kind query.
@@ -182,6 +183,7 @@ struct tael_question {
     const void *body;
     uint64_t position;  // What the answer must show at least; 0, or TAEL_POSITION_SEEN.
     uint8_t cursor[32]; // Zero, or that of the answer to go on from.
+    uint64_t principal; // In whose name; 0: the client's own.
 };
 
 // An answer, or what there is in place of one.

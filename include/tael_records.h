@@ -46,6 +46,8 @@ enum tael_module_result {
     TAEL_MODULE_RESULT_PRINCIPAL_CLOSED = 211,
     // An import is being carried out whole: commands wait until it is done.
     TAEL_MODULE_RESULT_HELD_UP = 212,
+    // Who gave the command may not act in the name that it is in.
+    TAEL_MODULE_RESULT_NOT_DELEGATED = 213,
 };
 
 // --- entity ---
@@ -1642,11 +1644,12 @@ enum tael_principal_status {
 
 // Why a command on principals was refused, in order of precedence.
 enum tael_principal_result {
-    // Only principal 1, who runs the server, may do this; a principal's key may be replaced by
-    // itself, too.
+    // Only principal 1, who runs the server, may do this; keys, tokens and delegations also the
+    // principal whose they are.
     TAEL_PRINCIPAL_RESULT_NOT_PERMITTED = 1,
     // The principal must not be 0, which is none, not 1, which is there without being opened and is
-    // never closed, and not 2^64-1, whose the accounts of rules are.
+    // never closed, and not 2^64-1, whose the accounts of rules are. Principal 1 may be a delegate,
+    // but nobody's but its own; and nobody acts for himself.
     TAEL_PRINCIPAL_RESULT_ID_INVALID = 2,
     // The name is empty or has other characters than letters, digits and - _ . :
     TAEL_PRINCIPAL_RESULT_NAME_INVALID = 3,
@@ -1654,6 +1657,10 @@ enum tael_principal_result {
     TAEL_PRINCIPAL_RESULT_KEY_INVALID = 4,
     // The user id stands for nobody or for users that the system cannot name: 65534, 4294967295.
     TAEL_PRINCIPAL_RESULT_USER_INVALID = 5,
+    // The hash of the token is all zero.
+    TAEL_PRINCIPAL_RESULT_TOKEN_INVALID = 13,
+    // The end is not behind the time of the command.
+    TAEL_PRINCIPAL_RESULT_EXPIRY_INVALID = 14,
     // The principal exists.
     TAEL_PRINCIPAL_RESULT_EXISTS = 6,
     // There is no such principal.
@@ -1668,6 +1675,18 @@ enum tael_principal_result {
     TAEL_PRINCIPAL_RESULT_USER_IN_USE = 11,
     // The principal has replaced its key 16 times; principal 1 may do it.
     TAEL_PRINCIPAL_RESULT_KEYS_TOO_MANY = 12,
+    // There is such a token, or was.
+    TAEL_PRINCIPAL_RESULT_TOKEN_IN_USE = 15,
+    // The principal has had 32 tokens; principal 1 may open more.
+    TAEL_PRINCIPAL_RESULT_TOKENS_TOO_MANY = 16,
+    // The principal has had 32 delegates; principal 1 may give it more.
+    TAEL_PRINCIPAL_RESULT_DELEGATES_TOO_MANY = 20,
+    // There is no such token.
+    TAEL_PRINCIPAL_RESULT_TOKEN_NOT_FOUND = 17,
+    // The token is closed.
+    TAEL_PRINCIPAL_RESULT_TOKEN_IS_CLOSED = 18,
+    // There is no such delegation, or it was ended.
+    TAEL_PRINCIPAL_RESULT_DELEGATION_NOT_FOUND = 19,
 };
 
 // Opens a principal: somebody who may give commands.
@@ -1721,6 +1740,54 @@ struct tael_principal_reopen {
 };
 TAEL_LAYOUT(sizeof(struct tael_principal_reopen) == 16);
 
+// Opens a token: a random secret by which its bearer is known over HTTP. The log has its hash
+// alone.
+#define TAEL_RECORD_PRINCIPAL_TOKEN_OPEN 0x0505u
+struct tael_principal_token_open {
+    // SHA-256 of the secret, as `tael token new` prints it.
+    uint8_t token_hash[32];
+    // Who its bearer is.
+    uint64_t principal_id;
+    // From when it is worth nothing; 0 is never.
+    uint64_t expires_at;
+    // What it is called here: letters, digits and - _ . : only.
+    char name[48];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_token_open) == 96);
+
+// Closes a token for ever.
+#define TAEL_RECORD_PRINCIPAL_TOKEN_CLOSE 0x0506u
+struct tael_principal_token_close {
+    // SHA-256 of the secret.
+    uint8_t token_hash[32];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_token_close) == 32);
+
+// Lets a principal give commands and ask questions in another's name. One that there is gets
+// another end.
+#define TAEL_RECORD_PRINCIPAL_DELEGATE 0x0507u
+struct tael_principal_delegate {
+    // Who acts; 1 is the user who runs the server.
+    uint64_t delegate_id;
+    // In whose name; 0 is in that of all, but of principal 1.
+    uint64_t for_id;
+    // From when no more; 0 is never.
+    uint64_t expires_at;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_delegate) == 32);
+
+// Ends a delegation.
+#define TAEL_RECORD_PRINCIPAL_DELEGATE_END 0x0508u
+struct tael_principal_delegate_end {
+    // Who acts.
+    uint64_t delegate_id;
+    // In whose name; 0 is in that of all.
+    uint64_t for_id;
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_delegate_end) == 16);
+
 // Somebody who may give commands.
 #define TAEL_RECORD_PRINCIPAL 0x0510u
 struct tael_principal {
@@ -1750,8 +1817,12 @@ struct tael_principal {
     uint64_t key_position;
     // How many keys it has had.
     uint32_t keys;
+    // How many tokens it has had.
+    uint32_t tokens;
+    // How many delegates of its own it has had.
+    uint32_t delegates;
     // Zero.
-    uint8_t reserved_2[108];
+    uint8_t reserved_2[100];
 };
 TAEL_LAYOUT(sizeof(struct tael_principal) == 256);
 
@@ -1781,6 +1852,48 @@ struct tael_principal_key_use {
 };
 TAEL_LAYOUT(sizeof(struct tael_principal_key_use) == 64);
 
+// A token.
+#define TAEL_RECORD_PRINCIPAL_TOKEN 0x0513u
+struct tael_principal_token {
+    // SHA-256 of the secret; no other token has its first half.
+    uint8_t token_hash[32];
+    // Who its bearer is.
+    uint64_t principal_id;
+    // From when it is worth nothing; 0 is never.
+    uint64_t expires_at;
+    // When it was opened.
+    uint64_t opened_at;
+    // When it was closed; 0 when it is not.
+    uint64_t closed_at;
+    // What it is called.
+    char name[48];
+    // The principal who opened it.
+    uint64_t opened_by;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_token) == 128);
+
+// Who acts for whom.
+#define TAEL_RECORD_PRINCIPAL_DELEGATION 0x0514u
+struct tael_principal_delegation {
+    // Of both.
+    struct tael_u128 key;
+    // Who acts.
+    uint64_t delegate_id;
+    // In whose name; 0 is in that of all.
+    uint64_t for_id;
+    // When it was given last.
+    uint64_t since;
+    // From when no more; 0 is never.
+    uint64_t expires_at;
+    // When it was ended; 0 when it was not.
+    uint64_t ended_at;
+    // The principal who gave it.
+    uint64_t given_by;
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_delegation) == 64);
+
 // The principals, in the order in which they were first opened.
 #define TAEL_RECORD_PRINCIPAL_LIST 0x0520u
 struct tael_principal_list {
@@ -1798,6 +1911,32 @@ struct tael_principal_find {
     uint64_t reserved;
 };
 TAEL_LAYOUT(sizeof(struct tael_principal_find) == 16);
+
+// The tokens, in the order in which they were opened.
+#define TAEL_RECORD_PRINCIPAL_TOKEN_LIST 0x0522u
+struct tael_principal_token_list {
+    // Of this principal alone; 0 is of all.
+    uint64_t principal_id;
+    // Zero.
+    uint64_t reserved;
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_token_list) == 16);
+
+// One token, closed or not.
+#define TAEL_RECORD_PRINCIPAL_TOKEN_FIND 0x0523u
+struct tael_principal_token_find {
+    // SHA-256 of the secret.
+    uint8_t token_hash[32];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_token_find) == 32);
+
+// Who acts for whom, in the order in which it was first given.
+#define TAEL_RECORD_PRINCIPAL_DELEGATION_LIST 0x0524u
+struct tael_principal_delegation_list {
+    // Zero.
+    uint8_t reserved[16];
+};
+TAEL_LAYOUT(sizeof(struct tael_principal_delegation_list) == 16);
 
 // --- constraint ---
 

@@ -74,7 +74,7 @@ static const char *head_damage(const struct audit_checkpoint_head *head, u64 num
         head->next_row / AUDIT_PAGE_ROWS / AUDIT_ROWS_FILE_PAGES > U32_MAX) {
         return "the head has more tables, overrides or rows than there can be";
     }
-    u64 page = 2;
+    u64 page = AUDIT_HEAD_PAGES;
     for (u32 i = 0; i < head->table_count; i++) {
         const struct audit_table *table = &head->tables[i];
         const bool in_order = i == 0 || table->id > head->tables[i - 1].id;

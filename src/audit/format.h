@@ -32,7 +32,7 @@
 #define AUDIT_BACKUP_MAGIC      0x554b434142454154ull // TAEBACKU
 #define AUDIT_FRAME_FORMAT      1u
 #define AUDIT_BACKUP_FORMAT     1u
-#define AUDIT_CHECKPOINT_FORMAT 5u
+#define AUDIT_CHECKPOINT_FORMAT 6u
 
 enum {
     AUDIT_FRAME_SEAL = 1,
@@ -77,7 +77,9 @@ enum {
     AUDIT_COMMAND_PRINCIPAL_OPEN = 0x501, // The bodies of these begin with the principal, u64.
     AUDIT_COMMAND_PRINCIPAL_CLOSE = 0x503,
     AUDIT_COMMAND_PRINCIPAL_REOPEN = 0x504,
-    AUDIT_COMMAND_DISARM = 0x909, // Why u32, and whether the log is a copy u8.
+    AUDIT_COMMAND_DELEGATE = 0x507,     // delegate, for whom, expires_at u64,
+    AUDIT_COMMAND_DELEGATE_END = 0x508, // delegate, for whom.
+    AUDIT_COMMAND_DISARM = 0x909,       // Why u32, and whether the log is a copy u8.
 };
 
 // The numbers of modules are the high bytes of their records and of the ids of their tables.
@@ -118,6 +120,8 @@ struct audit_command {
 };
 static_assert(sizeof(struct audit_command) == 256, "FORMAT.md, 2");
 static_assert(offsetof(struct audit_command, release) == 168, "FORMAT.md, 2");
+
+#define AUDIT_THROUGH_DELEGATE 3u // Whose principal is the session.
 
 #define AUDIT_GENESIS_TESTS 1u // A flag: a log made for tests.
 
@@ -261,7 +265,8 @@ enum {
     AUDIT_TABLE_JOBS = AUDIT_MODULE_JOB << 8,
     AUDIT_TABLE_LOANS = AUDIT_MODULE_ACCRUAL << 8,
     AUDIT_TABLE_GROUPS = AUDIT_TABLE_LOANS + 1,
-    AUDIT_TABLES_MAX = 80,
+    AUDIT_TABLES_MAX = 192,
+    AUDIT_HEAD_PAGES = 4, // Of a checkpoint.
 };
 
 struct audit_hold_record {
@@ -402,12 +407,12 @@ struct audit_checkpoint_head {
     struct digest state;
     u64 outcomes_row;
 };
-static_assert(sizeof(struct audit_checkpoint_head) == 8096, "FORMAT.md, 6");
+static_assert(sizeof(struct audit_checkpoint_head) == 15264, "FORMAT.md, 6");
 static_assert(offsetof(struct audit_checkpoint_head, account_timestamp_max) == 128, "6");
 static_assert(offsetof(struct audit_checkpoint_head, next_row) == 304, "FORMAT.md, 6");
 static_assert(offsetof(struct audit_checkpoint_head, outcomes) == 832, "FORMAT.md, 6");
 static_assert(offsetof(struct audit_checkpoint_head, tables) == 2888, "FORMAT.md, 6");
-static_assert(offsetof(struct audit_checkpoint_head, state) == 8056, "FORMAT.md, 6");
+static_assert(offsetof(struct audit_checkpoint_head, state) == 15224, "FORMAT.md, 6");
 
 // --- the file `backup` ---
 

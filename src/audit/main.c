@@ -51,7 +51,7 @@ static const char help[] =
     "checkpoint, so that the chain alone was checked and no balance; or a line a\n"
     "difference:\n"
     "\n"
-    "  differs [checkpoint] checkpoint-0000000000000029 offset 8192: account 1 of\n"
+    "  differs [checkpoint] checkpoint-0000000000000029 offset 16384: account 1 of\n"
     "  ledger 700: debits_posted is 100 by the log, 101 in the checkpoint\n"
     "\n"
     "What lies in the log behind the newest checkpoint has no rows in history yet: of\n"

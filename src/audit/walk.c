@@ -266,17 +266,51 @@ static void principal_check(struct audit_walk *walk, const struct audit_command 
     const u64 id = command->principal;
     const char *what = NULL;
     if (is_disarm_of_copy(walk, command)) return;
-    if (id == 0 || command->through > 2) {
+    if (id == 0 || command->through > AUDIT_THROUGH_DELEGATE) {
         what = "nobody";
     } else if (!audit_principal_is_known(&walk->principals, id) && !is_made_for_tests) {
         what = "a principal that was not opened";
     } else if (audit_principal_is_closed(&walk->principals, id) &&
                command->record != AUDIT_COMMAND_TICK) {
         what = "a principal that was closed";
+    } else if (command->through == AUDIT_THROUGH_DELEGATE && !walk->is_delegated) {
+        walk_differ(walk, AUDIT_L11,
+                    "it took effect in the name of %llu and was given by %llu, who may not",
+                    (unsigned long long)id, (unsigned long long)command->session);
     }
     if (what == NULL) return;
     walk_differ(walk, AUDIT_L11, "it took effect and was asked for by %s: %llu, known by %llu",
                 what, (unsigned long long)id, (unsigned long long)command->through);
+}
+
+// Who gives a command may give it as it begins, whatever its records say of that.
+static void delegate_judge(struct audit_walk *walk, const struct audit_command *command)
+{
+    walk->is_delegated = command->through == AUDIT_THROUGH_DELEGATE &&
+                         audit_principal_acts_for(&walk->principals, command->session,
+                                                  command->principal, walk->time);
+}
+
+// The records that say who acts for whom.
+static void delegation_note(struct audit_walk *walk, const struct audit_command *command,
+                            const struct audit_row *row)
+{
+    const bool ends = command->record == AUDIT_COMMAND_DELEGATE_END;
+    u64 fields[3] = {0};
+    const u64 at = audit_row_place(row) - walk->frame->place;
+    const u64 size = ends ? 2 * sizeof(u64) : sizeof fields;
+    if (at + size > walk->frame->size) return;
+    memcpy(fields, walk->frame->bytes + at, size);
+    const bool is_own = command->principal == fields[1] && fields[1] != 0;
+    const bool gives_back = ends && command->principal == fields[0];
+    if (command->principal != AUDIT_OPERATOR && !is_own && !gives_back) {
+        walk_differ(walk, AUDIT_L11, "%llu was let act for %llu, or no more, by %llu, who may not",
+                    (unsigned long long)fields[0], (unsigned long long)fields[1],
+                    (unsigned long long)command->principal);
+    }
+    const struct audit_delegation delegation = {
+        .delegate = fields[0], .for_id = fields[1], .expires_at = fields[2], .holds = !ends};
+    audit_delegation_set(&walk->principals, &delegation);
 }
 
 // The records that say who may give commands: nobody but the operator gives them.
@@ -334,6 +368,9 @@ static void record_take(struct audit_walk *walk, struct planned *planned,
     if (is_done) {
         principal_check(walk, command);
         principal_note(walk, command, row);
+        if (record == AUDIT_COMMAND_DELEGATE || record == AUDIT_COMMAND_DELEGATE_END) {
+            delegation_note(walk, command, row);
+        }
         return;
     }
     const struct audit_row *next = walk_row_peek(walk);
@@ -399,6 +436,7 @@ static void planned_take(struct audit_walk *walk, const struct audit_command *co
 {
     const u64 first = walk->rows.next;
     struct planned planned = {.command = command, .is_tick = command->record == AUDIT_COMMAND_TICK};
+    delegate_judge(walk, command);
     for (;;) {
         const struct audit_row *next = walk_row_peek(walk);
         if (next == NULL || !row_is_its(walk, command, next)) break;
@@ -428,6 +466,7 @@ static void raw_take(struct audit_walk *walk, const struct audit_command *comman
         return;
     }
     const u64 first = walk->rows.next;
+    delegate_judge(walk, command);
     events_take(walk, command->record == AUDIT_COMMAND_RAW_ACCOUNTS, body, count,
                 walk->frame->place + command->body_offset);
     if (walk->rows.next > first) principal_check(walk, command);

@@ -39,8 +39,9 @@ struct audit_walk {
     struct audit_ids ids;         // Of transfers.
     struct audit_ids account_ids; // Of plain clients' accounts; of modules', with the ledger.
     struct audit_principals principals;
-    bool is_copy_new; // The log's id is another one, and nobody has given a command since.
-    bool is_lost;     // Rows and events no longer meet: no row behind is applied.
+    bool is_copy_new;  // The log's id is another one, and nobody has given a command since.
+    bool is_delegated; // Who gives the command may act in the name that it is in.
+    bool is_lost;      // Rows and events no longer meet: no row behind is applied.
     // Of the frame.
     const struct audit_frame *frame;
     const struct audit_header *header;

@@ -109,7 +109,7 @@ static void module_must(struct command_world *world, u128 id, u16 record, const 
 }
 
 // Loans, whose sum a control account has, a job that adds interest, raw transfers of a principal,
-// one who was closed.
+// one who was closed, one who acts for others.
 void audit_world_fill_modules(struct command_world *world)
 {
     const struct accrual_group group = {.group_id = 1, .product = 1, .entity = 1, .book = 700};
@@ -147,7 +147,13 @@ void audit_world_fill_modules(struct command_world *world)
     const struct principal_open other = {
         .principal_id = 10, .user = 1010, .kind = PRINCIPAL_SERVICE, .name = "porter"};
     module_must(world, 8, 0x501, &other, sizeof other);
+    const struct principal_delegate delegate = {.delegate_id = 10};
+    module_must(world, 9, 0x507, &delegate, sizeof delegate);
     world->principal = principal_before;
+    world->delegate = 10;
+    const struct accrual_group second = {.group_id = 2, .product = 2, .entity = 1, .book = 701};
+    module_must(world, 10, 0x7e01, &second, sizeof second);
+    world->delegate = 0;
     // Refused, with evidence: there is such a group.
     (void)command_world_run(world, 7, 0x7e01, &group, sizeof group, 1);
     assert_true(command_world_reply(world, 0).result != MODULE_DONE);

@@ -79,7 +79,7 @@ extern const struct cli_verb serve_verb, verify_verb, dump_verb, override_verb, 
 extern const struct cli_verb import_verbs[IMPORT_VERBS_COUNT];
 #define LEDGER_VERBS_COUNT 12u
 extern const struct cli_verb ledger_verbs[LEDGER_VERBS_COUNT];
-#define KEY_VERBS_COUNT 3u
+#define KEY_VERBS_COUNT 5u
 extern const struct cli_verb key_verbs[KEY_VERBS_COUNT];
 #define HEAD_VERBS_COUNT 4u
 extern const struct cli_verb head_verbs[HEAD_VERBS_COUNT];

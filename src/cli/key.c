@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The verb key: secret keys of principals, in files of their own; and by which key other verbs come
-// in.
+// The verbs key and token: secrets of principals, in files of their own; and by which key other
+// verbs come in.
 #include "cli/cli.h"
 #include "client/key_file.h"
+#include "client/token_file.h"
 #include "codec/number.h"
 #include "server/address.h"
 
@@ -50,6 +51,12 @@ int cli_port_fail(const char *verb, const struct tael_client *client, bool is_la
 }
 
 // On a line of its own, so that a script may take it as it is.
+static void line_print(const u8 bytes[32])
+{
+    for (u32 i = 0; i < 32; i++) (void)printf("%02x", bytes[i]);
+    (void)printf("\n");
+}
+
 static void key_print(const struct cli_call *call, const char *file,
                       const u8 key[SIGNATURE_KEY_SIZE])
 {
@@ -60,8 +67,7 @@ static void key_print(const struct cli_call *call, const char *file,
         cli_print_record(&cli_schema_key_view, call->form, &view);
         return;
     }
-    for (u32 i = 0; i < SIGNATURE_KEY_SIZE; i++) (void)printf("%02x", key[i]);
-    (void)printf("\n");
+    line_print(key);
 }
 
 static int key_new_run(const struct cli_call *call)
@@ -88,6 +94,22 @@ static int key_show_run(const struct cli_call *call)
     signature_key_of(seed, key);
     secret_wipe(seed, sizeof seed);
     key_print(call, word->file, key);
+    return EXIT_DONE;
+}
+
+static int token_new_run(const struct cli_call *call)
+{
+    const struct token_word *word = cli_part(call, &cli_schema_token_word)->head;
+    struct token_view view = {0};
+    struct failure failure = {0};
+    struct digest hash;
+    if (token_file_new(word->file, &hash, &failure) != STATUS_OK) {
+        return cli_fail(call->verb->name, &failure);
+    }
+    memcpy(view.token_hash, hash.bytes, sizeof view.token_hash);
+    cli_text_set(view.file, sizeof view.file, word->file);
+    if (call->form != CLI_TABLE) cli_print_record(&cli_schema_token_view, call->form, &view);
+    else line_print(view.token_hash);
     return EXIT_DONE;
 }
 
@@ -126,5 +148,23 @@ const struct cli_verb key_verbs[KEY_VERBS_COUNT] = {
         .exits = EXITS,
         .parts = PARTS,
         .run = key_show_run,
+    },
+    {
+        .name = "token",
+        .summary = "make a token, by which a program is known over HTTP",
+        .about = "Who calls over HTTP shows a token: a secret of 32 random bytes. The log has its "
+                 "hash alone (`tael principal token-open`).",
+    },
+    {
+        .name = "token new",
+        .summary = "make a token in a new file",
+        .about = "Makes a token of 32 random bytes, writes it to the new file FILE, with rights "
+                 "for its owner alone, and prints its SHA-256 in hex, for `tael principal "
+                 "token-open`. What is at FILE already is left as it is. There is no copy: who "
+                 "loses the file needs another token.",
+        .example = "token new shop.token",
+        .exits = "0 done, 2 usage, 3 environment (the file is there already, or cannot be made)",
+        .parts = {&cli_schema_token_word, &cli_schema_form_options},
+        .run = token_new_run,
     },
 };

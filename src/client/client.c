@@ -291,6 +291,7 @@ static enum tael_error command_open(struct tael_client *client, const struct tae
         .version = command->version,
         .count = command->count,
         .expires_at = command->expires_at,
+        .principal = command->principal,
     };
     const u64 deadline = deadline_after(clock_steady(), timeout_or_default(client, timeout_ms));
     return request_open(client, &header, command->body, command->body_size, LANE_COMMANDS, deadline,
@@ -313,6 +314,7 @@ static enum tael_error question_open(struct tael_client *client,
         .count = 1,
         .position =
             question->position == TAEL_POSITION_SEEN ? client->position : question->position,
+        .principal = question->principal,
     };
     memcpy(header.cursor, question->cursor, sizeof header.cursor);
     const u64 deadline = deadline_after(clock_steady(), timeout_or_default(client, timeout_ms));

@@ -486,7 +486,7 @@ static void test_a_client_comes_back_with_its_key(void **state)
         port_world_crash(&world->server); // What is in flight is sent again under the same ids.
         answered_await(world, PUTS - world->answered);
         assert_true(port_world_debits(&world->server) == (u128)PUTS * round);
-        assert_int_equal(world->server.through, COMMAND_THROUGH_KEY);
+        assert_int_equal(world->server.logged.through, COMMAND_THROUGH_KEY);
     }
     // Another key in its place: the client is turned away for good.
     struct tael_client *mine = world->client;

@@ -100,34 +100,46 @@ static bool text_write(int fd, const u8 *text, size_t size)
     return fsync(fd) == 0;
 }
 
+enum status secret_file_write(const char *path, const char *what, const u8 *text, size_t size,
+                              struct failure *failure)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        const enum status status = errno == EEXIST ? STATUS_BUSY : STATUS_IO;
+        (void)failure_set_errno(failure, status, errno, "making the %s file %s", what, path);
+        if (status == STATUS_BUSY) failure_hint(failure, "a %s is never written over", what);
+        return status;
+    }
+    enum status status = STATUS_OK;
+    if (fchmod(fd, 0600) != 0 || !text_write(fd, text, size)) {
+        status = failure_set_errno(failure, STATUS_IO, errno, "writing the %s file %s", what, path);
+        (void)unlink(path); // Made here.
+    }
+    (void)close(fd);
+    return status;
+}
+
+void secret_random(u8 *out, size_t size)
+{
+    // Of so few bytes the kernel gives all, once it has any.
+    const ssize_t got = getrandom(out, size, 0);
+    assert(got == (ssize_t)size);
+}
+
 enum status key_file_new(const char *path, u8 key[SIGNATURE_KEY_SIZE], struct failure *failure)
 {
     static const char digits[] = "0123456789abcdef";
     u8 seed[SIGNATURE_SEED_SIZE];
     u8 text[TEXT_SIZE + 1];
-    const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        const enum status status = errno == EEXIST ? STATUS_BUSY : STATUS_IO;
-        (void)failure_set_errno(failure, status, errno, "making the key file %s", path);
-        if (status == STATUS_BUSY) failure_hint(failure, "a key is never written over");
-        return status;
-    }
-    // Of so few bytes the kernel gives all, once it has any.
-    const ssize_t got = getrandom(seed, sizeof seed, 0);
-    assert(got == (ssize_t)sizeof seed);
+    secret_random(seed, sizeof seed);
     for (u32 i = 0; i < SIGNATURE_SEED_SIZE; i++) {
         text[2 * i] = (u8)digits[seed[i] >> 4];
         text[2 * i + 1] = (u8)digits[seed[i] & 15];
     }
     text[TEXT_SIZE] = '\n';
     signature_key_of(seed, key);
-    enum status status = STATUS_OK;
-    if (fchmod(fd, 0600) != 0 || !text_write(fd, text, sizeof text)) {
-        status = failure_set_errno(failure, STATUS_IO, errno, "writing the key file %s", path);
-        (void)unlink(path); // Made here.
-    }
+    const enum status status = secret_file_write(path, "key", text, sizeof text, failure);
     secret_wipe(seed, sizeof seed);
     secret_wipe(text, sizeof text);
-    (void)close(fd);
     return status;
 }

@@ -18,5 +18,11 @@ MUST_USE enum status key_file_read(const char *path, u8 seed[SIGNATURE_SEED_SIZE
 // something at the path; it is left as it is.
 MUST_USE enum status key_file_new(const char *path, u8 key[SIGNATURE_KEY_SIZE],
                                   struct failure *failure);
+// Random bytes of the system's; no more than a getrandom(2) gives at once, 256.
+void secret_random(u8 *out, size_t size);
+// Writes a secret to a new file, 0600; `what` is what it holds, for messages. STATUS_BUSY when
+// there is something at the path, STATUS_IO: of what was made nothing is left.
+MUST_USE enum status secret_file_write(const char *path, const char *what, const u8 *text,
+                                       size_t size, struct failure *failure);
 
 #endif

@@ -15,7 +15,7 @@
 // A batch of the compat port carries at most this many events, or results of a query.
 #define LEDGER_BATCH_EVENTS_MAX   8189u
 #define LEDGER_EVENTS_MAX         32768u // In one batch: a frame full of transfers.
-#define LEDGER_PULSE_POSTINGS_MAX 4352u  // Planned in one tick, by all modules and one job.
+#define LEDGER_PULSE_POSTINGS_MAX 5888u  // Planned in one tick, by all modules and one job.
 #define LEDGER_CHANGE_EVENTS_MAX  2730u
 // Timestamps are nanoseconds in [1, 2^63 - 1].
 #define LEDGER_TIMESTAMP_MIN 1ull

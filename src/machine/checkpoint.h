@@ -19,7 +19,7 @@
 #include "wal/wal.h"
 
 #define CHECKPOINT_MAGIC      0x544e4f504b434854ull
-#define CHECKPOINT_FORMAT     5u
+#define CHECKPOINT_FORMAT     6u
 #define CHECKPOINT_TABLES_MAX MACHINE_TABLES_MAX
 
 // One that has records; others are not listed, so that a module that is new changes nothing in what
@@ -56,8 +56,10 @@ struct checkpoint_head {
     struct digest state; // The state digest.
     u64 outcomes_row;    // As struct outcome_edge, page_row.
 };
-static_assert(sizeof(struct checkpoint_head) <= 2 * PAGE_SIZE, "the head takes two pages");
-#define CHECKPOINT_HEAD_PAGES 2u
+#define CHECKPOINT_HEAD_PAGES 4u
+static_assert(sizeof(struct checkpoint_head) == 15264, "checkpoint head v6");
+static_assert(sizeof(struct checkpoint_head) <= CHECKPOINT_HEAD_PAGES * PAGE_SIZE,
+              "the head has its pages");
 
 struct checkpoint_segment {
     u64 first_row;

@@ -32,6 +32,7 @@ static const struct {
     {"expired", MODULE_EXPIRED},
     {"constraint_broken", MODULE_CONSTRAINT_BROKEN},
     {"principal_closed", MODULE_PRINCIPAL_CLOSED},
+    {"not_delegated", MODULE_NOT_DELEGATED},
     {"sub_ledger_broken", MODULE_SUB_LEDGER_BROKEN},
     {"held_up", MODULE_HELD_UP},
 };
@@ -795,10 +796,18 @@ static void run_slices(struct table_runner *runner)
     for (u32 i = 0; i < count; i++) command_world_slice(runner->world);
 }
 
+static void run_principal(struct table_runner *runner)
+{
+    runner->world->principal = (u64)table_number(runner, U64_MAX);
+    runner->world->delegate = 0;
+    if (!table_word_if(runner, "through")) return;
+    runner->world->delegate = (u64)table_number(runner, U64_MAX);
+}
+
 static bool run_word(struct table_runner *runner, const char *name)
 {
     if (strcmp(name, "principal") == 0) {
-        runner->world->principal = (u64)table_number(runner, U64_MAX);
+        run_principal(runner);
     } else if (strcmp(name, "given") == 0) {
         run_given(runner);
     } else if (strcmp(name, "batch") == 0) {

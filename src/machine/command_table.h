@@ -12,7 +12,7 @@
 //   common                   before the first table: the rows from here to it begin every table
 //   table <title>            an empty log; the principal is 5
 //   room 8                   the log takes so many accounts; first row of a table
-//   principal 6              gives the commands from here on
+//   principal 6 [through 9]  gives the commands from here on; 9 acts in its name
 //   given <command> {...}    what the rows of this command have where they say nothing
 //   <command> [{...}] [id 7] [byte 93 1] [size 95] [count 2] [expires 1000] -> <result>
 //                            one record; `id` is the command's (one of its own when not given),
@@ -40,8 +40,8 @@
 //   restart | checkpoint     starts again from the log; from a checkpoint
 //
 // A result is its name in the module's .def in lower case, or done, full, malformed, unknown,
-// reused, expired, principal_closed, each followed by its evidence, zeros left out, signed where it
-// is: `exists 1`.
+// reused, expired, principal_closed, not_delegated, each followed by its evidence, zeros left out,
+// signed where it is: `exists 1`.
 // When the ledger refuses: `posting_refused <posting> <create_transfer result> <evidence>`; when a
 // constraint does: `constraint_broken <number> <value> <bound>`. `exists 9 then` and
 // `exists_with_different_content 9 then`: since record 9 of this sort was carried out, at the time

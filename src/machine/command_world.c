@@ -206,6 +206,8 @@ u32 command_world_run(struct command_world *world, u128 command_id, u16 record, 
         .count = count,
         .command_id = command_id,
         .principal = world->principal,
+        .through = world->delegate != 0 ? COMMAND_THROUGH_DELEGATE : COMMAND_THROUGH_NOTHING,
+        .session = world->delegate,
         .expires_at = world->expires_at,
     };
     command_world_frame(world, &entry, body);

@@ -32,7 +32,8 @@ struct command_world {
     void *resolved;
     u64 timestamp;   // Of the last frame; the next is 1,000 ns later, or more.
     u32 frame_flags; // Of the frames to come.
-    u64 principal;   // Who gives the commands to come.
+    u64 principal;   // Who gives the commands to come,
+    u64 delegate;    // and who acts in that name; 0: nobody.
     u64 expires_at;  // Of the commands to come; 0 is never.
     u64 session;     // Of the raw client; 0 before its first batch.
     u32 request;     // Its last one.

@@ -693,8 +693,13 @@ static u32 whole_refusal(const struct machine *machine, const struct frame_comma
 {
     struct failure failure;
     // The port knows who is closed; this one was on its way before it did (L11).
-    const struct module_context context = commit_context(machine, &principal_module);
+    struct module_context context = commit_context(machine, &principal_module);
+    context.timestamp = applied->timestamp;
     if (principal_is_closed(&context, command->principal)) return MODULE_PRINCIPAL_CLOSED;
+    if (command->through == COMMAND_THROUGH_DELEGATE &&
+        !principal_acts_for(&context, command->session, command->principal)) {
+        return MODULE_NOT_DELEGATED;
+    }
     // Raw accounts are no import's business.
     if (compat_of_record(command->record) == NULL && commit_holds_up(machine)) {
         return MODULE_HELD_UP;

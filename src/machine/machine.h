@@ -27,7 +27,7 @@
 
 #define MACHINE_SESSIONS_MAX  64u
 #define MACHINE_OVERRIDES_MAX 64u
-#define MACHINE_MODULES_MAX   16u
+#define MACHINE_MODULES_MAX   22u
 #define COMMAND_NOTES_MAX     65536u // Commands of modules whose replies are kept.
 #define TURNOVERS_MAX         (1u << 28)
 static_assert((MACHINE_MODULES_MAX + 1) * PLAN_POSTINGS_MAX <= LEDGER_PULSE_POSTINGS_MAX,

@@ -21,7 +21,7 @@
 #include "modules/job/job.h"
 #include "schema/schema.h"
 
-#define MODULE_TABLES_MAX    4u
+#define MODULE_TABLES_MAX    8u
 #define MODULE_ORDERS_MAX    3u // Of one table.
 #define PLAN_POSTINGS_MAX    256u
 #define PLAN_WRITES_MAX      260u

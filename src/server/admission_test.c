@@ -293,14 +293,14 @@ static void test_a_right_proof_lets_in(void **state)
     struct world *world = *state;
     struct peer *first = operator_open(world);
     principal_make(world, first, 7, 1, 0);
-    assert_int_equal(world->server.through, COMMAND_THROUGH_USER);
+    assert_int_equal(world->server.logged.through, COMMAND_THROUGH_USER);
     struct peer *seventh = principal_open(world, 7, 1);
     struct peer *again = principal_open(world, 7, 1);
     assert_int_equal(entity_make(world, seventh, 1), MODULE_DONE);
-    assert_int_equal(world->server.through, COMMAND_THROUGH_KEY);
+    assert_int_equal(world->server.logged.through, COMMAND_THROUGH_KEY);
     assert_int_equal(entity_make(world, again, 1), ENTITY_EXISTS);
     assert_int_equal(entity_make(world, first, 2), MODULE_DONE);
-    assert_int_equal(world->server.through, COMMAND_THROUGH_USER);
+    assert_int_equal(world->server.logged.through, COMMAND_THROUGH_USER);
     // Who it is counts, not what it asks for: only principal 1 opens others.
     const struct principal_open other = open_of(9, 9, 0);
     assert_int_equal(run_command(world, seventh, 0x0501, &other, sizeof other),
@@ -609,6 +609,167 @@ static void test_nobody_is_let_in_by_what_may_be_lost(void **state)
     port_world_gate_open();
     for (u32 i = 0; i < 5 * STEPS_QUIET; i++) port_world_step(&world->server);
     peer_close(principal_open(world, 8, 2));
+    peer_close(first);
+}
+
+// --- another's name ------------------------------------------------------------------------------
+
+static void delegate_make(struct world *world, struct peer *peer, u64 delegate, u64 for_id,
+                          u64 expires_at)
+{
+    const struct principal_delegate give = {
+        .delegate_id = delegate, .for_id = for_id, .expires_at = expires_at};
+    assert_int_equal(run_command(world, peer, 0x0507, &give, sizeof give), MODULE_DONE);
+}
+
+// Opens an entity in the name of a principal; what the server says of it.
+static u32 entity_make_for(struct world *world, struct peer *peer, u64 principal, u128 id)
+{
+    const struct entity_open open = {
+        .entity_id = id, .name = "e", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
+    struct tael_header header = {.head = {.command = TAEL_COMMAND},
+                                 .command_id = ++world->last_id,
+                                 .record = 0x0201,
+                                 .version = 1,
+                                 .count = 1,
+                                 .principal = principal};
+    peer_send(peer, &header, &open, sizeof open);
+    peer_receive(world, peer, TAEL_REPLY);
+    return peer->answer.status;
+}
+
+// Asks in the name of a principal; what the server says of it.
+static u32 ask_for(struct world *world, struct peer *peer, u64 principal)
+{
+    const struct entity_list list = {0};
+    struct tael_header question = {.head = {.command = TAEL_QUESTION},
+                                   .record = 0x0220,
+                                   .version = 1,
+                                   .count = 1,
+                                   .principal = principal};
+    peer_send(peer, &question, &list, sizeof list);
+    // A refusal of a question is an answer or a reply.
+    if (!peer_take(world, peer, &peer->answer, sizeof peer->answer)) fail_msg("closed");
+    assert_true(peer_take(world, peer, peer->body, tael_body_size(&peer->answer)));
+    peer->body[tael_body_size(&peer->answer)] = 0;
+    return peer->answer.status;
+}
+
+static void test_who_may_acts_in_anothers_name(void **state)
+{
+    struct world *world = *state;
+    struct peer *first = operator_open(world);
+    principal_make(world, first, 7, 1, 0);
+    principal_make(world, first, 8, 2, 0);
+    principal_make(world, first, 9, 3, 0);
+    struct peer *seventh = principal_open(world, 7, 1);
+    const u64 position = world->server.node.machine.position;
+    assert_int_equal(entity_make_for(world, seventh, 8, 1), TAEL_NOT_PERMITTED);
+    assert_string_equal((const char *)seventh->body, "principal 7 may not act for 8");
+    assert_int_equal(ask_for(world, seventh, 8), TAEL_NOT_PERMITTED);
+    assert_int_equal(entity_make_for(world, first, 8, 1), TAEL_NOT_PERMITTED); // Nor may this one.
+    assert_int_equal(world->server.node.machine.position, position); // Nothing was logged.
+    delegate_make(world, first, 7, 8, 0);
+    assert_int_equal(entity_make_for(world, seventh, 8, 1), TAEL_DONE);
+    assert_int_equal(world->server.logged.through, COMMAND_THROUGH_DELEGATE);
+    assert_int_equal(world->server.logged.principal, 8);
+    assert_int_equal(world->server.logged.session, 7);
+    assert_int_equal(ask_for(world, seventh, 8), TAEL_DONE);
+    assert_int_equal(entity_make_for(world, seventh, 9, 2), TAEL_NOT_PERMITTED);
+    assert_int_equal(ask_for(world, seventh, 9), TAEL_NOT_PERMITTED);
+    assert_int_equal(entity_make_for(world, seventh, 1, 2), TAEL_NOT_PERMITTED);
+    // Its own name needs nobody's word, and is nobody's delegate.
+    assert_int_equal(entity_make_for(world, seventh, 7, 2), TAEL_DONE);
+    assert_int_equal(world->server.logged.through, COMMAND_THROUGH_KEY);
+    assert_int_equal(world->server.logged.principal, 7);
+    assert_int_equal(world->server.logged.session, 0);
+    // Whose name it is may be closed meanwhile.
+    status_set(world, first, 8, 0x0503);
+    assert_int_equal(entity_make_for(world, seventh, 8, 3), TAEL_NOT_PERMITTED);
+    assert_int_equal(ask_for(world, seventh, 8), TAEL_NOT_PERMITTED);
+    struct tael_header ping = {.head = {.command = TAEL_PING}, .principal = 7};
+    peer_send(seventh, &ping, NULL, 0);
+    assert_true(is_quiet(world, seventh)); // A name of a message that is in nobody's.
+    peer_close(seventh);
+    peer_close(first);
+}
+
+static void test_a_delegation_ends_by_the_clock(void **state)
+{
+    struct world *world = *state;
+    struct peer *first = operator_open(world);
+    principal_make(world, first, 7, 1, 0);
+    principal_make(world, first, 8, 2, 0);
+    struct peer *seventh = principal_open(world, 7, 1);
+    const u64 end = world->server.time + 1000 * NS_PER_MS;
+    delegate_make(world, first, 7, 0, end);
+    assert_int_equal(entity_make_for(world, seventh, 8, 1), TAEL_DONE);
+    assert_int_equal(ask_for(world, seventh, 8), TAEL_DONE);
+    // Nothing is logged meanwhile: the time of frames stands, the clock goes on.
+    while (world->server.time <= end) port_world_step(&world->server);
+    assert_int_equal(ask_for(world, seventh, 8), TAEL_NOT_PERMITTED);
+    assert_int_equal(entity_make_for(world, seventh, 8, 2), TAEL_NOT_PERMITTED);
+    peer_close(seventh);
+    peer_close(first);
+}
+
+// The port does not know yet that the delegation is over; the machine does.
+static void test_what_is_on_its_way_when_a_delegation_ends_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct peer *first = operator_open(world);
+    principal_make(world, first, 7, 1, 0);
+    delegate_make(world, first, 1, 7, 0);
+    const struct principal_delegate_end end = {.delegate_id = 1, .for_id = 7};
+    const struct entity_open open = {
+        .entity_id = 1, .name = "e", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
+    struct peer *writer = operator_open(world);
+    port_world_gate_close(&world->server);
+    write_begin(world, writer);
+    send_command(world, first, 0x0508, &end, sizeof end);
+    struct tael_header header = {.head = {.command = TAEL_COMMAND},
+                                 .command_id = ++world->last_id,
+                                 .record = 0x0201,
+                                 .version = 1,
+                                 .count = 1,
+                                 .principal = 7};
+    peer_send(first, &header, &open, sizeof open);
+    for (u32 i = 0; i < STEPS_QUIET; i++) port_world_step(&world->server);
+    port_world_gate_open();
+    peer_receive(world, first, TAEL_REPLY);
+    const u64 position = first->answer.position;
+    peer_receive(world, first, TAEL_REPLY);
+    assert_int_equal(first->answer.status, TAEL_NOT_PERMITTED);
+    assert_true(first->answer.position > position); // It is in the log.
+    peer_close(writer);
+    assert_int_equal(entity_make(world, first, 1), MODULE_DONE); // It was not opened.
+    peer_close(first);
+}
+
+// Who waits for changes in another's name gets none behind the delegation's end.
+static void test_waiting_for_changes_ends_with_the_delegation(void **state)
+{
+    struct world *world = *state;
+    struct peer *first = operator_open(world);
+    principal_make(world, first, 7, 1, 0);
+    principal_make(world, first, 8, 2, 0);
+    delegate_make(world, first, 7, 8, 0);
+    struct peer *seventh = principal_open(world, 7, 1);
+    const struct changes from = {.row = world->server.node.machine.history.next_row,
+                                 .wait_ms = 60000};
+    struct tael_header question = {.head = {.command = TAEL_QUESTION},
+                                   .record = changes_schema_changes.number,
+                                   .version = 1,
+                                   .count = 1,
+                                   .principal = 8};
+    peer_send(seventh, &question, &from, sizeof from);
+    assert_true(is_quiet(world, seventh));
+    const struct principal_delegate_end end = {.delegate_id = 7, .for_id = 8};
+    assert_int_equal(run_command(world, first, 0x0508, &end, sizeof end), MODULE_DONE);
+    peer_receive(world, seventh, TAEL_REPLY);
+    assert_int_equal(seventh->answer.status, TAEL_NOT_PERMITTED);
+    assert_int_equal(ask_for(world, seventh, 7), TAEL_DONE); // The session goes on.
+    peer_close(seventh);
     peer_close(first);
 }
 
@@ -961,6 +1122,10 @@ int main(void)
         TEST(test_a_session_ends_with_its_principal),
         TEST(test_what_is_on_its_way_when_a_principal_closes_is_refused),
         TEST(test_nobody_is_let_in_by_what_may_be_lost),
+        TEST(test_who_may_acts_in_anothers_name),
+        TEST(test_a_delegation_ends_by_the_clock),
+        TEST(test_what_is_on_its_way_when_a_delegation_ends_is_refused),
+        TEST(test_waiting_for_changes_ends_with_the_delegation),
         TEST(test_whom_a_user_stands_for),
         TEST(test_a_user_s_session_does_not_hang_on_the_key),
         TEST(test_another_user_over_a_unix_socket),

@@ -57,7 +57,7 @@ static void command_done(void *context, struct pipeline_command *command)
 {
     struct port_world *world = context;
     if (command->entry.record >= COMMAND_MODULES) {
-        world->through = command->entry.through;
+        world->logged = command->entry;
         tael_port_command_done(world->ports.tael, command);
         return;
     }

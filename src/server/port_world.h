@@ -25,9 +25,9 @@ struct port_world {
     char path[64];
     u64 space_reserve;
     u64 time;
-    u32 raw_done; // Commands of no port that were answered.
-    u32 buffers;  // There are, when nothing goes on.
-    u64 through;  // Of the last command of a module, as it was logged.
+    u32 raw_done;                // Commands of no port that were answered.
+    u32 buffers;                 // There are, when nothing goes on.
+    struct frame_command logged; // The last command of a module.
 };
 
 // Makes a new disk, opens a log on it and makes the accounts.

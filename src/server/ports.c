@@ -186,6 +186,7 @@ void ports_await(struct ports *ports, int milliseconds)
 bool ports_turn(struct ports *ports, u64 now, u64 time)
 {
     bool watched = false;
+    if (ports->tael != NULL) tael_port_time(ports->tael, time);
     for (u32 i = 0; i < ports->event_count; i++) {
         void *pointer = ports->events[i].data.ptr;
         if (pointer == &ports->watched_fd) watched = true;

@@ -58,7 +58,7 @@ const char *tael_header_check(const struct tael_header *header, bool *fatal)
     if (head->command == TAEL_COMMAND || head->command == TAEL_QUESTION) {
         return request_rule(header);
     }
-    return NULL;
+    return header->principal == 0 ? NULL : "a principal in a message that is in nobody's name";
 }
 
 void tael_header_seal(struct tael_header *header, const void *body, u32 body_size)

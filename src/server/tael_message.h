@@ -64,7 +64,8 @@ struct tael_header {
     // Of an answer that did not fit: where the rest begins; of a question: where to go on. What it
     // says is the server's; zero at the beginning, and when nothing is left.
     u8 cursor[32];
-    u8 reserved[32];
+    u64 principal; // Of a command or a question: in whose name; 0: whose the connection is.
+    u8 reserved[24];
 };
 static_assert(sizeof(struct tael_header) == MESSAGE_HEADER_SIZE, "the header's size");
 static_assert(offsetof(struct tael_header, command_id) == 128, "the wire's layout");
@@ -72,7 +73,7 @@ static_assert(offsetof(struct tael_header, record) == 152, "the wire's layout");
 static_assert(offsetof(struct tael_header, count) == 160, "the wire's layout");
 static_assert(offsetof(struct tael_header, position) == 168, "the wire's layout");
 static_assert(offsetof(struct tael_header, cursor) == 192, "the wire's layout");
-static_assert(offsetof(struct tael_header, reserved) == 224, "the wire's layout");
+static_assert(offsetof(struct tael_header, principal) == 224, "the wire's layout");
 
 // Body of TAEL_HELLO.
 struct tael_hello {

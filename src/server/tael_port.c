@@ -65,6 +65,7 @@ struct tael_port {
     struct request requests[REQUESTS_MAX];
     struct admission_users users;
     u64 kept_bytes; // Of all.
+    u64 time;       // Of frames.
 };
 
 // --- answers -------------------------------------------------------------------------------------
@@ -318,6 +319,23 @@ static void request_answer(struct tael_port *port, struct request *request,
     if (request->taken && request->connection == connection) reply_keep(port, request, whole);
 }
 
+// Whether a message may be in the name that it says (principal.h).
+static bool name_is_permitted(const struct tael_port *port, const struct peer *peer,
+                              const struct tael_header *header, struct failure *failure)
+{
+    const u64 own = peer->admission.principal;
+    if (header->principal == 0 || header->principal == own) return true;
+    struct module_context context = context_of(port);
+    context.timestamp = MAX(context.timestamp, port->time);
+    if (principal_acts_for(&context, own, header->principal) &&
+        principal_is_open(&context, header->principal)) {
+        return true;
+    }
+    (void)failure_set(failure, STATUS_INVALID, "principal %llu may not act for %llu",
+                      (unsigned long long)own, (unsigned long long)header->principal);
+    return false;
+}
+
 // Why a command cannot be logged now, or TAEL_DONE.
 static enum tael_status command_judge(struct tael_port *port, const struct peer *peer,
                                       const struct tael_header *header, const u8 *body,
@@ -328,6 +346,7 @@ static enum tael_status command_judge(struct tael_port *port, const struct peer 
                                                     size, header->count, failure);
     if (status == STATUS_NOT_FOUND) return TAEL_UNKNOWN_RECORD;
     if (status != STATUS_OK) return TAEL_MALFORMED;
+    if (!name_is_permitted(port, peer, header, failure)) return TAEL_NOT_PERMITTED;
     if (pipeline_is_full(port->pipeline)) return TAEL_FULL;
     const struct compat_operation *raw = compat_of_record(header->record);
     if (raw != NULL && !pipeline_has_room(port->pipeline, raw, body, size)) return TAEL_TABLE_FULL;
@@ -356,6 +375,8 @@ static void command_handle(struct tael_port *port, struct connection *connection
     memset(buffer_body(buffer) + size, 0, align_up(size, PAGE_SIZE) - size);
     *request = (struct request){.connection = connection, .taken = true, .cause = *header};
     peer->in_flight++;
+    const u64 own = peer->admission.principal;
+    const bool is_own = header->principal == 0 || header->principal == own;
     const struct pipeline_command command = {
         .entry =
             {
@@ -363,8 +384,9 @@ static void command_handle(struct tael_port *port, struct connection *connection
                 .version = header->version,
                 .body_size = size,
                 .count = header->count,
-                .principal = peer->admission.principal,
-                .through = peer->admission.through,
+                .principal = is_own ? own : header->principal,
+                .through = is_own ? peer->admission.through : COMMAND_THROUGH_DELEGATE,
+                .session = is_own ? 0 : own,
                 .command_id = header->command_id,
                 .correlation = header->correlation,
                 .expires_at = header->expires_at,
@@ -389,7 +411,8 @@ static enum tael_status command_status(const struct pipeline_command *command)
     case MODULE_MALFORMED: return TAEL_MALFORMED;
     case MODULE_UNKNOWN: return TAEL_UNKNOWN_RECORD;
     case MODULE_EXPIRED: return TAEL_EXPIRED;
-    case MODULE_PRINCIPAL_CLOSED: return TAEL_NOT_PERMITTED;
+    case MODULE_PRINCIPAL_CLOSED:
+    case MODULE_NOT_DELEGATED: return TAEL_NOT_PERMITTED;
     default: return TAEL_DONE;
     }
 }
@@ -441,6 +464,7 @@ static enum tael_status question_judge(struct tael_port *port, const struct peer
     if (header->count != 1 || record_binary_check(record, body, size, failure) != STATUS_OK) {
         return TAEL_MALFORMED;
     }
+    if (!name_is_permitted(port, peer, header, failure)) return TAEL_NOT_PERMITTED;
     // Whoever was told a position by this server may ask for it at once; none is waited for.
     bool busy = port->connections.draining || peer->in_flight >= TAEL_IN_FLIGHT_MAX ||
                 header->position > port->node->machine.position;
@@ -524,6 +548,12 @@ void tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
     struct peer *peer = &port->peers[request->connection->number];
     peer->in_flight--;
     if (peer->subscription == request) peer->subscription = NULL;
+    struct failure failure = {0};
+    if (query->changes.is_asked && !name_is_permitted(port, peer, &request->cause, &failure)) {
+        refuse(port, request->connection, &request->cause, TAEL_NOT_PERMITTED, failure.message);
+        request_free(port, request);
+        return;
+    }
     struct tael_header header = answer_to(&request->cause, TAEL_ANSWER);
     header.position = query->position;
     header.timestamp = query->timestamp;
@@ -688,6 +718,11 @@ static const struct connection_handler handler = {
     .closed = connection_closed,
     .crowded = port_crowded,
 };
+
+void tael_port_time(struct tael_port *port, u64 time)
+{
+    port->time = time;
+}
 
 bool tael_port_event(struct tael_port *port, void *pointer, u32 events, u64 now)
 {

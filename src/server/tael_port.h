@@ -22,6 +22,8 @@ MUST_USE enum status tael_port_new(struct tael_port **out, struct listener *list
                                    struct failure *failure);
 // Ends every connection.
 void tael_port_free(struct tael_port *port);
+// The time of frames, from here on: delegations end by it.
+void tael_port_time(struct tael_port *port, u64 time);
 // Handles what epoll said of one of the port's pointers; false when it is not the port's.
 bool tael_port_event(struct tael_port *port, void *pointer, u32 events, u64 now);
 // The pipeline's answers to commands and questions of this port.

@@ -382,7 +382,7 @@ static void test_a_request_with_an_odd_header_is_told_so(void **state)
         case 7: header.head.replica = 1; break;
         case 8: header.head.reserved[11] = 1; break;
         case 9: header.flags = 1; break;
-        case 10: header.reserved[31] = 1; break;
+        case 10: header.reserved[23] = 1; break;
         case 11:
             header.command_id = 0;
             text = "a command without an id";

@@ -63,6 +63,7 @@ struct frame_command {
     u64 through;     // How it was known who asks: enum command_through.
     u64 session;     // Of a compat command, with the client and the request its id; of a register,
                      // the session that goes when there is no place (0: the longest silent one).
+                     // Of one through a delegate, the principal who gave it.
     u128 command_id; // Of a compat command: the client.
     u128 request_checksum;
     u32 request;
@@ -76,9 +77,10 @@ struct frame_command {
 static_assert(sizeof(struct frame_command) == 256, "command entry v1");
 
 enum command_through {
-    COMMAND_THROUGH_NOTHING = 0, // Nobody asked: the compat port, the writer itself.
-    COMMAND_THROUGH_USER = 1,    // The tael port: the user at the other end, by the kernel's word.
-    COMMAND_THROUGH_KEY = 2,     // The tael port: a proof by the principal's key.
+    COMMAND_THROUGH_NOTHING = 0,  // Nobody asked: the compat port, the writer itself.
+    COMMAND_THROUGH_USER = 1,     // The tael port: the user at the other end, by the kernel's word.
+    COMMAND_THROUGH_KEY = 2,      // The tael port: a proof by the principal's key.
+    COMMAND_THROUGH_DELEGATE = 3, // The tael port: another principal, who acts in its name.
 };
 
 enum command_record {

@@ -82,7 +82,7 @@ class Program(unittest.TestCase):
         self.change(name, 2 * 4096 + 32)  # Debits posted of the account in row 0.
         done = run(self.folder)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
-        self.assertIn("differs [checkpoint] %s offset 8192: account 1 of ledger 700: debits_posted"
+        self.assertIn("differs [checkpoint] %s offset 16384: account 1 of ledger 700: debits_posted"
                       % name, done.stdout)
         told = json.loads(run(self.folder, "--json").stdout)
         self.assertEqual(list(told), NAMES)

@@ -3,8 +3,10 @@
 """tests/interface/interface_test.py TAEL: what scripts rely on. Verbs, flags, --json everywhere,
 the line that says ready, exit codes (0 done, 1 refused, 2 usage, 3 environment), keys of bench.
 Prints its cases as cmocka does."""
+import base64
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -23,7 +25,7 @@ VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", 
          "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
          "cell", "constraint", "breach", "name", "hold", "tail", "project", "export",
-         "due", "conversion", "year", "rule", "key", "principal", "effect", "job",
+         "due", "conversion", "year", "rule", "key", "token", "principal", "effect", "job",
          "import", "tree", "head", "prove")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
@@ -1016,6 +1018,33 @@ def test_every_verb_comes_in_as_it_is_told(folder):
         for verb in ("job show 1", "job wait 1", "tail --no-follow", "export accounts",
                      "project --to sqlite:a", "job cancel 1"):
             run(*verb.split(), "--principal", "7", "--key", "k", code=3, folder=folder)
+
+
+def test_the_log_has_the_hash_of_a_token(folder):
+    path = os.path.join(folder, "shop.token")
+    digest = run("token", "new", path).strip()
+    with open(path, encoding="ascii") as file:
+        text = file.read()
+    assert re.fullmatch("tael_[A-Za-z0-9_-]{43}\n", text) and os.stat(path).st_mode & 0o777 == 0o600
+    secret = base64.urlsafe_b64decode(text.strip()[5:] + "=")
+    assert len(secret) == 32 and hashlib.sha256(secret).hexdigest() == digest
+    refused("is never written over", "token", "new", path, code=3)
+    other = json.loads(run("token", "new", path + "2", "--json"))
+    assert other["file"] == path + "2" and other["token_hash"] != digest
+    with server(folder, "--port", "0") as (line, data):
+        to = ("--connect", re.search(r" port=(\S+)", line).group(1))
+        run("principal", "open", *to, "--principal-id", "7", "--kind", "service", "--name", "shop")
+        run("principal", "token-open", *to, "--principal-id", "7", "--name", "till",
+            "--token-hash", digest)
+        found = json.loads(run("principal", "token-find", *to, "--token-hash", digest, "--json"))
+        assert (found["principal_id"], found["name"], found["closed_at"]) == ("7", "till", "0")
+        run("principal", "token-close", *to, "--token-hash", digest)
+        assert "token_is_closed" in run("principal", "token-close", *to, "--token-hash", digest,
+                                        code=1)
+    for found, _, names in os.walk(data):
+        for name in names:
+            with open(os.path.join(found, name), "rb") as file:
+                assert secret not in file.read(), name
 
 
 def test_keys_are_files_of_their_owner(folder):

@@ -113,6 +113,8 @@ static struct frame_command entry_of(const struct desk_command *command)
         .count = command->count,
         .command_id = command->id,
         .principal = command->principal,
+        .through = command->delegate != 0 ? COMMAND_THROUGH_DELEGATE : COMMAND_THROUGH_NOTHING,
+        .session = command->delegate,
         .expires_at = command->expires_at,
     };
 }
@@ -451,6 +453,7 @@ static void command_acknowledge(struct world *world, const struct world_job *job
     // The bodies of a frame are in the memory of its job, and are only read.
     const struct desk_command command = {.id = entry->command_id,
                                          .principal = entry->principal,
+                                         .delegate = entry->session,
                                          .expires_at = entry->expires_at,
                                          .count = entry->count,
                                          .size = entry->body_size,

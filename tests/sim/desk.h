@@ -65,6 +65,7 @@ enum desk_check {
 struct desk_command {
     u128 id;
     u64 principal;
+    u64 delegate; // Who acts in that name; 0: nobody.
     u64 expires_at;
     u32 count;
     u32 size;

@@ -319,9 +319,10 @@ bool desk_lanes_next(struct world *world, struct desk_command *out)
 // Why a command is refused before its module sees it; MODULE_DONE when it is not.
 static u32 whole_refusal(const struct desk *desk, const struct desk_command *command, u64 now)
 {
-    const struct principal_model_person *person =
-        principal_model_person(&desk->principals, command->principal);
-    if (person != NULL && person->is_closed) return MODULE_PRINCIPAL_CLOSED;
+    const struct principal_model_caller caller = {.principal = command->principal,
+                                                  .delegate = command->delegate};
+    const u32 refusal = principal_model_refusal(&desk->principals, &caller);
+    if (refusal != MODULE_DONE) return refusal;
     if (command->count != 1) return MODULE_MALFORMED;
     return command->expires_at != 0 && now >= command->expires_at ? MODULE_EXPIRED : MODULE_DONE;
 }

@@ -203,12 +203,13 @@ static bool names_next(struct desk *desk, struct desk_command *out)
 static bool principals_next(struct desk *desk, struct desk_command *out)
 {
     _Alignas(16) u8 body[256];
-    u64 caller = 0;
+    struct principal_model_caller caller;
     u32 size = 0;
     const u16 record =
         principal_random_command(&desk->principals, &desk->random, &caller, body, &size);
     desk_command_set(desk, out, record, body, size);
-    out->principal = caller;
+    out->principal = caller.principal;
+    out->delegate = caller.delegate;
     return true;
 }
 
@@ -572,6 +573,9 @@ bool desk_models_next(struct world *world, struct desk_command *out)
     }
     if (!is_new || out->record < COMMAND_MODULES + 256) return is_new;
     if (out->record == 0x0401) return true;
+    if (out->delegate == 0 && random_chance(&desk->random, 20)) {
+        out->delegate = principal_random_delegate(&desk->principals, &desk->random, out->principal);
+    }
     if (random_chance(&desk->random, 2)) out->count = 2; // More than there are.
     if (random_chance(&desk->random, 2)) out->expires_at = 1 + pick(desk, 1000);
     return true;
@@ -583,15 +587,17 @@ void desk_models_expect(struct world *world, const struct desk_command *command,
     struct desk *desk = world->desk;
     struct effect_asker asker = {
         .principal = command->principal, .now = now, .position = world->oracle.position};
+    const struct principal_model_caller caller = {.principal = command->principal,
+                                                  .delegate = command->delegate};
     struct name_model_reply reply;
     static const u128 unknown[2] = {0};
     switch (command->record >> 8) {
     case 0x05:
         out->is_silent = true;
-        if (principal_model_person(&desk->principals, load_u64(command->body)) == NULL) break;
+        if (!principal_model_knows(&desk->principals, command->record, command->body)) break;
         refuse(out,
-               principal_model_run(&desk->principals, command->principal, command->record,
-                                   command->body, world->oracle.position),
+               principal_model_run(&desk->principals, &caller, command->record, command->body,
+                                   world->oracle.position),
                unknown);
         break;
     case 0x07:

@@ -116,7 +116,8 @@ struct ask {
     u64 asked_at;
     u64 ticket;
     u128 id;
-    u64 principal; // In whose name; of a command of a module.
+    u64 principal; // In whose name; of a command of a module,
+    u64 delegate;  // and through whom.
     u32 record;
     u32 count;
     u32 size;

@@ -129,7 +129,7 @@ void __wrap_pipeline_add(struct pipeline *pipeline, const struct pipeline_comman
     struct harbour *harbour = of_port();
     struct pipeline_command changed = *command;
     if (harbour->modules != NULL && changed.entry.record >= COMMAND_MODULES) {
-        changed.entry.principal = harbour_modules_principal(harbour, command);
+        harbour_modules_name(harbour, command->body, &changed.entry);
     }
     harbour_plant_command(harbour, &changed.entry);
     __real_pipeline_add(pipeline, &changed);

@@ -94,8 +94,9 @@ void harbour_modules_check(struct harbour *harbour);
 bool harbour_modules_is_in_log(const struct harbour *harbour, u128 id);
 // The next command of a caller, who keeps its place. False when there is none just now.
 bool harbour_modules_command(struct harbour *harbour, struct ask *ask);
-// In whose name a command is given.
-u64 harbour_modules_principal(const struct harbour *harbour, const struct pipeline_command *given);
+// In whose name a command is given, and through whom.
+void harbour_modules_name(const struct harbour *harbour, const struct buffer *body,
+                          struct frame_command *entry);
 // A caller was answered: as the log says.
 void harbour_modules_answered(struct harbour *harbour, const struct ask *ask,
                               const struct tael_answer *answer);

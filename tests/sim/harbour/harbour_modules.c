@@ -126,6 +126,7 @@ bool harbour_modules_command(struct harbour *harbour, struct ask *ask)
         .is_used = true,
         .id = command.id,
         .principal = command.principal,
+        .delegate = command.delegate,
         .record = command.record,
         .count = command.count,
         .size = command.size,
@@ -135,14 +136,15 @@ bool harbour_modules_command(struct harbour *harbour, struct ask *ask)
     return true;
 }
 
-u64 harbour_modules_principal(const struct harbour *harbour, const struct pipeline_command *given)
+void harbour_modules_name(const struct harbour *harbour, const struct buffer *body,
+                          struct frame_command *entry)
 {
-    const struct frame_command *entry = &given->entry;
-    const struct ask *ask =
-        ask_of(harbour, entry->command_id, buffer_body(given->body), entry->body_size);
-    if (ask != NULL) return ask->principal;
+    const struct ask *ask = ask_of(harbour, entry->command_id, buffer_body(body), entry->body_size);
     const struct answered *answered = desk_answered(harbour->modules->desk, entry->command_id);
-    return answered == NULL ? PRINCIPAL_OPERATOR : answered->command.principal;
+    if (ask == NULL && answered == NULL) return; // A pirate's, in the name of whoever connected.
+    entry->principal = ask != NULL ? ask->principal : answered->command.principal;
+    entry->session = ask != NULL ? ask->delegate : answered->command.delegate;
+    if (entry->session != 0) entry->through = COMMAND_THROUGH_DELEGATE;
 }
 
 bool harbour_modules_is_in_log(const struct harbour *harbour, u128 id)
@@ -161,7 +163,8 @@ static enum tael_result result_of(const struct answered *answered)
     case MODULE_MALFORMED: return TAEL_RESULT_MALFORMED;
     case MODULE_UNKNOWN: return TAEL_RESULT_UNKNOWN_RECORD;
     case MODULE_EXPIRED: return TAEL_RESULT_EXPIRED;
-    case MODULE_PRINCIPAL_CLOSED: return TAEL_RESULT_NOT_PERMITTED;
+    case MODULE_PRINCIPAL_CLOSED:
+    case MODULE_NOT_DELEGATED: return TAEL_RESULT_NOT_PERMITTED;
     default: return TAEL_RESULT_DONE;
     }
 }
