@@ -544,8 +544,8 @@ static void test_an_audit_of_anything_ends(void **state)
         for (u32 j = 0; j < 1 + i % 4; j++) {
             u8 *row = (u8 *)forge_row(&forge, random_below(&random, forge.head->next_row));
             row[random_below(&random, sizeof(struct audit_row))] = (u8)random_u64(&random);
-            u8 *table = forge.checkpoint.bytes + 2 * PAGE_SIZE;
-            const u64 size = (forge.head->digests_page - 2) * PAGE_SIZE;
+            u8 *table = forge.checkpoint.bytes + AUDIT_HEAD_PAGES * PAGE_SIZE;
+            const u64 size = (forge.head->digests_page - AUDIT_HEAD_PAGES) * PAGE_SIZE;
             table[random_below(&random, size)] ^= (u8)random_u64(&random);
         }
         forge_seal(&forge);

@@ -418,7 +418,8 @@ static void test_damage_is_named_and_not_copied(void **state)
         // Where it is new: a frame before the last ones, the last page of rows, the first page of a
         // section, the first of a table, the first of the tree.
         const u64 offsets[] = {test->world.node.wal.tail.place - 40 * KIB + 100,
-                               size - PAGE_SIZE + 77, PAGE_SIZE + 77, 2 * PAGE_SIZE + 77, 77};
+                               size - PAGE_SIZE + 77, PAGE_SIZE + 77,
+                               CHECKPOINT_HEAD_PAGES * PAGE_SIZE + 77, 77};
         const u64 offset = offsets[kind];
         u64 there = 0;
         if (kind == 2 && disk_memory_has(&test->vault, name, &there)) continue; // It is not.

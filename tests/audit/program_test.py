@@ -79,7 +79,7 @@ class Program(unittest.TestCase):
 
     def test_a_difference_is_1_and_names_its_place(self):
         name = next(name for name in os.listdir(self.folder) if name.startswith("checkpoint-"))
-        self.change(name, 2 * 4096 + 32)  # Debits posted of the account in row 0.
+        self.change(name, 4 * 4096 + 32)  # Debits posted of the account in row 0.
         done = run(self.folder)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
         self.assertIn("differs [checkpoint] %s offset 16384: account 1 of ledger 700: debits_posted"
@@ -92,7 +92,7 @@ class Program(unittest.TestCase):
         self.assertEqual(list(account), ["promise", "file", "offset", "account", "ledger", "field",
                                          "by_log", "by_checkpoint", "what"])
         self.assertEqual((account["promise"], account["file"], account["offset"]),
-                         ("checkpoint", name, 8192))
+                         ("checkpoint", name, 16384))
         self.assertEqual((account["account"], account["ledger"], account["field"]),
                          ("1", 700, "debits_posted"))
         self.assertEqual(int(account["by_log"]) ^ 1, int(account["by_checkpoint"]))

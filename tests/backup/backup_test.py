@@ -278,7 +278,7 @@ def test_damage_is_named_and_nothing_of_it_is_kept(folder):
     for name, offset, named in (("log-%08x" % middle[2], middle[3] + 4200, middle[3]),
                                 ("log-%08x" % middle[2], middle[3] + 60, middle[3]),
                                 ("rows-00000000", size - 100, size - 4096), (index, 5000, 4096),
-                                (index, 50, 0), (checkpoint, 9000, 8192)):
+                                (index, 50, 0), (checkpoint, 17000, 16384)):
         path = os.path.join(data, name)
         flip(path, offset)
         said = run_both("backup", data, copy, code=1)[1]

@@ -335,7 +335,11 @@ static u16 random_token(const struct principal_model *model, struct random *rand
     if (pick(random, 2) == 0) caller->principal = principal_model_id(model, 2);
     if (pick(random, 4) == 0) {
         struct principal_token_close *close = body;
-        token_hash(pick(random, TOKENS), close->token_hash);
+        const bool is_had = model->token_count > 0 && pick(random, 2) == 0;
+        token_hash(is_had ? model->token_order[pick(random, model->token_count)]
+                          : pick(random, TOKENS),
+                   close->token_hash);
+        if (is_had && pick(random, 4) > 0) caller->principal = 1;
         *size = sizeof *close;
         return 0x0506;
     }
@@ -357,6 +361,13 @@ static u16 random_delegation(const struct principal_model *model, struct random 
         end->delegate_id = pick_id(model, random);
         end->for_id = pick_id(model, random);
         if (pick(random, 3) == 0) caller->principal = end->delegate_id;
+        // Mostly one that there is.
+        for (u32 i = pick(random, IDS * IDS); i < IDS * IDS && pick(random, 40) > 0; i++) {
+            if (!model->delegations[i / IDS][i % IDS].holds) continue;
+            end->delegate_id = principal_model_id(model, i / IDS);
+            end->for_id = principal_model_id(model, i % IDS);
+            break;
+        }
         *size = sizeof *end;
         return 0x0508;
     }
