@@ -272,6 +272,27 @@ static void plant_genesis_for_tests(struct forge *forge)
     genesis->flags = 0;
     memcpy(forge->head->genesis, genesis, sizeof *genesis);
 }
+// Delegate, for whom, and expires_at, of the delegation by which command 10 was given.
+static u64 *delegation_of(struct forge *forge)
+{
+    struct audit_command *command = command_of(forge, 12);
+    return (u64 *)(void *)((u8 *)command - sizeof(struct audit_header) + command->body_offset);
+}
+static void plant_delegation_over(struct forge *forge)
+{
+    const u8 *command = (const u8 *)command_of(forge, 10);
+    const struct audit_header *header = (const void *)(command - sizeof(struct audit_header));
+    delegation_of(forge)[2] = header->timestamp;
+}
+static void plant_delegation_of_another(struct forge *forge)
+{
+    delegation_of(forge)[1] = 6; // That for all stays ended.
+}
+static void plant_delegate_closed(struct forge *forge)
+{
+    delegation_of(forge)[0] = 9;
+    command_of(forge, 10)->session = 9;
+}
 struct segment_entry {
     u64 first_row;
     u64 row_count;

@@ -148,7 +148,10 @@ void audit_world_fill_modules(struct command_world *world)
         .principal_id = 10, .user = 1010, .kind = PRINCIPAL_SERVICE, .name = "porter"};
     module_must(world, 8, 0x501, &other, sizeof other);
     const struct principal_delegate delegate = {.delegate_id = 10};
+    const struct principal_delegate_end delegate_end = {.delegate_id = 10};
     module_must(world, 9, 0x507, &delegate, sizeof delegate);
+    module_must(world, 11, 0x508, &delegate_end, sizeof delegate_end);
+    module_must(world, 12, 0x507, &delegate, sizeof delegate);
     world->principal = principal_before;
     world->delegate = 10;
     const struct accrual_group second = {.group_id = 2, .product = 2, .entity = 1, .book = 701};
