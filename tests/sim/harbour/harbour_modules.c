@@ -117,7 +117,9 @@ bool harbour_modules_command(struct harbour *harbour, struct ask *ask)
     if (!desk_next(harbour->modules, &command)) return false;
     // The client refuses one without records; and who gives it must be known by its bytes.
     const struct ask *same = ask_of(harbour, command.id, command.body, command.size);
-    if (command.count == 0 || (same != NULL && same->principal != command.principal)) {
+    const bool is_anothers = same != NULL && (same->principal != command.principal ||
+                                              same->delegate != command.delegate);
+    if (command.count == 0 || is_anothers) {
         free(command.body);
         return false;
     }
