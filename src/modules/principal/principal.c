@@ -324,12 +324,18 @@ static u32 token_close_decide(const struct module_context *context,
     return MODULE_DONE;
 }
 
+// Whose word it takes to say who acts in a name: nobody's own is that of all, which is 0.
+static u32 name_check(const struct module_context *context, u64 for_id, struct plan *plan)
+{
+    return for_id == 0 ? operator_check(context, plan) : own_check(context, for_id, plan);
+}
+
 static u32 delegate_check(const struct module_context *context,
                           const struct principal_delegate *delegate, struct plan *plan)
 {
     const u64 delegate_id = delegate->delegate_id;
     const u64 for_id = delegate->for_id;
-    u32 refusal = for_id == 0 ? operator_check(context, plan) : own_check(context, for_id, plan);
+    u32 refusal = name_check(context, for_id, plan);
     if (refusal == MODULE_DONE && delegate_id != PRINCIPAL_OPERATOR) {
         refusal = id_check(delegate_id, plan);
     }
@@ -379,7 +385,7 @@ static u32 delegate_end_decide(const struct module_context *context,
                                const struct principal_delegate_end *end, struct plan *plan)
 {
     const bool is_delegate = context->principal == end->delegate_id;
-    const u32 refusal = is_delegate ? MODULE_DONE : own_check(context, end->for_id, plan);
+    const u32 refusal = is_delegate ? MODULE_DONE : name_check(context, end->for_id, plan);
     if (refusal != MODULE_DONE) return refusal;
     const u64 row =
         module_find_row(context, TABLE_DELEGATIONS, delegation_key(end->delegate_id, end->for_id));

@@ -193,7 +193,7 @@ static u32 run_delegate(struct principal_model *model, u64 caller,
 static u32 run_delegate_end(struct principal_model *model, u64 caller,
                             const struct principal_delegate_end *end)
 {
-    const bool is_own = caller == end->delegate_id || caller == end->for_id;
+    const bool is_own = caller == end->delegate_id || (end->for_id != 0 && caller == end->for_id);
     if (caller != 1 && !is_own) return PRINCIPAL_NOT_PERMITTED;
     struct principal_model_delegation *known =
         &model->delegations[place_of(model, end->delegate_id)][place_of(model, end->for_id)];
@@ -302,6 +302,24 @@ static u64 pick_id(const struct principal_model *model, struct random *random)
     return principal_model_id(model, pick(random, PRINCIPAL_MODEL_IDS));
 }
 
+// Mostly one that there is.
+static u64 pick_known(const struct principal_model *model, struct random *random)
+{
+    if (model->count == 0 || pick(random, 4) == 0) return pick_id(model, random);
+    return model->order[pick(random, model->count)];
+}
+
+// Mostly a closed one, if there is one.
+static u64 pick_closed(const struct principal_model *model, struct random *random)
+{
+    const u32 first = pick(random, IDS);
+    for (u32 i = 0; i < IDS && pick(random, 20) > 0; i++) {
+        const u32 place = (first + i) % IDS;
+        if (model->people[place].is_closed) return principal_model_id(model, place);
+    }
+    return pick_id(model, random);
+}
+
 static const u8 *pick_key(const struct principal_model *model, struct random *random)
 {
     if (pick(random, 8) == 0) return model->keys[0];
@@ -345,7 +363,8 @@ static u16 random_token(const struct principal_model *model, struct random *rand
     }
     struct principal_token_open *open = body;
     token_hash(pick(random, TOKENS), open->token_hash);
-    open->principal_id = pick(random, 4) > 0 ? caller->principal : pick_id(model, random);
+    const bool is_own = caller->principal != 1 && pick(random, 4) > 0;
+    open->principal_id = is_own ? caller->principal : pick_known(model, random);
     open->expires_at = pick_end(random);
     memcpy(open->name, "name", 4);
     if (pick(random, 20) == 0) memcpy(open->name, "a b", 4);
@@ -372,8 +391,9 @@ static u16 random_delegation(const struct principal_model *model, struct random 
         return 0x0508;
     }
     struct principal_delegate *delegate = body;
-    delegate->delegate_id = pick_id(model, random);
-    delegate->for_id = pick(random, 2) == 0 ? caller->principal : pick_id(model, random);
+    const bool is_own = caller->principal != 1 && pick(random, 2) > 0;
+    delegate->delegate_id = pick_known(model, random);
+    delegate->for_id = is_own ? caller->principal : pick_known(model, random);
     delegate->expires_at = pick_end(random);
     *size = sizeof *delegate;
     return 0x0507;
@@ -397,7 +417,8 @@ u64 principal_random_delegate(const struct principal_model *model, struct random
 u16 principal_random_command(const struct principal_model *model, struct random *random,
                              struct principal_model_caller *caller, void *body, u32 *size)
 {
-    const u32 sort = pick(random, 10);
+    // Before all else some are opened.
+    const u32 sort = model->count < 3 && pick(random, 3) > 0 ? 0 : pick(random, 10);
     memset(body, 0, 256);
     caller->principal = pick(random, 3) > 0 ? 1 : pick_id(model, random);
     caller->delegate = principal_random_delegate(model, random, caller->principal);
@@ -407,9 +428,9 @@ u16 principal_random_command(const struct principal_model *model, struct random 
     }
     if (sort < 3) {
         struct principal_close *close = body;
-        close->principal_id = pick_id(model, random);
+        close->principal_id = sort == 1 ? pick_known(model, random) : pick_closed(model, random);
         *size = sizeof *close;
-        return sort == 1 && pick(random, 3) > 0 ? 0x0503 : 0x0504;
+        return sort == 1 ? 0x0503 : 0x0504;
     }
     if (sort < 5) return random_token(model, random, caller, body, size);
     if (sort < 7) return random_delegation(model, random, caller, body, size);
