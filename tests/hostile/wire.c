@@ -53,7 +53,7 @@ static const struct {
     {"count", 160, 4},      {"status", 164, 4},
     {"position", 168, 8},   {"time", 176, 8},
     {"expires_at", 184, 8}, {"cursor", 192, 8},
-    {"reserved_3", 224, 1},
+    {"principal", 224, 8},  {"reserved_3", 232, 1},
 };
 
 void wire_init(struct wire *wire, enum wire_port port, const char *address, u64 seed)
