@@ -32,6 +32,18 @@ static u64 some_held(struct effect_random *random, u64 *claim)
     return number;
 }
 
+// An effect of which nobody knows what became, often.
+static u64 some_unknown(struct effect_random *random)
+{
+    u64 number = some_effect(random);
+    for (u32 i = 0; i < 20 && below(random, 8) != 0; i++) {
+        const bool is_there = number > 0 && number <= random->model->planned;
+        if (is_there && random->model->effects[number - 1].state == EFFECT_UNKNOWN) break;
+        number = some_effect(random);
+    }
+    return number;
+}
+
 static u64 some_epoch(struct effect_random *random)
 {
     return below(random, 30) == 0 ? random->model->epoch - 1 + below(random, 3)
@@ -95,7 +107,7 @@ u32 effect_random_record(struct effect_random *random, u16 record, void *out)
     }
     case 0x0906: {
         struct effect_resolve *body = out;
-        *body = (struct effect_resolve){.effect = some_effect(random),
+        *body = (struct effect_resolve){.effect = some_unknown(random),
                                         .outcome = (u8)below(random, 4),
                                         .reason = reason,
                                         .reference = below(random, 1000)};
