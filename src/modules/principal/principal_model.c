@@ -217,15 +217,17 @@ u32 principal_model_refusal(const struct principal_model *model,
                             const struct principal_model_caller *caller)
 {
     const u64 who = caller->delegate;
-    const struct principal_model_person *person = principal_model_person(model, caller->principal);
-    if (person != NULL && person->is_closed) return MODULE_PRINCIPAL_CLOSED;
+    const u64 principal = caller->principal;
+    if (has_place(model, principal) && model->people[place_of(model, principal)].is_closed) {
+        return MODULE_PRINCIPAL_CLOSED;
+    }
     if (who == 0) return MODULE_DONE;
-    if (!has_place(model, who) || caller->principal < 2) return MODULE_NOT_DELEGATED;
+    if (!has_place(model, who) || principal < 2) return MODULE_NOT_DELEGATED;
     const u32 place = place_of(model, who);
     const bool is_open =
         who == 1 || (model->people[place].exists && !model->people[place].is_closed);
-    const bool for_him = has_place(model, caller->principal) &&
-                         model->delegations[place][place_of(model, caller->principal)].holds;
+    const bool for_him =
+        has_place(model, principal) && model->delegations[place][place_of(model, principal)].holds;
     return is_open && (for_him || model->delegations[place][0].holds) ? MODULE_DONE
                                                                       : MODULE_NOT_DELEGATED;
 }
