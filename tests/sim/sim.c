@@ -32,13 +32,12 @@ static const char *kind_words(bool has_modules, enum plant_bug bug, const char *
 // What the world that lives now did last, and how it is done again.
 static void report(void)
 {
-    if (current == NULL) return;
+    if (current == NULL || is_last) return; // Of the last one all was said as it happened.
     const char *name = NULL;
     const char *kind = kind_words(current->desk != NULL, current->bug, &name);
     // A report that may fail is better than none.
     // NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c)
     world_report(current, stderr);
-    if (is_last) return; // How it is done again was said before.
     fprintf(stderr, "again: sim%s%s --seed %llu --steps %llu\n", kind, name,
             (unsigned long long)current->seed, (unsigned long long)current_steps);
     // NOLINTEND(bugprone-signal-handler,cert-sig30-c)
