@@ -7,12 +7,22 @@
 
 #include <sodium.h>
 
+// Of base64url: libsodium reads a letter whose highest bit is set as the letter.
+static bool is_character(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+}
+
 bool token_hash(const char *text, size_t size, struct digest *out)
 {
     u8 secret[TOKEN_SECRET_SIZE + 1];
     size_t got = 0;
     const size_t prefix = sizeof TOKEN_PREFIX - 1;
     if (size != TOKEN_TEXT_SIZE || memcmp(text, TOKEN_PREFIX, prefix) != 0) return false;
+    for (size_t i = prefix; i < size; i++) {
+        if (!is_character(text[i])) return false;
+    }
     const int result = sodium_base642bin(secret, sizeof secret, text + prefix, size - prefix, NULL,
                                          &got, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     const bool is_token = result == 0 && got == TOKEN_SECRET_SIZE;

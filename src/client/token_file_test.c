@@ -52,7 +52,8 @@ static void test_what_is_no_token_is_none(void **state)
         "tael_+/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",  // Of the other alphabet.
         "tael_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         "tael_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA ",
-        "tael_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", // Bits behind the last byte.
+        "tael_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB",    // Bits behind the last byte.
+        "tael_\301AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", // An A with its highest bit.
     };
     for (u32 i = 0; i < ARRAY_COUNT(rows); i++) {
         if (is_token(rows[i])) fail_msg("a token: %s", rows[i]);

@@ -86,8 +86,7 @@ static enum status frame_lost(struct failure *failure, u64 place)
 {
     failure_set(failure, STATUS_CORRUPT, "the log is damaged: %s: no frame holds what is here",
                 place_text(place).text);
-    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                          "start again");
+    failure_hint(failure, WAL_DAMAGE_HINT);
     return STATUS_CORRUPT;
 }
 
@@ -185,8 +184,7 @@ static enum status frame_keep(struct changes_reader *reader, const struct frame_
         failure_set(failure, STATUS_CORRUPT,
                     "the log is damaged: %s: frame %llu has a damaged body",
                     place_text(header->place).text, (unsigned long long)header->sequence);
-        failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                              "start again");
+        failure_hint(failure, WAL_DAMAGE_HINT);
         return STATUS_CORRUPT;
     }
     memcpy(frame->commands, reader->frame + sizeof *header,

@@ -439,8 +439,7 @@ static enum status file_short(const struct wal *wal, u64 number, u64 size, const
                 "before %s was there",
                 wal->disk->path, name, (unsigned long long)size, (unsigned long long)WAL_FILE_SIZE,
                 later);
-    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                          "start again");
+    failure_hint(failure, WAL_DAMAGE_HINT);
     return STATUS_CORRUPT;
 }
 
@@ -494,8 +493,7 @@ static enum status cut_check(struct wal_reader *reader, struct failure *failure)
                     "the log is damaged: %s/%s, offset 0: frame %llu is missing, though %s is "
                     "there, which is made when it is",
                     wal->disk->path, name, (unsigned long long)reader->tail.sequence, far);
-        failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                              "start again");
+        failure_hint(failure, WAL_DAMAGE_HINT);
         return STATUS_CORRUPT;
     }
     if (at == needed) return STATUS_OK;
@@ -528,8 +526,7 @@ static enum status judge(struct wal_reader *reader, u64 place, const char *what,
                 (unsigned long long)reader->tail.sequence, what,
                 (unsigned long long)witness.sequence, other_name,
                 (unsigned long long)(witness.at % WAL_FILE_SIZE));
-    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                          "start again");
+    failure_hint(failure, WAL_DAMAGE_HINT);
     return STATUS_CORRUPT;
 }
 

@@ -87,6 +87,8 @@ static inline bool wal_is_backup(const struct wal *wal)
 }
 MUST_USE enum status wal_may_append(const struct wal *wal, struct failure *failure);
 
+// What is to be done about damage of a file of the log.
+#define WAL_DAMAGE_HINT "do not delete anything: restore this file from a backup, then start again"
 // The name of the log's file `number`.
 void wal_file_name(char out[DISK_NAME_SIZE_MAX], u64 number);
 // The place that a frame of `size` bytes takes when it is appended at or behind `place`.

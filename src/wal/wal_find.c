@@ -38,8 +38,7 @@ enum status wal_tail_check(struct wal *wal, const struct wal_tail *tail, struct 
                 "comes behind, is not there, or its header is damaged",
                 wal->disk->path, name, (unsigned long long)(last % WAL_FILE_SIZE) + 1,
                 (unsigned long long)tail->sequence - 1);
-    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                          "start again");
+    failure_hint(failure, WAL_DAMAGE_HINT);
     return STATUS_CORRUPT;
 }
 
@@ -54,8 +53,7 @@ static enum status frame_missing(const struct wal *wal, u64 place, u64 position,
                 "missing",
                 wal->disk->path, name, (unsigned long long)(place % WAL_FILE_SIZE),
                 (unsigned long long)position);
-    failure_hint(failure, "do not delete anything: restore this file from a backup, then "
-                          "start again");
+    failure_hint(failure, WAL_DAMAGE_HINT);
     return STATUS_CORRUPT;
 }
 
