@@ -17,6 +17,15 @@ PARTS = {"sim": ("tests/sim/sim", "--steps"),
 BUILD = ""
 
 
+def end_of(process):
+    """What an interrupted process still printed, and said; one that does not end is killed."""
+    try:
+        return process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError("does not end: %s" % process.args) from None
+
+
 def test_programs(_folder):
     for name, (path, length) in PARTS.items():
         words = [os.path.join(BUILD, path), *name.split()[1:], "--seed", "5", "--runs", "1000000",
@@ -25,7 +34,7 @@ def test_programs(_folder):
                               text=True) as process:
             seeds = [next(process.stdout) for _ in range(3)]
             process.send_signal(signal.SIGINT if name == "sim" else signal.SIGTERM)
-            rest, said = process.communicate(timeout=120)
+            rest, said = end_of(process)
         printed = re.findall(r"^seed (\d+):", "".join(seeds) + rest, re.M)
         done, program, seed, long = SAID.search(said).groups()
         assert process.returncode < 0, (name, process.returncode)
@@ -57,7 +66,7 @@ def test_side_by_side(folder):
                     if os.path.exists(path) and "seed 5:" in open(path, encoding="utf-8").read():
                         missing.remove(part)
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=120)[1]
+        said = end_of(process)[1]
     assert process.returncode == 130, process.returncode
     assert {found[1] for found in SAID.findall(said)} == set(PARTS), said
     assert not os.listdir(began), ("left", os.listdir(began))

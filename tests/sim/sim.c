@@ -2,6 +2,7 @@
 //
 // sim: runs simulated worlds. A failure prints seed, step and what happened last; the same seed
 // does it again, and fewer of its steps, which are then looked for, do so too.
+#include "interrupted.h"
 #include "shrink.h"
 #include "world.h"
 
@@ -67,7 +68,9 @@ static void on_abort(int number)
 {
     (void)number;
     (void)signal(SIGABRT, SIG_DFL);
+    (void)alarm(REPORT_SECONDS);
     report();
+    (void)alarm(0);
     if (current != NULL && is_shrunk_after) shrink_begin();
     abort();
 }
@@ -75,12 +78,15 @@ static void on_abort(int number)
 // What was done until somebody had enough, and how it is gone on with.
 static void on_interrupt(int number)
 {
+    const struct interrupted interrupted = {
+        .program = is_of_modules ? "sim --modules" : "sim",
+        .length_name = "--steps",
+        .length = current_steps,
+        .first = worlds_first,
+        .done = worlds_done,
+    };
     (void)signal(number, SIG_DFL);
-    // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c)
-    (void)dprintf(
-        STDERR_FILENO, "interrupted: %llu worlds done; go on: sim%s --seed %llu --steps %llu\n",
-        (unsigned long long)worlds_done, is_of_modules ? " --modules" : "",
-        (unsigned long long)(worlds_first + worlds_done), (unsigned long long)current_steps);
+    interrupted_tell(&interrupted);
     (void)raise(number);
 }
 

@@ -2,6 +2,7 @@
 //
 // sim-ports: runs worlds of ports. A failure prints seed and what happened last; the same seed does
 // it again.
+#include "../interrupted.h"
 #include "harbour.h"
 
 #include <signal.h>
@@ -38,7 +39,18 @@ struct totals {
 static void on_end(int number)
 {
     (void)signal(number, SIG_DFL);
-    if (current != NULL) {
+    if (is_counted && (number == SIGTERM || number == SIGINT)) {
+        const struct interrupted interrupted = {
+            .program = "sim-ports",
+            .length_name = "--answers",
+            .length = current_answers,
+            .first = worlds_first,
+            .done = worlds_done,
+        };
+        interrupted_tell(&interrupted);
+    }
+    (void)alarm(REPORT_SECONDS);
+    if (current != NULL && number != SIGINT) {
         // A report that may fail is better than none.
         // NOLINTBEGIN(bugprone-signal-handler,cert-sig30-c)
         harbour_report(current, stderr);
@@ -46,14 +58,6 @@ static void on_end(int number)
                       (unsigned long long)current->seed, (unsigned long long)current_answers,
                       harbour_bug_name(current->bug));
         // NOLINTEND(bugprone-signal-handler,cert-sig30-c)
-    }
-    if (is_counted && (number == SIGTERM || number == SIGINT)) {
-        // NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c)
-        (void)dprintf(
-            STDERR_FILENO,
-            "interrupted: %llu worlds done; go on: sim-ports --seed %llu --answers %llu\n",
-            (unsigned long long)worlds_done, (unsigned long long)(worlds_first + worlds_done),
-            (unsigned long long)current_answers);
     }
     (void)raise(number);
 }
