@@ -47,7 +47,32 @@ enum json_state {
     JSON_STATE_END,           // White space.
 };
 
-// All fields are private, but copying the struct saves a place to come back to.
+// Which kind of rule a text breaks, for programs; people read the failure.
+enum json_rule {
+    JSON_RULE_SYNTAX,        // It is not JSON, or not UTF-8, or goes on where it should end.
+    JSON_RULE_UNKNOWN_FIELD, // The record has no field of this name.
+    JSON_RULE_DUPLICATE_KEY,
+    JSON_RULE_MISSING_FIELD,
+    JSON_RULE_WRONG_TYPE,
+    JSON_RULE_VALUE, // A value that its field does not take: out of range, or none of its names.
+    JSON_RULE_TOO_MANY,
+};
+
+#define JSON_PATH_SIZE_MAX 224u
+
+struct schema_field;
+
+// Where a text is wrong, and how: filled in beside the failure, when the reader has a place for it.
+struct json_error {
+    enum json_rule rule;
+    u32 line;                         // From 1,
+    u32 column;                       // from 1, in code points,
+    size_t offset;                    // and bytes from the beginning of the reader's data.
+    const struct schema_field *field; // That it is about, or NULL.
+    char path[JSON_PATH_SIZE_MAX];    // Of the member: "legs[2].amount"; "" when it is about none.
+};
+
+// All fields but `error` are private, but copying the struct saves a place to come back to.
 struct json_reader {
     const char *data;
     size_t size;
@@ -56,6 +81,7 @@ struct json_reader {
     u32 depth;
     u32 line_first;
     enum json_state state;
+    struct json_error *error; // The caller's, zero at first; NULL: nobody asks.
 };
 
 // Reads one value from `data`. `line_first` is the line number of its first byte: 1, or that of the

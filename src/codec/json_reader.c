@@ -26,6 +26,11 @@ enum status json_failure_at(const struct json_reader *reader, size_t offset,
             column++;
         }
     }
+    if (reader->error != NULL) {
+        reader->error->line = line;
+        reader->error->column = column;
+        reader->error->offset = offset;
+    }
     return failure_wrap(failure, "line %u, column %u (byte %zu)", line, column, offset);
 }
 

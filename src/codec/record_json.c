@@ -22,6 +22,38 @@ struct object {
     size_t end_offset; // Of the closing brace, once it is read.
 };
 
+// Tells a program which rule is broken, and by which member; `name` is of `size` bytes.
+static void tell(const struct json_reader *reader, enum json_rule rule,
+                 const struct schema_field *field, const char *name, size_t size)
+{
+    struct json_error *error = reader->error;
+    if (error == NULL) return;
+    error->rule = rule;
+    error->field = field;
+    size = MIN(size, sizeof error->path - 1);
+    memcpy(error->path, name, size);
+    error->path[size] = 0;
+}
+
+static void tell_field(const struct json_reader *reader, enum json_rule rule,
+                       const struct schema_field *field)
+{
+    tell(reader, rule, field, field->name, strlen(field->name));
+}
+
+// Puts the item that a member belongs to in front of its path.
+static void tell_item(const struct json_reader *reader, const struct schema_field *field, u32 index)
+{
+    struct json_error *error = reader->error;
+    char path[JSON_PATH_SIZE_MAX];
+    if (error == NULL) return;
+    struct text text = text_init(path, sizeof path - 1);
+    text_append_format(&text, "%s[%u]%s", field->name, index, error->path[0] != 0 ? "." : "");
+    text_append_string(&text, error->path);
+    path[MIN(text.size, text.capacity)] = 0;
+    memcpy(error->path, path, sizeof error->path);
+}
+
 static enum status at_value(const struct object *object, const struct json_value *value,
                             struct failure *failure)
 {
@@ -32,6 +64,7 @@ static enum status at_value(const struct object *object, const struct json_value
 static enum status at_field(const struct object *object, const struct schema_field *field,
                             const struct json_value *value, struct failure *failure)
 {
+    tell_field(object->reader, JSON_RULE_VALUE, field);
     (void)failure_wrap(failure, "%s", field->name);
     return at_value(object, value, failure);
 }
@@ -40,6 +73,7 @@ static enum status wrong_type(const struct object *object, const struct schema_f
                               const struct json_value *value, const char *wanted,
                               struct failure *failure)
 {
+    tell_field(object->reader, JSON_RULE_WRONG_TYPE, field);
     failure_note(failure, STATUS_INVALID, "%s: %s is expected, not %s", field->name, wanted,
                  json_token_name(value->token));
     return at_value(object, value, failure);
@@ -48,6 +82,7 @@ static enum status wrong_type(const struct object *object, const struct schema_f
 static enum status unknown_field(const struct object *object, const struct json_value *key,
                                  const char *name, size_t size, struct failure *failure)
 {
+    tell(object->reader, JSON_RULE_UNKNOWN_FIELD, NULL, name, size);
     failure_note(failure, STATUS_INVALID, "%s has no field %s", object->record->name,
                  text_quote(name, size).text);
     const struct schema_field *nearest = schema_nearest_field(object->record, name, size);
@@ -61,6 +96,7 @@ static enum status missing_field(const struct object *object, struct failure *fa
         const struct schema_field *field = &object->record->fields[i];
         bool seen = (object->seen[i / 64] >> (i % 64) & 1) != 0;
         if (seen || !field_is_required(object->record, field, object->head)) continue;
+        tell_field(object->reader, JSON_RULE_MISSING_FIELD, field);
         failure_note(failure, STATUS_INVALID, "%s: the field is required in %s and missing",
                      field->name, object->record->name);
         failure_hint(failure, "%s: %s", field->name, field->doc);
@@ -98,6 +134,7 @@ static enum status next_member(struct object *object, const struct schema_field 
     size_t index = (size_t)(found - object->record->fields);
     u64 bit = 1ull << (index % 64);
     if (object->seen[index / 64] & bit) {
+        tell_field(object->reader, JSON_RULE_DUPLICATE_KEY, found);
         failure_note(failure, STATUS_INVALID, "%s: the key is given twice", found->name);
         return at_value(object, &key, failure);
     }
@@ -116,6 +153,7 @@ static enum status number_text(const struct object *object, const struct schema_
     if (value->token == JSON_NUMBER) {
         for (size_t i = 0; i < value->size; i++) {
             if (!strchr(".eE", value->text[i])) continue;
+            tell_field(object->reader, JSON_RULE_VALUE, field);
             failure_note(failure, STATUS_INVALID,
                          "%s: %s is not written as an integer; only digits are accepted",
                          field->name, text_quote(value->text, value->size).text);
@@ -128,6 +166,7 @@ static enum status number_text(const struct object *object, const struct schema_
     if (!value->is_escaped) return STATUS_OK;
     *text = buffer;
     if (json_string_decode(value, buffer, capacity, size)) return STATUS_OK;
+    tell_field(object->reader, JSON_RULE_VALUE, field);
     failure_note(failure, STATUS_INVALID, "%s: is not a decimal number", field->name);
     return at_value(object, value, failure);
 }
@@ -153,6 +192,7 @@ static enum status string_text(const struct object *object, const struct schema_
 {
     if (value->token != JSON_STRING) return wrong_type(object, field, value, "a string", failure);
     if (json_string_decode(value, buffer, STRING_SIZE_MAX, size)) return STATUS_OK;
+    tell_field(object->reader, JSON_RULE_VALUE, field);
     failure_note(failure, STATUS_INVALID, "%s: the string is too long", field->name);
     return at_value(object, value, failure);
 }
@@ -188,6 +228,7 @@ static enum status read_numbers(const struct object *object, const struct schema
         if (status) return status;
         bool ends = element.token == JSON_ARRAY_END;
         if (ends != (i == field->count)) {
+            tell_field(object->reader, JSON_RULE_VALUE, field);
             failure_note(failure, STATUS_INVALID, "%s: the array has not %u numbers", field->name,
                          field->count);
             return at_value(object, &element, failure);
@@ -274,16 +315,21 @@ static enum status read_items(const struct object *object, const struct schema_f
         if (element.token != JSON_OBJECT_BEGIN)
             return wrong_type(object, field, &element, "an object", failure);
         if (count == field->count_max) {
+            tell_field(object->reader, JSON_RULE_TOO_MANY, field);
             failure_note(failure, STATUS_INVALID, "%s: more than %u items", field->name,
                          field->count_max);
             return at_value(object, &element, failure);
         }
         if (capacity - *size < item->size) {
+            tell_field(object->reader, JSON_RULE_TOO_MANY, field);
             failure_note(failure, STATUS_FULL, "%s: no room for item %u", field->name, count);
             return at_value(object, &element, failure);
         }
         status = read_item(item, object->reader, object->head + *size, failure);
-        if (status) return failure_wrap(failure, "%s[%u]", field->name, count);
+        if (status) {
+            tell_item(object->reader, field, count);
+            return failure_wrap(failure, "%s[%u]", field->name, count);
+        }
         *size += item->size;
     }
 }
@@ -307,6 +353,7 @@ static enum status read_blob(const struct object *object, const struct schema_fi
     }
     if (!fits) {
         bool rule = room == field->count_max;
+        tell_field(object->reader, JSON_RULE_TOO_MANY, field);
         failure_note(failure, rule ? STATUS_INVALID : STATUS_FULL, "%s: more than %zu bytes",
                      field->name, room);
         return at_value(object, value, failure);
@@ -353,6 +400,7 @@ static enum status expect_object(const struct schema_record *record,
                                  struct failure *failure)
 {
     if (value->token == JSON_OBJECT_BEGIN) return STATUS_OK;
+    tell(reader, JSON_RULE_WRONG_TYPE, NULL, "", 0);
     failure_note(failure, STATUS_INVALID, "%s: an object is expected, not %s", record->name,
                  json_token_name(value->token));
     return json_failure_at(reader, value->offset, failure);
@@ -399,6 +447,7 @@ enum status record_json_parse_batch(const struct schema_record *record, const ch
         status = expect_object(record, &reader, &value, failure);
         if (status) return status;
         if (*count == count_max) {
+            tell(&reader, JSON_RULE_TOO_MANY, NULL, "", 0);
             failure_note(failure, STATUS_INVALID, "%s: more than %u in one batch", record->name,
                          count_max);
             return json_failure_at(&reader, value.offset, failure);

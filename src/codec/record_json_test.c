@@ -343,6 +343,50 @@ static void test_waived_and_max(void **state)
                         "minor units, such as 150 for 1.50");
 }
 
+// What programs are told beside the words.
+static void test_errors_are_told(void **state)
+{
+    static const struct {
+        const char *text;
+        enum json_rule rule;
+        u32 line, column;
+        size_t offset;
+        const char *path;
+        bool has_field;
+    } rows[] = {
+        {"{\"id\":1,", JSON_RULE_SYNTAX, 1, 9, 8, "", false},
+        {"{\"id\":1,\n \"amont\":2}", JSON_RULE_UNKNOWN_FIELD, 2, 2, 10, "amont", false},
+        {"{\"id\":1,\"id\":2}", JSON_RULE_DUPLICATE_KEY, 1, 9, 8, "id", true},
+        {"{\"delay\":1}", JSON_RULE_MISSING_FIELD, 1, 11, 10, "id", true},
+        {"{\"id\":true}", JSON_RULE_WRONG_TYPE, 1, 7, 6, "id", true},
+        {"{\"id\":1,\"delay\":86401}", JSON_RULE_VALUE, 1, 17, 16, "delay", true},
+        {"{\"id\":1.5}", JSON_RULE_VALUE, 1, 7, 6, "id", true},
+        {"{\"id\":1,\"lines\":[{\"price\":1},{\"price\":[]}]}", JSON_RULE_WRONG_TYPE, 1, 39, 38,
+         "lines[1].price", true},
+        {"{\"id\":1,\"lines\":[{},{},{},{}]}", JSON_RULE_MISSING_FIELD, 1, 19, 18, "lines[0].price",
+         true},
+        {"{\"id\":1,\"flags\":[\"x\"]}", JSON_RULE_VALUE, 1, 18, 17, "flags", true},
+        {"[1]", JSON_RULE_WRONG_TYPE, 1, 1, 0, "", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct whole_order order;
+        struct json_error error = {0};
+        struct failure failure;
+        size_t size = 0;
+        struct json_reader reader = json_reader_init(rows[i].text, strlen(rows[i].text), 1);
+        reader.error = &error;
+        const enum status status = record_json_decode(&test_schema_test_order, &reader, &order,
+                                                      sizeof order, &size, &failure);
+        if (status != STATUS_INVALID || error.rule != rows[i].rule || error.line != rows[i].line ||
+            error.column != rows[i].column || error.offset != rows[i].offset ||
+            strcmp(error.path, rows[i].path) != 0 || (error.field != NULL) != rows[i].has_field) {
+            fail_msg("row %zu: %d %d %u %u %zu \"%s\": %s", i, (int)status, (int)error.rule,
+                     error.line, error.column, error.offset, error.path, failure.message);
+        }
+    }
+}
+
 static void test_long_key_is_refused(void **state)
 {
     (void)state;
@@ -447,15 +491,11 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_other_forms),
-        cmocka_unit_test(test_bytes_of_any_kind),
-        cmocka_unit_test(test_report),
-        cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_waived_and_max),
-        cmocka_unit_test(test_long_key_is_refused),
-        cmocka_unit_test(test_no_room_for_items),
-        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_other_forms),
+        cmocka_unit_test(test_bytes_of_any_kind), cmocka_unit_test(test_report),
+        cmocka_unit_test(test_refuses),           cmocka_unit_test(test_waived_and_max),
+        cmocka_unit_test(test_errors_are_told),   cmocka_unit_test(test_long_key_is_refused),
+        cmocka_unit_test(test_no_room_for_items), cmocka_unit_test(test_batch),
         cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 //
 // Clients of the compat port: whether it is their turn, what they ask for, what they are answered.
 #include "server/compat_port_internal.h"
-#include "server/trace.h"
+#include "os/trace.h"
 
 // Between two lines of the trace about requests that were dropped for the same reason.
 #define DROPPED_QUIET_NS NS_PER_S

@@ -2,7 +2,7 @@
 //
 // Connections: accepted, sent to and ended.
 #include "server/connection_internal.h"
-#include "server/trace.h"
+#include "os/trace.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -2,7 +2,7 @@
 //
 // What connections receive: bytes become whole messages.
 #include "server/connection_internal.h"
-#include "server/trace.h"
+#include "os/trace.h"
 
 #include <errno.h>
 #include <sys/socket.h>

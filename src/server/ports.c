@@ -5,7 +5,7 @@
 
 #include "machine/commit.h"
 #include "modules/effect/effect.h"
-#include "server/trace.h"
+#include "os/trace.h"
 
 #include <errno.h>
 #include <sys/random.h>

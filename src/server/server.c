@@ -8,7 +8,7 @@
 #include "os/thread.h"
 #include "server/owner.h"
 #include "server/ports.h"
-#include "server/trace.h"
+#include "os/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>

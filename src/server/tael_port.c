@@ -9,7 +9,7 @@
 #include "server/connection.h"
 #include "server/peer.h"
 #include "server/tael_message.h"
-#include "server/trace.h"
+#include "os/trace.h"
 
 #include <stdlib.h>
 #include <sys/random.h>

@@ -8,7 +8,7 @@
 #include "base/checksum.h"
 #include "machine/commit.h"
 #include "machine/verify.h"
-#include "server/trace.h"
+#include "os/trace.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -22,7 +22,7 @@ LEFT_OUT = {
     "server/owner.c": "who owns the folder: asked by server.c",
     "server/folder_check.c": "looked at by server.c",
     "server/peer.c": "peer_is_unix and peer_user are the world's",
-    "server/trace.c": "trace is the world's",
+    "os/trace.c": "trace is the world's",
 }
 # Compute only, or change what is the process's own.
 HARMLESS = set("""

@@ -3,7 +3,7 @@
 // Calls of the system in the simulator: threads, locks, clocks, sockets, memory.
 #include "system.h"
 
-#include "server/trace.h"
+#include "os/trace.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,8 +2,8 @@
 //
 // The trace: one line an occurrence on standard error, for operators. Never holds personal data nor
 // the content of requests (L9). Lines are whole; any thread may write.
-#ifndef TAEL_SERVER_TRACE_H
-#define TAEL_SERVER_TRACE_H
+#ifndef TAEL_OS_TRACE_H
+#define TAEL_OS_TRACE_H
 
 #include "base/base.h"
 

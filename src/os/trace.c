@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The trace on standard error.
-#include "server/trace.h"
+#include "os/trace.h"
 
 #include <stdarg.h>
 #include <stdio.h>
