@@ -11,10 +11,12 @@ import re
 import sys
 
 LEVELS = [("base", "os"), ("schema",), ("codec",), ("money", "proof"), ("ledger",), ("modules",),
-          ("wal",), ("machine",), ("server", "projection"), ("client",), ("cli", "check"),
+          ("wal",), ("machine",), ("server", "projection"), ("client",), ("edge",),
+          ("cli", "check"),
           ("audit",)]
-ALONE = {"audit": ("audit", "proof", "base", "codec"),
-         "proof": ("proof", "base", "schema", "codec"),
+ALONE = {"edge": ("edge", "client", "machine", "modules", "ledger", "money", "codec", "schema", "os",
+                  "base"),
+         "audit": ("audit", "base", "codec"), "proof": ("proof", "base", "schema", "codec"),
          "check": ("check", "proof", "base", "schema", "codec")}
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

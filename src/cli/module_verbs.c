@@ -3,15 +3,14 @@
 // The verbs of the modules: one for each command and question that a module describes, with its
 // fields as flags. They speak through libtael.
 #include "cli/cli.h"
-#include "codec/civil.h"
 #include "codec/number.h"
 #include "codec/record_binary.h"
 #include "codec/record_json.h"
 #include "ledger/ledger_schema.h"
 #include "machine/commit.h"
 #include "modules/book/book.h"
-#include "modules/constraint/constraint.h"
 #include "modules/entry/entry.h"
+#include "modules/evidence.h"
 #include "modules/import/import.h"
 #include "modules/name/name.h"
 
@@ -58,31 +57,6 @@ static u128 wide(struct tael_u128 value)
     return (u128)value.high << 64 | value.low;
 }
 
-// A number of the evidence as text: constraints and sub-ledgers have signed ones, and people read
-// days as dates.
-static void evidence_print(const struct schema_result *result, enum cli_form form,
-                           struct tael_u128 number, char out[48])
-{
-    const i64 day = (i32)number.low;
-    const bool is_day = form == CLI_TABLE && result != NULL && result->unit == UNIT_DAYS &&
-                        wide(number) != 0 && wide(number) <= U32_MAX;
-    if (is_day && day >= CIVIL_DAY_MIN && day <= CIVIL_DAY_MAX) {
-        char date[CIVIL_DATE_SIZE];
-        civil_print_date((i32)day, date);
-        (void)snprintf(out, 48, "%s", date);
-        return;
-    }
-    const bool is_signed =
-        result == schema_find_result(&module_schema_module_result, MODULE_CONSTRAINT_BROKEN) ||
-        result == schema_find_result(&module_schema_module_result, MODULE_SUB_LEDGER_BROKEN) ||
-        result == schema_find_result(&constraint_schema_constraint_result, CONSTRAINT_IN_BREACH);
-    const u128 value = wide(number);
-    const bool is_negative = is_signed && (i128)value < 0;
-    char digits[NUMBER_SIZE_MAX];
-    (void)number_print_u128(is_negative ? -value : value, digits);
-    (void)snprintf(out, 48, "%s%s", is_negative ? "-" : "", digits);
-}
-
 static struct record_result result_make(const struct call *call, u32 index,
                                         const struct tael_reply *reply)
 {
@@ -101,8 +75,8 @@ static struct record_result result_make(const struct call *call, u32 index,
     }
     const struct module *module = module_of_record(call->record->number);
     const struct schema_result *known = module_result_of(module, reply->result);
-    evidence_print(known, call->cli->form, reply->evidence[0], row.value);
-    evidence_print(known, call->cli->form, reply->evidence[1], row.limit);
+    evidence_print(known, call->cli->form == CLI_TABLE, wide(reply->evidence[0]), row.value);
+    evidence_print(known, call->cli->form == CLI_TABLE, wide(reply->evidence[1]), row.limit);
     if (known == NULL) {
         (void)snprintf(row.result, sizeof row.result, "unknown result %u", reply->result);
         return row;
@@ -244,8 +218,8 @@ static int question_refused(const struct call *call, const struct tael_answer *a
     const struct module *module = module_of_record(call->record->number);
     const struct schema_result *known = module_result_of(module, answer->replies[0].result);
     const struct tael_u128 *evidence = answer->replies[0].evidence;
-    char value[2][48];
-    for (u32 i = 0; i < 2; i++) evidence_print(known, CLI_TABLE, evidence[i], value[i]);
+    char value[2][EVIDENCE_SIZE_MAX];
+    for (u32 i = 0; i < 2; i++) evidence_print(known, true, wide(evidence[i]), value[i]);
     (void)fprintf(stderr, "tael %s: %s", call->cli->verb->name,
                   known == NULL ? "refused" : known->sentence);
     // What is no number, such as a name, is not in the evidence.

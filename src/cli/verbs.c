@@ -12,6 +12,7 @@ static const struct {
     u32 count;
 } tables[] = {
     {&serve_verb, 1},
+    {&edge_verb, 1},
     {ledger_verbs, LEDGER_VERBS_COUNT},
     {&verify_verb, 1},
     {&dump_verb, 1},

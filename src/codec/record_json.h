@@ -16,8 +16,8 @@
 //
 // Refused with STATUS_INVALID, naming place, field, value and rule: unknown field (with the nearest
 // name as hint), duplicate key, missing required field, wrong type, out of range, unknown flag or
-// value, too many items, and whatever is not JSON. A reader that has a place for it (json_error) tells
-// programs the same.
+// value, too many items, and whatever is not JSON. A reader that has a place for it (json_error)
+// tells programs the same.
 //
 // In memory a whole record is head, items, blob, without gaps. Nothing is allocated. Cost: linear
 // in the text, times the fields for each key's look-up.
