@@ -14,8 +14,8 @@ LEVELS = [("base", "os"), ("schema",), ("codec",), ("money", "proof"), ("ledger"
           ("wal",), ("machine",), ("server", "projection"), ("client",), ("edge",),
           ("cli", "check"),
           ("audit",)]
-ALONE = {"edge": ("edge", "client", "machine", "modules", "ledger", "money", "codec", "schema", "os",
-                  "base"),
+ALONE = {"edge": ("edge", "client", "machine", "modules", "ledger", "money", "codec", "schema",
+                  "os", "base"),
          "audit": ("audit", "base", "codec"), "proof": ("proof", "base", "schema", "codec"),
          "check": ("check", "proof", "base", "schema", "codec")}
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

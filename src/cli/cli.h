@@ -72,9 +72,9 @@ const struct record_arguments *cli_part(const struct cli_call *call,
 void cli_help_print(const struct cli_verb *verb, struct text *out);
 #define CLI_HELP_SIZE_MAX 65536u
 
-extern const struct cli_verb serve_verb, edge_verb, verify_verb, dump_verb, override_verb, backup_verbs[2],
-    bench_verb, completion_verb, version_verb, help_verb, tail_verb, project_verb, export_verb,
-    job_wait_verb, prove_verb;
+extern const struct cli_verb serve_verb, edge_verb, verify_verb, dump_verb, override_verb,
+    backup_verbs[2], bench_verb, completion_verb, version_verb, help_verb, tail_verb, project_verb,
+    export_verb, job_wait_verb, prove_verb;
 #define IMPORT_VERBS_COUNT 4u
 extern const struct cli_verb import_verbs[IMPORT_VERBS_COUNT];
 #define LEDGER_VERBS_COUNT 12u

@@ -18,11 +18,12 @@
 
 // Of the memory that libmicrohttpd takes for a connection: its headers and what is read of a body.
 #define CONNECTION_MEMORY (128u * KIB)
-// A refused request's body is passed over up to this.
-#define DISCARD_MAX (64u * KIB)
-#define SPARE_MAX   1024u
-#define BODY_ROOM   4096u
-#define PROGRESS    (64u * KIB)
+// A refused request's body is passed over up to so many times what a body may have, since a client
+// reads its answer behind that.
+#define DISCARD_FACTOR 4u
+#define SPARE_MAX      1024u
+#define BODY_ROOM      4096u
+#define PROGRESS       (64u * KIB)
 
 // --- requests ------------------------------------------------------------------------------------
 
@@ -120,6 +121,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **con_c
     if (request == NULL) return;
     *con_cls = NULL;
     assert(request->ticket.ticket == 0); // E3
+    if (request->response != NULL) MHD_destroy_response(request->response);
     if (request->status != 0) {
         const u64 latency = tael_now() - request->began;
         edge_metrics_count(&edge->metrics, class_of(request), request->status, latency,
@@ -428,14 +430,18 @@ static void request_open(struct edge_request *request, const char *version)
 
 // --- its body ------------------------------------------------------------------------------------
 
+static u64 discard_max(const struct edge_request *request)
+{
+    return request->edge->options->body_max * DISCARD_FACTOR;
+}
+
 // Whether the rest of a refused request may be passed over, so that the connection goes on.
 static bool is_discarded(const struct edge_request *request)
 {
     const struct edge_headers *headers = &request->headers;
     if (headers->bad != NULL || framing_rule(headers) != NULL) return false;
-    if (headers->transfer_encodings > 0) return false;
     return headers->content_lengths == 0 ||
-           strtoull(headers->content_length, NULL, 10) <= DISCARD_MAX;
+           strtoull(headers->content_length, NULL, 10) <= discard_max(request);
 }
 
 static enum MHD_Result response_queue(struct edge_request *request)
@@ -520,6 +526,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     if (*size > 0) {
         progress_note(request, *size);
         if (request->response == NULL) body_add(request, data, *size);
+        else if (request->received > discard_max(request)) return MHD_NO;
         *size = 0;
         return MHD_YES;
     }

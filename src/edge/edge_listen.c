@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -54,6 +55,8 @@ static enum status inherited_take(const char *text, int *fd, struct failure *fai
                            text);
     }
     *fd = (int)number;
+    (void)listen(*fd, BACKLOG); // More may wait while one edge ends and the next one starts.
+    (void)fcntl(*fd, F_SETFD, FD_CLOEXEC);
     return STATUS_OK;
 }
 

@@ -24,8 +24,10 @@ struct edge_rates {
     struct edge_rate_bucket *buckets; // EDGE_RATE_SETS times EDGE_RATE_WAYS.
 };
 
+// Takes memory, which edge_rates_free gives back.
 void edge_rates_init(struct edge_rates *rates, u32 rate, u32 burst);
 void edge_rates_free(struct edge_rates *rates);
+
 // Takes one request from the bucket of a key. Returns 0, or the seconds after which there is one.
 u32 edge_rate_take(struct edge_rates *rates, const struct digest *key, u64 now);
 

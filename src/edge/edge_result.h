@@ -23,6 +23,7 @@ struct edge_result {
     bool has_constraint; // `posting` is the number of the constraint that is broken.
 };
 
+// A number of libtael.
 static inline u128 edge_u128(struct tael_u128 value)
 {
     return (u128)value.high << 64 | value.low;

@@ -58,9 +58,17 @@ static void ledger_add(struct edge_routes *routes)
     } rows[] = {
         {"create-accounts", &ledger_schema_account},
         {"create-transfers", &ledger_schema_transfer},
+        {"account", &ledger_schema_account_find},
+        {"transfer", &ledger_schema_transfer_find},
+        {"accounts", &ledger_schema_account_query},
+        {"transfers", &ledger_schema_transfer_query},
+        {"account-transfers", &ledger_schema_account_transfers},
+        {"account-balances", &ledger_schema_account_balances},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        struct edge_endpoint *endpoint = endpoint_add(routes, EDGE_COMMAND, "ledger", rows[i].name);
+        const enum edge_kind kind =
+            rows[i].record->kind == RECORD_QUERY ? EDGE_QUESTION : EDGE_COMMAND;
+        struct edge_endpoint *endpoint = endpoint_add(routes, kind, "ledger", rows[i].name);
         endpoint->record = rows[i].record;
     }
 }

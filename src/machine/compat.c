@@ -80,6 +80,30 @@ const struct compat_operation *compat_of_record(u32 record)
     return record == ledger_schema_transfer.number ? &transfers : NULL;
 }
 
+const struct compat_operation *compat_of_question(u32 record, u32 *view)
+{
+    static const struct {
+        const struct schema_record *question;
+        enum compat_operation_number operation;
+        const struct schema_record *view;
+    } rows[] = {
+        {&ledger_schema_account_find, COMPAT_UNBATCHED_LOOKUP_ACCOUNTS, &ledger_schema_account},
+        {&ledger_schema_transfer_find, COMPAT_UNBATCHED_LOOKUP_TRANSFERS, &ledger_schema_transfer},
+        {&ledger_schema_account_transfers, COMPAT_UNBATCHED_GET_ACCOUNT_TRANSFERS,
+         &ledger_schema_transfer},
+        {&ledger_schema_account_balances, COMPAT_UNBATCHED_GET_ACCOUNT_BALANCES,
+         &ledger_schema_account_balance},
+        {&ledger_schema_account_query, COMPAT_UNBATCHED_QUERY_ACCOUNTS, &ledger_schema_account},
+        {&ledger_schema_transfer_query, COMPAT_UNBATCHED_QUERY_TRANSFERS, &ledger_schema_transfer},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        if (rows[i].question->number != record) continue;
+        *view = rows[i].view->number;
+        return &operations[rows[i].operation];
+    }
+    return NULL;
+}
+
 u32 compat_trailer_size(u32 batch_count, u32 element_size)
 {
     u32 bytes = 2 * batch_count + 2;

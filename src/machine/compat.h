@@ -67,6 +67,9 @@ const struct compat_operation *compat_operation(u8 wire);
 // The operation by which the tael port makes raw accounts and transfers: a command of so many
 // records of the ledger's, without a trailer, answered by one result each. NULL for other records.
 const struct compat_operation *compat_of_record(u32 record);
+// The operation by which the tael port answers questions for raw accounts and transfers, and the
+// record of its views; NULL for other records.
+const struct compat_operation *compat_of_question(u32 record, u32 *view);
 static inline bool compat_is_create(const struct compat_operation *operation)
 {
     return operation->kind == COMPAT_KIND_CREATE_ACCOUNTS ||

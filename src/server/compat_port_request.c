@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Clients of the compat port: whether it is their turn, what they ask for, what they are answered.
-#include "server/compat_port_internal.h"
 #include "os/trace.h"
+#include "server/compat_port_internal.h"
 
 // Between two lines of the trace about requests that were dropped for the same reason.
 #define DROPPED_QUIET_NS NS_PER_S

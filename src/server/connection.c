@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Connections: accepted, sent to and ended.
-#include "server/connection_internal.h"
 #include "os/trace.h"
+#include "server/connection_internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What connections receive: bytes become whole messages.
-#include "server/connection_internal.h"
 #include "os/trace.h"
+#include "server/connection_internal.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -6,9 +6,10 @@
 #include "codec/number.h"
 #include "codec/text.h"
 #include "os/thread.h"
+#include "os/trace.h"
+#include "server/child.h"
 #include "server/owner.h"
 #include "server/ports.h"
-#include "os/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,10 @@ struct server {
     struct crash_watch *watch;
     struct listener compat_listener;
     struct listener listener;
+    struct listener http_listener;
+    struct child edge;      // Runs when there is an `http_listener`.
+    char edge_connect[160]; // Its arguments.
+    char edge_status[4160];
     struct ports ports;
     int signal_fd;
     u64 next_status; // By the steady clock, as all times of the server but those of frames.
@@ -88,6 +93,10 @@ static void signal_take(struct server *server)
 {
     struct signalfd_siginfo info;
     if (read(server->signal_fd, &info, sizeof info) != (ssize_t)sizeof info) return;
+    if (info.ssi_signo == SIGCHLD) {
+        child_reap(&server->edge, clock_steady());
+        return;
+    }
     trace(TRACE_INFO, "stopping on signal %u", info.ssi_signo);
     server->stopping = true;
 }
@@ -267,6 +276,7 @@ static enum status signals_start(struct server *server, struct failure *failure)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGCHLD);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     server->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (server->signal_fd >= 0) return STATUS_OK;
@@ -370,13 +380,65 @@ static void status_write(struct server *server, u64 now)
     server->status_lost = !is_written;
 }
 
+// --- the edge ------------------------------------------------------------------------------------
+
+static void edge_prepare(struct server *server)
+{
+    struct child *child = &server->edge;
+    const char *const *flags = server->options->edge_flags;
+    const char *const own[] = {
+        "tael",
+        "edge",
+        "--http",
+        "fd:3",
+        "--http-child",
+        "--connect",
+        server->edge_connect,
+        "--core-status",
+        server->edge_status,
+    };
+    static_assert(CHILD_SOCKET_FD == 3, "as the arguments say");
+    u32 count = 0;
+    (void)snprintf(server->edge_connect, sizeof server->edge_connect, "%s",
+                   server->listener.address);
+    (void)snprintf(server->edge_status, sizeof server->edge_status, "%s/status",
+                   server->options->data);
+    child->name = "the edge";
+    child->socket_fd = server->http_listener.fd;
+    for (; count < ARRAY_COUNT(own); count++) child->argv[count] = own[count];
+    for (; flags != NULL && *flags != NULL; flags++) {
+        assert(count < CHILD_ARGUMENTS_MAX);
+        child->argv[count++] = *flags;
+    }
+}
+
+static bool has_edge(const struct server *server)
+{
+    return server->http_listener.fd >= 0;
+}
+
+// What it was asked it answers, with the server's help, before that takes nothing more.
+static void edge_stop(struct server *server)
+{
+    const u64 until = clock_steady() + (server->options->edge_stop_s + 1ull) * NS_PER_S;
+    child_end(&server->edge, SIGTERM);
+    while (server->edge.pid != 0 && clock_steady() < until) {
+        if (ports_round(&server->ports, clock_steady() + STATUS_NS)) signal_take(server);
+    }
+    if (server->edge.pid == 0) return;
+    trace(TRACE_WARNING, "the edge does not stop, and is ended");
+    child_end(&server->edge, SIGKILL);
+}
+
 static void serve(struct server *server)
 {
     while (!server->stopping) {
+        if (has_edge(server)) child_tick(&server->edge, clock_steady());
         if (ports_round(&server->ports, server->next_status)) signal_take(server);
         const u64 now = clock_steady();
         if (now >= server->next_status) status_write(server, now);
     }
+    if (has_edge(server)) edge_stop(server);
 }
 
 static void limits_raise(void)
@@ -418,18 +480,32 @@ static enum status places_take(struct server *server, struct failure *failure)
         if (status == STATUS_OK) status = listener_open_to_all(&server->listener, failure);
         if (status != STATUS_OK) return failure_wrap(failure, "--port");
     }
+    const char *http = server->options->http;
+    if (http != NULL && http[0] != 0) {
+        status = listener_take(&server->http_listener, http, failure);
+        if (status != STATUS_OK) return failure_wrap(failure, "--http");
+    }
     if (is_new) status = disk_folder_open(&server->folder, path, DISK_FOLDER_MAKE, failure);
-    return status == STATUS_OK && port == NULL ? socket_take(server, failure) : status;
+    if (status == STATUS_OK && port == NULL) status = socket_take(server, failure);
+    if (status == STATUS_OK && has_edge(server) && server->listener.fd < 0) {
+        return failure_set(failure, STATUS_INVALID, "--http needs a tael port, and there is none");
+    }
+    return status;
 }
 
 // From a node that is open to a clean stop.
 static enum status node_serve(struct server *server, struct failure *failure)
 {
     enum status status = ports_start(server, failure);
+    if (status == STATUS_OK && has_edge(server)) {
+        status = listener_begin(&server->http_listener, failure);
+        edge_prepare(server);
+    }
     if (status == STATUS_OK) {
         status_write(server, clock_steady());
         server->options->ready(server->options, server->compat_listener.address,
-                               server->listener.fd < 0 ? "" : server->listener.address);
+                               server->listener.fd < 0 ? "" : server->listener.address,
+                               has_edge(server) ? server->http_listener.address : "");
         thread_hurry();
         serve(server);
         ports_stop(&server->ports);
@@ -449,6 +525,7 @@ enum status server_run(const struct server_options *options, struct failure *fai
     server->ports.epoll_fd = -1;
     server->compat_listener.fd = -1;
     server->listener.fd = -1;
+    server->http_listener.fd = -1;
     server->folder.folder_fd = -1;
     server->folder.lock_fd = -1;
     limits_raise();
@@ -463,6 +540,7 @@ enum status server_run(const struct server_options *options, struct failure *fai
     }
     listener_close(&server->compat_listener);
     listener_close(&server->listener);
+    listener_close(&server->http_listener);
     if (server->signal_fd >= 0) (void)close(server->signal_fd);
     disk_folder_close(&server->folder);
     free(server);

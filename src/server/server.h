@@ -14,19 +14,24 @@ enum server_given {
 };
 
 struct server_options {
-    const char *data;     // The folder; made when it is new.
-    const char *compat;   // "PORT", "127.0.0.1:PORT" or "unix:PATH"; port 0 picks one.
-    const char *port;     // The same of the tael port; "" for none, NULL for DIR/socket.
-    u128 cluster;         // Of a new log.
-    u32 accounts_max;     // Of a new log.
-    u32 holds_max;        // Of a new log.
-    u32 given;            // enum server_given.
-    u64 checkpoint_bytes; // Log between checkpoints, at least.
-    u64 space_reserve;    // Free space below which commands are refused.
+    const char *data;              // The folder; made when it is new.
+    const char *compat;            // "PORT", "127.0.0.1:PORT" or "unix:PATH"; port 0 picks one.
+    const char *port;              // The same of the tael port; "" for none, NULL for DIR/socket.
+    const char *http;              // Where the edge speaks HTTP, likewise; "" for nowhere.
+    const char *const *edge_flags; // Of the edge, beside where it listens and connects to; NULL
+                                   // behind the last. They must stay.
+    u32 edge_stop_s;               // How long it has to stop.
+    u128 cluster;                  // Of a new log.
+    u32 accounts_max;              // Of a new log.
+    u32 holds_max;                 // Of a new log.
+    u32 given;                     // enum server_given.
+    u64 checkpoint_bytes;          // Log between checkpoints, at least.
+    u64 space_reserve;             // Free space below which commands are refused.
     u64 clock_jump_max_s; // How far the clock may have jumped forwards since the last frame.
-    // Called when the server answers clients, with the addresses that it listens on; `port` is ""
-    // without a tael port.
-    void (*ready)(const struct server_options *options, const char *compat, const char *port);
+    // Called when the server answers clients, with the addresses that it listens on; `port` and
+    // `http` are "" without one.
+    void (*ready)(const struct server_options *options, const char *compat, const char *port,
+                  const char *http);
     const void *context; // For `ready`.
 };
 

@@ -44,9 +44,11 @@ struct world {
     struct refused_calls *refused; // Shared with the server, when one of its calls is refused.
 };
 
-static void ready_print(const struct server_options *options, const char *compat, const char *port)
+static void ready_print(const struct server_options *options, const char *compat, const char *port,
+                        const char *http)
 {
     (void)options;
+    (void)http;
     (void)dprintf(STDOUT_FILENO, "ready %s %s\n", compat, port);
 }
 

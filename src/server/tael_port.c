@@ -4,12 +4,13 @@
 #include "server/tael_port.h"
 
 #include "codec/record_binary.h"
+#include "ledger/ledger_schema.h"
 #include "machine/commit.h"
+#include "os/trace.h"
 #include "server/admission.h"
 #include "server/connection.h"
 #include "server/peer.h"
 #include "server/tael_message.h"
-#include "os/trace.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -446,10 +447,14 @@ void tael_port_command_done(struct tael_port *port, struct pipeline_command *com
 
 // --- questions -----------------------------------------------------------------------------------
 
-// The description of a question: a module's, or that for the change stream.
+// The description of a question: a module's, the ledger's, or that for the change stream.
 static const struct schema_record *question_record(const struct tael_port *port, u32 number)
 {
+    u32 view = 0;
     if (number == changes_schema_changes.number) return &changes_schema_changes;
+    if (compat_of_question(number, &view) != NULL) {
+        return schema_find_record_number(&ledger_schema, number);
+    }
     return commit_question(&port->node->machine, number);
 }
 
@@ -491,6 +496,58 @@ static void changes_handle(struct tael_port *port, struct peer *peer, struct req
     }
 }
 
+// A list of raw accounts or transfers goes on from a time, which the cursor has: it is put in the
+// place of the one that the filter begins at.
+static void raw_go_on(const struct tael_header *header, u8 *body)
+{
+    const u64 time = load_u64(header->cursor);
+    if (time == 0) return;
+    if (header->record == ledger_schema_account_query.number ||
+        header->record == ledger_schema_transfer_query.number) {
+        struct query_filter *filter = (void *)body;
+        if (filter->flags & QUERY_FILTER_REVERSED) filter->timestamp_max = time;
+        else filter->timestamp_min = time;
+    } else if (header->record == ledger_schema_account_transfers.number ||
+               header->record == ledger_schema_account_balances.number) {
+        struct account_filter *filter = (void *)body;
+        if (filter->flags & ACCOUNT_FILTER_REVERSED) filter->timestamp_max = time;
+        else filter->timestamp_min = time;
+    }
+}
+
+// The time from which a list goes on that is full; 0 when nothing is left.
+static u64 raw_next(const struct pipeline_query *query, u32 count)
+{
+    const u8 *body = buffer_body(query->body), *views = buffer_body(query->reply);
+    u32 limit = 0;
+    bool is_reversed = false;
+    u64 last = 0;
+    switch (query->operation->kind) {
+    case COMPAT_KIND_QUERY_ACCOUNTS:
+    case COMPAT_KIND_QUERY_TRANSFERS:
+        limit = ((const struct query_filter *)(const void *)body)->limit;
+        is_reversed =
+            ((const struct query_filter *)(const void *)body)->flags & QUERY_FILTER_REVERSED;
+        break;
+    case COMPAT_KIND_ACCOUNT_TRANSFERS:
+    case COMPAT_KIND_ACCOUNT_BALANCES:
+        limit = ((const struct account_filter *)(const void *)body)->limit;
+        is_reversed =
+            ((const struct account_filter *)(const void *)body)->flags & ACCOUNT_FILTER_REVERSED;
+        break;
+    default: return 0;
+    }
+    if (count == 0 || count < MIN(limit, compat_results_max(query->operation, 1))) return 0;
+    if (query->operation->kind == COMPAT_KIND_ACCOUNT_BALANCES) {
+        last = ((const struct account_balance *)(const void *)views)[count - 1].timestamp;
+    } else if (query->operation->kind == COMPAT_KIND_QUERY_ACCOUNTS) {
+        last = ((const struct account *)(const void *)views)[count - 1].timestamp;
+    } else {
+        last = ((const struct transfer *)(const void *)views)[count - 1].timestamp;
+    }
+    return is_reversed ? last - 1 : last + 1;
+}
+
 // Takes the buffer over.
 static void question_handle(struct tael_port *port, struct connection *connection,
                             const struct tael_header *header, struct buffer *buffer)
@@ -519,8 +576,12 @@ static void question_handle(struct tael_port *port, struct connection *connectio
         buffer_give(port->pipeline, buffer);
         return;
     }
+    u32 view = 0;
+    const struct compat_operation *raw = compat_of_question(header->record, &view);
+    if (raw != NULL) raw_go_on(header, buffer_body(buffer));
     request->query = (struct pipeline_query){
-        .question = commit_question(&port->node->machine, header->record),
+        .operation = raw,
+        .question = raw == NULL ? commit_question(&port->node->machine, header->record) : NULL,
         .body = buffer,
         .body_size = tael_body_size(header),
         .reply = reply,
@@ -534,6 +595,13 @@ void tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
 {
     struct request *request = &port->requests[query->token];
     assert(request->taken && query == &request->query);
+    u32 raw_view = 0, raw_count = 0;
+    u64 raw_cursor = 0;
+    if (query->operation != NULL) {
+        (void)compat_of_question(request->cause.record, &raw_view);
+        raw_count = query->reply_size / query->operation->result_size;
+        raw_cursor = raw_next(query, raw_count);
+    }
     buffer_give(port->pipeline, query->body);
     request->reply = query->reply;
     if (request->connection == NULL) {
@@ -564,6 +632,10 @@ void tael_port_query_done(struct tael_port *port, struct pipeline_query *query)
         header.record = changes_schema_change.number;
         store_u64(header.cursor, query->changes.next);
         store_u64(header.cursor + sizeof(u64), query->changes.end);
+    } else if (query->operation != NULL) {
+        header.count = raw_count;
+        header.record = raw_view;
+        store_u64(header.cursor, raw_cursor);
     } else if (query->result == MODULE_DONE) {
         header.count = query->answer.count;
         if (query->answer.record != NULL) header.record = query->answer.record->number;

@@ -5,6 +5,7 @@
 // holds up another or keeps a buffer.
 #include "server/port_world.h"
 
+#include "ledger/ledger_schema.h"
 #include "machine/commit.h"
 #include "modules/entity/entity.h"
 #include "modules/name/name.h"
@@ -908,6 +909,122 @@ static void test_questions_are_answered(void **state)
     peer_close(peer);
 }
 
+// --- questions for raw accounts and transfers ---
+
+#define RAW_COUNT 5u
+
+// Makes accounts 7000 to 7004, and transfers 8000 to 8004 of 10 to 14 from the first to the second.
+static void raw_make(struct world *world, struct peer *peer)
+{
+    struct account accounts[RAW_COUNT] = {0};
+    struct transfer transfers[RAW_COUNT] = {0};
+    for (u32 i = 0; i < RAW_COUNT; i++) {
+        accounts[i] = (struct account){.id = 7000 + i, .ledger = 44, .code = 1};
+        if (i == 0) accounts[i].flags = ACCOUNT_HISTORY;
+        transfers[i] = (struct transfer){.id = 8000 + i,
+                                         .debit_account_id = 7000,
+                                         .credit_account_id = 7001,
+                                         .amount = 10 + i,
+                                         .ledger = 44,
+                                         .code = 1};
+    }
+    struct tael_header header = command_of(ledger_schema_account.number, 500, RAW_COUNT);
+    peer_send(world, peer, &header, accounts, sizeof accounts);
+    peer_receive(world, peer, TAEL_REPLY);
+    assert_int_equal(peer->answer.status, TAEL_DONE);
+    header = command_of(ledger_schema_transfer.number, 501, RAW_COUNT);
+    peer_send(world, peer, &header, transfers, sizeof transfers);
+    peer_receive(world, peer, TAEL_REPLY);
+    assert_int_equal(peer->answer.status, TAEL_DONE);
+}
+
+// Asks a question of the ledger; how many views there are.
+static u32 raw_ask(struct world *world, struct peer *peer, const struct schema_record *question,
+                   const void *body, const u8 *cursor, u32 view)
+{
+    struct tael_header header = {
+        .head = {.command = TAEL_QUESTION}, .record = question->number, .version = 1, .count = 1};
+    if (cursor != NULL) memcpy(header.cursor, cursor, sizeof header.cursor);
+    peer_send(world, peer, &header, body, question->size);
+    peer_receive(world, peer, TAEL_ANSWER);
+    assert_int_equal(peer->answer.status, TAEL_DONE);
+    assert_int_equal(peer->answer.record, view);
+    return peer->answer.count;
+}
+
+static void test_raw_accounts_and_transfers_are_told(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open(world);
+    const u32 account = ledger_schema_account.number, transfer = ledger_schema_transfer.number;
+    struct account_find find = {.id = 7001};
+    raw_make(world, peer);
+    assert_int_equal(raw_ask(world, peer, &ledger_schema_account_find, &find, NULL, account), 1);
+    const struct account *told = (const void *)peer->body;
+    assert_true(told->id == 7001 && told->credits_posted == 10 + 11 + 12 + 13 + 14);
+    find.id = 6999;
+    assert_int_equal(raw_ask(world, peer, &ledger_schema_account_find, &find, NULL, account), 0);
+    const struct transfer_find of = {.id = 8003};
+    assert_int_equal(raw_ask(world, peer, &ledger_schema_transfer_find, &of, NULL, transfer), 1);
+    assert_true(((const struct transfer *)(const void *)peer->body)->amount == 13);
+    const struct account_balances kept = {.account_id = 7000, .limit = 10, .flags = 3};
+    assert_int_equal(raw_ask(world, peer, &ledger_schema_account_balances, &kept, NULL,
+                             ledger_schema_account_balance.number),
+                     RAW_COUNT);
+    assert_true(((const struct account_balance *)(const void *)peer->body)[1].debits_posted == 21);
+    // What breaks the description is refused, as of any question.
+    struct account_query query = {.ledger = 44, .limit = 2, .flags = 4};
+    struct tael_header header = {.head = {.command = TAEL_QUESTION},
+                                 .record = ledger_schema_account_query.number,
+                                 .version = 1,
+                                 .count = 1};
+    peer_send(world, peer, &header, &query, sizeof query);
+    expect_refusal(world, peer, TAEL_MALFORMED, "flags");
+    peer_close(peer);
+}
+
+// Pages of two, in both directions, have each row once and in order.
+static void test_raw_lists_have_pages(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = peer_open(world);
+    raw_make(world, peer);
+    for (u32 reversed = 0; reversed < 2; reversed++) {
+        const struct account_query accounts = {.ledger = 44, .limit = 2, .flags = reversed};
+        const struct transfer_query transfers = {.ledger = 44, .limit = 2, .flags = reversed};
+        const struct account_transfers of = {
+            .account_id = 7001, .limit = 2, .flags = 2 | reversed << 2};
+        const struct {
+            const struct schema_record *question;
+            const void *body;
+            u32 first;
+        } rows[] = {
+            {&ledger_schema_account_query, &accounts, 7000},
+            {&ledger_schema_transfer_query, &transfers, 8000},
+            {&ledger_schema_account_transfers, &of, 8000},
+        };
+        for (u32 i = 0; i < ARRAY_COUNT(rows); i++) {
+            u8 cursor[32] = {0};
+            u32 seen = 0, pages = 0;
+            do {
+                const u32 view =
+                    i == 0 ? ledger_schema_account.number : ledger_schema_transfer.number;
+                const u32 count =
+                    raw_ask(world, peer, rows[i].question, rows[i].body, cursor, view);
+                for (u32 j = 0; j < count; j++, seen++) {
+                    const u32 at = reversed ? RAW_COUNT - 1 - seen : seen;
+                    assert_true(load_u128(peer->body + (size_t)j * 128) == rows[i].first + at);
+                }
+                memcpy(cursor, peer->answer.cursor, sizeof cursor);
+                pages++;
+            } while (!is_zero(cursor, sizeof cursor));
+            assert_int_equal(seen, RAW_COUNT);
+            assert_int_equal(pages, 3);
+        }
+    }
+    peer_close(peer);
+}
+
 // Names so many things, of which one is the account that the box holds.
 static void names_set(struct world *world, struct peer *peer, u32 count)
 {
@@ -1018,6 +1135,8 @@ int main(void)
         TEST(test_a_server_that_stops_takes_nothing_more),
         TEST(test_a_stop_answers_what_was_taken),
         TEST(test_questions_are_answered),
+        TEST(test_raw_accounts_and_transfers_are_told),
+        TEST(test_raw_lists_have_pages),
         TEST(test_a_long_answer_is_made_in_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
