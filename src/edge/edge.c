@@ -7,6 +7,7 @@
 // done without waiting.
 #include "edge/edge.h"
 
+#include "edge/edge_bulk.h"
 #include "edge/edge_internal.h"
 #include "edge/edge_listen.h"
 #include "os/trace.h"
@@ -98,6 +99,7 @@ static void serve(struct edge *edge)
         if (edge->is_stopping && (edge->connection_count == 0 || edge->now >= stop_at)) return;
         edge->is_resumed = false;
         (void)MHD_run(edge->daemon);
+        edge_bulk_tick(edge);
         edge_core_step(&edge->core, count > 0 ? fds + 2 : NULL, edge->now);
         if (edge->now >= watch_at) {
             edge_http_watch(edge);

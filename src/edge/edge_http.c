@@ -6,8 +6,8 @@
 // body, behind the body, and again when a suspended connection was resumed. A request that is
 // refused by its headers is answered behind its body when that is small, so that the connection can
 // go on; else at once, and the connection ends.
+#include "edge/edge_bulk.h"
 #include "edge/edge_internal.h"
-
 #include "os/trace.h"
 
 #include <stdarg.h>
@@ -47,6 +47,7 @@ void edge_request_suspend(struct edge_request *request)
 {
     assert(!request->is_suspended);
     request->is_suspended = true;
+    activity_set(request, EDGE_WORKING);
     MHD_suspend_connection(request->mhd);
 }
 
@@ -54,6 +55,7 @@ void edge_request_resume(struct edge_request *request)
 {
     assert(request->is_suspended); // E2
     request->is_suspended = false;
+    if (request->phase == EDGE_PHASE_STREAM) activity_set(request, EDGE_READING);
     request->edge->is_resumed = true;
     MHD_resume_connection(request->mhd);
 }
@@ -120,7 +122,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **con_c
     (void)code;
     if (request == NULL) return;
     *con_cls = NULL;
-    assert(request->ticket.ticket == 0); // E3
+    edge_core_give_up(&edge->core, &request->ticket); // E3
     if (request->response != NULL) MHD_destroy_response(request->response);
     if (request->status != 0) {
         const u64 latency = tael_now() - request->began;
@@ -128,6 +130,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **con_c
                            request->received, request->sent);
         request_tell(request, latency);
     }
+    edge_bulk_free(request);
     activity_set(request, EDGE_IDLE);
     if (request->connection != NULL) request->connection->request = NULL;
     edge->request_count--;
@@ -183,14 +186,26 @@ static u64 time_of(const struct edge *edge, const struct edge_connection *connec
     return seconds * NS_PER_S;
 }
 
+// Whether the client has gone in the middle of a body. libmicrohttpd does not see it when the end
+// came with more than it read at once.
+static bool is_gone(struct edge_connection *connection)
+{
+    char byte;
+    const bool is_quiet = connection->received == connection->watched;
+    connection->watched = connection->received;
+    return connection->activity == EDGE_READING && is_quiet &&
+           recv(connection->fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void edge_http_watch(struct edge *edge)
 {
     for (struct edge_connection *connection = edge->connections; connection != NULL;
          connection = connection->next) {
         if (connection->is_ended || connection->activity == EDGE_WORKING) continue;
         const bool is_late = edge->now - connection->since > time_of(edge, connection);
+        const bool is_over = is_gone(connection);
         const bool is_left = edge->is_stopping && connection->activity == EDGE_IDLE;
-        if (!is_late && !is_left) continue;
+        if (!is_late && !is_left && !is_over) continue;
         connection->is_ended = true;
         edge->metrics.timed_out += is_late;
         // libmicrohttpd sees the end of what comes in, and closes.
@@ -204,7 +219,6 @@ void edge_requests_drop(struct edge *edge)
          connection = connection->next) {
         struct edge_request *request = connection->request;
         if (request == NULL) continue;
-        edge_core_give_up(&edge->core, &request->ticket);
         if (request->is_suspended) edge_request_resume(request);
     }
 }
@@ -487,6 +501,7 @@ static void progress_note(struct edge_request *request, size_t size)
     request->received += size;
     if (connection == NULL) return;
     connection->bytes += size;
+    connection->received += size;
     if (connection->bytes < PROGRESS) return;
     connection->since = request->edge->now;
     connection->bytes = 0;
@@ -520,17 +535,30 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
         request->phase = EDGE_PHASE_READ;
         request_open(request, version);
         maybe(request->mhd == mhd);
+        if (request->response == NULL && request->phase == EDGE_PHASE_STREAM) {
+            edge_bulk_begin(request);
+        }
         if (request->response != NULL && !is_discarded(request)) return response_queue(request);
         return MHD_YES;
     }
     if (*size > 0) {
+        if (request->response == NULL && request->phase == EDGE_PHASE_STREAM) {
+            const size_t taken = edge_bulk_feed(request, data, *size);
+            *size -= taken;
+            progress_note(request, taken);
+            return MHD_YES;
+        }
         progress_note(request, *size);
         if (request->response == NULL) body_add(request, data, *size);
         else if (request->received > discard_max(request)) return MHD_NO;
         *size = 0;
         return MHD_YES;
     }
-    if (request->response == NULL && request->phase != EDGE_PHASE_WORK) request_begin(request);
+    if (request->response == NULL && request->phase == EDGE_PHASE_STREAM) {
+        edge_bulk_finish(request);
+    } else if (request->response == NULL && request->phase == EDGE_PHASE_READ) {
+        request_begin(request);
+    }
     return request->response != NULL ? response_queue(request) : MHD_YES;
 }
 

@@ -52,6 +52,8 @@ struct edge_connection {
     bool is_used;  // It had a request.
     u64 since;     // When that began, or when the last 64 KiB of a body were in.
     u64 bytes;     // Of the body since then.
+    u64 received;  // Of bodies in all,
+    u64 watched;   // and what that was when it was last looked at.
 };
 
 struct edge {
@@ -67,10 +69,12 @@ struct edge {
     u32 request_count; // That are not over.
     struct edge_request *spare;
     u32 spare_count;
-    u64 now;          // Of this turn of the loop, by the clock of tael_now.
-    u64 request_seed; // Of ids of requests,
-    u64 request_made; // and how many were made.
-    bool is_resumed;  // A connection was resumed since libmicrohttpd ran.
+    u64 now;                         // Of this turn of the loop, by the clock of tael_now.
+    u64 request_seed;                // Of ids of requests,
+    u64 request_made;                // and how many were made.
+    struct edge_bulk *waiting_bulks; // With a command that waits for a connection.
+    u32 upload_count;
+    bool is_resumed; // A connection was resumed since libmicrohttpd ran.
     bool is_stopping;
     int signal_fd;
     int listen_fd;

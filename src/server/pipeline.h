@@ -59,8 +59,9 @@ struct pipeline_changes {
 
 // A question to history, answered by a query thread. Made by the caller, in its memory until done.
 struct pipeline_query {
-    const struct compat_operation *operation; // NULL: a module's question or `changes`:
-    const struct schema_record *question;     // its record, the body checked;
+    const struct compat_operation *operation; // NULL: a module's question or `changes`.
+    const struct schema_record *question;     // Its record, the body checked; NULL of a message of
+                                              // the compat port. Of a module's question:
     struct module_answer answer;              // in: the cursor; the rest set when done.
     struct pipeline_changes changes;          // For the change stream: no body, no reply in.
     u32 result;                               // Set when done: enum module_result.

@@ -89,7 +89,7 @@ static bool query_advance(struct pipeline *pipeline, struct history_query *scrat
         &machine->history, (const struct account *)machine->ledger.accounts.memory, query->row_end);
     struct failure failure;
     enum status status = STATUS_OK;
-    if (query->question != NULL) {
+    if (query->operation == NULL) {
         status = past_look(pipeline->node, scratch, &view, query->question,
                            buffer_body(query->body), &query->answer, &failure);
         query->reply_size = query->answer.size;
@@ -238,7 +238,7 @@ void pipeline_ask(struct pipeline *pipeline, struct pipeline_query *query)
         changes_ask(pipeline, query);
         return;
     }
-    if (query->question != NULL) {
+    if (query->operation == NULL) {
         question_begin(pipeline, query);
         return;
     }
@@ -344,7 +344,7 @@ void queries_drop(struct pipeline *pipeline)
 // Completes an answer of the query threads. False when it shows live state and must be held.
 static bool answer_complete(struct pipeline *pipeline, struct pipeline_query *query)
 {
-    if (query->question != NULL) {
+    if (query->operation == NULL) {
         query_scratch_free(query);
         return true;
     }

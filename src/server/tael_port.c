@@ -581,7 +581,7 @@ static void question_handle(struct tael_port *port, struct connection *connectio
     if (raw != NULL) raw_go_on(header, buffer_body(buffer));
     request->query = (struct pipeline_query){
         .operation = raw,
-        .question = raw == NULL ? commit_question(&port->node->machine, header->record) : NULL,
+        .question = question_record(port, header->record),
         .body = buffer,
         .body_size = tael_body_size(header),
         .reply = reply,
