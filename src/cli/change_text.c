@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Changes as lines of JSON and CSV.
+// Changes as lines of CSV.
 #include "cli/change_text.h"
 
 #include "cli/cli.h"
@@ -9,76 +9,7 @@
 #include "ledger/ledger_schema.h"
 #include "modules/module.h"
 
-// JSON of a record is so many times as large as its bytes, at most; and a line has this beside.
-#define LINE_GROWTH 64u
-#define LINE_HEAD   4096u
-#define CELL_SIZE   16384u
-
-static void result_name(const struct change *change, const struct schema_record *record, char *out,
-                        size_t size)
-{
-    const struct schema_result *known = NULL;
-    if (change->result == 0) {
-        cli_text_set(out, size, "done");
-        return;
-    }
-    if (record == &ledger_schema_account) {
-        known = schema_find_result(&ledger_schema_create_account_result, change->result);
-    } else if (record == &ledger_schema_transfer) {
-        known = schema_find_result(&ledger_schema_create_transfer_result, change->result);
-    } else if (module_of_record(change->record) != NULL) {
-        known = module_result_of(module_of_record(change->record), change->result);
-    }
-    if (known != NULL) cli_text_set(out, size, schema_lower(known->name).text);
-    else (void)snprintf(out, size, "%u", change->result);
-}
-
-// What a line says beside the body.
-static void head_make(const struct change *change, const struct schema_record *record,
-                      struct tail_change *out)
-{
-    *out = (struct tail_change){
-        .row = change->row,
-        .position = change->position,
-        .timestamp = change->timestamp,
-        .principal = change->principal,
-        .command_id = change->command_id,
-        .released = change->released,
-        .held_row = change->held_row,
-        .cause_row = change->cause_row,
-        .index = change->index,
-    };
-    const struct schema_value *kind =
-        schema_find_value_number(&changes_schema_change_kind, change->kind);
-    if (kind != NULL) cli_text_set(out->kind, sizeof out->kind, schema_lower(kind->name).text);
-    result_name(change, record, out->result, sizeof out->result);
-    if (record != NULL) cli_text_set(out->record, sizeof out->record, record->name);
-    else (void)snprintf(out->record, sizeof out->record, "%u", change->record);
-}
-
-size_t change_json_size_max(const struct change *change)
-{
-    return LINE_HEAD + (size_t)change->payload_size * LINE_GROWTH;
-}
-
-void change_json_write(const struct change *change, const struct schema_record *record,
-                       struct json_writer *writer)
-{
-    struct tail_change head;
-    head_make(change, record, &head);
-    json_write_object_begin(writer);
-    record_json_write_members(&cli_schema_tail_change, RECORD_JSON_CALENDAR, &head, writer);
-    json_write_key(writer, "body");
-    if (record != NULL && change->payload_size > 0) {
-        record_json_write(record, RECORD_JSON_CALENDAR, change + 1, writer);
-    } else if (change->payload_size > 0) {
-        json_write_hex(writer, change + 1, change->payload_size);
-    } else {
-        json_write_null(writer);
-    }
-    json_write_object_end(writer);
-    json_write_line_end(writer);
-}
+#define CELL_SIZE 16384u
 
 // --- CSV (RFC 4180) ------------------------------------------------------------------------------
 
@@ -157,7 +88,7 @@ void change_csv_header(const struct schema_record *record, bool has_head, struct
     char prefix[SCHEMA_NAME_SIZE_MAX + 1];
     const struct schema_field *array = array_of(record);
     // A name that both have is the record's; the change's has its own in front.
-    if (has_head) names_write(&line, &cli_schema_tail_change, "change_");
+    if (has_head) names_write(&line, &changes_schema_change_line, "change_");
     names_write(&line, record, "");
     if (array != NULL) {
         (void)snprintf(prefix, sizeof prefix, "%s_", array->name);
@@ -169,7 +100,7 @@ void change_csv_header(const struct schema_record *record, bool has_head, struct
     line_end(&line);
 }
 
-static void record_write(const struct tail_change *head, const struct schema_record *record,
+static void record_write(const struct change_line *head, const struct schema_record *record,
                          const u8 *data, struct text *out)
 {
     const struct schema_field *array = array_of(record);
@@ -177,7 +108,7 @@ static void record_write(const struct tail_change *head, const struct schema_rec
     struct csv_line line = {.out = out};
     const u8 *item = data + record->size;
     for (u32 i = 0; i < count; i++) {
-        if (head != NULL) values_write(&line, &cli_schema_tail_change, (const u8 *)head);
+        if (head != NULL) values_write(&line, &changes_schema_change_line, (const u8 *)head);
         values_write(&line, record, data);
         if (array != NULL) {
             char number[16];
@@ -193,8 +124,8 @@ static void record_write(const struct tail_change *head, const struct schema_rec
 void change_csv_row(const struct change *change, const struct schema_record *record,
                     struct text *out)
 {
-    struct tail_change head;
-    head_make(change, record, &head);
+    struct change_line head;
+    change_line_make(change, record, &head);
     record_write(&head, record, (const u8 *)(change + 1), out);
 }
 

@@ -101,6 +101,7 @@ static bool change_put(struct export *export, const struct change *change)
     const size_t most = change_json_size_max(change);
     struct json_writer writer = json_writer_init(buffer_see(export, most), most);
     change_json_write(change, record, &writer);
+    json_write_line_end(&writer);
     assert(!text_overflowed(&writer.text));
     return put(export, writer.text.data, writer.text.size);
 }

@@ -139,13 +139,6 @@ enum cli_stream_result cli_stream_next(struct cli_stream *stream, int *code)
     return CLI_STREAM_PAGE;
 }
 
-const struct schema_record *cli_stream_record(u32 number)
-{
-    if (number == changes_schema_change_evidence.number) return &changes_schema_change_evidence;
-    const struct schema_record *record = schema_modules_find_record_number(number);
-    return record != NULL ? record : module_record_of(number);
-}
-
 const struct schema_record *cli_stream_record_named(const char *name)
 {
     const struct schema_record *const own[] = {&ledger_schema_account, &ledger_schema_transfer,

@@ -8,7 +8,7 @@
 #define TAEL_CLI_STREAM_H
 
 #include "cli/cli.h"
-#include "machine/changes.h"
+#include "machine/change_line.h"
 
 #include <tael.h>
 
@@ -52,8 +52,6 @@ static inline const struct change *cli_stream_change(const struct cli_stream *st
 {
     return (const void *)tael_change_next(&stream->answer, (const void *)before);
 }
-// The record of a change's payload, or NULL when this program does not know it.
-const struct schema_record *cli_stream_record(u32 number);
 // By its name; letters of either case, `-` is `_`.
 const struct schema_record *cli_stream_record_named(const char *name);
 

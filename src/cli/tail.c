@@ -68,6 +68,7 @@ static void line_add(struct tail *tail, const struct change *change,
     struct json_writer writer =
         json_writer_init(tail->out + tail->size, tail->capacity - tail->size);
     change_json_write(change, record, &writer);
+    json_write_line_end(&writer);
     assert(!text_overflowed(&writer.text));
     tail->size += writer.text.size;
     tail->lines++;
@@ -79,7 +80,7 @@ static bool page_print(struct tail *tail)
     const u64 limit = tail->options->limit;
     for (const struct change *change = cli_stream_change(&tail->stream, NULL); change != NULL;
          change = cli_stream_change(&tail->stream, change)) {
-        const struct schema_record *record = cli_stream_record(change->record);
+        const struct schema_record *record = change_record_of(change->record);
         if (tail->only != NULL && record != tail->only) continue;
         // A record of another version than this program's is not read as if it were its own.
         struct failure failure;

@@ -8,6 +8,7 @@
 #include "edge/edge.h"
 
 #include "edge/edge_bulk.h"
+#include "edge/edge_changes.h"
 #include "edge/edge_internal.h"
 #include "edge/edge_listen.h"
 #include "os/trace.h"
@@ -100,6 +101,7 @@ static void serve(struct edge *edge)
         edge->is_resumed = false;
         (void)MHD_run(edge->daemon);
         edge_bulk_tick(edge);
+        edge_changes_tick(edge);
         edge_core_step(&edge->core, count > 0 ? fds + 2 : NULL, edge->now);
         if (edge->now >= watch_at) {
             edge_http_watch(edge);
@@ -108,7 +110,8 @@ static void serve(struct edge *edge)
         fds[0] = (struct pollfd){.fd = http_fd, .events = POLLIN};
         fds[1] = (struct pollfd){.fd = edge->signal_fd, .events = POLLIN};
         count = edge_core_poll(&edge->core, fds + 2);
-        if (poll(fds, 2 + count, wait_ms(edge, MIN(watch_at, stop_at))) < 0) {
+        if (poll(fds, 2 + count,
+                 wait_ms(edge, MIN(MIN(watch_at, stop_at), edge_changes_due(edge)))) < 0) {
             for (u32 i = 0; i < 2 + count; i++) fds[i].revents = 0;
         }
     }
@@ -173,6 +176,7 @@ enum status edge_run(const struct edge_options *options, struct failure *failure
     }
     edge_requests_drop(edge);
     edge_http_stop(edge);
+    edge_changes_stop(edge);
     edge_core_close(&edge->core);
     edge_tokens_free(&edge->tokens);
     edge_rates_free(&edge->rates);

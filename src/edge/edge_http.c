@@ -7,6 +7,7 @@
 // refused by its headers is answered behind its body when that is small, so that the connection can
 // go on; else at once, and the connection ends.
 #include "edge/edge_bulk.h"
+#include "edge/edge_changes.h"
 #include "edge/edge_internal.h"
 #include "os/trace.h"
 
@@ -131,6 +132,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **con_c
         request_tell(request, latency);
     }
     edge_bulk_free(request);
+    edge_changes_free(request);
     activity_set(request, EDGE_IDLE);
     if (request->connection != NULL) request->connection->request = NULL;
     edge->request_count--;
@@ -186,22 +188,32 @@ static u64 time_of(const struct edge *edge, const struct edge_connection *connec
     return seconds * NS_PER_S;
 }
 
+static bool is_at_end(const struct edge_connection *connection)
+{
+    char byte;
+    return recv(connection->fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 // Whether the client has gone in the middle of a body. libmicrohttpd does not see it when the end
 // came with more than it read at once.
 static bool is_gone(struct edge_connection *connection)
 {
-    char byte;
     const bool is_quiet = connection->received == connection->watched;
     connection->watched = connection->received;
-    return connection->activity == EDGE_READING && is_quiet &&
-           recv(connection->fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return connection->activity == EDGE_READING && is_quiet && is_at_end(connection);
 }
 
 void edge_http_watch(struct edge *edge)
 {
     for (struct edge_connection *connection = edge->connections; connection != NULL;
          connection = connection->next) {
-        if (connection->is_ended || connection->activity == EDGE_WORKING) continue;
+        struct edge_request *request = connection->request;
+        if (connection->is_ended) continue;
+        // What waits is not looked at by libmicrohttpd.
+        if (request != NULL && request->stream != NULL && is_at_end(connection)) {
+            edge_changes_gone(request);
+        }
+        if (connection->activity == EDGE_WORKING) continue;
         const bool is_late = edge->now - connection->since > time_of(edge, connection);
         const bool is_over = is_gone(connection);
         const bool is_left = edge->is_stopping && connection->activity == EDGE_IDLE;
@@ -515,6 +527,7 @@ static void request_begin(struct edge_request *request)
     switch (request->endpoint->kind) {
     case EDGE_COMMAND: edge_command_begin(request); break;
     case EDGE_QUESTION: edge_question_begin(request); break;
+    case EDGE_CHANGES: edge_changes_begin(request); break;
     default: edge_own_begin(request); break;
     }
     if (request->response == NULL && !request->is_suspended) edge_request_suspend(request);

@@ -74,6 +74,9 @@ struct edge {
     u64 request_made;                // and how many were made.
     struct edge_bulk *waiting_bulks; // With a command that waits for a connection.
     u32 upload_count;
+    struct edge_stream *streams;
+    u32 stream_count;
+    struct edge_feed *feed;
     bool is_resumed; // A connection was resumed since libmicrohttpd ran.
     bool is_stopping;
     int signal_fd;
@@ -112,6 +115,8 @@ enum edge_phase {
 };
 
 struct edge_bulk;
+struct edge_stream;
+struct edge_feed;
 
 struct edge_request {
     struct edge_request *next; // Among the spare ones.
@@ -144,7 +149,7 @@ struct edge_request {
     bool is_one_more; // A question is asked for one more page.
     u32 limit;        // Views that are wanted; 0: as many as come.
     struct edge_bulk *bulk;
-    void *stream; // Of changes.
+    struct edge_stream *stream; // Of changes.
 
     struct MHD_Response *response;
     u32 status;
