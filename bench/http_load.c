@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A load of HTTP on an edge, in one thread: bench-http_load PORT TOKEN WORKLOAD COUNT [CONNECTIONS].
+// A load of HTTP on an edge, in one thread: bench-http_load PORT TOKEN WORKLOAD COUNT [CLIENTS].
 //
 //   transfers  COUNT POSTs of one transfer each, over connections that stay open
 //   balances   COUNT GETs of an account, likewise

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A change as lines of CSV (RFC 4180); of JSON they are those of machine/change_line.h. A record with
-// an array has a line an item, each with the record's own.
+// A change as lines of CSV (RFC 4180); machine/change_line.h has those of JSON. A record with an
+// array has a line an item, each with the record's own.
 #ifndef TAEL_CLI_CHANGE_TEXT_H
 #define TAEL_CLI_CHANGE_TEXT_H
 

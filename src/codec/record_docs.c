@@ -76,7 +76,9 @@ void record_docs_record(const struct schema_record *record, struct text *out)
         text_append_format(out, ", with what follows the head at most %llu",
                            (unsigned long long)size_max);
     }
-    text_append_string(out, ".\n\n");
+    text_append_string(out, ".");
+    if (record->views) text_append_format(out, " Answered by `%s`.", record->views);
+    text_append_string(out, "\n\n");
     text_append_string(out, "| offset | field | type | unit | meaning |\n");
     text_append_string(out, "|---:|---|---|---|---|\n");
     for (u32 i = 0; i < record->field_count; i++) {

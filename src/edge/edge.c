@@ -11,6 +11,7 @@
 #include "edge/edge_changes.h"
 #include "edge/edge_internal.h"
 #include "edge/edge_listen.h"
+#include "edge/edge_static.h"
 #include "os/trace.h"
 
 #include <errno.h>
@@ -153,6 +154,7 @@ static enum status edge_start(struct edge *edge, struct failure *failure)
         return failure_set_errno(failure, STATUS_IO, errno, "asking for random bytes");
     }
     edge_routes_make(&edge->routes);
+    edge_static_make(edge);
     edge_rates_init(&edge->rates, options->rate, options->burst);
     edge->scratch = aligned_alloc(16, align_up(EDGE_SCRATCH_SIZE, 16));
     assert(edge->scratch != NULL);
@@ -179,6 +181,7 @@ enum status edge_run(const struct edge_options *options, struct failure *failure
     edge_changes_stop(edge);
     edge_core_close(&edge->core);
     edge_tokens_free(&edge->tokens);
+    edge_static_free(edge);
     edge_rates_free(&edge->rates);
     if (edge->listen_fd >= 0) (void)close(edge->listen_fd);
     if (edge->signal_fd >= 0) (void)close(edge->signal_fd);

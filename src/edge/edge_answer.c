@@ -22,7 +22,8 @@ void edge_respond_with(struct edge_request *request, u32 status, const char *typ
     request->phase = EDGE_PHASE_DONE;
     if (type != NULL) edge_response_header(request, "Content-Type", type);
     edge_response_header(request, "X-Request-Id", request->id);
-    edge_response_header(request, "Cache-Control", "no-store");
+    // What is made once is asked for again by its ETag; anything else is of this moment.
+    edge_response_header(request, "Cache-Control", request->is_static ? "no-cache" : "no-store");
     edge_response_header(request, "X-Content-Type-Options", "nosniff");
     if (request->edge->is_stopping) edge_response_header(request, "Connection", "close");
     if (request->is_suspended) edge_request_resume(request);

@@ -3,8 +3,8 @@
 // GET /v1/changes: what took effect, as server-sent events or as pages of JSON that wait.
 //
 // Whoever is at the end of history waits here, not at the server: one question of the edge waits
-// there for all of them, and when it is answered each asks for its own page. A stream keeps one page
-// of a MiB at most, and makes text of it as the client takes it.
+// there for all of them, and when it is answered each asks for its own page. A stream keeps one
+// page of a MiB at most, and makes text of it as the client takes it.
 #ifndef TAEL_EDGE_EDGE_CHANGES_H
 #define TAEL_EDGE_EDGE_CHANGES_H
 

@@ -32,7 +32,11 @@
 
 #define EDGE_REQUEST_ID_SIZE 65u
 
+struct edge_bulk;
+struct edge_feed;
 struct edge_request;
+struct edge_statics;
+struct edge_stream;
 
 // What a connection does: how long it may.
 enum edge_activity {
@@ -77,6 +81,7 @@ struct edge {
     struct edge_stream *streams;
     u32 stream_count;
     struct edge_feed *feed;
+    struct edge_statics *statics;
     bool is_resumed; // A connection was resumed since libmicrohttpd ran.
     bool is_stopping;
     int signal_fd;
@@ -114,10 +119,6 @@ enum edge_phase {
     EDGE_PHASE_DONE,    // It has its response.
 };
 
-struct edge_bulk;
-struct edge_stream;
-struct edge_feed;
-
 struct edge_request {
     struct edge_request *next; // Among the spare ones.
     struct edge *edge;
@@ -133,7 +134,8 @@ struct edge_request {
     char id[EDGE_REQUEST_ID_SIZE]; // X-Request-Id.
     enum edge_phase phase;
     bool is_suspended;
-    bool is_done; // Given back by libmicrohttpd.
+    bool is_static; // The answer is one of those that are made once.
+    bool is_done;   // Given back by libmicrohttpd.
     u64 began;
     u8 *body;
     size_t body_size;

@@ -2,6 +2,7 @@
 //
 // The edge's own endpoints.
 #include "edge/edge_internal.h"
+#include "edge/edge_static.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -71,8 +72,6 @@ void edge_own_begin(struct edge_request *request)
     case EDGE_HEALTHZ: healthz(request); return;
     case EDGE_READYZ: readyz(request); return;
     case EDGE_METRICS: metrics(request); return;
-    default: break;
+    default: edge_static_answer(request); return;
     }
-    const struct edge_problem problem = edge_problem_make(EDGE_PROBLEM_NOT_FOUND, "not there");
-    edge_refuse(request, &problem);
 }

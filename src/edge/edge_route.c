@@ -79,14 +79,18 @@ void edge_routes_make(struct edge_routes *routes)
         const char *path;
         enum edge_kind kind;
         bool is_open;
+        bool is_hidden;
     } rows[] = {
-        {"/healthz", EDGE_HEALTHZ, true},  {"/readyz", EDGE_READYZ, true},
-        {"/metrics", EDGE_METRICS, false}, {"/v1/openapi.json", EDGE_OPENAPI, true},
-        {"/docs", EDGE_DOCS, true},        {"/v1/changes", EDGE_CHANGES, false},
+        {"/healthz", EDGE_HEALTHZ, true, false},   {"/readyz", EDGE_READYZ, true, false},
+        {"/metrics", EDGE_METRICS, false, false},  {"/v1/openapi.json", EDGE_OPENAPI, true, false},
+        {"/docs", EDGE_DOCS, true, false},         {"/docs/docs.js", EDGE_DOCS, true, true},
+        {"/docs/docs.css", EDGE_DOCS, true, true}, {"/v1/changes", EDGE_CHANGES, false, false},
     };
     routes->count = 0;
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        endpoint_add(routes, rows[i].kind, "", rows[i].path)->is_open = rows[i].is_open;
+        struct edge_endpoint *endpoint = endpoint_add(routes, rows[i].kind, "", rows[i].path);
+        endpoint->is_open = rows[i].is_open;
+        endpoint->is_hidden = rows[i].is_hidden;
     }
     ledger_add(routes);
     for (u32 i = 0; i < module_count; i++) {

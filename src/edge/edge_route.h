@@ -29,6 +29,7 @@ enum edge_kind {
 struct edge_endpoint {
     enum edge_kind kind;
     u32 path_size;
+    bool is_hidden;                     // Of no use by itself: not in the OpenAPI document.
     bool is_open;                       // To whoever asks, without a token.
     const struct schema_record *record; // Of commands and questions.
     const struct module *module;        // NULL: the ledger's.

@@ -569,6 +569,9 @@ u32 commit_ask(const struct machine *machine, const struct schema_record *questi
     answer->is_unfinished = false;
     assert(module->ask != NULL); // Who describes a question answers it.
     u32 result = module->ask(&context, question, body, answer);
+    // What the description says of the views is what others read them by.
+    assert(answer->count == 0 || question->views == NULL ||
+           answer->record == schema_record_views(question));
     if (answer->position <= machine->position && answer->time <= machine->timestamp) return result;
     assert(result == MODULE_DONE && answer->looks); // Else nothing was asked of history.
     const bool by_position = answer->position > machine->position;

@@ -158,6 +158,11 @@ const struct schema_record *schema_field_item(const struct schema_record *record
     return field->item ? schema_find_record(record->module, field->item) : NULL;
 }
 
+const struct schema_record *schema_record_views(const struct schema_record *record)
+{
+    return record->views ? schema_find_record(record->module, record->views) : NULL;
+}
+
 u64 schema_flags_mask(const struct schema_flags *flags)
 {
     u64 mask = 0;

@@ -107,6 +107,7 @@ struct schema_record {
     const struct schema_module *module;
     const char *verb; // Of a command or a query: its words on a command line; null: the name, its
                       // first word apart from the rest; empty: it is for programs.
+    const char *views; // Of a query: name of the record of the module that its answers are made of.
     u32 postings_max; // Of a command: postings that its plan may have, whatever its size.
     const char *doc;
 };
@@ -223,6 +224,8 @@ const struct schema_flags *schema_field_flags(const struct schema_record *record
                                               const struct schema_field *field);
 const struct schema_enumeration *schema_field_enumeration(const struct schema_record *record,
                                                           const struct schema_field *field);
+// The record of a query's views, or NULL.
+const struct schema_record *schema_record_views(const struct schema_record *record);
 // The item record of an ARRAY.
 const struct schema_record *schema_field_item(const struct schema_record *record,
                                               const struct schema_field *field);

@@ -174,6 +174,8 @@ static enum status check_record(const struct schema_module *module, u32 index,
              module->records[i]->name);
         RULE(!schema_name_equal(module->records[i]->name, of, strlen(of)), "%s: twice", of);
     }
+    RULE(!record->views || (record->kind == RECORD_QUERY && schema_record_views(record)),
+         "%s: there is no record named %s for its views, or it asks nothing", of, record->views);
     u32 offset = 0, arrays = 0, blobs = 0;
     for (u32 i = 0; i < record->field_count; i++) {
         const struct schema_field *field = &record->fields[i];

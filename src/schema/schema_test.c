@@ -271,6 +271,10 @@ static void test_check_refuses_records(void **state)
            "test_order.state: what need not be given has a value 0 in test_event");
     BROKEN(b.fields[12].count_max = 0, "test_order.lines: a tail has a largest size");
     BROKEN(b.fields[12].item = "x", "test_order.lines: there is no record named x");
+    BROKEN(b.record.views = "test_line",
+           "test_order: there is no record named test_line for its views, or it asks nothing");
+    BROKEN((b.record.views = "x", b.record.kind = RECORD_QUERY),
+           "test_order: there is no record named x for its views, or it asks nothing");
     BROKEN(b.line.kind = RECORD_VIEW, "test_order.lines: test_line is not an item");
     BROKEN((b.line_fields[2].size = 4, b.line_fields[2].count = 4, b.line.size = 24),
            "test_order.lines: head and item are multiples of 16 bytes");
