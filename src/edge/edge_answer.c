@@ -60,6 +60,10 @@ void edge_refuse(struct edge_request *request, const struct edge_problem *proble
         MHD_create_response_from_buffer(writer.text.size, writer.text.data, MHD_RESPMEM_PERSISTENT);
     assert(response != NULL);
     if (problem->allow != NULL) (void)MHD_add_response_header(response, "Allow", problem->allow);
+    // What is no HTTP may go on with something that is none either.
+    if (!problem->is_result && problem->kind == EDGE_PROBLEM_BAD_REQUEST) {
+        (void)MHD_add_response_header(response, "Connection", "close");
+    }
     if (status == 401) {
         (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"tael\"");
     }

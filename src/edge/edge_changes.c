@@ -36,7 +36,6 @@ struct edge_stream {
     bool is_refused_too;
     u32 limit;      // Of a page of JSON.
     u64 row;        // To go on from.
-    u64 position;   // What the first answer must show at least.
     u64 wait_until; // Of a page of JSON: when it is answered as it stands.
     u64 ask_at;     // While it waits: when it asks again in any case.
     u64 quiet_since;
@@ -272,7 +271,7 @@ static void stream_ask(struct edge_stream *stream)
         .version = 1,
         .body_size = sizeof stream->question,
         .body = &stream->question,
-        .position = stream->position,
+        .position = edge_core_position(&edge->core), // What was told here is there.
     };
     const enum tael_error error = edge_core_question(
         &edge->core, &request->question, request->caller.principal,
@@ -352,8 +351,7 @@ static bool stream_read(struct edge_request *request, struct edge_stream *stream
     if (!number_read(request, "from", value_of(request, "from"), U64_MAX - 1, &stream->row) ||
         !number_read(request, "wait_ms", value_of(request, "wait_ms"), WAIT_MS_MAX, wait_ms) ||
         !number_read(request, "limit", value_of(request, "limit"), LIMIT_MAX, &limit) ||
-        !number_read(request, "Last-Event-ID", last, U64_MAX - 1, &seen) ||
-        !edge_position_read(request, &stream->position)) {
+        !number_read(request, "Last-Event-ID", last, U64_MAX - 1, &seen)) {
         return false;
     }
     stream->is_refused_too = refused != NULL && strcmp(refused, "true") == 0;

@@ -194,13 +194,13 @@ static bool is_at_end(const struct edge_connection *connection)
     return recv(connection->fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-// Whether the client has gone in the middle of a body. libmicrohttpd does not see it when the end
-// came with more than it read at once.
+// Whether the client has gone. libmicrohttpd does not see it when the end came with what was before
+// it.
 static bool is_gone(struct edge_connection *connection)
 {
     const bool is_quiet = connection->received == connection->watched;
     connection->watched = connection->received;
-    return connection->activity == EDGE_READING && is_quiet && is_at_end(connection);
+    return connection->activity != EDGE_WORKING && is_quiet && is_at_end(connection);
 }
 
 void edge_http_watch(struct edge *edge)

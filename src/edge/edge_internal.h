@@ -146,6 +146,7 @@ struct edge_request {
     struct edge_ticket ticket;
     struct tael_command command;
     struct tael_question question;
+    u64 at_least; // The position that a question's answer has to show.
     u128 command_id;
     bool is_batch;    // The body is an array.
     bool is_one_more; // A question is asked for one more page.

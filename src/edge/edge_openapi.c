@@ -349,7 +349,6 @@ static void changes_write(struct json_writer *writer)
     plain_parameter(writer, "refused", "query", "boolean", NULL, "What was refused, too, and why.");
     plain_parameter(writer, "Last-Event-ID", "header", "string", "^[0-9]+$",
                     "Of events: the row behind which to begin.");
-    reference_write(writer, "parameters", "AtLeast");
     json_write_array_end(writer);
     open_object(writer, "responses");
     open_object(writer, "200");

@@ -195,13 +195,15 @@ static void question_answered(void *context, const struct tael_answer *answer)
         edge_core_give_up(&request->edge->core, &request->ticket);
     }
     request->ticket.ticket = 0;
+    const bool is_told =
+        answer->result == TAEL_RESULT_DONE || answer->result == TAEL_RESULT_REFUSED;
     if (answer->error != TAEL_OK) {
         problem = edge_problem_of_error(request, answer->error, false);
-        if (request->question.position > edge_core_position(&request->edge->core)) {
-            problem = edge_problem_make(EDGE_PROBLEM_BUSY,
-                                        "the position that is asked for has not come in time");
-            problem.retry_after = 1;
-        }
+    } else if (is_told && answer->position < request->at_least) {
+        // Nobody was told that position by this server.
+        problem = edge_problem_make(EDGE_PROBLEM_BAD_PARAMETER,
+                                    "at_least: the log has not come to this position");
+        (void)snprintf(problem.field, sizeof problem.field, "at_least");
     } else if (answer->result == TAEL_RESULT_DONE) {
         page_answer(request, answer);
         return;
@@ -227,13 +229,15 @@ void edge_question_begin(struct edge_request *request)
         .body = head,
     };
     if (!fields_read(request, head) || !cursor_read(request) ||
-        !edge_position_read(request, &request->question.position) ||
-        !edge_parameters_used(request)) {
+        !edge_position_read(request, &request->at_least) || !edge_parameters_used(request)) {
         return;
     }
-    const enum tael_error error = edge_core_question(
-        &edge->core, &request->question, request->caller.principal,
-        edge->options->deadline * 1000ull, question_answered, request, &request->ticket);
+    // One that is not there yet must not hold up the questions of others.
+    request->question.position = MIN(request->at_least, edge_core_position(&edge->core));
+    const u64 wait_ms = edge->options->deadline * 1000ull;
+    const enum tael_error error =
+        edge_core_question(&edge->core, &request->question, request->caller.principal, wait_ms,
+                           question_answered, request, &request->ticket);
     if (error == TAEL_OK) return;
     const struct edge_problem problem = edge_problem_of_error(request, error, false);
     edge_refuse(request, &problem);

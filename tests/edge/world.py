@@ -2,6 +2,7 @@
 """A server with an edge, and clients of it: http.client for what is right, sockets for the rest."""
 import base64
 import contextlib
+import gzip
 import hashlib
 import http.client
 import json
@@ -97,6 +98,8 @@ class World:
         finally:
             if connection is None:
                 own.close()
+        if response.headers.get("Content-Encoding") == "gzip":
+            data = gzip.decompress(data)
         kind = response.headers.get("Content-Type", "")
         if kind.split(";")[0] in ("application/json", "application/problem+json") and data:
             data = json.loads(data, object_pairs_hook=unique)
