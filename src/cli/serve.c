@@ -107,6 +107,10 @@ static int serve_run(const struct cli_call *call)
         (void)failure_set(&failure, STATUS_INVALID, "flags of HTTP are given, and not --http");
         return cli_fail(call->verb->name, &failure);
     }
+    if (serve->http[0] != 0 && strcmp(serve->port, "none") == 0) {
+        (void)failure_set(&failure, STATUS_INVALID, "--http needs a tael port, and --port is none");
+        return cli_fail(call->verb->name, &failure);
+    }
     edge_flags_make(http, &flags);
     const enum status status = server_run(&options, &failure);
     free(flags.texts);

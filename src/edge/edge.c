@@ -55,6 +55,12 @@ static void files_read_again(struct edge *edge)
     } else {
         trace(TRACE_WARNING, "edge: %s; the tokens stay as they were", failure.message);
     }
+    if (edge->options->tls_certificate[0] == 0) return;
+    if (edge_http_renew(edge, &failure) == STATUS_OK) {
+        trace(TRACE_INFO, "edge: the certificate was read again");
+    } else {
+        trace(TRACE_WARNING, "edge: %s; the certificate stays as it was", failure.message);
+    }
 }
 
 static void signals_take(struct edge *edge)
@@ -69,51 +75,48 @@ static void signals_take(struct edge *edge)
         trace(TRACE_INFO, "edge: stopping on signal %u; %u requests are open", info.ssi_signo,
               edge->request_count);
         edge->is_stopping = true;
-        // What is queued at the socket is left to whoever listens next.
-        (void)MHD_quiesce_daemon(edge->daemon);
+        edge_http_quiesce(edge);
     }
 }
 
 // Milliseconds until something is due.
 static int wait_ms(const struct edge *edge, u64 due)
 {
-    unsigned long long http = 0;
     if (edge->is_resumed) return 0;
     due = MIN(due, edge_core_wake_at(&edge->core));
     u64 wait = due > edge->now ? (due - edge->now + NS_PER_MS - 1) / NS_PER_MS : 0;
-    if (MHD_get_timeout(edge->daemon, &http) == MHD_YES) wait = MIN(wait, (u64)http);
+    wait = MIN(wait, edge_http_wait_ms(edge));
     return (int)MIN(wait, (u64)60000);
 }
 
 static void serve(struct edge *edge)
 {
-    struct pollfd fds[2 + EDGE_CORE_CLIENTS_MAX];
-    const int http_fd = MHD_get_daemon_info(edge->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    struct pollfd fds[1 + EDGE_CORE_CLIENTS_MAX + 1 + EDGE_FORMER_MAX];
     u64 watch_at = 0, stop_at = U64_MAX;
     u32 count = 0;
     for (;;) {
         edge->now = tael_now();
-        if (count > 0 && fds[1].revents != 0) signals_take(edge);
+        if (count > 0 && fds[0].revents != 0) signals_take(edge);
         if (edge->is_stopping && stop_at == U64_MAX) {
             stop_at = edge->now + edge->options->stop_timeout * NS_PER_S;
             watch_at = 0;
         }
         if (edge->is_stopping && (edge->connection_count == 0 || edge->now >= stop_at)) return;
         edge->is_resumed = false;
-        (void)MHD_run(edge->daemon);
+        edge_http_run(edge);
         edge_bulk_tick(edge);
         edge_changes_tick(edge);
-        edge_core_step(&edge->core, count > 0 ? fds + 2 : NULL, edge->now);
+        edge_core_step(&edge->core, count > 0 ? fds + 1 : NULL, edge->now);
         if (edge->now >= watch_at) {
             edge_http_watch(edge);
             watch_at = edge->now + (edge->is_stopping ? WATCH_NS / 10 : WATCH_NS);
         }
-        fds[0] = (struct pollfd){.fd = http_fd, .events = POLLIN};
-        fds[1] = (struct pollfd){.fd = edge->signal_fd, .events = POLLIN};
-        count = edge_core_poll(&edge->core, fds + 2);
-        if (poll(fds, 2 + count,
-                 wait_ms(edge, MIN(MIN(watch_at, stop_at), edge_changes_due(edge)))) < 0) {
-            for (u32 i = 0; i < 2 + count; i++) fds[i].revents = 0;
+        fds[0] = (struct pollfd){.fd = edge->signal_fd, .events = POLLIN};
+        count = 1 + edge_core_poll(&edge->core, fds + 1);
+        count += edge_http_poll(edge, fds + count);
+        const u64 due = MIN(MIN(watch_at, stop_at), edge_changes_due(edge));
+        if (poll(fds, count, wait_ms(edge, due)) < 0) {
+            for (u32 i = 0; i < count; i++) fds[i].revents = 0;
         }
     }
 }

@@ -25,7 +25,10 @@ void edge_respond_with(struct edge_request *request, u32 status, const char *typ
     // What is made once is asked for again by its ETag; anything else is of this moment.
     edge_response_header(request, "Cache-Control", request->is_static ? "no-cache" : "no-store");
     edge_response_header(request, "X-Content-Type-Options", "nosniff");
-    if (request->edge->is_stopping) edge_response_header(request, "Connection", "close");
+    const bool is_former =
+        request->connection != NULL && request->connection->daemon != request->edge->daemon;
+    if (request->edge->is_stopping || is_former)
+        edge_response_header(request, "Connection", "close");
     if (request->is_suspended) edge_request_resume(request);
 }
 

@@ -9,13 +9,16 @@
 #include "edge/edge_bulk.h"
 #include "edge/edge_changes.h"
 #include "edge/edge_internal.h"
+#include "edge/edge_tls.h"
 #include "os/trace.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 // Of the memory that libmicrohttpd takes for a connection: its headers and what is read of a body.
 #define CONNECTION_MEMORY (128u * KIB)
@@ -25,6 +28,7 @@
 #define SPARE_MAX      1024u
 #define BODY_ROOM      4096u
 #define PROGRESS       (64u * KIB)
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 // --- requests ------------------------------------------------------------------------------------
 
@@ -158,6 +162,9 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
         *connection->link = connection->next;
         if (connection->next != NULL) connection->next->link = connection->link;
         edge->connection_count--;
+        for (u32 i = 0; i < EDGE_FORMER_MAX; i++) {
+            if (edge->former[i].daemon == connection->daemon) edge->former[i].connections--;
+        }
         free(connection);
         return;
     }
@@ -169,6 +176,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
         .next = edge->connections,
         .link = &edge->connections,
         .mhd = mhd,
+        .daemon = edge->running,
         .fd = info->connect_fd,
         .since = edge->now,
     };
@@ -412,6 +420,15 @@ static bool body_check(struct edge_request *request)
     return true;
 }
 
+// Whether the client may talk at all, where clients need certificates.
+static bool certificate_check(struct edge_request *request)
+{
+    struct edge_connection *connection = request->connection;
+    if (request->edge->options->tls_client_ca[0] == 0) return true;
+    if (!connection->is_known) connection->is_known = edge_tls_knows(request->mhd);
+    return connection->is_known;
+}
+
 // Looks at the headers. Sets a response when they refuse the request.
 static void request_open(struct edge_request *request, const char *version)
 {
@@ -427,6 +444,9 @@ static void request_open(struct edge_request *request, const char *version)
     headers->size += strlen(request->uri);
     if (rule != NULL) {
         problem = edge_problem_make(EDGE_PROBLEM_BAD_REQUEST, "%s", rule);
+    } else if (!certificate_check(request)) {
+        problem = edge_problem_make(EDGE_PROBLEM_NOT_PERMITTED,
+                                    "the client has shown no certificate of those that are let in");
     } else if (headers->count > edge->options->headers_max ||
                headers->size > edge->options->header_max) {
         problem = edge_problem_make(EDGE_PROBLEM_HEADERS_TOO_LARGE,
@@ -589,29 +609,134 @@ static void on_log(void *context, const char *format, va_list arguments)
     if (((struct edge *)context)->options->trace_requests) trace(TRACE_INFO, "http: %s", line);
 }
 
-enum status edge_http_start(struct edge *edge, struct failure *failure)
+// Starts a daemon on the socket that listens, a copy of it: the daemon closes what it is given when
+// it does not start. NULL then.
+static struct MHD_Daemon *daemon_start(struct edge *edge, const struct edge_tls *tls)
 {
     const struct edge_options *options = edge->options;
-    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    edge->daemon = MHD_start_daemon(
+    const bool is_tls = tls->certificate != NULL;
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                           (is_tls ? (unsigned)MHD_USE_TLS : 0);
+    // An array ends where its first row says so.
+    struct MHD_OptionItem secrets[] = {
+        {is_tls ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, 0, tls->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, tls->key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {tls->client_ca != NULL ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, tls->client_ca},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    const int listen_fd = fcntl(edge->listen_fd, F_DUPFD_CLOEXEC, 0);
+    if (listen_fd < 0) return NULL;
+    return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, edge, MHD_OPTION_EXTERNAL_LOGGER, on_log, edge,
-        MHD_OPTION_LISTEN_SOCKET, edge->listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, edge,
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, edge,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, edge, MHD_OPTION_URI_LOG_CALLBACK, on_target,
         edge, MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->connections_max,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)options->idle_timeout,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, secrets, MHD_OPTION_END);
+}
+
+enum status edge_http_start(struct edge *edge, struct failure *failure)
+{
+    struct edge_tls tls;
+    const enum status status = edge_tls_read(&tls, edge->options, failure);
+    if (status != STATUS_OK) return status;
+    edge->daemon = daemon_start(edge, &tls);
+    const bool is_tls = tls.certificate != NULL;
+    edge_tls_free(&tls);
     if (edge->daemon != NULL) return STATUS_OK;
-    return failure_set(failure, STATUS_IO, "libmicrohttpd does not start");
+    return failure_set(failure, STATUS_INVALID, "libmicrohttpd does not start%s",
+                       is_tls ? ": the certificate, its key and the authorities do not go together"
+                              : "");
+}
+
+enum status edge_http_renew(struct edge *edge, struct failure *failure)
+{
+    struct edge_tls tls;
+    u32 place = 0;
+    while (place < EDGE_FORMER_MAX && edge->former[place].daemon != NULL) place++;
+    if (place == EDGE_FORMER_MAX) {
+        return failure_set(failure, STATUS_BUSY, "connections with former certificates are left");
+    }
+    const enum status status = edge_tls_read(&tls, edge->options, failure);
+    if (status != STATUS_OK || tls.certificate == NULL) return status;
+    struct MHD_Daemon *fresh = daemon_start(edge, &tls);
+    edge_tls_free(&tls);
+    if (fresh == NULL) {
+        return failure_set(failure, STATUS_INVALID,
+                           "the certificate, its key and the authorities do not go together");
+    }
+    edge_http_quiesce(edge);
+    edge->former[place].daemon = edge->daemon;
+    edge->former[place].connections = 0;
+    for (const struct edge_connection *connection = edge->connections; connection != NULL;
+         connection = connection->next) {
+        edge->former[place].connections += connection->daemon == edge->daemon;
+    }
+    edge->daemon = fresh;
+    return STATUS_OK;
+}
+
+void edge_http_run(struct edge *edge)
+{
+    edge->running = edge->daemon;
+    (void)MHD_run(edge->daemon);
+    for (u32 i = 0; i < EDGE_FORMER_MAX; i++) {
+        if (edge->former[i].daemon == NULL) continue;
+        edge->running = edge->former[i].daemon;
+        (void)MHD_run(edge->former[i].daemon);
+        if (edge->former[i].connections > 0) continue;
+        MHD_stop_daemon(edge->former[i].daemon);
+        edge->former[i].daemon = NULL;
+    }
+}
+
+static int epoll_of(struct MHD_Daemon *daemon)
+{
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+u32 edge_http_poll(const struct edge *edge, struct pollfd *out)
+{
+    u32 count = 0;
+    out[count++] = (struct pollfd){.fd = epoll_of(edge->daemon), .events = POLLIN};
+    for (u32 i = 0; i < EDGE_FORMER_MAX; i++) {
+        if (edge->former[i].daemon == NULL) continue;
+        out[count++] = (struct pollfd){.fd = epoll_of(edge->former[i].daemon), .events = POLLIN};
+    }
+    return count;
+}
+
+u64 edge_http_wait_ms(const struct edge *edge)
+{
+    u64 wait = U64_MAX;
+    for (u32 i = 0; i <= EDGE_FORMER_MAX; i++) {
+        struct MHD_Daemon *daemon = i < EDGE_FORMER_MAX ? edge->former[i].daemon : edge->daemon;
+        unsigned long long more = 0;
+        if (daemon != NULL && MHD_get_timeout(daemon, &more) == MHD_YES)
+            wait = MIN(wait, (u64)more);
+    }
+    return wait;
+}
+
+void edge_http_quiesce(struct edge *edge)
+{
+    // What is queued at the socket is left to whoever listens next.
+    const int listen_fd =
+        edge->daemon == NULL ? MHD_INVALID_SOCKET : MHD_quiesce_daemon(edge->daemon);
+    if (listen_fd != MHD_INVALID_SOCKET) (void)close(listen_fd);
 }
 
 void edge_http_stop(struct edge *edge)
 {
-    if (edge->daemon != NULL) {
-        (void)MHD_quiesce_daemon(edge->daemon); // The socket is the caller's.
-        MHD_stop_daemon(edge->daemon);
-    }
+    edge_http_quiesce(edge);
+    if (edge->daemon != NULL) MHD_stop_daemon(edge->daemon);
     edge->daemon = NULL;
+    for (u32 i = 0; i < EDGE_FORMER_MAX; i++) {
+        if (edge->former[i].daemon != NULL) MHD_stop_daemon(edge->former[i].daemon);
+        edge->former[i].daemon = NULL;
+    }
     while (edge->spare != NULL) {
         struct edge_request *request = edge->spare;
         edge->spare = request->next;

@@ -31,6 +31,7 @@
 #include <microhttpd.h>
 
 #define EDGE_REQUEST_ID_SIZE 65u
+#define EDGE_FORMER_MAX      8u
 
 struct edge_bulk;
 struct edge_feed;
@@ -49,7 +50,9 @@ struct edge_connection {
     struct edge_connection *next;
     struct edge_connection **link; // What points here.
     struct MHD_Connection *mhd;
+    struct MHD_Daemon *daemon;
     struct edge_request *request; // NULL: none.
+    bool is_known;                // Its client has shown a certificate.
     int fd;
     enum edge_activity activity;
     bool is_ended; // It was shut down.
@@ -62,7 +65,13 @@ struct edge_connection {
 
 struct edge {
     const struct edge_options *options;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon; // That takes connections.
+    // Those before, with other certificates, until their last connection ends.
+    struct {
+        struct MHD_Daemon *daemon;
+        u32 connections;
+    } former[EDGE_FORMER_MAX];
+    struct MHD_Daemon *running; // Of which something is called now.
     struct edge_core core;
     struct edge_routes routes;
     struct edge_tokens tokens;
@@ -163,6 +172,17 @@ struct edge_request {
 
 // Starts libmicrohttpd on the socket that listens. STATUS_INVALID, STATUS_IO.
 MUST_USE enum status edge_http_start(struct edge *edge, struct failure *failure);
+// Reads certificates again: connections from now on have them, those that are there end with their
+// next answer. On failure everything stays as it was.
+MUST_USE enum status edge_http_renew(struct edge *edge, struct failure *failure);
+// What libmicrohttpd can do without waiting.
+void edge_http_run(struct edge *edge);
+// Its descriptors: fills EDGE_FORMER_MAX + 1 at most; returns how many.
+u32 edge_http_poll(const struct edge *edge, struct pollfd *out);
+// Milliseconds until it wants to run again; U64_MAX when something has to happen first.
+u64 edge_http_wait_ms(const struct edge *edge);
+// Takes no more connections.
+void edge_http_quiesce(struct edge *edge);
 // Ends it, and with it every connection.
 void edge_http_stop(struct edge *edge);
 // Ends connections whose time is over; when the edge stops, those without a request, too.

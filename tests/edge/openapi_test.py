@@ -187,7 +187,8 @@ def test_answers_with_items(world):
                   "book/statement?book=100&account_id=1", "book/turnover-list?book=100",
                   "book/account-list?book=100", "entry/show?entry_id=5",
                   "entry/search?order_id=77", "entry/hold-list?book=100",
-                  "name/find?path=group:till", "name/list?prefix=group", "name/balance?prefix=group",
+                  "name/find?path=group:till", "name/list?prefix=group",
+                  "name/balance?prefix=group",
                   "name/of?kind=account&number=100&id=1", "constraint/cell-list",
                   "constraint/list", "principal/list", "principal/find?principal_id=10",
                   "effect/status", "tree/head"):
