@@ -42,13 +42,19 @@ static bool is_wide(const struct schema_field *field)
     return schema_type_size(field->type) >= 8 && (field->flags & FIELD_SMALL) == 0;
 }
 
+// A moment or a date, which JSON has as ISO 8601.
+static bool is_time(const struct schema_field *field)
+{
+    return (field->unit == UNIT_NANOSECONDS || field->unit == UNIT_DAYS) && field->count == 1;
+}
+
 // What a field means, its unit and its bounds, in words.
 static void description_write(const struct schema_field *field, struct json_writer *writer)
 {
     char text[1024], number[NUMBER_SIZE_MAX];
     struct text out = text_init(text, sizeof text - 1);
     text_append_string(&out, field->doc);
-    if (field->unit != UNIT_NONE && schema_unit_name(field->unit)[0] != 0) {
+    if (field->unit != UNIT_NONE && !is_time(field) && schema_unit_name(field->unit)[0] != 0) {
         text_append_format(&out, " In %s.", schema_unit_name(field->unit));
     }
     if (field->max != 0 && is_wide(field)) {
@@ -130,11 +136,6 @@ static void time_write(const struct schema_field *field, enum edge_schema_use us
     edge_member(writer, "pattern",
                 is_day ? "^([0-9]{4}-[0-9]{2}-[0-9]{2}|-?[0-9]{1,9})$"
                        : "^([0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?|[0-9]{1,20})$");
-}
-
-static bool is_time(const struct schema_field *field)
-{
-    return (field->unit == UNIT_NANOSECONDS || field->unit == UNIT_DAYS) && field->count == 1;
 }
 
 // --- names, bytes --------------------------------------------------------------------------------

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tokens: their text, whose they are, how often they may ask.
+#include "edge/edge_base64.h"
+#include "edge/edge_caller.h"
+#include "edge/edge_rate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+// The vectors of RFC 4648, section 10, without padding; and what the alphabet of section 5 changes.
+static void test_base64(void **state)
+{
+    static const struct {
+        const char *bytes;
+        const char *text;
+    } rows[] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xfe", "-__-"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        const size_t size = strlen(rows[i].bytes);
+        char text[16];
+        u8 bytes[16];
+        edge_base64_encode(rows[i].bytes, size, text);
+        assert_string_equal(text, rows[i].text);
+        assert_int_equal(strlen(text), EDGE_BASE64_SIZE(size));
+        assert_true(edge_base64_decode(text, strlen(text), bytes, size));
+        assert_memory_equal(bytes, rows[i].bytes, size);
+        assert_false(edge_base64_decode(text, strlen(text), bytes, size + 1));
+    }
+    u8 out[2];
+    static const char *const wrong[] = {"Zh", "Z", "Zg==", "Z!", "Z+", "Z/", "Z\xc3"};
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        assert_false(edge_base64_decode(wrong[i], strlen(wrong[i]), out, 1));
+    }
+}
+
+#define ZEROES "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+// SHA-256 of 32 zero bytes.
+#define ZEROES_HASH "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925"
+
+static void test_headers(void **state)
+{
+    static const struct {
+        const char *header;
+        bool is_good;
+    } rows[] = {
+        {"Bearer tael_" ZEROES, true},
+        {"bearer  tael_" ZEROES, true},
+        {NULL, false},
+        {"", false},
+        {"Bearer", false},
+        {"Bearer ", false},
+        {"tael_" ZEROES, false},
+        {"Basic tael_" ZEROES, false},
+        {"Bearer " ZEROES, false},
+        {"Bearer Tael_" ZEROES, false},
+        {"Bearer tael_" ZEROES " ", false},
+        {"Bearer tael_" ZEROES "A", false},
+        {"Bearer tael_A" ZEROES, false},
+        {"Bearer tael_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct digest token;
+        const char *rule = edge_caller_header(rows[i].header, &token);
+        if ((rule == NULL) != rows[i].is_good) fail_msg("row %zu: %s", i, rule);
+        if (rule != NULL) continue;
+        char hex[65];
+        for (u32 j = 0; j < 32; j++) (void)snprintf(hex + (size_t)2 * j, 3, "%02x", token.bytes[j]);
+        assert_string_equal(hex, ZEROES_HASH);
+    }
+}
+
+static enum status read_text(struct edge_tokens *tokens, const char *text, struct failure *failure)
+{
+    char path[] = "/tmp/tael-tokens-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    (void)close(fd);
+    const enum status status = edge_tokens_read(tokens, path, failure);
+    (void)unlink(path);
+    return status;
+}
+
+static void test_files(void **state)
+{
+    static const char *const wrong[] = {
+        "x 1\n",
+        ZEROES_HASH "\n",
+        ZEROES_HASH " \n",
+        ZEROES_HASH " x\n",
+        ZEROES_HASH " 0\n",
+        ZEROES_HASH " 18446744073709551615\n",
+        ZEROES_HASH " 1 2\n",
+        ZEROES_HASH "1\n",
+        "6668 1\n",
+    };
+    struct edge_tokens tokens = {0};
+    struct failure failure;
+    struct digest token;
+    struct edge_caller caller = {0};
+    (void)state;
+    assert_int_equal(edge_tokens_read(&tokens, "", &failure), STATUS_OK);
+    assert_int_equal(tokens.count, 0);
+    assert_null(edge_caller_header("Bearer tael_" ZEROES, &token));
+    assert_false(edge_caller_find(&tokens, &token, &caller));
+    assert_int_equal(read_text(&tokens,
+                               "# who may ask\n\n" ZEROES_HASH " 7 # seven\n"
+                               "00007aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925 8",
+                               &failure),
+                     STATUS_OK);
+    assert_int_equal(tokens.count, 2);
+    assert_true(edge_caller_find(&tokens, &token, &caller));
+    assert_int_equal(caller.principal, 7);
+    token.bytes[31] ^= 1;
+    assert_false(edge_caller_find(&tokens, &token, &caller));
+    // What is wrong leaves what was read before.
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        assert_int_equal(read_text(&tokens, wrong[i], &failure), STATUS_INVALID);
+        assert_int_equal(tokens.count, 2);
+    }
+    assert_int_equal(edge_tokens_read(&tokens, "/nothing", &failure), STATUS_NOT_FOUND);
+    edge_tokens_free(&tokens);
+}
+
+static void test_rates(void **state)
+{
+    struct edge_rates rates;
+    struct digest key = {{1}}, other = {{2}};
+    u64 now = 100 * NS_PER_S;
+    (void)state;
+    edge_rates_init(&rates, 10, 5);
+    for (u32 i = 0; i < 5; i++) assert_int_equal(edge_rate_take(&rates, &key, now), 0);
+    assert_int_equal(edge_rate_take(&rates, &key, now), 1);
+    assert_int_equal(edge_rate_take(&rates, &other, now), 0); // Its own bucket.
+    // A tenth of a second is one request.
+    assert_int_equal(edge_rate_take(&rates, &key, now + NS_PER_S / 10 - 1), 1);
+    assert_int_equal(edge_rate_take(&rates, &key, now + NS_PER_S / 10), 0);
+    assert_int_equal(edge_rate_take(&rates, &key, now + NS_PER_S / 10), 1);
+    // It is never fuller than full, and a clock that stands still takes nothing away.
+    now += 1000000 * NS_PER_S;
+    for (u32 i = 0; i < 5; i++) assert_int_equal(edge_rate_take(&rates, &key, now), 0);
+    assert_int_equal(edge_rate_take(&rates, &key, now - NS_PER_S), 1);
+    edge_rates_free(&rates);
+    // One in four seconds of a rate of 1 and a bucket of one: how long to wait is told.
+    edge_rates_init(&rates, 1, 1);
+    assert_int_equal(edge_rate_take(&rates, &key, now), 0);
+    assert_int_equal(edge_rate_take(&rates, &key, now), 1);
+    edge_rates_free(&rates);
+    edge_rates_init(&rates, 0, 1);
+    for (u32 i = 0; i < 100; i++) assert_int_equal(edge_rate_take(&rates, &key, now), 0);
+    edge_rates_free(&rates);
+}
+
+// More keys than places: the table gives away the one that was quiet longest.
+static void test_more_keys_than_places(void **state)
+{
+    struct edge_rates rates;
+    struct digest key = {{0}};
+    (void)state;
+    edge_rates_init(&rates, 1, 1);
+    for (u32 i = 0; i < 100; i++) {
+        key.bytes[4] = (u8)i; // All in one set.
+        assert_int_equal(edge_rate_take(&rates, &key, NS_PER_S + i), 0);
+    }
+    assert_int_equal(edge_rate_take(&rates, &key, NS_PER_S + 100), 1);
+    key.bytes[4] = 96;
+    assert_int_equal(edge_rate_take(&rates, &key, NS_PER_S + 100), 1);
+    key.bytes[4] = 95; // It was given away.
+    assert_int_equal(edge_rate_take(&rates, &key, NS_PER_S + 100), 0);
+    edge_rates_free(&rates);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_base64),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_more_keys_than_places),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
