@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #define WATCH_NS (250 * NS_PER_MS)
+// At the start: whoever is served before the server has let the edge in is told to come again.
+#define CORE_WAIT_MS 2000u
 
 static enum status signals_open(struct edge *edge, struct failure *failure)
 {
@@ -162,7 +164,9 @@ static enum status edge_start(struct edge *edge, struct failure *failure)
     edge->scratch = aligned_alloc(16, align_up(EDGE_SCRATCH_SIZE, 16));
     assert(edge->scratch != NULL);
     status = edge_core_open(&edge->core, &core, options->core_connections, failure);
-    return status == STATUS_OK ? edge_http_start(edge, failure) : status;
+    if (status != STATUS_OK) return status;
+    edge_core_await(&edge->core, CORE_WAIT_MS);
+    return edge_http_start(edge, failure);
 }
 
 enum status edge_run(const struct edge_options *options, struct failure *failure)

@@ -90,6 +90,20 @@ void edge_core_give_up(struct edge_core *core, struct edge_ticket *ticket)
     ticket->ticket = 0;
 }
 
+void edge_core_await(struct edge_core *core, u64 timeout_ms)
+{
+    (void)tael_connect(core->clients[0].client, timeout_ms);
+}
+
+bool edge_core_acts_for(const struct edge_core *core, u64 principal)
+{
+    struct tael_server server;
+    for (u32 i = 0; i < core->count; i++) {
+        if (tael_server(core->clients[i].client, &server)) return server.principal == principal;
+    }
+    return false;
+}
+
 bool edge_core_is_ready(const struct edge_core *core)
 {
     for (u32 i = 0; i < core->count; i++) {

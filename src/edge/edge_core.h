@@ -51,6 +51,10 @@ MUST_USE enum tael_error edge_core_question(struct edge_core *core,
                                             struct edge_ticket *ticket);
 // As tael_give_up.
 void edge_core_give_up(struct edge_core *core, struct edge_ticket *ticket);
+// Waits for the server to let the edge in, so long at most.
+void edge_core_await(struct edge_core *core, u64 timeout_ms);
+// Whether what a principal asks can be asked: it is the one that the edge has come in as.
+bool edge_core_acts_for(const struct edge_core *core, u64 principal);
 // Whether a connection is let in now.
 bool edge_core_is_ready(const struct edge_core *core);
 // What went wrong last; "" when nothing has.

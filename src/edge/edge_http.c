@@ -360,6 +360,24 @@ static bool is_type(const char *given, const char *type)
 
 // --- the beginning of a request ------------------------------------------------------------------
 
+// Whether the edge may act for the principal whose token it is.
+static bool principal_check(struct edge_request *request)
+{
+    struct edge *edge = request->edge;
+    struct edge_problem problem;
+    if (edge_core_acts_for(&edge->core, request->caller.principal)) return true;
+    if (edge_core_is_ready(&edge->core)) {
+        problem = edge_problem_make(EDGE_PROBLEM_NOT_PERMITTED,
+                                    "the edge does not act for principal %llu",
+                                    (unsigned long long)request->caller.principal);
+    } else {
+        problem = edge_problem_make(EDGE_PROBLEM_UNREACHABLE, "the server has not let the edge in");
+        problem.retry_after = 1;
+    }
+    edge_refuse(request, &problem);
+    return false;
+}
+
 static bool authorize(struct edge_request *request)
 {
     struct edge *edge = request->edge;
@@ -376,6 +394,7 @@ static bool authorize(struct edge_request *request)
         edge_refuse(request, &problem);
         return false;
     }
+    if (!principal_check(request)) return false;
     const u32 wait = edge_rate_take(&edge->rates, &token, edge->now);
     if (wait == 0) return true;
     struct edge_problem problem = edge_problem_make(

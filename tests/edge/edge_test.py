@@ -40,6 +40,7 @@ def test_who_asks(world):
         problem(world.get(path, headers={"Authorization": wrong}, token=None), 401,
                 "not-authenticated")
     problem(world.get(path, token=0), 401, "not-authenticated")
+    problem(world.get(path, token=7), 403, "not-permitted")
     for open_path in ("/metrics", "/v1/changes", ACCOUNT):
         method = "POST" if open_path == ACCOUNT else "GET"
         problem(world.call(method, open_path, token=None), 401, "not-authenticated")

@@ -22,13 +22,14 @@ class World:
         self.folder = folder
         self.data = os.path.join(folder, "data")
         self.tokens = {}
-        for principal in (1, 0):  # 0 is in no file.
+        for principal in (1, 7, 0):  # 0 is in no file.
             secret = os.urandom(32)
             token = "tael_" + base64.urlsafe_b64encode(secret).decode().rstrip("=")
             self.tokens[principal] = (token, hashlib.sha256(secret).hexdigest())
         self.tokens_file = os.path.join(folder, "tokens")
         with open(self.tokens_file, "w", encoding="utf-8") as file:
-            file.write("# who may ask\n\n%s 1  # the operator\n" % self.tokens[1][1])
+            file.write("# who may ask\n\n%s 1  # the operator\n%s 7\n"
+                       % (self.tokens[1][1], self.tokens[7][1]))
         self.flags = flags
         self.trace = os.path.join(folder, "trace")
         self.process = None
