@@ -311,6 +311,7 @@ static enum tael_error question_open(struct tael_client *client,
         .head = {.command = TAEL_QUESTION},
         .record = question->record,
         .version = question->version,
+        .limit = question->limit,
         .count = 1,
         .position =
             question->position == TAEL_POSITION_SEEN ? client->position : question->position,

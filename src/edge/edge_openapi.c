@@ -241,6 +241,9 @@ static void question_write(const struct edge_endpoint *endpoint, struct json_wri
         parameter_write(record, field, writer);
     }
     reference_write(writer, "parameters", "Cursor");
+    if (schema_find_field(record, "limit", 5) == NULL) {
+        reference_write(writer, "parameters", "Limit");
+    }
     reference_write(writer, "parameters", "AtLeast");
     json_write_array_end(writer);
     open_object(writer, "responses");
@@ -652,6 +655,19 @@ static void parameters_write(struct json_writer *writer)
     json_write_key(writer, "Cursor");
     plain_parameter(writer, "cursor", "query", "string", "^[A-Za-z0-9_-]{43}$",
                     "The `next` of the page before.");
+    json_write_key(writer, "Limit");
+    json_write_object_begin(writer);
+    edge_member(writer, "name", "limit");
+    edge_member(writer, "in", "query");
+    edge_member(writer, "description", "Items of a page at most; as many as a MiB has otherwise.");
+    open_object(writer, "schema");
+    edge_member(writer, "type", "integer");
+    json_write_key(writer, "minimum");
+    json_write_u64(writer, 1);
+    json_write_key(writer, "maximum");
+    json_write_u64(writer, 8189);
+    json_write_object_end(writer);
+    json_write_object_end(writer);
     json_write_key(writer, "AtLeast");
     plain_parameter(
         writer, "at_least", "query", "string", "^[0-9]{1,19}$",

@@ -15,6 +15,7 @@
 // Room for a page, at first: so many characters a byte of the views.
 #define GROWTH        4u
 #define HEAD_SIZE_MAX 512u
+#define LIMIT_MAX     8189u
 
 // --- parameters ----------------------------------------------------------------------------------
 
@@ -79,6 +80,24 @@ static bool cursor_read(struct edge_request *request)
     }
     parameter_refuse(request, EDGE_PROBLEM_BAD_PARAMETER, "cursor",
                      "it is not the `next` of an answer", "");
+    return false;
+}
+
+// Items of a page at most. Of a record that has a limit of its own that one is meant.
+static bool limit_read(struct edge_request *request)
+{
+    const struct edge_parameter *parameter = edge_target_find(&request->target, "limit");
+    u128 limit = 0;
+    if (parameter == NULL || schema_find_field(request->endpoint->record, "limit", 5) != NULL) {
+        return true;
+    }
+    if (number_parse_u128(parameter->value, parameter->value_size, &limit) == NUMBER_OK &&
+        limit >= 1 && limit <= LIMIT_MAX) {
+        request->question.limit = (u32)limit;
+        return true;
+    }
+    parameter_refuse(request, EDGE_PROBLEM_BAD_PARAMETER, "limit", "it is a number from 1 to 8189",
+                     "");
     return false;
 }
 
@@ -228,7 +247,7 @@ void edge_question_begin(struct edge_request *request)
         .body_size = record->size,
         .body = head,
     };
-    if (!fields_read(request, head) || !cursor_read(request) ||
+    if (!fields_read(request, head) || !cursor_read(request) || !limit_read(request) ||
         !edge_position_read(request, &request->at_least) || !edge_parameters_used(request)) {
         return;
     }

@@ -62,6 +62,7 @@ struct pipeline_query {
     const struct compat_operation *operation; // NULL: a module's question or `changes`.
     const struct schema_record *question;     // Its record, the body checked; NULL of a message of
                                               // the compat port. Of a module's question:
+    u32 limit;                                // Views at most; 0: as many as find room;
     struct module_answer answer;              // in: the cursor; the rest set when done.
     struct pipeline_changes changes;          // For the change stream: no body, no reply in.
     u32 result;                               // Set when done: enum module_result.

@@ -205,6 +205,11 @@ static void question_begin(struct pipeline *pipeline, struct pipeline_query *que
     const u32 looks = pipeline->options.turn_looks;
     answer->views = buffer_body(query->reply);
     answer->room = COMPAT_BODY_SIZE_MAX;
+    const struct schema_record *views = schema_record_views(query->question);
+    if (query->limit != 0 && views != NULL) {
+        const u64 room = query->limit * align_up(views->size, COMMAND_RECORD_ALIGNMENT);
+        answer->room = (u32)MIN(room, (u64)COMPAT_BODY_SIZE_MAX);
+    }
     answer->result = MODULE_DONE;
     answer->looks_max = looks != 0 ? looks : ANSWER_TURN_LOOKS;
     if (commit_looks(query->question)) {

@@ -48,7 +48,8 @@ const char *tael_header_check(const struct tael_header *header, bool *fatal)
     if (head->checksum_padding != 0 || head->checksum_body_padding != 0 || head->nonce != 0 ||
         head->cluster != 0 || head->epoch != 0 || head->view != 0 || head->replica != 0 ||
         head->release != 0 || !is_zero(head->reserved, sizeof head->reserved) ||
-        header->flags != 0 || !is_zero(header->reserved, sizeof header->reserved)) {
+        header->flags != 0 || !is_zero(header->reserved, sizeof header->reserved) ||
+        header->reserved_2 != 0 || (header->limit != 0 && head->command != TAEL_QUESTION)) {
         return "a reserved field is not zero";
     }
     if (!kind_is_known(head->command)) return "the kind of message is unknown";

@@ -497,19 +497,23 @@ static void changes_handle(struct tael_port *port, struct peer *peer, struct req
 }
 
 // A list of raw accounts or transfers goes on from a time, which the cursor has: it is put in the
-// place of the one that the filter begins at.
+// place of the one that the filter begins at. The header's limit is the filter's when it is less.
 static void raw_go_on(const struct tael_header *header, u8 *body)
 {
     const u64 time = load_u64(header->cursor);
-    if (time == 0) return;
+    const u32 limit = header->limit != 0 ? header->limit : U32_MAX;
     if (header->record == ledger_schema_account_query.number ||
         header->record == ledger_schema_transfer_query.number) {
         struct query_filter *filter = (void *)body;
+        filter->limit = MIN(filter->limit, limit);
+        if (time == 0) return;
         if (filter->flags & QUERY_FILTER_REVERSED) filter->timestamp_max = time;
         else filter->timestamp_min = time;
     } else if (header->record == ledger_schema_account_transfers.number ||
                header->record == ledger_schema_account_balances.number) {
         struct account_filter *filter = (void *)body;
+        filter->limit = MIN(filter->limit, limit);
+        if (time == 0) return;
         if (filter->flags & ACCOUNT_FILTER_REVERSED) filter->timestamp_max = time;
         else filter->timestamp_min = time;
     }
@@ -582,6 +586,7 @@ static void question_handle(struct tael_port *port, struct connection *connectio
     request->query = (struct pipeline_query){
         .operation = raw,
         .question = question_record(port, header->record),
+        .limit = header->limit,
         .body = buffer,
         .body_size = tael_body_size(header),
         .reply = reply,

@@ -382,8 +382,11 @@ static void test_a_request_with_an_odd_header_is_told_so(void **state)
         case 6: header.head.release = 1; break;
         case 7: header.head.replica = 1; break;
         case 8: header.head.reserved[11] = 1; break;
-        case 9: header.flags = 1; break;
-        case 10: header.reserved[23] = 1; break;
+        case 9:
+            header.flags = 1;
+            header.reserved[23] = 1;
+            break;
+        case 10: header.limit = 1; break; // Of a command.
         case 11:
             header.command_id = 0;
             text = "a command without an id";
@@ -891,6 +894,28 @@ static void test_questions_are_answered(void **state)
     struct entity view;
     memcpy(&view, peer->body, sizeof view);
     assert_true(view.entity_id == 5);
+    // At most so many views, and a cursor for the rest.
+    const struct entity_open second = {
+        .entity_id = 6, .name = "other", .jurisdiction = "HK", .currency = "HKD", .day = 20000};
+    header = command_of(0x0201, 2, 1);
+    peer_send(world, peer, &header, &second, sizeof second);
+    assert_int_equal(expect_done(world, peer, 0).result, MODULE_DONE);
+    header = asked;
+    header.limit = 1;
+    for (u32 i = 0; i < 2; i++) {
+        peer_send(world, peer, &header, &list, sizeof list);
+        peer_receive(world, peer, TAEL_ANSWER);
+        assert_int_equal(peer->answer.count, 1);
+        memcpy(&view, peer->body, sizeof view);
+        assert_true(view.entity_id == 5 + i);
+        assert_int_equal(is_zero(peer->answer.cursor, sizeof peer->answer.cursor), i == 1);
+        memcpy(header.cursor, peer->answer.cursor, sizeof header.cursor);
+    }
+    header = asked;
+    header.limit = 2;
+    peer_send(world, peer, &header, &list, sizeof list);
+    peer_receive(world, peer, TAEL_ANSWER);
+    assert_int_equal(peer->answer.count, 2);
     header = asked;
     header.record = 0x0201;
     peer_send(world, peer, &header, &list, sizeof list);
