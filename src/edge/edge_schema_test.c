@@ -110,7 +110,7 @@ static u32 bits_take(struct bits_in *in, u32 count)
 {
     u32 value = 0;
     for (u32 i = 0; i < count; i++, in->at++)
-        value |= (in->data[in->at / 8] >> in->at % 8 & 1u) << i;
+        value |= ((u32)in->data[in->at / 8] >> in->at % 8 & 1u) << i;
     return value;
 }
 
