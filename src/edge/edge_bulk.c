@@ -62,8 +62,8 @@ struct batch {
     struct edge_problem problem;
     bool is_raw; // Of what was answered:
     u64 position;
-    u8 *answer;  // A reply or a result for each record.
-    char *texts; // Problem documents of bad lines, each with its size before it.
+    void *answer; // A reply or a result for each record.
+    char *texts;  // Problem documents of bad lines, each with its size before it.
     u32 texts_size;
     u32 texts_room;
     struct entry entries[ENTRIES_MAX];
@@ -148,8 +148,8 @@ static void text_keep(struct batch *batch, const char *text, u32 size)
     if (batch->texts_size + whole > batch->texts_room) {
         batch->texts_room = MAX(batch->texts_room * 2, MAX(batch->texts_size + whole, 65536u));
         batch->texts = realloc(batch->texts, batch->texts_room);
-        assert(batch->texts != NULL);
     }
+    assert(batch->texts != NULL);
     memcpy(batch->texts + batch->texts_size, &size, sizeof size);
     memcpy(batch->texts + batch->texts_size + sizeof size, text, size);
     batch->texts_size += whole;
@@ -247,11 +247,10 @@ static struct edge_result result_of(const struct edge_bulk *bulk, const struct b
 {
     const struct edge_endpoint *endpoint = bulk->request->endpoint;
     if (batch->is_raw) {
-        const struct tael_create_result *results = (const void *)batch->answer;
+        const struct tael_create_result *results = batch->answer;
         return edge_result_of_raw(endpoint, &results[at], batch->position);
     }
-    return edge_result_of_reply(endpoint,
-                                &((const struct tael_reply *)(const void *)batch->answer)[at]);
+    return edge_result_of_reply(endpoint, &((const struct tael_reply *)batch->answer)[at]);
 }
 
 static void batch_put(struct edge_bulk *bulk, const struct batch *batch)

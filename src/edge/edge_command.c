@@ -107,6 +107,7 @@ static bool record_put(struct edge_request *request, struct records *records, si
         records->data = data;
         records->room = room;
     }
+    assert(records->data != NULL);
     memset(records->data + records->size, 0, at - records->size);
     memcpy(records->data + at, request->edge->scratch, size);
     records->size = at + size;

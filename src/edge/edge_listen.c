@@ -28,19 +28,23 @@ static bool is_local(const struct sockaddr *address)
 
 static void address_tell(int fd, char *out, size_t size)
 {
-    struct sockaddr_storage at;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } at;
     socklen_t at_size = sizeof at;
     char host[INET6_ADDRSTRLEN] = "?";
-    if (getsockname(fd, (struct sockaddr *)&at, &at_size) != 0 || at.ss_family == AF_UNIX) {
-        (void)snprintf(out, size, "fd:%d", fd);
-    } else if (at.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)&at;
-        (void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        (void)snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+    memset(&at, 0, sizeof at);
+    if (getsockname(fd, &at.any, &at_size) != 0) at.any.sa_family = AF_UNIX;
+    if (at.any.sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &at.in.sin_addr, host, sizeof host);
+        (void)snprintf(out, size, "%s:%u", host, ntohs(at.in.sin_port));
+    } else if (at.any.sa_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &at.in6.sin6_addr, host, sizeof host);
+        (void)snprintf(out, size, "[%s]:%u", host, ntohs(at.in6.sin6_port));
     } else {
-        const struct sockaddr_in6 *in = (const void *)&at;
-        (void)inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-        (void)snprintf(out, size, "[%s]:%u", host, ntohs(in->sin6_port));
+        (void)snprintf(out, size, "fd:%d", fd);
     }
 }
 

@@ -64,7 +64,8 @@ static void name_write(const char *name, struct text *out)
 {
     const struct schema_name lower = schema_lower(name);
     for (const char *at = lower.text; *at != 0; at++) {
-        text_append_char(out, *at == '_' ? '-' : *at);
+        if (*at == '_') text_append_char(out, '-');
+        else text_append_char(out, *at);
     }
 }
 
