@@ -20,8 +20,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Of the memory that libmicrohttpd takes for a connection: its headers and what is read of a body.
-#define CONNECTION_MEMORY (128u * KIB)
+// What libmicrohttpd takes for a connection, for its headers and what is read of a body: so many
+// times the headers that are let through. It zeroes all of it behind each request.
+#define CONNECTION_MEMORY 2u
 // A refused request's body is passed over up to so many times what a body may have, since a client
 // reads its answer behind that.
 #define DISCARD_FACTOR 4u
@@ -651,7 +652,7 @@ static struct MHD_Daemon *daemon_start(struct edge *edge, const struct edge_tls 
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, edge,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, edge, MHD_OPTION_URI_LOG_CALLBACK, on_target,
         edge, MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->connections_max,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)options->header_max * CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)options->idle_timeout,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, secrets, MHD_OPTION_END);
 }
