@@ -67,7 +67,7 @@ static void views_print(const struct tael_answer *answer)
 static void change_take(const struct change *change)
 {
     struct failure failure = {0};
-    const struct schema_record *record = cli_stream_record(change->record);
+    const struct schema_record *record = change_record_of(change->record);
     if (record != NULL && change->payload_size > 0 &&
         record_binary_check(record, change + 1, change->payload_size, &failure) != STATUS_OK) {
         record = NULL;
