@@ -12,7 +12,7 @@
 
 // What is not given is "" or 0; limits have no 0.
 struct edge_options {
-    const char *http;        // "PORT", "HOST:PORT", "unix:PATH", or "fd:N", a socket that listens.
+    const char *http;        // "PORT", "HOST:PORT", or "fd:N", a socket that listens.
     const char *connect;     // The server's tael port.
     const char *key_file;    // Of the principal that it comes in as.
     u64 principal;           // 0: whom its user stands for.

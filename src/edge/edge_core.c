@@ -35,19 +35,19 @@ void edge_core_close(struct edge_core *core)
 static enum tael_error client_choose(const struct edge_core *core, u32 *index)
 {
     enum tael_error error = TAEL_ERROR_ENDED;
-    u32 best = U32_MAX;
+    u32 best = U32_MAX, best_open = EDGE_CORE_OPEN_MAX;
     for (u32 i = 0; i < core->count; i++) {
-        struct tael_client *client = core->clients[i].client;
+        const struct tael_client *client = core->clients[i].client;
+        const u32 open = tael_open_count(client);
         if (core->clients[i].reopen_at != 0) continue;
-        if (tael_open_count(client) >= EDGE_CORE_OPEN_MAX) {
-            error = TAEL_ERROR_CROWDED;
-            continue;
+        if (open < EDGE_CORE_FLIGHT_MAX && tael_is_connected(client)) {
+            *index = i;
+            return TAEL_OK;
         }
-        // One that is let in goes before one that is not.
-        if (best == U32_MAX) best = i;
-        if (!tael_is_connected(client)) continue;
+        error = TAEL_ERROR_CROWDED;
+        if (open >= best_open) continue;
         best = i;
-        break;
+        best_open = open;
     }
     if (best == U32_MAX) return error;
     *index = best;

@@ -3,7 +3,8 @@
 // Connections to the server: some clients of libtael, stepped from the edge's loop.
 //
 // Requests go to the first client that has fewer than 64 open, so that one connection carries many
-// at once and the kernel is called once for several. A client that ended for good is replaced after
+// at once and the kernel is called once for several; when all have as many, to the one with the
+// fewest, where they wait for their turn. A client that ended for good is replaced after
 // a pause; what it had open is told so.
 #ifndef TAEL_EDGE_EDGE_CORE_H
 #define TAEL_EDGE_EDGE_CORE_H
@@ -14,7 +15,8 @@
 #include <tael.h>
 
 #define EDGE_CORE_CLIENTS_MAX 64u
-#define EDGE_CORE_OPEN_MAX    64u // Of a client.
+#define EDGE_CORE_FLIGHT_MAX  64u  // Of a client, at the server,
+#define EDGE_CORE_OPEN_MAX    256u // and with those that wait.
 
 struct edge_core {
     struct tael_options options;

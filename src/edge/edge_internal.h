@@ -6,7 +6,10 @@
 //   edge_http.c      libmicrohttpd: connections and requests begin and end, limits
 //   edge_answer.c    responses
 //   edge_command.c   POST: commands
+//   edge_bulk.c      POST: uploads of a record a line
 //   edge_question.c  GET: questions
+//   edge_changes.c   GET: the change stream
+//   edge_static.c    what is made once
 //   edge_own.c       the edge's own endpoints
 //   edge_result.c    what became of records, as JSON
 //
@@ -157,9 +160,7 @@ struct edge_request {
     struct tael_question question;
     u64 at_least; // The position that a question's answer has to show.
     u128 command_id;
-    bool is_batch;    // The body is an array.
-    bool is_one_more; // A question is asked for one more page.
-    u32 limit;        // Views that are wanted; 0: as many as come.
+    bool is_batch; // The body is an array.
     struct edge_bulk *bulk;
     struct edge_stream *stream; // Of changes.
 
@@ -206,8 +207,8 @@ void edge_respond_with(struct edge_request *request, u32 status, const char *typ
 void edge_refuse(struct edge_request *request, const struct edge_problem *problem);
 // Adds a header to the response.
 void edge_response_header(struct edge_request *request, const char *name, const char *value);
-// A writer into the arena. edge_text_grow gives one of twice the room, when what was written did
-// not fit: it is written again.
+// A writer into the arena. What does not fit is written again, with the room that the first time
+// has told.
 struct json_writer edge_writer(struct edge_request *request, size_t room);
 // Sets a JSON answer of what was written, which must fit.
 void edge_respond_json(struct edge_request *request, u32 status, const struct json_writer *writer);

@@ -190,6 +190,11 @@ def test_own_writes_are_read(world):
                           ({}, "&at_least=" + done[2]["position"])):
         status, _, page = world.get("/v1/principal/find?principal_id=90" + more, headers=headers)
         assert status == 200 and int(page["position"]) >= int(done[2]["position"]), page
+    # What has not come is none; nobody is held up by it.
+    problem(world.get("/v1/principal/list?at_least=%d" % (int(done[2]["position"]) + 10 ** 6)), 400,
+            "bad-parameter", field="at_least")
+    problem(world.get("/v1/principal/list", headers={"Tael-At-Least": str(2 ** 63)}), 400,
+            "bad-parameter", field="at_least")
 
 
 def test_request_ids(world):

@@ -78,6 +78,22 @@ def test_killed_under_load(world):
     assert len(world.get("/v1/principal/list")[2]["items"]) == count
 
 
+def test_more_at_once_than_are_in_flight(world):
+    """Several hundred requests, more than the server takes from the edge: all are answered."""
+    plugs = []
+    for number in range(400):
+        plug = world.connect()
+        body = json.dumps({"id": str(5 * 10 ** 6 + number), "debit_account_id": "1", "ledger": 1,
+                           "credit_account_id": "2", "amount": "0", "code": 1})
+        plug.request("POST", TRANSFERS, body=body, headers={
+            "Authorization": "Bearer " + world.tokens[1][0], "Content-Type": "application/json"})
+        plugs.append(plug)
+    told = [plug.getresponse() for plug in plugs]
+    assert {one.status for one in told} == {201}, {one.status for one in told}
+    for plug in plugs:
+        plug.close()
+
+
 def test_the_server_goes_and_comes(world):
     """An edge of its own: without a server it says so, and goes on when there is one again."""
     own = subprocess.Popen(

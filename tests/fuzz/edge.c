@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a request of HTTP says beside its body: lines of a target, a header Authorization, an id.
+// What is accepted has one reading.
+#include "fuzz.h"
+
+#include "codec/text.h"
+#include "edge/edge_base64.h"
+#include "edge/edge_caller.h"
+#include "edge/edge_internal.h"
+#include "edge/edge_route.h"
+
+#include <stdlib.h>
+
+static void target_take(const char *text)
+{
+    static struct edge_routes routes;
+    static struct edge_target target;
+    struct edge_arena arena = {0};
+    const char *rule = NULL, *allow = NULL;
+    if (routes.count == 0) edge_routes_make(&routes);
+    if (!edge_target_parse(text, &arena, &target, &rule)) {
+        FUZZ_CHECK(rule != NULL && rule[0] != 0);
+        edge_arena_free(&arena);
+        return;
+    }
+    FUZZ_CHECK(target.path_size >= 1 && target.path_size <= strlen(text) && target.path[0] == '/');
+    for (u32 i = 0; i < target.count; i++) {
+        const struct edge_parameter *one = &target.parameters[i];
+        FUZZ_CHECK(utf8_is_valid(one->name, one->name_size) &&
+                   utf8_is_valid(one->value, one->value_size));
+        FUZZ_CHECK(one->name[one->name_size] == 0 && one->value[one->value_size] == 0);
+        for (u32 j = 0; j < i; j++) {
+            const struct edge_parameter *other = &target.parameters[j];
+            FUZZ_CHECK(other->name_size != one->name_size ||
+                       memcmp(other->name, one->name, one->name_size) != 0);
+        }
+    }
+    const struct edge_endpoint *endpoint =
+        edge_route_find(&routes, target.path, target.path_size, "GET", &allow);
+    FUZZ_CHECK(endpoint == NULL || (endpoint->path_size == target.path_size && allow == NULL));
+    edge_arena_free(&arena);
+}
+
+static void token_take(const char *text)
+{
+    struct digest token;
+    u8 secret[EDGE_TOKEN_BYTES];
+    char again[EDGE_BASE64_SIZE(EDGE_TOKEN_BYTES) + 1];
+    if (edge_caller_header(text, &token) != NULL) return;
+    const char *at = strstr(text, "tael_");
+    FUZZ_CHECK(at != NULL);
+    at += strlen("tael_");
+    FUZZ_CHECK(edge_base64_decode(at, strlen(at), secret, sizeof secret));
+    edge_base64_encode(secret, sizeof secret, again);
+    FUZZ_CHECK(strcmp(at, again) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = fuzz_room(size + 1);
+    u128 id = 0;
+    memcpy(text, data, size);
+    text[size] = 0;
+    char *second = text + strcspn(text, "\n");
+    if (*second != 0) *second++ = 0;
+    char *third = second + strcspn(second, "\n");
+    if (*third != 0) *third++ = 0;
+    target_take(text);
+    token_take(second);
+    if (edge_command_id_parse(third, strlen(third), &id)) FUZZ_CHECK(id != 0);
+    free(text);
+    return 0;
+}
