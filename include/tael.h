@@ -180,7 +180,7 @@ struct tael_question {
     uint16_t version;
     uint16_t reserved; // Zero.
     uint32_t body_size;
-    uint32_t limit;     // Views of the answer at most; 0: as many as find room. Not of changes.
+    uint32_t limit; // Views of the answer at most; 0: as many as find room. Not of changes.
     const void *body;
     uint64_t position;  // What the answer must show at least; 0, or TAEL_POSITION_SEEN.
     uint8_t cursor[32]; // Zero, or that of the answer to go on from.

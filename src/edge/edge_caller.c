@@ -14,14 +14,6 @@
 #define TOKEN_PREFIX  "tael_"
 #define LINE_MAX_SIZE 256u
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 // One line without its end. False when it is none; `*is_blank` when there is nothing in it.
 static bool line_parse(char *line, struct edge_caller *out, bool *is_blank)
 {
@@ -34,7 +26,7 @@ static bool line_parse(char *line, struct edge_caller *out, bool *is_blank)
     u128 principal = 0;
     if (size < digits + 2 || line[digits] != ' ') return false;
     for (size_t i = 0; i < sizeof out->token.bytes; i++) {
-        const int high = hex_digit(line[2 * i]), low = hex_digit(line[2 * i + 1]);
+        const int high = edge_hex_digit(line[2 * i]), low = edge_hex_digit(line[2 * i + 1]);
         if (high < 0 || low < 0) return false;
         out->token.bytes[i] = (u8)(high * 16 + low);
     }

@@ -9,6 +9,7 @@
 #include "codec/number.h"
 #include "codec/record_binary.h"
 #include "codec/record_json.h"
+#include "edge/edge_base64.h"
 #include "edge/edge_internal.h"
 #include "edge/edge_result.h"
 
@@ -19,21 +20,13 @@
 
 // --- ids -----------------------------------------------------------------------------------------
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 static bool uuid_parse(const char *text, size_t size, u128 *id)
 {
     if (size != 36) return false;
     *id = 0;
     for (size_t i = 0; i < size; i++) {
         const bool is_hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-        const int digit = hex_digit(text[i]);
+        const int digit = edge_hex_digit(text[i]);
         if (is_hyphen ? text[i] != '-' : digit < 0) return false;
         if (!is_hyphen) *id = *id * 16 + (u32)digit;
     }

@@ -4,6 +4,7 @@
 #include "edge/edge_route.h"
 
 #include "codec/text.h"
+#include "edge/edge_base64.h"
 #include "ledger/ledger_schema.h"
 
 #include <stdio.h>
@@ -119,14 +120,6 @@ const struct edge_endpoint *edge_route_find(const struct edge_routes *routes, co
 
 // --- targets -------------------------------------------------------------------------------------
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 // Decodes a name or a value of a parameter. Returns its size, or -1 for a bad escape.
 static ptrdiff_t part_decode(const char *text, size_t size, char *out)
 {
@@ -134,8 +127,8 @@ static ptrdiff_t part_decode(const char *text, size_t size, char *out)
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
         if (c == '%') {
-            const int high = i + 1 < size ? hex_digit(text[i + 1]) : -1;
-            const int low = i + 2 < size ? hex_digit(text[i + 2]) : -1;
+            const int high = i + 1 < size ? edge_hex_digit(text[i + 1]) : -1;
+            const int low = i + 2 < size ? edge_hex_digit(text[i + 2]) : -1;
             if (high < 0 || low < 0) return -1;
             c = (char)(high * 16 + low);
             i += 2;
