@@ -3,6 +3,7 @@
 """tests/sandbox/sandbox_test.py TAEL: docs/examples/tael.service is a unit that systemd takes,
 exposes little, and allows every system call of a server at work. Needs systemd-analyze, and strace
 for the last; what is not there is skipped, and said so. Prints its cases as cmocka does."""
+import hashlib
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 
 UNIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/examples/tael.service")
 EXPOSURE_MAX = 2.0  # Of 10, by systemd-analyze: below it is "OK".
@@ -60,14 +63,27 @@ def tael(folder, *words, text=""):
                    stderr=subprocess.DEVNULL, text=True, timeout=120, check=True)
 
 
+def http(address, path, body=None, kind="application/json"):
+    """Asks the edge, as often as it takes until that is up."""
+    headers = {"Authorization": "Bearer tael_" + "A" * 43, "Content-Type": kind}
+    request = urllib.request.Request("http://%s%s" % (address, path), data=body, headers=headers)
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as error:
+            assert error.code == 503, (path, error.code, error.read())
+
+
 def server_watched(folder, trace, stop, work):
     """A server under strace, at work, and stopped so."""
     with subprocess.Popen(["strace", "-f", "-qq", "-o", trace, TAEL, "serve", "--data", "data",
                            "--compat-port", "0", "--accounts-max", "65536", "--holds-max", "65536",
-                           "--checkpoint-bytes", "1048576", "--space-reserve", "0"], cwd=folder,
+                           "--checkpoint-bytes", "1048576", "--space-reserve", "0", "--http", "0",
+                           "--tokens", "tokens"], cwd=folder,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        compat = re.search(r"compat=(\S+)", process.stdout.readline()).group(1)
-        work(compat)
+        ready = process.stdout.readline()
+        work(re.search(r"compat=(\S+)", ready).group(1), re.search(r"http=(\S+)", ready).group(1))
         with open(os.path.join(folder, "data/lock"), encoding="ascii") as lock:
             os.kill(int(lock.read()), stop)
         process.stdout.read()
@@ -93,7 +109,10 @@ def test_a_server_calls_what_it_may():
     assert {"read", "futex", "fallocate"} <= may, sorted(may)
     assert not {"mount", "ptrace", "setuid", "chroot", "bpf", "kexec_load"} & may, sorted(may)
     with tempfile.TemporaryDirectory() as folder:
-        def work(compat):
+        with open(os.path.join(folder, "tokens"), "w", encoding="ascii") as file:
+            file.write("%s 1\n" % hashlib.sha256(bytes(32)).hexdigest())
+
+        def work(compat, address):
             tael(folder, "account", "create", "--from", "-", "--connect", compat,
                  text="".join('{"id":"%d","ledger":1,"code":1}\n' % i for i in range(1, 200)))
             for first in range(1, 60000, 8000):
@@ -106,14 +125,19 @@ def test_a_server_calls_what_it_may():
             tael(folder, "calendar", "list")
             tael(folder, "tree", "head")
             tael(folder, "backup", "data", "copy")
+            http(address, "/v1/ledger/create-accounts", b'{"id":"1","ledger":1,"code":1}\n' * 9000,
+                 "application/x-ndjson")
+            for path in ("/metrics", "/docs", "/v1/changes?from=0", "/v1/ledger/account?id=1"):
+                http(address, path)
         called = set()
         # A new folder, a start behind a kill, and one behind a clean stop.
         for number, stop in enumerate((signal.SIGKILL, signal.SIGTERM, signal.SIGTERM)):
             trace = os.path.join(folder, "trace%d" % number)
-            server_watched(folder, trace, stop, work if number == 0 else lambda compat: None)
+            server_watched(folder, trace, stop,
+                           work if number == 0 else lambda *_: None)
             with open(trace, encoding="utf-8", errors="replace") as file:
                 called |= set(re.findall(r"^\d+ +([a-z_0-9]+)\(", file.read(), re.M))
-    assert {"pwritev", "fallocate", "epoll_wait", "clone3", "flock"} <= called, sorted(called)
+    assert {"pwritev", "fallocate", "epoll_wait", "clone3", "flock", "execve"} <= called, sorted(called)
     assert called <= may, sorted(called - may)
     return None
 
