@@ -19,6 +19,7 @@ LAYERS = "server machine modules ledger wal codec schema base money os proof".sp
 LEFT_OUT = {
     "os/disk_file.c": "the disk is one in memory",
     "server/server.c": "starts of the process: harbour.c",
+    "server/child.c": "the edge's process: started by server.c",
     "server/owner.c": "who owns the folder: asked by server.c",
     "server/folder_check.c": "looked at by server.c",
     "server/peer.c": "peer_is_unix and peer_user are the world's",
