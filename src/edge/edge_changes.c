@@ -12,7 +12,7 @@
 
 #define WAIT_MS_MAX     60000u
 #define FEED_WAIT_MS    20000u
-#define KEEP_ALIVE_NS   (15 * NS_PER_S)
+#define KEEP_ALIVE_S    15u // Or half of what a connection may be idle, if that is less.
 #define RETRY_NS        NS_PER_S
 #define LIMIT_DEFAULT   1000u
 #define LIMIT_MAX       8189u
@@ -397,6 +397,12 @@ void edge_changes_begin(struct edge_request *request)
     else stream_ask(stream);
 }
 
+// How long a stream is quiet before a comment says that it is there.
+static u64 keep_alive_ns(const struct edge *edge)
+{
+    return MIN(2 * KEEP_ALIVE_S, edge->options->idle_timeout) * NS_PER_S / 2;
+}
+
 // Of one that waits: what is due at `now`.
 static void stream_tick(struct edge_stream *stream, u64 now)
 {
@@ -414,7 +420,7 @@ static void stream_tick(struct edge_stream *stream, u64 now)
         if (is_over || now >= stream->ask_at) stream_ask(stream);
     }
     const bool is_quiet = stream->is_events && stream->out_done == stream->out_size &&
-                          now - stream->quiet_since >= KEEP_ALIVE_NS;
+                          now - stream->quiet_since >= keep_alive_ns(request->edge);
     if (!is_quiet || !request->is_suspended) return;
     out_set(stream, ": keep-alive\n\n");
     edge_request_resume(request);
@@ -436,7 +442,7 @@ u64 edge_changes_due(const struct edge *edge)
     u64 due = U64_MAX;
     for (const struct edge_stream *stream = edge->streams; stream != NULL; stream = stream->next) {
         if (stream->state == STREAM_OVER) continue;
-        if (stream->is_events) due = MIN(due, stream->quiet_since + KEEP_ALIVE_NS);
+        if (stream->is_events) due = MIN(due, stream->quiet_since + keep_alive_ns(edge));
         if (stream->state != STREAM_WAITING) continue;
         due = MIN(due, stream->ask_at);
         if (!stream->is_events) due = MIN(due, stream->wait_until);

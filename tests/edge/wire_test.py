@@ -191,6 +191,18 @@ def test_who_is_slow_goes(world):
     assert dropped < 300
 
 
+def test_a_quiet_stream_says_that_it_is_there(world):
+    end = world.get("/v1/changes?from=0")[2]["end"]
+    request = head(world, "Host: x", "Accept: text/event-stream", method="GET",
+                   path="/v1/changes?from=%d" % end) + b"\r\n"
+    with socket.create_connection(("127.0.0.1", world.port), timeout=30) as plug:
+        plug.sendall(request)
+        told = b""
+        while told.count(b": keep-alive\n\n") < 3:  # Longer than a connection may be idle.
+            told += plug.recv(65536)
+            assert b"\r\n0\r\n" not in told, told
+
+
 def test_the_places_are_limited(world):
     """Connections beyond 32 wait or are closed; those that are there are served."""
     first = world.connect()
