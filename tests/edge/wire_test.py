@@ -217,12 +217,14 @@ def test_the_places_are_limited(world):
 
 def test_the_rate_is_limited(world):
     connection = world.connect()
-    told = [world.get("/v1/principal/list", connection=connection) for _ in range(70)]
+    for _ in range(5000):
+        status, headers, body = world.get("/v1/principal/list", connection=connection)
+        if status == 429:
+            break
+        assert status == 200, body
+    assert status == 429 and headers["Retry-After"] == "1", body
+    assert body["type"].endswith("too-many-requests"), body
     connection.close()
-    refused = [one for one in told if one[0] == 429]
-    assert {one[0] for one in told} == {200, 429} and len(refused) < 40, len(refused)
-    assert all(one[1]["Retry-After"] == "1" for one in refused)
-    assert refused[0][2]["type"].endswith("too-many-requests")
     edge.wait_for(lambda: world.get("/v1/principal/list")[0] == 200)
 
 
