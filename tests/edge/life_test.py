@@ -100,9 +100,20 @@ def test_the_server_goes_and_comes(world):
         [world.tael, "edge", "--connect", "unix:%s/socket" % world.data, "--http", "0", "--tokens",
          world.tokens_file, "--deadline", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True)
-    port = int(own.stdout.readline().split("http=127.0.0.1:")[1])
-    other = copy.copy(world)
-    other.port = port
+    try:
+        other = copy.copy(world)
+        other.port = int(own.stdout.readline().split("http=127.0.0.1:")[1])
+        server_goes_and_comes(world, other)
+        own.send_signal(signal.SIGTERM)
+        assert own.wait(timeout=60) == 0, own.stderr.read()
+    finally:
+        own.kill()
+        own.wait()
+        own.stdout.close()
+        own.stderr.close()
+
+
+def server_goes_and_comes(world, other):
     edge.wait_for(lambda: other.get("/readyz", token=None)[0] == 200)
     assert other.get("/v1/principal/list")[0] == 200
     world.stop(signal.SIGKILL)
@@ -128,10 +139,6 @@ def test_the_server_goes_and_comes(world):
     key = {"Idempotency-Key": body["command_id"]}
     edge.wait_for(lambda: other.post(TRANSFERS, late, headers=key)[0] == 201)
     assert other.post(TRANSFERS, late)[2]["result"] == "exists"
-    own.send_signal(signal.SIGTERM)
-    assert own.wait(timeout=60) == 0, own.stderr.read()
-    own.stdout.close()
-    own.stderr.close()
 
 
 def test_a_stop_answers_what_is_open(world):
