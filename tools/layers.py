@@ -16,7 +16,8 @@ LEVELS = [("base", "os"), ("schema",), ("codec",), ("money", "proof"), ("ledger"
           ("audit",)]
 ALONE = {"edge": ("edge", "client", "machine", "modules", "ledger", "money", "codec", "schema",
                   "os", "base"),
-         "audit": ("audit", "base", "codec"), "proof": ("proof", "base", "schema", "codec"),
+         "audit": ("audit", "proof", "base", "codec"),
+         "proof": ("proof", "base", "schema", "codec"),
          "check": ("check", "proof", "base", "schema", "codec")}
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

@@ -105,10 +105,10 @@ struct schema_record {
     u32 field_count;
     const struct schema_field *fields;
     const struct schema_module *module;
-    const char *verb; // Of a command or a query: its words on a command line; null: the name, its
-                      // first word apart from the rest; empty: it is for programs.
+    const char *verb;  // Of a command or a query: its words on a command line; null: the name, its
+                       // first word apart from the rest; empty: it is for programs.
     const char *views; // Of a query: name of the record of the module that its answers are made of.
-    u32 postings_max; // Of a command: postings that its plan may have, whatever its size.
+    u32 postings_max;  // Of a command: postings that its plan may have, whatever its size.
     const char *doc;
 };
 

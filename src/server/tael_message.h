@@ -64,7 +64,8 @@ struct tael_header {
     // Of an answer that did not fit: where the rest begins; of a question: where to go on. What it
     // says is the server's; zero at the beginning, and when nothing is left.
     u8 cursor[32];
-    u8 reserved[24];
+    u64 principal; // Of a command or a question: in whose name; 0: whose the connection is.
+    u8 reserved[16];
     u32 limit; // Of a question: views that the answer has at most; 0: as many as find room.
     u32 reserved_2;
 };

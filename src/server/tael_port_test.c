@@ -384,7 +384,7 @@ static void test_a_request_with_an_odd_header_is_told_so(void **state)
         case 8: header.head.reserved[11] = 1; break;
         case 9:
             header.flags = 1;
-            header.reserved[23] = 1;
+            header.reserved[15] = 1;
             break;
         case 10: header.limit = 1; break; // Of a command.
         case 11:

@@ -25,7 +25,7 @@ VERBS = ("serve", "account", "transfer", "query", "verify", "dump", "override", 
          "entity", "calendar", "day", "period", "asset", "chart", "book",
          "trial-balance", "balance", "statement", "turnover", "reference-turnover", "entry",
          "cell", "constraint", "breach", "name", "hold", "tail", "project", "export",
-         "due", "conversion", "year", "rule", "key", "principal", "effect", "job",
+         "due", "conversion", "year", "rule", "key", "token", "principal", "effect", "job",
          "import", "tree", "head", "prove", "edge")
 WORKLOADS = ("ordered", "million-accounts", "ten-million-accounts", "random-ids", "two-phase",
              "single-1", "single-16", "hundred-8", "query", "mixed")
