@@ -38,7 +38,6 @@ static int edge_run_verb(const struct cli_call *call)
         .connect = identity.address,
         .key_file = identity.key_file,
         .principal = identity.principal,
-        .tokens = http->tokens,
         .core_status = place->core_status,
         .spool = http->http_spool,
         .tls_certificate = http->tls_certificate,
@@ -70,8 +69,8 @@ const struct cli_verb edge_verb = {
              "SIGINT. `tael serve --http` starts one and watches over it. It keeps nothing: killed "
              "at any moment, clients ask again under the same command id. Prints one line starting "
              "`ready` on standard output when it takes connections. SIGHUP has it read its "
-             "files again. What it answers is told by itself under /docs.",
-    .example = "edge --connect unix:data/socket --http 8080 --tokens tokens",
+             "certificate again. What it answers is told by itself under /docs.",
+    .example = "edge --connect unix:data/socket --http 8080",
     .exits = "0 after a clean stop, 2 usage, 3 the address or a file failed",
     .parts = {&cli_schema_edge_place, &cli_schema_port_options, &cli_schema_http_options,
               &cli_schema_json_option},

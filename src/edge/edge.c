@@ -52,11 +52,6 @@ static void limits_raise(void)
 static void files_read_again(struct edge *edge)
 {
     struct failure failure;
-    if (edge_tokens_read(&edge->tokens, edge->options->tokens, &failure) == STATUS_OK) {
-        trace(TRACE_INFO, "edge: tokens read again: %u", edge->tokens.count);
-    } else {
-        trace(TRACE_WARNING, "edge: %s; the tokens stay as they were", failure.message);
-    }
     if (edge->options->tls_certificate[0] == 0) return;
     if (edge_http_renew(edge, &failure) == STATUS_OK) {
         trace(TRACE_INFO, "edge: the certificate was read again");
@@ -147,7 +142,6 @@ static enum status edge_start(struct edge *edge, struct failure *failure)
         .turned_away_max = U32_MAX,
     };
     enum status status = options_check(options, failure);
-    if (status == STATUS_OK) status = edge_tokens_read(&edge->tokens, options->tokens, failure);
     if (status == STATUS_OK) status = signals_open(edge, failure);
     if (status == STATUS_OK) {
         status = edge_listen(options->http, options->tls_certificate[0] != 0, &edge->listen_fd,
@@ -160,6 +154,7 @@ static enum status edge_start(struct edge *edge, struct failure *failure)
     }
     edge_routes_make(&edge->routes);
     edge_static_make(edge);
+    edge_callers_init(&edge->callers);
     edge_rates_init(&edge->rates, options->rate, options->burst);
     edge->scratch = aligned_alloc(16, align_up(EDGE_SCRATCH_SIZE, 16));
     assert(edge->scratch != NULL);
@@ -187,7 +182,7 @@ enum status edge_run(const struct edge_options *options, struct failure *failure
     edge_http_stop(edge);
     edge_changes_stop(edge);
     edge_core_close(&edge->core);
-    edge_tokens_free(&edge->tokens);
+    edge_callers_free(&edge->callers);
     edge_static_free(edge);
     edge_rates_free(&edge->rates);
     if (edge->listen_fd >= 0) (void)close(edge->listen_fd);

@@ -16,7 +16,6 @@ struct edge_options {
     const char *connect;     // The server's tael port.
     const char *key_file;    // Of the principal that it comes in as.
     u64 principal;           // 0: whom its user stands for.
-    const char *tokens;      // A file of lines "HASH PRINCIPAL".
     const char *core_status; // The server's file `status`, for /metrics.
     const char *spool;       // Where results of large uploads lie meanwhile.
     const char *tls_certificate;

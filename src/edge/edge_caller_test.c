@@ -79,57 +79,33 @@ static void test_headers(void **state)
     }
 }
 
-static enum status read_text(struct edge_tokens *tokens, const char *text, struct failure *failure)
+// What the log said of a token holds for a second, and of that token alone.
+static void test_known_callers(void **state)
 {
-    char path[] = "/tmp/tael-tokens-XXXXXX";
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    (void)close(fd);
-    const enum status status = edge_tokens_read(tokens, path, failure);
-    (void)unlink(path);
-    return status;
-}
-
-static void test_files(void **state)
-{
-    static const char *const wrong[] = {
-        "x 1\n",
-        ZEROES_HASH "\n",
-        ZEROES_HASH " \n",
-        ZEROES_HASH " x\n",
-        ZEROES_HASH " 0\n",
-        ZEROES_HASH " 18446744073709551615\n",
-        ZEROES_HASH " 1 2\n",
-        ZEROES_HASH "1\n",
-        "6668 1\n",
-    };
-    struct edge_tokens tokens = {0};
-    struct failure failure;
-    struct digest token;
-    struct edge_caller caller = {0};
+    struct edge_callers callers;
+    struct edge_caller out = {0};
+    const u64 now = 5 * NS_PER_S;
     (void)state;
-    assert_int_equal(edge_tokens_read(&tokens, "", &failure), STATUS_OK);
-    assert_int_equal(tokens.count, 0);
-    assert_null(edge_caller_header("Bearer tael_" ZEROES, &token));
-    assert_false(edge_caller_find(&tokens, &token, &caller));
-    assert_int_equal(read_text(&tokens,
-                               "# who may ask\n\n" ZEROES_HASH " 7 # seven\n"
-                               "00007aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925 8",
-                               &failure),
-                     STATUS_OK);
-    assert_int_equal(tokens.count, 2);
-    assert_true(edge_caller_find(&tokens, &token, &caller));
-    assert_int_equal(caller.principal, 7);
-    token.bytes[31] ^= 1;
-    assert_false(edge_caller_find(&tokens, &token, &caller));
-    // What is wrong leaves what was read before.
-    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
-        assert_int_equal(read_text(&tokens, wrong[i], &failure), STATUS_INVALID);
-        assert_int_equal(tokens.count, 2);
+    edge_callers_init(&callers);
+    struct edge_caller caller = {.principal = 7, .token = {{1, 2, 3}}};
+    assert_false(edge_callers_find(&callers, &caller.token, now, &out));
+    edge_callers_put(&callers, &caller, now);
+    assert_true(edge_callers_find(&callers, &caller.token, now + NS_PER_S - 1, &out));
+    assert_int_equal(out.principal, 7);
+    assert_false(edge_callers_find(&callers, &caller.token, now + NS_PER_S, &out));
+    // Each byte tells it from others, also from those that have its place.
+    for (u32 i = 0; i < sizeof caller.token.bytes; i++) {
+        struct digest other = caller.token;
+        other.bytes[i] ^= 0x80;
+        assert_false(edge_callers_find(&callers, &other, now, &out));
     }
-    assert_int_equal(edge_tokens_read(&tokens, "/nothing", &failure), STATUS_NOT_FOUND);
-    edge_tokens_free(&tokens);
+    struct edge_caller next = {.principal = 8, .token = caller.token};
+    next.token.bytes[31] = 1; // The same place.
+    edge_callers_put(&callers, &next, now);
+    assert_true(edge_callers_find(&callers, &next.token, now, &out));
+    assert_int_equal(out.principal, 8);
+    assert_false(edge_callers_find(&callers, &caller.token, now, &out));
+    edge_callers_free(&callers);
 }
 
 static void test_rates(void **state)
@@ -185,7 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_known_callers),
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_more_keys_than_places),
     };

@@ -58,13 +58,14 @@ enum tael_error edge_core_command(struct edge_core *core, const struct tael_comm
                                   u64 principal, u64 timeout_ms, tael_callback *callback,
                                   void *context, struct edge_ticket *ticket)
 {
+    struct tael_command named = *command;
     enum tael_error error = client_choose(core, &ticket->client);
-    (void)principal;
+    named.principal = principal;
     ticket->ticket = 0;
     if (error != TAEL_OK) return error;
     core->asked++;
     core->clients[ticket->client].is_due = true;
-    return tael_submit_command(core->clients[ticket->client].client, command, timeout_ms, callback,
+    return tael_submit_command(core->clients[ticket->client].client, &named, timeout_ms, callback,
                                context, &ticket->ticket);
 }
 
@@ -72,14 +73,15 @@ enum tael_error edge_core_question(struct edge_core *core, const struct tael_que
                                    u64 principal, u64 timeout_ms, tael_callback *callback,
                                    void *context, struct edge_ticket *ticket)
 {
+    struct tael_question named = *question;
     enum tael_error error = client_choose(core, &ticket->client);
-    (void)principal;
+    named.principal = principal;
     ticket->ticket = 0;
     if (error != TAEL_OK) return error;
     core->asked++;
     core->clients[ticket->client].is_due = true;
-    return tael_submit_question(core->clients[ticket->client].client, question, timeout_ms,
-                                callback, context, &ticket->ticket);
+    return tael_submit_question(core->clients[ticket->client].client, &named, timeout_ms, callback,
+                                context, &ticket->ticket);
 }
 
 void edge_core_give_up(struct edge_core *core, struct edge_ticket *ticket)
@@ -93,15 +95,6 @@ void edge_core_give_up(struct edge_core *core, struct edge_ticket *ticket)
 void edge_core_await(struct edge_core *core, u64 timeout_ms)
 {
     (void)tael_connect(core->clients[0].client, timeout_ms);
-}
-
-bool edge_core_acts_for(const struct edge_core *core, u64 principal)
-{
-    struct tael_server server;
-    for (u32 i = 0; i < core->count; i++) {
-        if (tael_server(core->clients[i].client, &server)) return server.principal == principal;
-    }
-    return false;
 }
 
 bool edge_core_is_ready(const struct edge_core *core)

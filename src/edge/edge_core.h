@@ -41,7 +41,8 @@ MUST_USE enum status edge_core_open(struct edge_core *core, const struct tael_op
 // Nobody is called back.
 void edge_core_close(struct edge_core *core);
 // As tael_submit_command and tael_submit_question: TAEL_ERROR_CROWDED when all connections are
-// full, TAEL_ERROR_ENDED when none can be used now. `principal` is in whose name it is.
+// full, TAEL_ERROR_ENDED when none can be used now. `principal` is in whose name it is; 0 in the
+// edge's own.
 MUST_USE enum tael_error edge_core_command(struct edge_core *core,
                                            const struct tael_command *command, u64 principal,
                                            u64 timeout_ms, tael_callback *callback, void *context,
@@ -55,8 +56,6 @@ MUST_USE enum tael_error edge_core_question(struct edge_core *core,
 void edge_core_give_up(struct edge_core *core, struct edge_ticket *ticket);
 // Waits for the server to let the edge in, so long at most.
 void edge_core_await(struct edge_core *core, u64 timeout_ms);
-// Whether what a principal asks can be asked: it is the one that the edge has come in as.
-bool edge_core_acts_for(const struct edge_core *core, u64 principal);
 // Whether a connection is let in now.
 bool edge_core_is_ready(const struct edge_core *core);
 // What went wrong last; "" when nothing has.

@@ -61,7 +61,8 @@ void edge_request_resume(struct edge_request *request)
 {
     assert(request->is_suspended); // E2
     request->is_suspended = false;
-    if (request->phase == EDGE_PHASE_STREAM) activity_set(request, EDGE_READING);
+    const bool reads = request->phase == EDGE_PHASE_STREAM || request->phase == EDGE_PHASE_CALLER;
+    if (reads) activity_set(request, EDGE_READING);
     request->edge->is_resumed = true;
     MHD_resume_connection(request->mhd);
 }
@@ -361,42 +362,10 @@ static bool is_type(const char *given, const char *type)
 
 // --- the beginning of a request ------------------------------------------------------------------
 
-// Whether the edge may act for the principal whose token it is.
-static bool principal_check(struct edge_request *request)
+static bool rate_check(struct edge_request *request)
 {
     struct edge *edge = request->edge;
-    struct edge_problem problem;
-    if (edge_core_acts_for(&edge->core, request->caller.principal)) return true;
-    if (edge_core_is_ready(&edge->core)) {
-        problem = edge_problem_make(EDGE_PROBLEM_NOT_PERMITTED,
-                                    "the edge does not act for principal %llu",
-                                    (unsigned long long)request->caller.principal);
-    } else {
-        problem = edge_problem_make(EDGE_PROBLEM_UNREACHABLE, "the server has not let the edge in");
-        problem.retry_after = 1;
-    }
-    edge_refuse(request, &problem);
-    return false;
-}
-
-static bool authorize(struct edge_request *request)
-{
-    struct edge *edge = request->edge;
-    struct digest token;
-    const char *rule = request->headers.authorizations > 1
-                           ? "there is more than one header Authorization"
-                           : edge_caller_header(request->headers.authorization, &token);
-    if (rule == NULL && !edge_caller_find(&edge->tokens, &token, &request->caller)) {
-        rule = "nobody has this token";
-    }
-    if (rule != NULL) {
-        const struct edge_problem problem =
-            edge_problem_make(EDGE_PROBLEM_NOT_AUTHENTICATED, "%s", rule);
-        edge_refuse(request, &problem);
-        return false;
-    }
-    if (!principal_check(request)) return false;
-    const u32 wait = edge_rate_take(&edge->rates, &token, edge->now);
+    const u32 wait = edge_rate_take(&edge->rates, &request->caller.token, edge->now);
     if (wait == 0) return true;
     struct edge_problem problem = edge_problem_make(
         EDGE_PROBLEM_TOO_MANY_REQUESTS, "a token makes %u requests a second, %u at once",
@@ -406,16 +375,25 @@ static bool authorize(struct edge_request *request)
     return false;
 }
 
+static u64 length_of(const struct edge_request *request)
+{
+    const struct edge_headers *headers = &request->headers;
+    return headers->content_lengths == 1 ? strtoull(headers->content_length, NULL, 10) : 0;
+}
+
+static bool has_body(const struct edge_request *request)
+{
+    return length_of(request) > 0 || request->headers.transfer_encodings > 0;
+}
+
 static bool body_check(struct edge_request *request)
 {
     const struct edge_headers *headers = &request->headers;
     struct edge *edge = request->edge;
     struct edge_problem problem;
-    const u64 length =
-        headers->content_lengths == 1 ? strtoull(headers->content_length, NULL, 10) : 0;
-    const bool has_body = length > 0 || headers->transfer_encodings > 0;
+    const u64 length = length_of(request);
     if (!edge_is_post(request->endpoint)) {
-        if (!has_body) return true;
+        if (!has_body(request)) return true;
         problem = edge_problem_make(EDGE_PROBLEM_BAD_REQUEST, "a %s has no body", request->method);
         edge_refuse(request, &problem);
         return false;
@@ -436,8 +414,35 @@ static bool body_check(struct edge_request *request)
         edge_refuse(request, &problem);
         return false;
     }
-    request->phase = is_lines ? EDGE_PHASE_STREAM : EDGE_PHASE_READ;
+    if (is_lines) request->phase = EDGE_PHASE_STREAM;
     return true;
+}
+
+// It is known who asks.
+static void caller_check(struct edge_request *request)
+{
+    request->phase = EDGE_PHASE_READ;
+    if (rate_check(request)) (void)body_check(request);
+}
+
+// Finds out who asks. The request is refused, or waits to be told, or goes on.
+static void authorize(struct edge_request *request)
+{
+    struct edge *edge = request->edge;
+    struct digest token;
+    const char *rule = request->headers.authorizations > 1
+                           ? "there is more than one header Authorization"
+                           : edge_caller_header(request->headers.authorization, &token);
+    if (rule != NULL) {
+        const struct edge_problem problem =
+            edge_problem_make(EDGE_PROBLEM_NOT_AUTHENTICATED, "%s", rule);
+        edge_refuse(request, &problem);
+    } else if (edge_callers_find(&edge->callers, &token, edge->now, &request->caller)) {
+        caller_check(request);
+    } else {
+        request->phase = EDGE_PHASE_CALLER;
+        edge_admit_begin(request, &token);
+    }
 }
 
 // Whether the client may talk at all, where clients need certificates.
@@ -449,12 +454,17 @@ static bool certificate_check(struct edge_request *request)
     return connection->is_known;
 }
 
-// Looks at the headers. Sets a response when they refuse the request.
-static void request_open(struct edge_request *request, const char *version)
+// Looks at the headers. Sets a response when they refuse the request; suspends it when somebody has
+// to be asked.
+static void request_open(struct edge_request *request, const char *method, const char *version)
 {
     struct edge *edge = request->edge;
     struct edge_headers *headers = &request->headers;
     struct edge_problem problem;
+    request->method = edge_arena_copy(&request->arena, method, strlen(method));
+    if (request->connection != NULL) request->connection->is_used = true;
+    activity_set(request, EDGE_READING);
+    request->phase = EDGE_PHASE_READ;
     (void)MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, header_take, headers);
     id_take(request);
     const char *rule = headers->bad != NULL ? headers->bad : framing_rule(headers);
@@ -479,7 +489,8 @@ static void request_open(struct edge_request *request, const char *version)
         request->endpoint = edge_route_find(&edge->routes, request->target.path,
                                             request->target.path_size, request->method, &allow);
         if (request->endpoint != NULL) {
-            if (request->endpoint->is_open || authorize(request)) (void)body_check(request);
+            if (request->endpoint->is_open) (void)body_check(request);
+            else authorize(request);
             return;
         }
         if (allow == NULL) {
@@ -506,8 +517,7 @@ static bool is_discarded(const struct edge_request *request)
 {
     const struct edge_headers *headers = &request->headers;
     if (headers->bad != NULL || framing_rule(headers) != NULL) return false;
-    return headers->content_lengths == 0 ||
-           strtoull(headers->content_length, NULL, 10) <= discard_max(request);
+    return length_of(request) <= discard_max(request);
 }
 
 static enum MHD_Result response_queue(struct edge_request *request)
@@ -532,9 +542,7 @@ static void body_add(struct edge_request *request, const char *data, size_t size
         return;
     }
     if (request->body_size + size > request->body_room) {
-        const u64 length = request->headers.content_lengths == 1
-                               ? strtoull(request->headers.content_length, NULL, 10)
-                               : 0;
+        const u64 length = length_of(request);
         size_t room = MAX(request->body_room * 2, (size_t)BODY_ROOM);
         if (length > 0) room = length;
         room = MAX(room, request->body_size + size);
@@ -581,18 +589,19 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     (void)context;
     (void)url;
     if (request == NULL || request->is_done) return MHD_NO;
-    if (request->phase == EDGE_PHASE_NEW) {
-        request->method = edge_arena_copy(&request->arena, method, strlen(method));
-        if (request->connection != NULL) request->connection->is_used = true;
-        activity_set(request, EDGE_READING);
-        request->phase = EDGE_PHASE_READ;
-        request_open(request, version);
+    if (!request->is_opened) {
+        if (request->phase == EDGE_PHASE_NEW) request_open(request, method, version);
+        else if (request->phase == EDGE_PHASE_CALLER) caller_check(request);
         maybe(request->mhd == mhd);
+        if (request->is_suspended) return MHD_YES; // It is called again when it goes on.
+        request->is_opened = true;
         if (request->response == NULL && request->phase == EDGE_PHASE_STREAM) {
             edge_bulk_begin(request);
         }
         if (request->response != NULL && !is_discarded(request)) return response_queue(request);
-        return MHD_YES;
+        // libmicrohttpd calls for the headers, once more when somebody had to be asked, then for
+        // each piece of the body, and at its end.
+        if (*size == 0) return MHD_YES;
     }
     if (*size > 0) {
         if (request->response == NULL && request->phase == EDGE_PHASE_STREAM) {

@@ -4,6 +4,7 @@
 //
 //   edge.c           the process: options, loop, signals, stop
 //   edge_http.c      libmicrohttpd: connections and requests begin and end, limits
+//   edge_admit.c     what the log says of who asks
 //   edge_answer.c    responses
 //   edge_command.c   POST: commands
 //   edge_bulk.c      POST: uploads of a record a line
@@ -77,7 +78,7 @@ struct edge {
     struct MHD_Daemon *running; // Of which something is called now.
     struct edge_core core;
     struct edge_routes routes;
-    struct edge_tokens tokens;
+    struct edge_callers callers;
     struct edge_rates rates;
     struct edge_metrics metrics;
     struct edge_connection *connections;
@@ -124,6 +125,7 @@ struct edge_headers {
 
 enum edge_phase {
     EDGE_PHASE_NEW,     // Its headers were not looked at yet.
+    EDGE_PHASE_CALLER,  // The log is asked who asks, or has told.
     EDGE_PHASE_DISCARD, // It is refused; its body is passed over.
     EDGE_PHASE_READ,    // Its body is gathered.
     EDGE_PHASE_STREAM,  // Its body is carried out as it comes.
@@ -146,6 +148,7 @@ struct edge_request {
     char id[EDGE_REQUEST_ID_SIZE]; // X-Request-Id.
     enum edge_phase phase;
     bool is_suspended;
+    bool is_opened; // Its headers were looked at, and who asks is known.
     bool is_static; // The answer is one of those that are made once.
     bool is_done;   // Given back by libmicrohttpd.
     u64 began;
@@ -194,6 +197,12 @@ void edge_requests_drop(struct edge *edge);
 void edge_request_suspend(struct edge_request *request);
 // Goes on: libmicrohttpd calls again.
 void edge_request_resume(struct edge_request *request);
+
+// --- edge_admit.c ---
+
+// Asks the log whose a token is. Suspends the request, which goes on in the phase EDGE_PHASE_CALLER
+// when its caller is known and may ask; or sets a response.
+void edge_admit_begin(struct edge_request *request, const struct digest *token);
 
 // --- edge_answer.c ---
 

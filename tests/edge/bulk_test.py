@@ -25,7 +25,7 @@ def upload(world, path, lines, key=None, chunk=None, query=""):
     if chunk:
         pieces = (body[at:at + chunk] for at in range(0, len(body), chunk))
         connection = world.connect()
-        headers["Authorization"] = "Bearer " + world.tokens[1][0]
+        headers["Authorization"] = "Bearer " + world.tokens[2][0]
         connection.request("POST", path + query, body=pieces, headers=headers, encode_chunked=True)
         response = connection.getresponse()
         status, head, data = response.status, response.headers, response.read()
@@ -124,9 +124,9 @@ def test_chains_are_whole(world):
 
 
 def test_records_of_modules(world):
-    rows = [{"principal_id": str(500 + i), "kind": "service", "name": "p%d" % i}
+    rows = [edge.entity(500 + i, "p%d" % i)
             for i in range(3)] * 2
-    told = upload(world, "/v1/principal/open", rows)[2]
+    told = upload(world, "/v1/entity/open", rows)[2]
     assert [row["result"] for row in told] == ["done"] * 3 + ["exists"] * 3, told
     assert told[3]["evidence"] == "500", told[3]
     # Records with items, of several commands of a MiB.
@@ -181,7 +181,7 @@ def test_an_upload_that_was_broken_off_goes_on(world):
     body = "".join(json.dumps(row) + "\n" for row in rows).encode()
     head = ("POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nIdempotency-Key: 555\r\n"
             "Content-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n"
-            % (TRANSFERS, world.tokens[1][0], len(body))).encode()
+            % (TRANSFERS, world.tokens[2][0], len(body))).encode()
     assert world.raw(head + body[:len(body) // 2], half_close=True) == b""
     # The edge dies in the middle of another one.
     before = world.edge_pid()

@@ -49,7 +49,7 @@ def setup(world):
             ("constraint/cell-add", {"cell": 1, "book": 100, "account_id": "2"}),
             ("constraint/open", {"constraint": 1, "bound": "-1000", "name": "bound",
                                  "terms": [{"cell": 1, "coefficient": "1"}]}),
-            ("principal/open", {"principal_id": "10", "kind": "service", "name": "edge"}),
+            ("entity/open", edge.entity(10, "edge")),
             ("ledger/create-accounts", [{"id": str(i), "ledger": 1, "code": 1,
                                          "flags": ["history"]} for i in (1, 2)]),
             ("ledger/create-transfers", {"id": "1", "debit_account_id": "1", "ledger": 1, "code": 1,
@@ -207,7 +207,7 @@ def test_answers_with_items(world):
                   "name/find?path=group:till", "name/list?prefix=group",
                   "name/balance?prefix=group",
                   "name/of?kind=account&number=100&id=1", "constraint/cell-list",
-                  "constraint/list", "principal/list", "principal/find?principal_id=10",
+                  "constraint/list", "principal/list", "principal/find?principal_id=2",
                   "effect/status", "tree/head"):
         path = "/v1/" + query.split("?")[0]
         operation = STATE["document"]["paths"][path]["get"]

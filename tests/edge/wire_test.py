@@ -15,7 +15,7 @@ BODY = b'{"id":"1","ledger":1,"code":1}'
 
 def head(world, *lines, path="/v1/ledger/create-accounts", method="POST"):
     """A request's head without its last line; the token is in it."""
-    first = ["%s %s HTTP/1.1" % (method, path), "Authorization: Bearer " + world.tokens[1][0]]
+    first = ["%s %s HTTP/1.1" % (method, path), "Authorization: Bearer " + world.tokens[2][0]]
     return ("\r\n".join(first + list(lines)) + "\r\n").encode("latin-1")
 
 

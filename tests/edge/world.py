@@ -22,30 +22,49 @@ class World:
         self.folder = folder
         self.data = os.path.join(folder, "data")
         self.tokens = {}
-        for principal in (1, 7, 0):  # 0 is in no file.
+        for principal in (2, 7, 0):  # The log does not know that of 0.
             secret = os.urandom(32)
             token = "tael_" + base64.urlsafe_b64encode(secret).decode().rstrip("=")
             self.tokens[principal] = (token, hashlib.sha256(secret).hexdigest())
-        self.tokens_file = os.path.join(folder, "tokens")
-        with open(self.tokens_file, "w", encoding="utf-8") as file:
-            file.write("# who may ask\n\n%s 1  # the operator\n%s 7\n"
-                       % (self.tokens[1][1], self.tokens[7][1]))
         self.flags = flags
         self.trace = os.path.join(folder, "trace")
         self.process = None
+        self.is_settled = False
         self.port = 0
 
     def start(self):
         with open(self.trace, "ab") as trace:
             self.process = subprocess.Popen(
                 [self.tael, "serve", "--data", self.data, "--compat-port", "0", "--http",
-                 str(self.port), "--tokens", self.tokens_file, "--accounts-max", "65536",
+                 str(self.port), "--accounts-max", "65536",
                  "--holds-max", "4096", "--space-reserve", "0", *self.flags],
                 stdout=subprocess.PIPE, stderr=trace, text=True)
         line = self.process.stdout.readline()
         words = dict(word.split("=", 1) for word in line.split()[1:])
         self.port = int(words["http"].rsplit(":", 1)[1])
         wait_for(lambda: self.get("/readyz", token=None)[0] == 200)
+        if not self.is_settled:
+            self.is_settled = True
+            self.settle()
+
+    def settle(self):
+        """Who may ask: 2, in whose name the edge acts as in that of all, and 7."""
+        self.operator("principal", "delegate", "--delegate-id", "1", "--for-id", "0")
+        for principal in (2, 7):
+            self.operator("principal", "open", "--principal-id", str(principal), "--kind",
+                          "service", "--name", "caller-%d" % principal)
+            self.token_open(principal, principal)
+
+    def token_open(self, token, principal, *flags):
+        self.operator("principal", "token-open", "--token-hash", self.tokens[token][1],
+                      "--principal-id", str(principal), "--name", "token-%d" % token, *flags)
+
+    def operator(self, *words, code=0):
+        """A verb by the user who runs the server; what it prints."""
+        done = subprocess.run([self.tael, *words, "--connect", "unix:%s/socket" % self.data],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == code, (words, done)
+        return done.stdout
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -83,7 +102,7 @@ class World:
                     return out
                 out += piece
 
-    def call(self, method, path, body=None, headers=None, token=1, connection=None):
+    def call(self, method, path, body=None, headers=None, token=2, connection=None):
         """(status, headers, body); the body of JSON is parsed."""
         sent = dict(headers or {})
         if token is not None:
@@ -112,6 +131,12 @@ class World:
 
     def post(self, path, body, **more):
         return self.call("POST", path, body, **more)
+
+
+def entity(number, name="entity"):
+    """The body of a command that anybody may give."""
+    return {"entity_id": str(number), "name": name, "jurisdiction": "HK", "currency": "HKD",
+            "day": "2026-11-23"}
 
 
 def unique(pairs):

@@ -4,6 +4,7 @@
 // What is accepted has one reading.
 #include "fuzz.h"
 
+#include "client/token_file.h"
 #include "codec/text.h"
 #include "edge/edge_base64.h"
 #include "edge/edge_caller.h"
@@ -45,11 +46,11 @@ static void target_take(const char *text)
 static void token_take(const char *text)
 {
     struct digest token;
-    u8 secret[EDGE_TOKEN_BYTES];
-    char again[EDGE_BASE64_SIZE(EDGE_TOKEN_BYTES) + 1];
+    u8 secret[TOKEN_SECRET_SIZE];
+    char again[EDGE_BASE64_SIZE(TOKEN_SECRET_SIZE) + 1];
     if (edge_caller_header(text, &token) != NULL) return;
-    FUZZ_CHECK(strlen(text) > EDGE_BASE64_SIZE(EDGE_TOKEN_BYTES));
-    const char *at = text + strlen(text) - EDGE_BASE64_SIZE(EDGE_TOKEN_BYTES);
+    FUZZ_CHECK(strlen(text) > EDGE_BASE64_SIZE(TOKEN_SECRET_SIZE));
+    const char *at = text + strlen(text) - EDGE_BASE64_SIZE(TOKEN_SECRET_SIZE);
     FUZZ_CHECK(edge_base64_decode(at, strlen(at), secret, sizeof secret));
     edge_base64_encode(secret, sizeof secret, again);
     FUZZ_CHECK(strcmp(at, again) == 0);

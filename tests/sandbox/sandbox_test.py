@@ -79,8 +79,8 @@ def server_watched(folder, trace, stop, work):
     """A server under strace, at work, and stopped so."""
     with subprocess.Popen(["strace", "-f", "-qq", "-o", trace, TAEL, "serve", "--data", "data",
                            "--compat-port", "0", "--accounts-max", "65536", "--holds-max", "65536",
-                           "--checkpoint-bytes", "1048576", "--space-reserve", "0", "--http", "0",
-                           "--tokens", "tokens"], cwd=folder,
+                           "--checkpoint-bytes", "1048576", "--space-reserve", "0", "--http", "0"],
+                          cwd=folder,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         ready = process.stdout.readline()
         work(re.search(r"compat=(\S+)", ready).group(1), re.search(r"http=(\S+)", ready).group(1))
@@ -109,10 +109,12 @@ def test_a_server_calls_what_it_may():
     assert {"read", "futex", "fallocate"} <= may, sorted(may)
     assert not {"mount", "ptrace", "setuid", "chroot", "bpf", "kexec_load"} & may, sorted(may)
     with tempfile.TemporaryDirectory() as folder:
-        with open(os.path.join(folder, "tokens"), "w", encoding="ascii") as file:
-            file.write("%s 1\n" % hashlib.sha256(bytes(32)).hexdigest())
-
         def work(compat, address):
+            for words in (("open", "--principal-id", "2", "--kind", "service", "--name", "caller"),
+                          ("delegate", "--delegate-id", "1", "--for-id", "2"),
+                          ("token-open", "--principal-id", "2", "--name", "token", "--token-hash",
+                           hashlib.sha256(bytes(32)).hexdigest())):
+                tael(folder, "principal", *words, "--connect", "unix:data/socket")
             tael(folder, "account", "create", "--from", "-", "--connect", compat,
                  text="".join('{"id":"%d","ledger":1,"code":1}\n' % i for i in range(1, 200)))
             for first in range(1, 60000, 8000):
