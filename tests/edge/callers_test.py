@@ -8,8 +8,11 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import socket
+import subprocess
 import sys
+import tempfile
 
 import world as edge
 
@@ -149,6 +152,38 @@ def test_requests_behind_one_another_with_a_new_token(world):
     last = first_head(world, 41, "GET", LIST, "Connection: close")
     told = world.raw(head * 9 + last)
     assert told.count(b"HTTP/1.1 200 ") == 10, told[:300]
+
+
+def test_the_page(world):
+    """The commands of docs/HTTP.md, word for word but for the port, on a server of their own."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "../../docs/HTTP.md"), encoding="utf-8") as file:
+        page = file.read()
+    blocks = re.findall(r"^(?:    [^\n]*\n)+", page, re.M)
+    told = [block for block in blocks if block.startswith("    {")]
+    commands = [block for block in blocks if block.startswith(("    tael ", "    curl "))]
+    assert len(told) == 1 and len(commands) == 6 and len(blocks) == 7, blocks
+    assert "tael serve" in commands[0] and "tael edge" in commands[-1], commands
+    folder = tempfile.mkdtemp(dir=world.folder)
+    own = edge.World(world.tael, folder)
+    own.settle = lambda: None
+    own.start()
+    try:
+        script = "set -e\n" + "".join(commands[1:-1]).replace(":8080", ":%d" % own.port)
+        script = script.replace("tael ", os.path.abspath(world.tael) + " ")
+        script = script.replace("curl ", "curl -sS -w '\\n' ")
+        done = subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert done.returncode == 0 and done.stderr == "", done
+        answers = [json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{"]
+        assert [sorted(answer) for answer in answers] == [
+            sorted(json.loads(told[0].replace("…", ""))), ["items", "next", "position"],
+            ["end", "items", "next", "position"]], done.stdout
+        assert answers[0]["result"] == "done"
+        assert [one["name"] for one in answers[1]["items"]] == ["group"]
+        assert len(answers[2]["items"]) == 3
+    finally:
+        own.stop()
 
 
 if __name__ == "__main__":
