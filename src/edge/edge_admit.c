@@ -57,6 +57,7 @@ static void name_answered(void *context, const struct tael_answer *answer)
     struct edge *edge = request->edge;
     if (!is_answered(request, answer)) return;
     edge_callers_put(&edge->callers, &request->caller, edge->now);
+    request->phase = EDGE_PHASE_KNOWN;
     edge_request_resume(request);
 }
 
@@ -100,6 +101,7 @@ void edge_admit_begin(struct edge_request *request, const struct digest *token)
 {
     struct principal_token_find *find = edge_arena_zeroed(&request->arena, sizeof *find);
     memcpy(find->token_hash, token->bytes, sizeof find->token_hash);
+    request->phase = EDGE_PHASE_CALLER;
     request->caller = (struct edge_caller){.token = *token};
     request->question = (struct tael_question){
         .record = principal_schema_principal_token_find.number,

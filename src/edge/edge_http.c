@@ -440,7 +440,6 @@ static void authorize(struct edge_request *request)
     } else if (edge_callers_find(&edge->callers, &token, edge->now, &request->caller)) {
         caller_check(request);
     } else {
-        request->phase = EDGE_PHASE_CALLER;
         edge_admit_begin(request, &token);
     }
 }
@@ -591,7 +590,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     if (request == NULL || request->is_done) return MHD_NO;
     if (!request->is_opened) {
         if (request->phase == EDGE_PHASE_NEW) request_open(request, method, version);
-        else if (request->phase == EDGE_PHASE_CALLER) caller_check(request);
+        else if (request->phase == EDGE_PHASE_KNOWN) caller_check(request);
+        else if (request->phase == EDGE_PHASE_CALLER) return MHD_NO; // Nobody has told.
         maybe(request->mhd == mhd);
         if (request->is_suspended) return MHD_YES; // It is called again when it goes on.
         request->is_opened = true;

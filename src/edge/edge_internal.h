@@ -125,7 +125,8 @@ struct edge_headers {
 
 enum edge_phase {
     EDGE_PHASE_NEW,     // Its headers were not looked at yet.
-    EDGE_PHASE_CALLER,  // The log is asked who asks, or has told.
+    EDGE_PHASE_CALLER,  // The log is asked who asks,
+    EDGE_PHASE_KNOWN,   // and has told.
     EDGE_PHASE_DISCARD, // It is refused; its body is passed over.
     EDGE_PHASE_READ,    // Its body is gathered.
     EDGE_PHASE_STREAM,  // Its body is carried out as it comes.
@@ -200,7 +201,7 @@ void edge_request_resume(struct edge_request *request);
 
 // --- edge_admit.c ---
 
-// Asks the log whose a token is. Suspends the request, which goes on in the phase EDGE_PHASE_CALLER
+// Asks the log whose a token is. Suspends the request, which goes on in the phase EDGE_PHASE_KNOWN
 // when its caller is known and may ask; or sets a response.
 void edge_admit_begin(struct edge_request *request, const struct digest *token);
 
