@@ -4,29 +4,15 @@
 #include "client/token_file.h"
 
 #include "client/key_file.h"
-
-#include <sodium.h>
-
-// Of base64url: libsodium reads a letter whose highest bit is set as the letter.
-static bool is_character(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-}
+#include "codec/base64url.h"
 
 bool token_hash(const char *text, size_t size, struct digest *out)
 {
-    u8 secret[TOKEN_SECRET_SIZE + 1];
-    size_t got = 0;
+    u8 secret[TOKEN_SECRET_SIZE];
     const size_t prefix = sizeof TOKEN_PREFIX - 1;
     if (size != TOKEN_TEXT_SIZE || memcmp(text, TOKEN_PREFIX, prefix) != 0) return false;
-    for (size_t i = prefix; i < size; i++) {
-        if (!is_character(text[i])) return false;
-    }
-    const int result = sodium_base642bin(secret, sizeof secret, text + prefix, size - prefix, NULL,
-                                         &got, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    const bool is_token = result == 0 && got == TOKEN_SECRET_SIZE;
-    if (is_token) sha256(secret, TOKEN_SECRET_SIZE, out);
+    const bool is_token = base64url_decode(text + prefix, size - prefix, secret, sizeof secret);
+    if (is_token) sha256(secret, sizeof secret, out);
     secret_wipe(secret, sizeof secret);
     return is_token;
 }
@@ -37,8 +23,7 @@ enum status token_file_new(const char *path, struct digest *hash, struct failure
     char text[TOKEN_TEXT_SIZE + 1] = TOKEN_PREFIX;
     const size_t prefix = sizeof TOKEN_PREFIX - 1;
     secret_random(secret, sizeof secret);
-    (void)sodium_bin2base64(text + prefix, sizeof text - prefix, secret, sizeof secret,
-                            sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    base64url_encode(secret, sizeof secret, text + prefix);
     sha256(secret, sizeof secret, hash);
     text[TOKEN_TEXT_SIZE] = '\n';
     const enum status status =

@@ -223,19 +223,11 @@ enum status field_set_name(const struct schema_record *record, const struct sche
     return STATUS_OK;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 enum status field_hex_decode(const char *text, size_t size, u8 *out, size_t capacity,
                              size_t *out_size, struct failure *failure)
 {
     for (size_t i = 0; i < size; i++) {
-        if (hex_digit(text[i]) < 0)
+        if (text_hex_digit(text[i]) < 0)
             return refuse(text, size, "is not made of hexadecimal digits", failure);
     }
     if (size % 2 != 0)
@@ -245,7 +237,7 @@ enum status field_hex_decode(const char *text, size_t size, u8 *out, size_t capa
                            capacity);
     }
     for (size_t i = 0; i < size / 2; i++)
-        out[i] = (u8)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+        out[i] = (u8)(text_hex_digit(text[2 * i]) << 4 | text_hex_digit(text[2 * i + 1]));
     *out_size = size / 2;
     return STATUS_OK;
 }

@@ -79,21 +79,13 @@ static bool at_digit(const struct json_reader *reader)
            reader->data[reader->offset] <= '9';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 // The four digits of \uXXXX at `text`; -1 when they are not.
 static i32 hex_unit(const char *text, size_t size)
 {
     if (size < 4) return -1;
     i32 unit = 0;
     for (u32 i = 0; i < 4; i++) {
-        int digit = hex_digit(text[i]);
+        int digit = text_hex_digit(text[i]);
         if (digit < 0) return -1;
         unit = unit * 16 + digit;
     }

@@ -60,6 +60,15 @@ size_t utf8_count(const char *data, size_t size);
 // emoji (by blocks of Unicode Standard Annex 11), 1 for the rest and for bytes that are not UTF-8.
 size_t utf8_width(const char *data, size_t size);
 
+// The value of a hexadecimal digit, or -1.
+static inline int text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
 // A value as an error message shows it: quoted, at most 40 characters, control characters and bytes
 // that are not UTF-8 replaced by '?'.
 struct text_quoted {

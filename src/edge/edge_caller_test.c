@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tokens: their text, whose they are, how often they may ask.
-#include "edge/edge_base64.h"
 #include "edge/edge_caller.h"
 #include "edge/edge_rate.h"
 
@@ -12,35 +11,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-// The vectors of RFC 4648, section 10, without padding; and what the alphabet of section 5 changes.
-static void test_base64(void **state)
-{
-    static const struct {
-        const char *bytes;
-        const char *text;
-    } rows[] = {
-        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
-        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xfe", "-__-"},
-    };
-    (void)state;
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        const size_t size = strlen(rows[i].bytes);
-        char text[16];
-        u8 bytes[16];
-        edge_base64_encode(rows[i].bytes, size, text);
-        assert_string_equal(text, rows[i].text);
-        assert_int_equal(strlen(text), EDGE_BASE64_SIZE(size));
-        assert_true(edge_base64_decode(text, strlen(text), bytes, size));
-        assert_memory_equal(bytes, rows[i].bytes, size);
-        assert_false(edge_base64_decode(text, strlen(text), bytes, size + 1));
-    }
-    u8 out[2];
-    static const char *const wrong[] = {"Zh", "Z", "Zg==", "Z!", "Z+", "Z/", "Z\xc3"};
-    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
-        assert_false(edge_base64_decode(wrong[i], strlen(wrong[i]), out, 1));
-    }
-}
 
 #define ZEROES "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 // SHA-256 of 32 zero bytes.
@@ -159,7 +129,6 @@ static void test_more_keys_than_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base64),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_known_callers),
         cmocka_unit_test(test_rates),

@@ -6,10 +6,10 @@
 // digits, or a UUID, which is the same 128 bits in hexadecimal digits. Without one the edge makes
 // one. One record is answered by its result, or by a problem when it is refused; an array by a
 // result each, in order.
+#include "codec/base64url.h"
 #include "codec/number.h"
 #include "codec/record_binary.h"
 #include "codec/record_json.h"
-#include "edge/edge_base64.h"
 #include "edge/edge_internal.h"
 #include "edge/edge_result.h"
 
@@ -26,7 +26,7 @@ static bool uuid_parse(const char *text, size_t size, u128 *id)
     *id = 0;
     for (size_t i = 0; i < size; i++) {
         const bool is_hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-        const int digit = edge_hex_digit(text[i]);
+        const int digit = text_hex_digit(text[i]);
         if (is_hyphen ? text[i] != '-' : digit < 0) return false;
         if (!is_hyphen) *id = *id * 16 + (u32)digit;
     }

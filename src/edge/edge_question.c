@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // GET: a question. Its fields are parameters; the answer is a page of items.
+#include "codec/base64url.h"
 #include "codec/field.h"
 #include "codec/number.h"
 #include "codec/record_binary.h"
 #include "codec/record_json.h"
-#include "edge/edge_base64.h"
 #include "edge/edge_internal.h"
 #include "edge/edge_result.h"
 #include "ledger/ledger_schema.h"
@@ -74,8 +74,8 @@ static bool cursor_read(struct edge_request *request)
 {
     const struct edge_parameter *parameter = edge_target_find(&request->target, "cursor");
     if (parameter == NULL) return true;
-    if (edge_base64_decode(parameter->value, parameter->value_size, request->question.cursor,
-                           sizeof request->question.cursor)) {
+    if (base64url_decode(parameter->value, parameter->value_size, request->question.cursor,
+                         sizeof request->question.cursor)) {
         return true;
     }
     parameter_refuse(request, EDGE_PROBLEM_BAD_PARAMETER, "cursor",
@@ -163,7 +163,7 @@ static const struct schema_record *views_record(const struct tael_answer *answer
 static void page_write(const struct schema_record *record, const struct tael_answer *answer,
                        struct json_writer *writer)
 {
-    char cursor[EDGE_BASE64_SIZE(sizeof answer->cursor) + 1];
+    char cursor[BASE64URL_SIZE(sizeof answer->cursor) + 1];
     json_write_object_begin(writer);
     json_write_key(writer, "items");
     json_write_array_begin(writer);
@@ -174,7 +174,7 @@ static void page_write(const struct schema_record *record, const struct tael_ans
     json_write_array_end(writer);
     json_write_key(writer, "next");
     if (answer->has_more) {
-        edge_base64_encode(answer->cursor, sizeof answer->cursor, cursor);
+        base64url_encode(answer->cursor, sizeof answer->cursor, cursor);
         json_write_text(writer, cursor);
     } else {
         json_write_null(writer);

@@ -3,8 +3,8 @@
 // Endpoints, and targets of requests.
 #include "edge/edge_route.h"
 
+#include "codec/base64url.h"
 #include "codec/text.h"
-#include "edge/edge_base64.h"
 #include "ledger/ledger_schema.h"
 
 #include <stdio.h>
@@ -127,8 +127,8 @@ static ptrdiff_t part_decode(const char *text, size_t size, char *out)
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
         if (c == '%') {
-            const int high = i + 1 < size ? edge_hex_digit(text[i + 1]) : -1;
-            const int low = i + 2 < size ? edge_hex_digit(text[i + 2]) : -1;
+            const int high = i + 1 < size ? text_hex_digit(text[i + 1]) : -1;
+            const int low = i + 2 < size ? text_hex_digit(text[i + 2]) : -1;
             if (high < 0 || low < 0) return -1;
             c = (char)(high * 16 + low);
             i += 2;

@@ -4,7 +4,7 @@
 #include "edge/edge_static.h"
 
 #include "base/sha256.h"
-#include "edge/edge_base64.h"
+#include "codec/base64url.h"
 #include "edge/edge_gzip.h"
 #include "edge/edge_openapi.h"
 #include "edge/edge_page.h"
@@ -36,7 +36,7 @@ static void etag_make(const void *data, size_t size, char out[ETAG_SIZE])
     struct digest digest;
     sha256(data, size, &digest);
     out[0] = '"';
-    edge_base64_encode(digest.bytes, 16, out + 1);
+    base64url_encode(digest.bytes, 16, out + 1);
     const size_t length = strlen(out);
     out[length] = '"';
     out[length + 1] = 0;

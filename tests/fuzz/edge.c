@@ -5,8 +5,8 @@
 #include "fuzz.h"
 
 #include "client/token_file.h"
+#include "codec/base64url.h"
 #include "codec/text.h"
-#include "edge/edge_base64.h"
 #include "edge/edge_caller.h"
 #include "edge/edge_internal.h"
 #include "edge/edge_route.h"
@@ -47,12 +47,12 @@ static void token_take(const char *text)
 {
     struct digest token;
     u8 secret[TOKEN_SECRET_SIZE];
-    char again[EDGE_BASE64_SIZE(TOKEN_SECRET_SIZE) + 1];
+    char again[BASE64URL_SIZE(TOKEN_SECRET_SIZE) + 1];
     if (edge_caller_header(text, &token) != NULL) return;
-    FUZZ_CHECK(strlen(text) > EDGE_BASE64_SIZE(TOKEN_SECRET_SIZE));
-    const char *at = text + strlen(text) - EDGE_BASE64_SIZE(TOKEN_SECRET_SIZE);
-    FUZZ_CHECK(edge_base64_decode(at, strlen(at), secret, sizeof secret));
-    edge_base64_encode(secret, sizeof secret, again);
+    FUZZ_CHECK(strlen(text) > BASE64URL_SIZE(TOKEN_SECRET_SIZE));
+    const char *at = text + strlen(text) - BASE64URL_SIZE(TOKEN_SECRET_SIZE);
+    FUZZ_CHECK(base64url_decode(at, strlen(at), secret, sizeof secret));
+    base64url_encode(secret, sizeof secret, again);
     FUZZ_CHECK(strcmp(at, again) == 0);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // base64url.
-#include "edge/edge_base64.h"
+#include "codec/base64url.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-void edge_base64_encode(const void *data, size_t size, char *out)
+void base64url_encode(const void *data, size_t size, char *out)
 {
     const u8 *bytes = data;
     u32 bits = 0, count = 0;
@@ -30,11 +30,11 @@ static u32 digit_value(char c)
     return at == '_' ? 63 : value;
 }
 
-bool edge_base64_decode(const char *text, size_t text_size, void *out, size_t size)
+bool base64url_decode(const char *text, size_t text_size, void *out, size_t size)
 {
     u8 *bytes = out;
     u32 bits = 0, count = 0, wrong = 0;
-    if (text_size != EDGE_BASE64_SIZE(size)) return false;
+    if (text_size != BASE64URL_SIZE(size)) return false;
     for (size_t i = 0; i < text_size; i++) {
         const u32 value = digit_value(text[i]);
         wrong |= value & 64;
