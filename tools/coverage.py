@@ -21,7 +21,7 @@ import mutation_rules
 
 
 # Processes of their own at the edge; what they do is tried from outside.
-EDGE = "src/cli", "src/check", "src/client"
+EDGE = "src/cli", "src/check", "src/client", "src/edge"
 TESTING = "libtael-testing.a.p"  # Objects of models, generators and harnesses.
 SHARE_MIN = 90  # Per cent of the branches of a folder below the edge: more must be taken.
 
