@@ -61,7 +61,7 @@ void edge_request_resume(struct edge_request *request)
 {
     assert(request->is_suspended); // E2
     request->is_suspended = false;
-    const bool reads = request->phase == EDGE_PHASE_STREAM || request->phase == EDGE_PHASE_CALLER;
+    const bool reads = request->phase == EDGE_PHASE_STREAM || request->phase == EDGE_PHASE_KNOWN;
     if (reads) activity_set(request, EDGE_READING);
     request->edge->is_resumed = true;
     MHD_resume_connection(request->mhd);

@@ -134,6 +134,21 @@ def test_the_first_request_of_a_token_may_be_any(world):
         assert len(found) == (number != 5), (number, found)
 
 
+def test_who_goes_in_the_middle_of_the_first_request_is_noticed(world):
+    """Or sends it slowly: what waits for the client has its time, whoever was asked before."""
+    for token, kind in ((50, "application/json"), (51, "application/x-ndjson")):
+        new_token(world, token)
+        world.token_open(token, 2)
+        head = first_head(world, token, "POST", ACCOUNTS, "Content-Type: " + kind,
+                          "Content-Length: 100000")
+        with socket.create_connection(("127.0.0.1", world.port), timeout=30) as plug:
+            plug.sendall(head)
+            edge.wait_for(lambda: "tael_http_in_flight 2\n" in world.get("/metrics")[2].decode())
+            plug.sendall(b'{"id":"950",' + b" " * 2000)
+            plug.shutdown(socket.SHUT_WR)
+            assert plug.recv(1) == b""
+
+
 def test_many_at_once_with_a_new_token(world):
     new_token(world, 40)
     world.token_open(40, 2)
