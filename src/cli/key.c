@@ -152,9 +152,8 @@ const struct cli_verb key_verbs[KEY_VERBS_COUNT] = {
     {
         .name = "token",
         .summary = "make a token, by which a program is known over HTTP",
-        .about =
-            "Who calls over HTTP, which is to come, shows a token: a secret of 32 random bytes. "
-            "The log has its hash alone (`tael principal token-open`).",
+        .about = "Who calls over HTTP shows a token: a secret of 32 random bytes. The log has its "
+                 "hash alone (`tael principal token-open`).",
     },
     {
         .name = "token new",
