@@ -155,7 +155,7 @@ static void compare(struct run *run)
     assert_true(view.armed == run->model.armed && view.copied == run->model.copied);
     assert_true(view.epoch == run->model.epoch && view.planned == run->model.planned);
     assert_true(view.reason == run->model.reason && view.changed_by == run->model.changed_by);
-    assert_int_equal(view.doubtful, run->model.doubt_end);
+    assert_int_equal(view.doubtful, effect_model_doubtful(&run->model));
     const struct account *account = ledger_account(&run->world.node.machine.ledger, 0);
     assert_true(account->debits_pending == run->held && account->debits_posted == run->posted);
 }

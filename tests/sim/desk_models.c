@@ -614,7 +614,7 @@ void desk_models_expect(struct world *world, const struct desk_command *command,
 
 void desk_models_tick(struct desk *desk, u64 now)
 {
-    effect_model_pass(&desk->effects, now);
+    (void)effect_model_tick(&desk->effects, now);
     accrual_model_tick(&desk->loans);
 }
 

@@ -216,12 +216,15 @@ static struct effect_answer run_arm(struct effect_model *model, const struct eff
     if (reason == 0) return refuse(EFFECT_REASON_MISSING, 0, 0);
     if (is_arming && model->armed) return refuse(EFFECT_IS_ARMED, 0, 0);
     if (is_arming && model->doubt_end != 0) {
-        return refuse(EFFECT_DOUBT_REMAINS, model->doubt_end, 0);
+        return refuse(EFFECT_DOUBT_REMAINS, effect_model_doubtful(model), 0);
     }
     if (!is_arming && !model->armed && !is_copied) return refuse(EFFECT_IS_DISARMED, 0, 0);
     model->armed = is_arming;
     model->copied = is_copied;
-    if (is_copied) model->doubt_end = model->planned;
+    if (is_copied) {
+        model->doubt_next = 1;
+        model->doubt_end = model->planned;
+    }
     model->reason = reason;
     model->changed_by = asker->principal;
     return done;
@@ -257,19 +260,49 @@ struct effect_answer effect_model_run(struct effect_model *model, const struct e
     return run_arm(model, asker, disarm->reason, false, disarm->copied);
 }
 
-void effect_model_pass(struct effect_model *model, u64 now)
+u64 effect_model_doubtful(const struct effect_model *model)
 {
+    return model->doubt_end == 0 ? 0 : model->doubt_end + 1 - model->doubt_next;
+}
+
+// The first of those whose time is over, that of the earliest end; NULL when there is none.
+static struct effect *first_over(struct effect_model *model, u64 now)
+{
+    struct effect *first = NULL;
     for (u64 i = 0; i < model->planned; i++) {
         struct effect *effect = &model->effects[i];
-        const bool is_open = effect->state == EFFECT_PENDING || is_held(effect);
-        if (i < model->doubt_end && is_open && !effect->repeatable) {
+        if (!is_held(effect) || effect->lease_end > now) continue;
+        if (first == NULL || effect->lease_end < first->lease_end) first = effect;
+    }
+    return first;
+}
+
+bool effect_model_tick(struct effect_model *model, u64 now)
+{
+    u32 count = 0;
+    if (model->doubt_end != 0) {
+        for (; count < EFFECT_PULSE_MAX && model->doubt_next <= model->doubt_end; count++) {
+            struct effect *effect = &model->effects[model->doubt_next++ - 1];
+            const bool is_open = effect->state == EFFECT_PENDING || is_held(effect);
+            if (!is_open || effect->repeatable) continue;
             free_of_claim(effect, EFFECT_UNKNOWN);
             effect->doubt = EFFECT_DOUBT_COPIED;
-        } else if (is_held(effect) && effect->lease_end <= now) {
-            const bool is_lost = effect->state == EFFECT_ATTEMPTED && !effect->repeatable;
-            if (is_lost) effect->doubt = EFFECT_DOUBT_LEASE_ENDED;
-            free_of_claim(effect, is_lost ? EFFECT_UNKNOWN : EFFECT_PENDING);
         }
+        if (model->doubt_next > model->doubt_end) model->doubt_end = 0;
+        return true;
     }
-    model->doubt_end = 0;
+    for (; count < EFFECT_PULSE_MAX; count++) {
+        struct effect *effect = first_over(model, now);
+        if (effect == NULL) break;
+        const bool is_lost = effect->state == EFFECT_ATTEMPTED && !effect->repeatable;
+        if (is_lost) effect->doubt = EFFECT_DOUBT_LEASE_ENDED;
+        free_of_claim(effect, is_lost ? EFFECT_UNKNOWN : EFFECT_PENDING);
+    }
+    return count > 0;
+}
+
+void effect_model_pass(struct effect_model *model, u64 now)
+{
+    while (effect_model_tick(model, now)) {
+    }
 }

@@ -18,7 +18,8 @@ struct effect_model {
     u64 planned;
     bool armed;
     bool copied;
-    u64 doubt_end; // Effects up to here are in doubt until a tick comes; 0: none.
+    u64 doubt_next; // Effects from here,
+    u64 doubt_end;  // up to here, are in doubt until ticks have come; 0: none.
     u32 reason;
     u64 changed_by;
     struct effect effects[EFFECT_MODEL_MAX]; // Number 1 first.
@@ -42,7 +43,11 @@ void effect_model_plan(struct effect_model *model, const struct effect_asker *as
 // Runs a record 0x0901 to 0x0909. `*ended` is the effect that ended by it, or NULL.
 struct effect_answer effect_model_run(struct effect_model *model, const struct effect_asker *asker,
                                       u16 record, const void *body, const struct effect **ended);
-// Ticks have told that it is `now`, until nothing was left to do.
+// A tick has told that it is `now`; whether something was left to do. One does so much at most.
+bool effect_model_tick(struct effect_model *model, u64 now);
+// Ticks have told it until nothing was left.
 void effect_model_pass(struct effect_model *model, u64 now);
+// How many effects are in doubt.
+u64 effect_model_doubtful(const struct effect_model *model);
 
 #endif
