@@ -3,12 +3,15 @@
 // A real server and a load of which the truth is known.
 #include "load.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,6 +42,64 @@ void load_free(struct load *load)
 }
 
 // --- the server ---------------------------------------------------------------------------------
+
+// Prints a file of one line of a thread of the server's, which need not be there.
+static void thread_print(pid_t server, const char *thread, const char *name)
+{
+    char path[320], line[256];
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%s/%s", (int)server, thread, name);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return;
+    if (fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, "\n")] = 0;
+        (void)fprintf(stderr, "  %s %s: %s\n", thread, name, line);
+    }
+    (void)fclose(file);
+}
+
+// Tells what each thread of a server waits for that does not do what is waited for, and ends.
+static _Noreturn void stuck_die(const struct load *load, const char *what)
+{
+    char folder[64];
+    (void)fprintf(stderr, "load: the server does not %s within %llu s; its threads:\n", what,
+                  (unsigned long long)(LOAD_TIMEOUT_NS / NS_PER_S));
+    (void)snprintf(folder, sizeof folder, "/proc/%d/task", (int)load->server);
+    DIR *threads = opendir(folder);
+    for (const struct dirent *one; threads != NULL && (one = readdir(threads)) != NULL;) {
+        if (one->d_name[0] == '.') continue;
+        thread_print(load->server, one->d_name, "comm");
+        thread_print(load->server, one->d_name, "wchan");
+        thread_print(load->server, one->d_name, "syscall");
+    }
+    if (threads != NULL) (void)closedir(threads);
+    (void)kill(load->server, SIGABRT);
+    exit(1);
+}
+
+// Waits until a descriptor can be read, or is at its end; false when that takes too long.
+static bool readable_wait(int descriptor)
+{
+    const u64 until = compat_client_now() + LOAD_TIMEOUT_NS;
+    struct pollfd ready = {.fd = descriptor, .events = POLLIN};
+    for (;;) {
+        const u64 now = compat_client_now();
+        if (now >= until) return false;
+        const int count = poll(&ready, 1, (int)((until - now) / NS_PER_MS) + 1);
+        if (count > 0) return true;
+        if (count < 0 && errno != EINTR) load_die("poll", NULL);
+    }
+}
+
+int load_server_wait(struct load *load)
+{
+    const int process = (int)syscall(SYS_pidfd_open, load->server, 0);
+    int status = 0;
+    if (process < 0) load_die("pidfd_open", NULL);
+    if (!readable_wait(process)) stuck_die(load, "leave");
+    (void)close(process);
+    if (waitpid(load->server, &status, 0) != load->server) load_die("waiting for the server", NULL);
+    return status;
+}
 
 // Ends the process when the program cannot be had.
 static _Noreturn void program_become(const char *const *words)
@@ -83,11 +144,12 @@ bool load_server_try(struct load *load)
     char line[256] = {0};
     size_t length = 0;
     while (length + 1 < sizeof line && strchr(line, '\n') == NULL) {
+        if (!readable_wait(output[0])) stuck_die(load, "become ready");
         ssize_t got = read(output[0], line + length, sizeof line - length - 1);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) {
             (void)close(output[0]);
-            (void)waitpid(load->server, &load->status, 0);
+            load->status = load_server_wait(load);
             load->server = 0;
             return false;
         }
@@ -114,9 +176,8 @@ bool load_server_ended(struct load *load)
 
 void load_server_end(struct load *load, int number)
 {
-    int status = 0;
     (void)kill(load->server, number);
-    if (waitpid(load->server, &status, 0) != load->server) load_die("waiting for the server", NULL);
+    const int status = load_server_wait(load);
     bool expected = number == SIGKILL ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
                                       : WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (!expected) {

@@ -54,6 +54,10 @@ bool load_server_try(struct load *load);
 void load_server_start(struct load *load);
 // Whether it has ended by itself; `status` tells how, and `server` is 0 from then on.
 bool load_server_ended(struct load *load);
+// Waits for it to end, and returns how it did (wait(2)). One that does not within LOAD_TIMEOUT_NS
+// ends the process, which tells what the server's threads wait for; so does one that does not
+// become ready.
+int load_server_wait(struct load *load);
 // Ends it with SIGKILL, or cleanly with SIGTERM.
 void load_server_end(struct load *load, int number);
 // Sends batches of up to `batch_max` transfers, `batches` of them, or until `until`, and takes the

@@ -150,8 +150,8 @@ static bool load_run(struct test *test)
     if (!is_done && load->server != 0) die(test, "the server neither goes on nor leaves");
     if (!is_done) return false;
     (void)kill(load->server, SIGTERM);
-    return waitpid(load->server, &load->status, 0) == load->server && WIFEXITED(load->status) &&
-           WEXITSTATUS(load->status) == 0;
+    load->status = load_server_wait(load);
+    return WIFEXITED(load->status) && WEXITSTATUS(load->status) == 0;
 }
 
 // How the server left: with what it says of an environment that failed it, which names the file and
